@@ -1,0 +1,50 @@
+# Two commands set everything up: 'make demo' and 'make test'. Both need Python and make alone.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+# Dependency groups (PEP 735) came with pip 25.1; a new venv may have an older one.
+NEW_PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1'
+
+.PHONY: demo test test-all lint format clean help
+
+help:
+	@echo "make demo      install, export a style, prove it, stylise a photograph"
+	@echo "make test      install, run the tests that take seconds"
+	@echo "make test-all  also the tests that take minutes"
+	@echo "make lint      ruff, mypy --strict, import direction"
+	@echo "make format    ruff format and fixes"
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.user: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(NEW_PIP)
+	$(PIP) --editable '.[all]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.user
+	$(PIP) --group dev
+	@touch $@
+
+demo: $(VENV)/.user
+	@PATH="$(CURDIR)/$(BIN):$$PATH" sh scripts/demo.sh
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest -m "not slow" --numprocesses auto
+
+test-all: $(VENV)/.dev
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf $(VENV) build demo *.egg-info

@@ -1,0 +1,1 @@
+"""How fast, against what, and how far from what the machine could do."""

@@ -1,0 +1,75 @@
+"""From a request to an artifact: a folder with model and manifest, whole or not there at all."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import tempfile
+from pathlib import Path
+
+from exporters import exporter
+from exporters.base import Product, Request
+from toolkit import __version__
+from toolkit.errors import ExportError
+from toolkit.files import sha256
+from toolkit.manifest import FILE_NAME, Checkpoint, Manifest, Target
+
+
+def folder_name(target: str, request: Request) -> str:
+    """Such as ``onnx-fp32-512x512`` or ``onnx-fp16-dynamic``."""
+    size = f"{request.size[0]}x{request.size[1]}" if request.size else "dynamic"
+    return f"{target}-{request.precision}-{size}"
+
+
+def make_artifact(target: str, request: Request, root: Path) -> Path:
+    """Export into ``root/STYLE/TARGET-PRECISION-SIZE``; an artifact of that name is replaced.
+
+    Raises:
+        ExportError: the export failed, or ``root`` cannot be written.
+    """
+    final = root / request.net.origin.name / folder_name(target, request)
+    if final.exists() and not (final / FILE_NAME).exists():
+        raise ExportError(f"{final} is there and is no artifact", fix="move it or pass -o")
+    try:
+        final.parent.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(dir=final.parent, prefix=f".{final.name}."))
+    except OSError as error:
+        raise ExportError(f"{root}: cannot be written: {error}") from error
+    try:
+        product = exporter(target).export(request, work)
+        _manifest(target, request, product, work).write(work)
+        work.chmod(0o755)
+        _swap(work, final)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return final
+
+
+def _manifest(target: str, request: Request, product: Product, folder: Path) -> Manifest:
+    origin = request.net.origin
+    return Manifest(
+        style=origin.name,
+        model=product.model,
+        files={name: sha256(folder / name) for name in product.files},
+        checkpoint=Checkpoint(origin.source, origin.sha256, origin.layout),
+        contract=request.net.contract,
+        target=Target(target, request.precision, request.size, product.options),
+        rewrites=product.rewrites,
+        plan={"default": request.precision},
+        tools={"sttk": __version__, "python": platform.python_version(), **product.tools},
+    )
+
+
+def _swap(work: Path, final: Path) -> None:
+    """Rename ``work`` to ``final``; an old ``final`` goes to ``work``'s name, to be removed."""
+    if not final.exists():
+        work.rename(final)
+        return
+    old = Path(tempfile.mkdtemp(dir=final.parent, prefix=f".{final.name}.old."))
+    final.replace(old)
+    try:
+        work.rename(final)
+    except OSError:
+        old.replace(final)
+        raise
+    shutil.rmtree(old, ignore_errors=True)

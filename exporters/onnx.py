@@ -1,0 +1,157 @@
+"""ONNX, through ``torch.onnx.export(dynamo=True)``: weights inside the one file."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import io
+import logging
+import warnings
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from exporters.base import Product, Request, Size
+from exporters.simplify import simplify
+from toolkit.errors import ExportError, UsageError
+from toolkit.lazy import Lazy
+from toolkit.style_net import StyleNet
+
+if TYPE_CHECKING:
+    import onnx
+else:
+    onnx = Lazy("onnx", "onnx")
+
+OPSETS = range(18, 24)
+MODEL = "model.onnx"
+_TOOLS = ("torch", "onnx", "onnxscript", "onnxsim", "onnxruntime")
+INPUT, OUTPUT = "image", "stylized"
+# torch.export specialises sizes of 1, and the trace must not be square, lest it take height for
+# width; two different even sizes above any smallest side.
+_TRACE_SHAPE = (2, 3, 96, 128)
+
+
+class HalfNet(nn.Module):
+    """A style net in float16 with float32 input and output."""
+
+    def __init__(self, net: StyleNet) -> None:
+        super().__init__()
+        self.net = copy.deepcopy(net).half()
+
+    def forward(self, image: Tensor) -> Tensor:
+        """(B, 3, H, W) float32 in 0..255 -> the same."""
+        y: Tensor = self.net(image.half())
+        return y.float()
+
+
+def export(request: Request, folder: Path) -> Product:
+    """See :class:`exporters.base.Exporter`."""
+    if request.opset not in OPSETS:
+        raise UsageError(f"opset {request.opset}: sttk exports {OPSETS[0]} to {OPSETS[-1]}")
+    _check_size(request)
+    model = _trace(request)
+    if request.simplify:
+        model = simplify(model, _example(request.size).shape)
+    _tidy(model, request)
+    _check(model)
+    onnx.save_model(model, folder / MODEL)
+    return Product(
+        model=MODEL,
+        files=(MODEL,),
+        options={"opset": request.opset, "simplified": request.simplify},
+        tools={library: version(library) for library in _TOOLS},
+    )
+
+
+def _check_size(request: Request) -> None:
+    contract = request.net.contract
+    if request.size and min(request.size) < contract.smallest_side:
+        raise UsageError(
+            f"size {request.size[0]}x{request.size[1]}: the net's smallest side is "
+            f"{contract.smallest_side}"
+        )
+
+
+def _example(size: Size | None) -> Tensor:
+    shape = (1, 3, *size) if size else _TRACE_SHAPE
+    return torch.rand(shape, generator=torch.Generator().manual_seed(0)) * 255
+
+
+def _trace(request: Request) -> onnx.ModelProto:
+    net = HalfNet(request.net) if request.precision == "fp16" else request.net
+    dynamic = None
+    if request.size is None:
+        dynamic = (dict.fromkeys((0, 2, 3), torch.export.Dim.DYNAMIC),)
+    try:
+        with _quiet():
+            program = torch.onnx.export(
+                net.eval(),
+                (_example(request.size),),
+                dynamo=True,
+                opset_version=request.opset,
+                dynamic_shapes=dynamic,
+                input_names=[INPUT],
+                output_names=[OUTPUT],
+                external_data=False,
+                verbose=False,
+            )
+    # torch.onnx raises what its many parts raise; whatever it is, the export failed.
+    except Exception as error:
+        raise ExportError(f"torch.onnx.export failed: {_brief(error)}") from error
+    if program is None:
+        raise ExportError("torch.onnx.export gave no program")
+    return program.model_proto
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """torch.onnx prints and warns about its own workings; nothing there is for our users."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+def _tidy(model: onnx.ModelProto, request: Request) -> None:
+    """Name the free axes, and take out stack traces with this machine's paths: same input, same
+    bytes, wherever it was exported.
+    """
+    model.producer_name, model.producer_version = "sttk", ""
+    for node in model.graph.node:
+        del node.metadata_props[:]
+        node.doc_string = ""
+    for values in (model.graph.input, model.graph.output, model.graph.value_info):
+        for value in values:
+            del value.metadata_props[:]
+    del model.graph.metadata_props[:], model.metadata_props[:]
+    origin = request.net.origin
+    facts = {"sttk.style": origin.name, "sttk.checkpoint.sha256": origin.sha256}
+    onnx.helper.set_model_props(model, facts)
+    if request.size is None:
+        _name_axes(model.graph.input[0], ("batch", "3", "height", "width"))
+
+
+def _name_axes(value: Any, names: tuple[str, ...]) -> None:
+    for axis, name in zip(value.type.tensor_type.shape.dim, names, strict=True):
+        if not axis.HasField("dim_value"):
+            axis.dim_param = name
+
+
+def _check(model: onnx.ModelProto) -> None:
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except Exception as error:
+        raise ExportError(f"the exported model is not valid ONNX: {_brief(error)}") from error
+
+
+def _brief(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"

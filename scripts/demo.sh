@@ -1,0 +1,24 @@
+#!/bin/sh
+# The main job, end to end, on the shipped style and a real photograph.
+set -eu
+out=demo
+rm -rf "$out"
+say() { printf '\n\033[1m$ %s\033[0m\n' "$*"; "$@"; }
+
+say sttk export ink --dynamic -o "$out/artifacts"
+say sttk export ink --dynamic --half -o "$out/artifacts"
+say sttk parity "$out/artifacts"
+say sttk stylize toolkit/photos/pagoda.jpg -o "$out/pagoda-ink.png" \
+    --artifact "$out/artifacts/ink/onnx-fp32-dynamic"
+
+cat <<END
+
+Look at:
+  $out/pagoda-ink.png                       the stylised photograph
+  $out/artifacts/ink/onnx-fp32-dynamic/     the ONNX model with its manifest.json
+  $out/artifacts/ink/onnx-fp16-dynamic/     the same in float16
+Next:
+  . .venv/bin/activate
+  sttk stylize YOUR_PHOTO.jpg -o OUT.png
+  sttk export YOUR_CHECKPOINT.pth --size 512 && sttk parity
+END

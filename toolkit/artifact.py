@@ -1,0 +1,54 @@
+"""An artifact opened: its manifest checked, its model loaded, its reference at hand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from toolkit.errors import ArtifactError, CheckpointError
+from toolkit.manifest import Manifest, find_artifacts, read_manifest
+from toolkit.runtimes import open_model
+from toolkit.runtimes.base import Runner
+from toolkit.style_net import StyleNet
+from toolkit.styles import find
+
+
+@dataclass(frozen=True)
+class OpenArtifact:
+    """A verified artifact and the runner of its model."""
+
+    folder: Path
+    manifest: Manifest
+    runner: Runner
+
+
+def open_artifact(folder: Path) -> OpenArtifact:
+    """Open the artifact at ``folder``, or the only one below it.
+
+    Raises:
+        ArtifactError: none, several, or one whose files do not match its manifest.
+    """
+    found = find_artifacts(folder)
+    if len(found) != 1:
+        listed = ": " + ", ".join(str(p.relative_to(folder)) for p in found) if found else ""
+        raise ArtifactError(
+            f"{folder}: holds {len(found)} artifacts{listed}", fix="name the folder of one"
+        )
+    manifest = read_manifest(found[0])
+    return OpenArtifact(found[0], manifest, open_model(found[0] / manifest.model))
+
+
+def reference_of(manifest: Manifest) -> StyleNet:
+    """The checkpoint that the artifact was exported from, bytes checked.
+
+    Raises:
+        ArtifactError: it is gone, or is not the one that was exported.
+    """
+    wanted = manifest.checkpoint
+    try:
+        net = find(wanted.source)
+    except CheckpointError as error:
+        raise ArtifactError(f"the reference is gone: {error}", fix="pass --reference") from error
+    if net.origin.sha256 != wanted.sha256:
+        raise ArtifactError(f"{wanted.source} has changed since the export", fix="export it again")
+    return net

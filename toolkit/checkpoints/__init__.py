@@ -1,0 +1,95 @@
+"""Checkpoints that anyone made: the layout is known by its keys, the widths by its shapes.
+
+``load(path)`` is the whole of it. A new layout is one module here and one line in ``LAYOUTS``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from toolkit.checkpoints import lengstrom, mobilenetv2, native, pytorch_examples, rrmina
+from toolkit.checkpoints.layout import Layout, Loaded, Tensors
+from toolkit.errors import CheckpointError
+from toolkit.files import sha256
+from toolkit.pickles import read_pickle
+from toolkit.style_net import Origin, StyleNet
+
+LAYOUTS: tuple[Layout, ...] = (pytorch_examples, rrmina, lengstrom, mobilenetv2)
+
+# Under these keys training scripts nest the weights beside an optimiser's state.
+_NESTS = ("state_dict", "model_state_dict", "model", "net")
+_SHOWN_KEYS = 5
+
+
+def load(path: str | Path, *, name: str | None = None, source: str | None = None) -> StyleNet:
+    """Read a style net from a file (or, for the lengstrom layout, a folder).
+
+    Args:
+        path: ``.pth``/``.model``/``.pt`` of ``torch.save`` in either format, ``.safetensors``, or
+            a folder of raw tensors with a ``manifest.json``.
+        name: short name; the file's stem without it.
+        source: how the manifest names the checkpoint; the path without it.
+
+    Raises:
+        CheckpointError: missing, unreadable, of no known layout, or with weights that are not
+            numbers. No code in the file is run.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise CheckpointError(f"{path}: no such file")
+    layout, loaded = _read(path)
+    _check_finite(path, loaded)
+    origin = Origin(name or path.stem, source or str(path), sha256(path), layout, loaded.card)
+    return StyleNet(loaded.net, loaded.contract, origin)
+
+
+def _read(path: Path) -> tuple[str, Loaded]:
+    if path.is_dir():
+        return _build(path, lengstrom.read_folder(path))
+    if path.suffix == ".safetensors":
+        state, about = native.read(path)
+        return (native.NAME, native.build(path, state, about)) if about else _build(path, state)
+    return _build(path, _tensors(read_pickle(path)))
+
+
+def _tensors(content: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The weights alone: out of a training script's nest, without DataParallel's prefix."""
+    for nest in _NESTS:
+        if isinstance(content.get(nest), Mapping):
+            content = content[nest]
+    return {
+        str(key).removeprefix("module."): value
+        for key, value in content.items()
+        if isinstance(value, Tensor)
+    }
+
+
+def _build(path: Path, state: Tensors) -> tuple[str, Loaded]:
+    for layout in LAYOUTS:
+        if layout.matches(state):
+            try:
+                return layout.NAME, layout.build(state)
+            except (RuntimeError, KeyError, ValueError, IndexError) as error:
+                reason = " ".join(str(error).split())[:200]
+                raise CheckpointError(f"{path}: a broken {layout.NAME} net: {reason}") from error
+    raise CheckpointError(
+        f"{path}: no known checkpoint layout; first keys: {_first_keys(state)}; "
+        f"layouts tried: {', '.join([native.NAME, *(layout.NAME for layout in LAYOUTS)])}",
+        fix="see 'sttk styles --layouts' for what each looks like",
+    )
+
+
+def _first_keys(state: Tensors) -> str:
+    keys = list(state)[:_SHOWN_KEYS]
+    return ", ".join(keys) if keys else "none (the file holds no tensors)"
+
+
+def _check_finite(path: Path, loaded: Loaded) -> None:
+    for key, value in loaded.net.state_dict().items():
+        if not torch.isfinite(value).all():
+            raise CheckpointError(f"{path}: {key} holds NaN or infinity")

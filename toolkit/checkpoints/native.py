@@ -1,0 +1,70 @@
+"""sttk's own layout: safetensors whose metadata holds the net's spec, its contract and its card."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from toolkit.checkpoints.layout import Loaded, Tensors
+from toolkit.contract import Contract
+from toolkit.errors import CheckpointError
+from toolkit.files import write_atomic
+from toolkit.nets.johnson import JohnsonNet, JohnsonSpec
+
+NAME = "sttk"
+DESCRIPTION = "sttk's own safetensors, its contract in the metadata"
+_KEY = "sttk"
+_FORMAT = 1
+
+
+def save_net(
+    path: Path, net: JohnsonNet, contract: Contract, card: dict[str, Any], *, half: bool = False
+) -> None:
+    """Write a net with its contract and model card; ``half`` stores the weights as float16."""
+    dtype = torch.float16 if half else torch.float32
+    state = {key: value.to(dtype).contiguous() for key, value in net.state_dict().items()}
+    about = {
+        "format": _FORMAT,
+        "net": "johnson",
+        "spec": asdict(net.spec),
+        "contract": contract.to_dict(),
+        "card": card,
+    }
+    write_atomic(path, save(state, metadata={_KEY: json.dumps(about, sort_keys=True)}))
+
+
+def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any] | None]:
+    """Tensors of any safetensors file, and sttk's metadata if the file has it."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+            metadata = (file.metadata() or {}).get(_KEY)
+        return state, json.loads(metadata) if metadata else None
+    except (SafetensorError, OSError, ValueError) as error:
+        reason = str(error).splitlines()[0][:160]
+        raise CheckpointError(f"{path}: not a readable safetensors file ({reason})") from error
+
+
+def build(path: Path, state: Tensors, about: dict[str, Any]) -> Loaded:
+    """The net that the metadata describes, with ``state`` as its weights."""
+    if about.get("format") != _FORMAT or about.get("net") != "johnson":
+        raise CheckpointError(
+            f"{path}: written by another sttk (format {about.get('format')}, {about.get('net')})",
+            fix="upgrade sttk",
+        )
+    try:
+        spec = about["spec"]
+        net = JohnsonNet(JohnsonSpec(**{**spec, "widths": tuple(spec["widths"])}))
+        contract = Contract.from_dict(about["contract"])
+        net.load_state_dict({key: value.float() for key, value in state.items()})
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        reason = str(error).splitlines()[0][:160]
+        raise CheckpointError(f"{path}: metadata and tensors do not agree ({reason})") from error
+    return Loaded(net, contract, about.get("card", {}))

@@ -1,0 +1,33 @@
+"""Option types and options that several commands share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+Size = tuple[int, int]
+# 16,384: the side of the largest texture that phones and GPUs take; beyond it lies a typing error.
+_LARGEST_SIDE = 16_384
+
+
+class SizeType(click.ParamType[Size]):
+    """``512`` for a square or ``HxW``, such as ``720x1280``."""
+
+    name = "SIZE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Size:
+        """To (height, width)."""
+        if isinstance(value, tuple):
+            return value
+        parts = str(value).lower().split("x")
+        if len(parts) > 2 or not all(part.isdecimal() for part in parts):
+            self.fail(f"{value!r} is neither N nor HxW", param, ctx)
+        sides = [int(part) for part in parts]
+        if not all(0 < side <= _LARGEST_SIDE for side in sides):
+            self.fail(f"{value!r}: sides are 1 to {_LARGEST_SIDE}", param, ctx)
+        return sides[0], sides[-1]
+
+
+SIZE = SizeType()
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")

@@ -1,0 +1,77 @@
+"""What can go wrong, as a tree. Each error is one line for a person and an exit code for a script.
+
+SttkError                 1   something asked for could not be done
++-- UsageError            2   the command line, or an input file, is wrong
+|   +-- CheckpointError   2   a checkpoint that cannot be read or is not known
+|   +-- ImageError        2   a picture that cannot be read or is out of bounds
+|   +-- ArtifactError     2   an artifact or manifest that is missing, broken or does not match
++-- ExportError           1   the exporter failed or its output is not valid
++-- TrainingError         1   training cannot start or has diverged
++-- ParityError           1   an exported model is not the same function as its reference
++-- NotRunError           3   something required could not be run here
+    +-- MissingExtraError 3   an optional library is not installed
+"""
+
+from __future__ import annotations
+
+
+class SttkError(Exception):
+    """Base of all errors that sttk raises on purpose.
+
+    Args:
+        message: what went wrong, in one line.
+        fix: what the user can do about it, in one line.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, fix: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.fix = fix
+
+    def __str__(self) -> str:
+        return f"{self.message} ({self.fix})" if self.fix else self.message
+
+
+class UsageError(SttkError):
+    """The command line or an input file is wrong."""
+
+    exit_code = 2
+
+
+class CheckpointError(UsageError):
+    """A checkpoint cannot be read, or its layout is not known."""
+
+
+class ImageError(UsageError):
+    """A picture cannot be read, or is larger than allowed."""
+
+
+class ArtifactError(UsageError):
+    """An artifact or its manifest is missing, broken, or does not match."""
+
+
+class ExportError(SttkError):
+    """An exporter failed, or what it wrote is not valid."""
+
+
+class TrainingError(SttkError):
+    """Training cannot start, or has diverged."""
+
+
+class ParityError(SttkError):
+    """An exported model is not the same function as its reference."""
+
+
+class NotRunError(SttkError):
+    """Something that was required could not be run on this machine."""
+
+    exit_code = 3
+
+
+class MissingExtraError(NotRunError):
+    """An optional library is not installed; ``fix`` is the pip line that mends it."""
+
+    def __init__(self, library: str, extra: str) -> None:
+        super().__init__(f"{library} is not installed", fix=f"pip install 'sttk[{extra}]'")

@@ -1,0 +1,30 @@
+"""Optional libraries: imported at first use, and their absence answered with the pip line."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from toolkit.errors import MissingExtraError
+
+
+class Lazy:
+    """Stands for a module that may not be installed.
+
+    Any attribute imports it. A module that uses one is itself importable without it.
+
+    Args:
+        name: of the module, such as ``onnxruntime``.
+        extra: of sttk that installs it.
+    """
+
+    def __init__(self, name: str, extra: str) -> None:
+        self._name = name
+        self._extra = extra
+
+    def __getattr__(self, attribute: str) -> Any:
+        try:
+            module = importlib.import_module(self._name)
+        except ModuleNotFoundError as error:
+            raise MissingExtraError(error.name or self._name, self._extra) from error
+        return getattr(module, attribute)

@@ -1,0 +1,140 @@
+"""An artifact's ``manifest.json``: what was exported, from what, with what, and what was proven."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from toolkit.contract import Contract
+from toolkit.errors import ArtifactError
+from toolkit.files import sha256, write_atomic
+
+FILE_NAME = "manifest.json"
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The reference: ``source`` is ``style:NAME`` or a path, ``sha256`` of its bytes."""
+
+    source: str
+    sha256: str
+    layout: str
+
+
+@dataclass(frozen=True)
+class Target:
+    """What was exported to, and how.
+
+    Attributes:
+        name: of the exporter, such as ``onnx``.
+        precision: ``fp32`` or ``fp16``.
+        size: (height, width) of the only input size, or None for any.
+        options: what else the exporter was told: opset, simplified, ...
+    """
+
+    name: str
+    precision: str
+    size: tuple[int, int] | None
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Binds a model file to its checkpoint, contract, tools and proofs.
+
+    Attributes:
+        style: short name of the style.
+        model: file name of the model within the folder.
+        files: sha256 of each file that belongs to the artifact, by name.
+        rewrites: names of the exact rewrites that were applied.
+        plan: precision by block; ``default`` is for the blocks not named.
+        tools: versions of what made the artifact.
+        parity: the last parity record, or None if there was none.
+        bench: the last bench record, or None.
+    """
+
+    style: str
+    model: str
+    files: dict[str, str]
+    checkpoint: Checkpoint
+    contract: Contract
+    target: Target
+    rewrites: tuple[str, ...] = ()
+    plan: dict[str, str] = field(default_factory=dict)
+    tools: dict[str, str] = field(default_factory=dict)
+    parity: dict[str, Any] | None = None
+    bench: dict[str, Any] | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return {"schema": SCHEMA, **asdict(self), "contract": self.contract.to_dict()}
+
+    @classmethod
+    def from_dict(cls, fields: dict[str, Any]) -> Manifest:
+        """The inverse of :meth:`to_dict`. Raises KeyError, TypeError or ValueError."""
+        fields = dict(fields)
+        if fields.pop("schema") != SCHEMA:
+            raise ValueError("written by another sttk")
+        target = dict(fields["target"])
+        target["size"] = tuple(target["size"]) if target["size"] else None
+        return cls(
+            **{
+                **fields,
+                "checkpoint": Checkpoint(**fields["checkpoint"]),
+                "contract": Contract.from_dict(fields["contract"]),
+                "target": Target(**target),
+                "rewrites": tuple(fields["rewrites"]),
+            }
+        )
+
+    def write(self, folder: Path) -> None:
+        """Write ``manifest.json`` into ``folder``, atomically."""
+        text = json.dumps(self.to_dict(), indent=2, sort_keys=True) + "\n"
+        write_atomic(folder / FILE_NAME, text.encode())
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read and check the manifest of an artifact: every file is there, with the bytes it names.
+
+    Raises:
+        ArtifactError: no manifest, not a manifest, or a file that is missing or has changed.
+    """
+    path = folder / FILE_NAME
+    try:
+        manifest = Manifest.from_dict(json.loads(path.read_bytes()))
+    except FileNotFoundError as error:
+        raise ArtifactError(
+            f"{folder}: no {FILE_NAME} here", fix="make an artifact with 'sttk export'"
+        ) from error
+    except (KeyError, TypeError, ValueError, AttributeError, OSError) as error:
+        raise ArtifactError(f"{path}: not a manifest ({error})", fix="export it again") from error
+    _check_files(folder, manifest)
+    return manifest
+
+
+def _check_files(folder: Path, manifest: Manifest) -> None:
+    if manifest.model not in manifest.files:
+        raise ArtifactError(f"{folder}: the manifest does not list {manifest.model}")
+    for name, digest in manifest.files.items():
+        file = folder / name
+        if Path(name).is_absolute() or not file.resolve().is_relative_to(folder.resolve()):
+            raise ArtifactError(f"{folder}: the manifest names a file outside its folder: {name}")
+        if not file.exists():
+            raise ArtifactError(f"{file}: missing", fix="export it again")
+        if sha256(file) != digest:
+            raise ArtifactError(
+                f"{file}: its bytes are not those that were exported", fix="export it again"
+            )
+
+
+def find_artifacts(root: Path) -> list[Path]:
+    """Folders with a manifest at or below ``root``, sorted."""
+    return sorted(file.parent for file in root.rglob(FILE_NAME) if not _hidden(file, root))
+
+
+def _hidden(file: Path, root: Path) -> bool:
+    """Folders that an unfinished export left behind begin with a dot."""
+    return any(part.startswith(".") for part in file.relative_to(root).parts)

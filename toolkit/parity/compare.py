@@ -1,0 +1,66 @@
+"""Parity: a candidate runtime against the reference, input by input."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from toolkit.parity.judge import Limits
+from toolkit.parity.metrics import Difference, difference
+from toolkit.regimes import Sample
+from toolkit.runtimes.base import Runner
+
+
+@dataclass(frozen=True)
+class Row:
+    """One input's result; ``note`` says why it failed where the figures cannot."""
+
+    name: str
+    found: Difference
+    passed: bool
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Report:
+    """A candidate's results.
+
+    Attributes:
+        candidate: what was judged, for people.
+        runtime: which runtime ran it.
+        reference: the checkpoint it was held against.
+        limits: what was allowed.
+        rows: at least one.
+    """
+
+    candidate: str
+    runtime: str
+    reference: str
+    limits: Limits
+    rows: tuple[Row, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Every input passed, and there was one."""
+        return bool(self.rows) and all(row.passed for row in self.rows)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return {**asdict(self), "rows": [asdict(row) for row in self.rows], "passed": self.passed}
+
+
+def compare(
+    candidate: Runner, reference: Runner, samples: Iterable[Sample], limits: Limits
+) -> tuple[Row, ...]:
+    """Run both on every sample and judge each difference."""
+    return tuple(_row(candidate, reference, sample, limits) for sample in samples)
+
+
+def _row(candidate: Runner, reference: Runner, sample: Sample, limits: Limits) -> Row:
+    got, wanted = candidate.run(sample.batch), reference.run(sample.batch)
+    if got.shape != wanted.shape:
+        nothing = Difference(float("nan"), float("nan"), float("nan"))
+        return Row(sample.name, nothing, False, f"shape {got.shape}, not {wanted.shape}")
+    found = difference(got, wanted)
+    return Row(sample.name, found, limits.allow(found))

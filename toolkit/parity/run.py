@@ -1,0 +1,66 @@
+"""From a model on disk to a parity report, and the report into the manifest."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+from toolkit.artifact import open_artifact, reference_of
+from toolkit.parity.compare import Report, compare
+from toolkit.parity.judge import LIMITS
+from toolkit.regimes import Size, photos
+from toolkit.runtimes import open_model
+from toolkit.runtimes.base import Runner
+from toolkit.runtimes.torch import TorchRunner
+from toolkit.style_net import StyleNet
+
+# For a model of any size: a square one, a wide one, and an odd one that needs the net's own
+# rounding up to its multiple.
+DYNAMIC_SIZES: tuple[Size, ...] = ((256, 256), (180, 300), (131, 203))
+
+
+def judge_artifact(
+    folder: Path,
+    net: StyleNet | None,
+    precision: str | None,
+    files: Sequence[Path],
+    sizes: Sequence[Size] = (),
+) -> Report:
+    """Judge an artifact against ``net``, or the checkpoint that its manifest names.
+
+    What was found is written into the manifest, unless the reference was not the manifest's.
+
+    Raises:
+        ArtifactError: the artifact or its reference is missing or has changed.
+    """
+    opened = open_artifact(folder)
+    manifest = opened.manifest
+    reference = net or reference_of(manifest)
+    promised = precision or manifest.target.precision
+    report = _judge(str(folder), opened.runner, reference, promised, files, sizes)
+    if net is None and precision is None:
+        record = {"model_sha256": manifest.files[manifest.model], **report.to_dict()}
+        dataclasses.replace(manifest, parity=record).write(folder)
+    return report
+
+
+def judge_model(
+    model: Path, net: StyleNet, precision: str, files: Sequence[Path], sizes: Sequence[Size] = ()
+) -> Report:
+    """Judge a bare model file, which anyone may have made, against ``net``."""
+    return _judge(str(model), open_model(model), net, precision, files, sizes)
+
+
+def _judge(
+    name: str,
+    runner: Runner,
+    net: StyleNet,
+    precision: str,
+    files: Sequence[Path],
+    sizes: Sequence[Size],
+) -> Report:
+    chosen = [runner.size] if runner.size else list(sizes or DYNAMIC_SIZES)
+    limits = LIMITS[precision]
+    rows = compare(runner, TorchRunner(net), photos(files, chosen), limits)
+    return Report(name, runner.name, net.origin.source, limits, rows)

@@ -1,0 +1,64 @@
+"""ONNX Runtime on the CPU."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from toolkit.errors import ArtifactError, UsageError
+from toolkit.images import Floats
+from toolkit.lazy import Lazy
+
+if TYPE_CHECKING:
+    import onnxruntime
+else:
+    onnxruntime = Lazy("onnxruntime", "onnx")
+
+# 3: errors only. The warnings below that tell of optimisations that a user cannot act on.
+_ERRORS_ONLY = 3
+
+
+class OnnxRuntimeRunner:
+    """Runs a style net's ONNX file: one float32 input (B, 3, H, W), one output like it.
+
+    Raises:
+        MissingExtraError: onnxruntime is not installed.
+        ArtifactError: the file is not an ONNX model that it can load, or not a style net.
+    """
+
+    name = "onnxruntime"
+
+    def __init__(self, model: Path) -> None:
+        self._session = _session(model)
+        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
+        shape = inputs[0].shape if len(inputs) == len(outputs) == 1 else []
+        if len(shape) != 4 or shape[1] != 3 or inputs[0].type != "tensor(float)":
+            raise ArtifactError(f"{model}: not a style net with one float (B, 3, H, W) input")
+        self._input = inputs[0].name
+        fixed = isinstance(shape[2], int) and isinstance(shape[3], int)
+        self.size: tuple[int, int] | None = (shape[2], shape[3]) if fixed else None
+
+    def run(self, batch: Floats) -> Floats:
+        """See :class:`toolkit.runtimes.base.Runner`."""
+        height, width = batch.shape[2:]
+        if self.size not in (None, (height, width)):
+            raise UsageError(f"the model takes {_text(self.size)}, not {_text((height, width))}")
+        (output,) = self._session.run(None, {self._input: batch})
+        return np.asarray(output, dtype=np.float32)
+
+
+def _session(model: Path) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = _ERRORS_ONLY
+    try:
+        return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+    # onnxruntime's exceptions share no base class below Exception.
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ArtifactError(f"{model}: ONNX Runtime cannot load it: {reason}") from error
+
+
+def _text(size: tuple[int, int] | None) -> str:
+    return f"{size[0]}x{size[1]}" if size else "any size"

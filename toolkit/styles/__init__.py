@@ -1,0 +1,45 @@
+"""The styles that the package ships, and the one way from a word on a command line to a net."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from toolkit.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from toolkit.style_net import StyleNet
+
+DEFAULT = "ink"
+_PREFIX = "style:"
+
+
+def folder() -> Path:
+    """Where the shipped nets lie."""
+    return Path(str(resources.files(__name__)))
+
+
+def names() -> list[str]:
+    """Shipped styles, the default first."""
+    found = sorted(file.stem for file in folder().glob("*.safetensors"))
+    return sorted(found, key=lambda name: name != DEFAULT)
+
+
+def find(reference: str) -> StyleNet:
+    """A shipped style by its name (``ink`` or ``style:ink``), else a checkpoint by its path.
+
+    Raises:
+        CheckpointError: neither, or the file cannot be read.
+    """
+    # Imports torch, which listing names does not need.
+    from toolkit.checkpoints import load  # noqa: PLC0415
+
+    name = reference.removeprefix(_PREFIX)
+    if name in names():
+        return load(folder() / f"{name}.safetensors", name=name, source=f"{_PREFIX}{name}")
+    if not Path(reference).exists():
+        raise CheckpointError(
+            f"{reference}: neither a shipped style ({', '.join(names())}) nor a file"
+        )
+    return load(reference)

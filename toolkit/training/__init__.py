@@ -1,0 +1,1 @@
+"""Training of style nets on perceptual losses."""

@@ -1,0 +1,92 @@
+"""Training photographs: random crops whose choice depends on (seed, step) alone.
+
+A batch is a function of its step, so a resumed run sees what the run it resumes would have seen.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from toolkit.errors import ImageError, TrainingError
+from toolkit.images import list_images, read_image
+
+# How far the shorter side of a photograph may shrink below or grow above one crop.
+_SCALES = (1.0, 1.6)
+_AHEAD = 4
+
+
+@dataclass(frozen=True)
+class Photos:
+    """Readable pictures of some folders, and those that could not be read with the reason."""
+
+    files: tuple[Path, ...]
+    skipped: tuple[str, ...]
+
+    @classmethod
+    def scan(cls, folders: list[Path]) -> Photos:
+        """Look at every picture below ``folders``. Raises TrainingError if none can be read."""
+        good, bad = [], []
+        for file in (file for folder in folders for file in list_images(folder)):
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    Image.open(file).verify()
+                good.append(file)
+            except (OSError, SyntaxError, ValueError) as error:
+                bad.append(f"{file}: {error}")
+        if not good:
+            where = ", ".join(map(str, folders))
+            raise TrainingError(f"no readable picture in {where}", fix="pass --content DIR")
+        return cls(tuple(good), tuple(bad))
+
+
+@dataclass(frozen=True)
+class Crops:
+    """Batches of random square crops, (batch, 3, size, size) in 0..255 RGB float32."""
+
+    photos: Photos
+    batch: int
+    size: int
+    seed: int
+
+    def __getitem__(self, step: int) -> Tensor:
+        """The batch of one step."""
+        rng = np.random.default_rng((self.seed, step))
+        crops = [self._crop(rng) for _ in range(self.batch)]
+        return torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).float()
+
+    def _crop(self, rng: np.random.Generator) -> np.ndarray:
+        file = self.photos.files[rng.integers(len(self.photos.files))]
+        try:
+            photo = Image.fromarray(read_image(file).rgb)
+        except ImageError as error:
+            raise TrainingError(f"a training picture broke: {error}") from error
+        scale = self.size * rng.uniform(*_SCALES) / min(photo.size)
+        width, height = (max(self.size, round(side * scale)) for side in photo.size)
+        photo = photo.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=2.0)
+        left, top = (int(rng.integers(side - self.size + 1)) for side in (width, height))
+        crop = np.asarray(photo.crop((left, top, left + self.size, top + self.size)))
+        return crop[:, ::-1] if rng.random() < 0.5 else crop
+
+    def since(self, step: int) -> Iterator[Tensor]:
+        """Batches from ``step`` on, decoded ahead by one background thread, without end."""
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            queue: list[Future[Tensor]] = []
+            try:
+                while True:
+                    while len(queue) < _AHEAD:
+                        queue.append(pool.submit(self.__getitem__, step))
+                        step += 1
+                    yield queue.pop(0).result()
+            finally:
+                for future in queue:
+                    future.cancel()

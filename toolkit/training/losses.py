@@ -1,0 +1,101 @@
+"""Perceptual losses of Johnson et al. 2016, section 3.2: content, style and total variation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from toolkit.nets.vgg import Vgg
+
+
+def gram(features: Tensor) -> Tensor:
+    """Gram matrix: (B, C, H, W) -> (B, C, C), divided by C * H * W (Johnson et al. 2016, eq. 3)."""
+    b, c, h, w = features.shape
+    # Sums of H * W products: in bfloat16 they would keep two digits.
+    with torch.autocast(features.device.type, enabled=False):
+        flat = features.reshape(b, c, h * w).float()
+        return torch.bmm(flat, flat.transpose(1, 2)) / (c * h * w)
+
+
+def total_variation(x: Tensor) -> Tensor:
+    """Mean squared difference of neighbouring pixels of (B, C, H, W), a scalar."""
+    down = (x[:, :, 1:] - x[:, :, :-1]).square().mean()
+    right = (x[:, :, :, 1:] - x[:, :, :, :-1]).square().mean()
+    return down + right
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What a style net is trained for: layers of the loss network and the weights of the terms.
+
+    The defaults are the layers of Johnson et al. 2016 (section 3.2 and its supplement) with the
+    content and style weights of the authors' code (jcjohnson/fast-neural-style, train.lua).
+    """
+
+    content_layer: str = "relu3_3"
+    style_layers: tuple[str, ...] = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
+    content_weight: float = 1.0
+    style_weight: float = 10.0
+    tv_weight: float = 20.0
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """All taps of the loss network that the objective needs."""
+        return tuple(dict.fromkeys((self.content_layer, *self.style_layers)))
+
+
+@dataclass(frozen=True)
+class Losses:
+    """The weighted terms of one batch, scalars that sum to ``total``."""
+
+    content: Tensor
+    style: Tensor
+    tv: Tensor
+
+    @property
+    def total(self) -> Tensor:
+        """What is minimised."""
+        return self.content + self.style + self.tv
+
+    def floats(self) -> dict[str, float]:
+        """The terms as numbers, for logs."""
+        terms = {"content": self.content, "style": self.style, "tv": self.tv, "total": self.total}
+        return {name: float(term.detach()) for name, term in terms.items()}
+
+
+class PerceptualLoss:
+    """Losses of stylised pictures against their photographs and one painting.
+
+    Args:
+        vgg: loss network with the taps of ``objective.layers``.
+        style: the painting, (1, 3, H, W) in 0..255 RGB.
+        objective: layers and weights.
+    """
+
+    def __init__(self, vgg: Vgg, style: Tensor, objective: Objective) -> None:
+        self.vgg = vgg
+        self.objective = objective
+        with torch.no_grad():
+            taps = vgg(style)
+        self.targets = {name: gram(taps[name]) for name in objective.style_layers}
+
+    def __call__(self, output: Tensor, photo: Tensor) -> Losses:
+        """``output`` and ``photo`` are (B, 3, H, W) in 0..255 RGB, of the same size."""
+        aim = self.objective
+        with torch.no_grad():
+            wanted = self.vgg(photo, until=aim.content_layer)[aim.content_layer]
+        taps = self.vgg(output)
+        content = F.mse_loss(taps[aim.content_layer].float(), wanted.float())
+        style = torch.stack([self._style(name, taps[name]) for name in aim.style_layers]).sum()
+        return Losses(
+            aim.content_weight * content,
+            aim.style_weight * style,
+            aim.tv_weight * total_variation(output),
+        )
+
+    def _style(self, name: str, features: Tensor) -> Tensor:
+        matrices = gram(features)
+        return F.mse_loss(matrices, self.targets[name].expand_as(matrices))

@@ -1,0 +1,169 @@
+"""One training run from files to a file: checks first, then the loop, then the net and its card."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from toolkit.checkpoints.native import save_net
+from toolkit.contract import Contract
+from toolkit.errors import TrainingError, UsageError
+from toolkit.files import sha256
+from toolkit.images import Picture, from_batch, read_image, to_batch, write_image
+from toolkit.nets.johnson import JohnsonNet
+from toolkit.regimes import shipped_photos
+from toolkit.stylize import scale_down
+from toolkit.training.data import Crops, Photos
+from toolkit.training.layout import channels_last
+from toolkit.training.loop import Progress, Trainer
+from toolkit.training.losses import PerceptualLoss
+from toolkit.training.recipe import Recipe
+from toolkit.training.vgg_weights import load_vgg
+
+NET, STATE, PREVIEW = "net.safetensors", "state.pt", "preview.png"
+_PREVIEW_SIDE = 256
+_PREVIEW_EVERY = 200
+
+
+def device_for(wanted: str) -> str:
+    """``auto`` is CUDA where there is one."""
+    if wanted == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if wanted.startswith("cuda") and not torch.cuda.is_available():
+        raise UsageError(f"--device {wanted}: no CUDA device", fix="--device cpu")
+    return wanted
+
+
+def precision_for(wanted: str, device: str) -> str:
+    """``auto`` is bf16 where the device multiplies it faster than fp32."""
+    if wanted != "auto":
+        return wanted
+    if device_for(device).startswith("cuda"):
+        return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
+    # torch has no public question for it.
+    native = torch.cpu._is_avx512_bf16_supported()  # noqa: SLF001
+    return "bf16" if native else "fp32"
+
+
+@dataclass(frozen=True)
+class Session:
+    """A prepared run."""
+
+    trainer: Trainer
+    photos: Photos
+    painting: Path
+
+    @classmethod
+    def prepare(
+        cls,
+        *,
+        painting: Path,
+        content: list[Path],
+        folder: Path,
+        vgg: Path | None,
+        device: str,
+        recipe: Recipe,
+        resume: bool,
+        force: bool,
+    ) -> Session:
+        """Check all inputs, load the loss network, and resume if asked to.
+
+        Raises:
+            TrainingError: no readable photograph, or the folder holds a run and neither
+                ``resume`` nor ``force`` is set (or the other way round).
+        """
+        device = device_for(device)
+        _check_folder(folder, resume=resume, force=force)
+        photos = Photos.scan(content)
+        style = painting_batch(painting, recipe.style_size).to(device)
+        net = load_vgg(recipe.objective.layers, vgg).to(device)
+        loss = PerceptualLoss(channels_last(net), style, recipe.objective)
+        crops = Crops(photos, recipe.batch, recipe.size, recipe.seed)
+        folder.mkdir(parents=True, exist_ok=True)
+        trainer = Trainer(recipe, loss, crops, folder, device)
+        if resume:
+            trainer.resume()
+        else:
+            for name in (STATE, "log.csv", NET, PREVIEW):
+                (folder / name).unlink(missing_ok=True)
+        return cls(trainer, photos, painting)
+
+    def summary(self) -> str:
+        """One line on what is about to run."""
+        recipe, trainer = self.trainer.recipe, self.trainer
+        length = f"{recipe.steps} steps" if recipe.steps else f"{recipe.minutes:g} minutes"
+        return (
+            f"{length} of {recipe.batch} crops of {recipe.size} px from {len(self.photos.files)} "
+            f"photographs, {recipe.precision} on {trainer.device}, from step "
+            f"{trainer.progress.step}, into {trainer.folder}"
+        )
+
+    def run(self, report: Callable[[Progress], None], *, name: str, licence: str = "") -> Path:
+        """Train to the end and write the net with its card. Returns the file."""
+
+        def each(now: Progress) -> None:
+            report(now)
+            if now.step % _PREVIEW_EVERY == 0:
+                self._preview()
+
+        self.trainer.run(each)
+        self._preview()
+        path = self.trainer.folder / NET
+        card = self._card(name, licence)
+        save_net(path, self.trainer.trained(), Contract(), card, half=True)
+        return path
+
+    def _preview(self) -> None:
+        tiles = preview(self.trainer.trained(), shipped_photos())
+        write_image(self.trainer.folder / PREVIEW, tiles)
+
+    def _card(self, name: str, licence: str) -> dict[str, Any]:
+        now = self.trainer.progress
+        return {
+            "name": name,
+            "painting": self.painting.name,
+            "painting_sha256": sha256(self.painting),
+            "licence": licence,
+            "photographs": len(self.photos.files),
+            "recipe": self.trainer.recipe.to_dict(),
+            "loss_network": self.trainer.loss.vgg.variant,
+            "steps": now.step,
+            "minutes": round(now.seconds / 60, 1),
+            "losses": now.losses,
+        }
+
+
+def _check_folder(folder: Path, *, resume: bool, force: bool) -> None:
+    there = (folder / STATE).exists()
+    if resume and not there:
+        raise TrainingError(f"{folder} holds no run to resume", fix="leave --resume out")
+    if there and not (resume or force):
+        raise TrainingError(
+            f"{folder} holds a run", fix="--resume goes on with it, --force begins anew"
+        )
+
+
+def painting_batch(path: Path, longer_side: int) -> Tensor:
+    """The painting as (1, 3, H, W) float32 in 0..255, its longer side as given or less."""
+    return torch.from_numpy(to_batch(scale_down(read_image(path), longer_side).rgb))
+
+
+def preview(net: JohnsonNet, files: list[Path]) -> Picture:
+    """Photographs above, their stylised forms below, in one picture."""
+    columns = []
+    for file in files:
+        rgb = read_image(file).rgb
+        square = min(rgb.shape[:2])
+        photo = Image.fromarray(rgb[:square, :square]).resize((_PREVIEW_SIDE, _PREVIEW_SIDE))
+        batch = to_batch(np.array(photo))
+        with torch.inference_mode():
+            styled = from_batch(net(torch.from_numpy(batch)).clamp(0, 255).numpy())
+        columns.append(np.vstack([np.array(photo), styled]))
+    return Picture(np.hstack(columns))
