@@ -54,19 +54,29 @@ def _read(path: Path) -> tuple[str, Loaded]:
     if path.suffix == ".safetensors":
         state, about = native.read(path)
         return (native.NAME, native.build(path, state, about)) if about else _build(path, state)
-    return _build(path, _tensors(read_pickle(path)))
+    return _build(path, _tensors(path, read_pickle(path)))
 
 
-def _tensors(content: Mapping[str, Any]) -> dict[str, Tensor]:
+def _tensors(path: Path, content: Mapping[str, Any]) -> dict[str, Tensor]:
     """The weights alone: out of a training script's nest, without DataParallel's prefix."""
     for nest in _NESTS:
         if isinstance(content.get(nest), Mapping):
             content = content[nest]
     return {
-        str(key).removeprefix("module."): value
+        str(key).removeprefix("module."): _dense(path, str(key), value)
         for key, value in content.items()
         if isinstance(value, Tensor)
     }
+
+
+def _dense(path: Path, key: str, value: Tensor) -> Tensor:
+    """The tensor, if the file holds all of it: sparse, meta and repeating ones claim sizes that
+    no bytes back, and would be filled in memory.
+    """
+    plain = value.layout == torch.strided and value.device.type == "cpu"
+    if not plain or value.numel() * value.element_size() > value.untyped_storage().nbytes():
+        raise CheckpointError(f"{path}: {key} is not a plain tensor")
+    return value
 
 
 def _build(path: Path, state: Tensors) -> tuple[str, Loaded]:

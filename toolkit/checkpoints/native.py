@@ -61,9 +61,10 @@ def build(path: Path, state: Tensors, about: dict[str, Any]) -> Loaded:
         )
     try:
         spec = about["spec"]
-        net = JohnsonNet(JohnsonSpec(**{**spec, "widths": tuple(spec["widths"])}))
+        with torch.device("meta"):  # of no memory until the tensors are put in
+            net = JohnsonNet(JohnsonSpec(**{**spec, "widths": tuple(spec["widths"])}))
         contract = Contract.from_dict(about["contract"])
-        net.load_state_dict({key: value.float() for key, value in state.items()})
+        net.load_state_dict({key: value.float() for key, value in state.items()}, assign=True)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0][:160]
         raise CheckpointError(f"{path}: metadata and tensors do not agree ({reason})") from error

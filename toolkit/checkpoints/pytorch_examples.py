@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 
+import torch
 from torch import Tensor
 
 from toolkit.checkpoints.layout import Loaded, Tensors
@@ -44,8 +45,11 @@ def build(state: Tensors) -> Loaded:
     """A :class:`JohnsonNet` whose widths are read from the convolutions."""
     widths = tuple(state[f"conv{i}.conv2d.weight"].shape[0] for i in (1, 2, 3))
     blocks = {int(match[1]) for key in state if (match := _BLOCK.fullmatch(key))}
-    net = JohnsonNet(JohnsonSpec(widths=(widths[0], widths[1], widths[2]), blocks=len(blocks)))
-    net.load_state_dict(_renamed(state))
+    spec = JohnsonSpec(widths=(widths[0], widths[1], widths[2]), blocks=len(blocks))
+    # Of no memory until the tensors are put in: widths that they do not back cost nothing.
+    with torch.device("meta"):
+        net = JohnsonNet(spec)
+    net.load_state_dict(_renamed(state), assign=True)
     return Loaded(net)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from toolkit.artifact import open_artifact, reference_of
+from toolkit.errors import UsageError
 from toolkit.parity.compare import Report, compare
 from toolkit.parity.judge import LIMITS
 from toolkit.regimes import Size, photos
@@ -60,6 +61,8 @@ def _judge(
     files: Sequence[Path],
     sizes: Sequence[Size],
 ) -> Report:
+    if runner.size and any(size != runner.size for size in sizes):
+        raise UsageError(f"{name} takes {runner.size[0]}x{runner.size[1]} only")
     chosen = [runner.size] if runner.size else list(sizes or DYNAMIC_SIZES)
     limits = LIMITS[precision]
     rows = compare(runner, TorchRunner(net), photos(files, chosen), limits)

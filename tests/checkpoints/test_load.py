@@ -1,0 +1,223 @@
+from __future__ import annotations
+
+import os
+import pickle
+from collections import OrderedDict
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from toolkit.checkpoints import load
+from toolkit.checkpoints.native import save_net
+from toolkit.contract import Contract
+from toolkit.errors import CheckpointError
+from toolkit.files import sha256
+from toolkit.nets.johnson import JohnsonNet, JohnsonSpec
+
+WIDTHS = (2, 3, 5)
+
+
+def pytorch_examples(net: JohnsonNet) -> OrderedDict[str, torch.Tensor]:
+    """The net's weights under the names of pytorch/examples, written out by hand."""
+    plain = {"conv1": "conv1", "conv2": "conv2", "conv3": "conv3"}
+    plain |= {"up1": "deconv1", "up2": "deconv2", "head": "deconv3"}
+    state = OrderedDict()
+    for key, value in net.state_dict().items():
+        parts = key.split(".")
+        if parts[0] == "blocks":
+            layer = parts[2].replace("norm", "in") + (".conv2d" if "conv" in parts[2] else "")
+            state[f"res{int(parts[1]) + 1}.{layer}.{parts[-1]}"] = value
+        elif parts[0] in plain:
+            state[f"{plain[parts[0]]}.conv2d.{parts[-1]}"] = value
+        else:
+            state[f"{parts[0].replace('norm', 'in')}.{parts[-1]}"] = value
+    return state
+
+
+@pytest.fixture
+def johnson() -> JohnsonNet:
+    torch.manual_seed(0)
+    return JohnsonNet(JohnsonSpec(WIDTHS, blocks=2)).eval()
+
+
+@pytest.fixture
+def state(johnson):
+    return pytorch_examples(johnson)
+
+
+def same(net, johnson):
+    x = torch.rand(1, 3, 21, 34) * 255
+    return torch.equal(net(x), johnson(x).clamp(0, 255))
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_pytorch_examples_of_any_width(tmp_path, johnson, state, zipped):
+    path = tmp_path / "candy.pth"
+    torch.save(state, path, _use_new_zipfile_serialization=zipped)
+    net = load(path)
+    assert net.net.spec == johnson.spec
+    assert same(net, johnson)
+    assert (net.origin.layout, net.origin.name) == ("pytorch-examples", "candy")
+    assert net.origin.sha256 == sha256(path)
+    assert net.contract == Contract()
+
+
+def test_old_buffers_nests_and_data_parallel(tmp_path, johnson, state):
+    path = tmp_path / "old.pth"
+    for norm in ("in1", "res2.in1"):
+        state[f"{norm}.running_mean"] = state[f"{norm}.running_var"] = torch.zeros(3)
+        state[f"{norm}.num_batches_tracked"] = torch.tensor(1)
+    nested = {"epoch": 2, "state_dict": {f"module.{key}": value for key, value in state.items()}}
+    torch.save(nested, path)
+    assert same(load(path), johnson)
+
+
+def test_half_weights_and_plain_safetensors(tmp_path, johnson, state):
+    path = tmp_path / "half.safetensors"
+    save_file({key: value.half() for key, value in state.items()}, path)
+    net = load(path)
+    assert net.net.conv1.conv.weight.dtype == torch.float32
+    assert torch.equal(net.net.head.conv.bias, johnson.head.conv.bias.half().float())
+
+
+@pytest.mark.parametrize("norm", ["instance", "batch"])
+def test_own_layout_comes_back_as_it_was(tmp_path, norm):
+    path = tmp_path / "own.safetensors"
+    net = JohnsonNet(JohnsonSpec(WIDTHS, 1, norm, "transposed", "tanh")).eval()
+    contract = Contract(size_multiple=8, smallest_side=16)
+    save_net(path, net, contract, {"painting": "a wave"})
+    loaded = load(path, name="wave", source="style:wave")
+    assert same(loaded, net)
+    assert loaded.contract == contract
+    assert loaded.origin.card == {"painting": "a wave"}
+    assert (loaded.origin.name, loaded.origin.source) == ("wave", "style:wave")
+    before = path.read_bytes()
+    save_net(path, net, contract, {"painting": "a wave"})
+    assert path.read_bytes() == before
+
+
+def test_loaded_nets_are_frozen_and_in_evaluation_mode(tmp_path, state):
+    torch.save(state, tmp_path / "x.pth")
+    net = load(tmp_path / "x.pth")
+    assert not net.training
+    assert not any(parameter.requires_grad for parameter in net.parameters())
+
+
+def fails(path, *parts):
+    with pytest.raises(CheckpointError) as caught:
+        load(path)
+    text = str(caught.value)
+    assert str(path) in text
+    assert "\n" not in text
+    for part in parts:
+        assert part in text
+    assert caught.value.exit_code == 2
+
+
+def test_unknown_layout_names_layouts_and_keys(tmp_path):
+    path = tmp_path / "x.pth"
+    torch.save({f"layer{i}.weight": torch.zeros(1) for i in range(9)}, path)
+    fails(path, "layer0.weight, layer1.weight", "pytorch-examples", "rrmina", "lengstrom", "sttk")
+    torch.save({"epoch": 3}, path)
+    fails(path, "holds no tensors")
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+@pytest.mark.parametrize("kept", [0, 1, 50, 0.5, 0.99])
+def test_truncated_and_empty(tmp_path, state, zipped, kept):
+    path = tmp_path / "x.pth"
+    torch.save(state, path, _use_new_zipfile_serialization=zipped)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(kept if isinstance(kept, int) else kept * len(content))])
+    fails(path)
+
+
+@pytest.mark.parametrize("content", [b"hello", b"\x89PNG\r\n\x1a\n", b"PK\x03\x04", b"\x80\x02."])
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_files_of_another_kind(tmp_path, content, suffix):
+    path = tmp_path / f"x{suffix}"
+    path.write_bytes(content)
+    fails(path)
+
+
+def test_missing(tmp_path):
+    fails(tmp_path / "none.pth", "no such file")
+
+
+@pytest.mark.parametrize("content", [[1, 2], "text", 7, torch.zeros(3)])
+def test_not_a_dictionary(tmp_path, content):
+    torch.save(content, tmp_path / "x.pth")
+    fails(tmp_path / "x.pth", "not a dictionary of tensors")
+
+
+class Evil:
+    """Makes a folder when it is unpickled."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.folder),)
+
+
+@pytest.mark.parametrize("kind", ["zip", "old", "bare"])
+def test_a_malicious_pickle_runs_nothing(tmp_path, state, kind):
+    path, marker = tmp_path / "x.pth", tmp_path / "ran"
+    content = {**state, "evil": Evil(marker)}
+    if kind == "bare":
+        path.write_bytes(pickle.dumps(content))
+    else:
+        torch.save(content, path, _use_new_zipfile_serialization=kind == "zip")
+    refused = ("not a readable checkpoint",) if kind == "bare" else ("refused", "mkdir")
+    fails(path, *refused)
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers(tmp_path, state, value):
+    state["in1.weight"][0] = value
+    torch.save(state, tmp_path / "x.pth")
+    fails(tmp_path / "x.pth", "NaN or infinity")
+
+
+def test_broken_nets(tmp_path, state):
+    path = tmp_path / "x.pth"
+    torch.save({**state, "res1.conv1.conv2d.weight": torch.zeros(5, 4, 3, 3)}, path)
+    fails(path, "broken pytorch-examples")
+    torch.save({**state, "surprise": torch.zeros(1)}, path)
+    fails(path, "unexpected key surprise")
+    del state["in5.bias"]
+    torch.save(state, path)
+    fails(path, "broken pytorch-examples", "norm5.bias")
+
+
+def test_tensors_that_claim_more_than_the_file_holds(tmp_path, state):
+    path = tmp_path / "x.pth"
+    state["conv1.conv2d.weight"] = torch.zeros(1).expand(1 << 20, 3, 9, 9)
+    torch.save(state, path)
+    fails(path, "conv1.conv2d.weight is not a plain tensor")
+    state["conv1.conv2d.weight"] = torch.zeros(4, 3, 9, 9).to_sparse()
+    torch.save(state, path)
+    fails(path, "not a plain tensor")
+
+
+def test_safetensors_with_broken_metadata(tmp_path):
+    path = tmp_path / "x.safetensors"
+    tensors = {"a": torch.zeros(1)}
+    save_file(tensors, path, metadata={"sttk": "{"})
+    fails(path, "not a readable safetensors file")
+    save_file(tensors, path, metadata={"sttk": '{"format": 99, "net": "johnson"}'})
+    fails(path, "another sttk", "upgrade")
+    for about in ('{"format": 1, "net": "johnson"}', '{"format": 1, "net": "johnson", "spec": {}}'):
+        save_file(tensors, path, metadata={"sttk": about})
+        fails(path, "do not agree")
+    save_file(tensors, path, metadata={"sttk": "[]"})
+    fails(path)
+
+
+def test_widths_that_no_tensor_backs_take_no_memory(tmp_path, state):
+    # As dense float32 the blocks' convolutions would take 9 * 10**12 * 4 bytes.
+    state["conv3.conv2d.weight"] = torch.zeros(10**6, 3, 1, 1)
+    torch.save(state, tmp_path / "x.pth")
+    fails(tmp_path / "x.pth", "broken pytorch-examples")

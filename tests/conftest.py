@@ -1,0 +1,103 @@
+"""What tests share: tiny nets and pictures made on the spot, and the real data where it is."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from exporters.artifact import make_artifact
+from exporters.base import Request
+from toolkit.checkpoints import load
+from toolkit.checkpoints.native import save_net
+from toolkit.cli import cli
+from toolkit.contract import Contract
+from toolkit.nets.johnson import JohnsonNet, JohnsonSpec
+from toolkit.style_net import StyleNet
+
+torch.set_num_threads(1)
+
+SHARED = Path(__file__).parents[2] / "shared" / "data"
+TINY = JohnsonSpec(widths=(4, 6, 8), blocks=2, output="tanh")
+Sttk = Callable[..., Result]
+
+
+def pytest_configure() -> None:
+    """Where the real data is required, its absence is no reason to skip."""
+    if os.environ.get("STTK_REQUIRE_SHARED") and not SHARED.is_dir():
+        pytest.exit(f"{SHARED} is required here (STTK_REQUIRE_SHARED) and is not there", 1)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Real checkpoints and pictures beside the repository; tests of them skip without."""
+    if not SHARED.is_dir():
+        pytest.skip("../shared is not here")
+    return SHARED
+
+
+def random_johnson(spec: JohnsonSpec = TINY, seed: int = 0) -> JohnsonNet:
+    """A net with random weights, norms included, whose output varies over 0..255."""
+    torch.manual_seed(seed)
+    net = JohnsonNet(spec)
+    with torch.no_grad():
+        for name, parameter in net.named_parameters():
+            if "norm" in name:
+                parameter.add_(0.3 * torch.randn_like(parameter))
+    return net.eval()
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny style net in sttk's own layout."""
+    path = tmp_path_factory.mktemp("nets") / "tiny.safetensors"
+    save_net(path, random_johnson(), Contract(), {"painting": "none"})
+    return path
+
+
+@pytest.fixture(scope="session")
+def net(checkpoint: Path) -> StyleNet:
+    """The tiny style net, loaded."""
+    return load(checkpoint)
+
+
+@pytest.fixture(scope="session")
+def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A picture of 90 x 70 pixels with edges and gradients."""
+    path = tmp_path_factory.mktemp("photos") / "photo.png"
+    rows, columns = np.mgrid[0:70, 0:90]
+    rgb = np.stack([rows * 3, columns * 2, (rows // 8 + columns // 8) % 2 * 200], axis=-1)
+    Image.fromarray(rgb.astype(np.uint8)).save(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def make(net: StyleNet, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Artifacts of the tiny net, each made once: ``make(precision="fp16", size=None)``."""
+    made: dict[str, Path] = {}
+
+    def artifact(**request: Any) -> Path:
+        key = repr(sorted(request.items()))
+        if key not in made:
+            root = tmp_path_factory.mktemp("artifacts")
+            made[key] = make_artifact("onnx", Request(net, **request), root)
+        return made[key]
+
+    return artifact
+
+
+@pytest.fixture
+def sttk() -> Sttk:
+    """Runs the command as a user types it: ``sttk("export", path, "--dynamic")``."""
+
+    def run(*args: object) -> Result:
+        return CliRunner().invoke(cli, [str(arg) for arg in args], prog_name="sttk")
+
+    return run

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import pytest
+
+import exporters
+from exporters import artifact
+from exporters.artifact import make_artifact
+from exporters.base import Product, Request
+from toolkit.errors import ExportError, UsageError
+from toolkit.manifest import read_manifest
+
+
+class Fake:
+    """Writes what it is told to, or fails half-way."""
+
+    def __init__(self, content=b"model", error=None):
+        self.content, self.error = content, error
+
+    def export(self, request, folder):
+        (folder / "model.bin").write_bytes(self.content)
+        if self.error:
+            raise self.error
+        return Product("model.bin", ("model.bin",), {"a": 1}, {"tool": "1"})
+
+
+@pytest.fixture
+def use(monkeypatch):
+    return lambda fake: monkeypatch.setattr(artifact, "exporter", lambda _: fake)
+
+
+def names(folder):
+    return sorted(file.name for file in folder.iterdir())
+
+
+def test_an_artifact_binds_model_and_checkpoint(net, tmp_path, use):
+    use(Fake())
+    folder = make_artifact("fake", Request(net, "fp16", (64, 96)), tmp_path)
+    assert folder == tmp_path / "tiny" / "fake-fp16-64x96"
+    manifest = read_manifest(folder)
+    assert manifest.checkpoint.sha256 == net.origin.sha256
+    assert manifest.checkpoint.source == net.origin.source
+    assert manifest.target.size == (64, 96)
+    assert manifest.tools["tool"] == "1"
+    assert manifest.contract == net.contract
+
+
+def test_an_export_that_fails_leaves_what_was_there(net, tmp_path, use):
+    use(Fake(b"old"))
+    folder = make_artifact("fake", Request(net), tmp_path)
+    for error in (ExportError("no"), KeyboardInterrupt()):
+        use(Fake(b"new", error))
+        with pytest.raises(type(error)):
+            make_artifact("fake", Request(net), tmp_path)
+        assert (folder / "model.bin").read_bytes() == b"old"
+        assert names(folder.parent) == [folder.name]
+    use(Fake(b"new"))
+    make_artifact("fake", Request(net), tmp_path)
+    assert (folder / "model.bin").read_bytes() == b"new"
+    assert names(folder.parent) == [folder.name]
+    read_manifest(folder)
+
+
+def test_a_folder_that_is_no_artifact_is_left_alone(net, tmp_path, use):
+    use(Fake())
+    there = tmp_path / "tiny" / "fake-fp32-512x512"
+    there.mkdir(parents=True)
+    (there / "thesis.txt").write_text("mine")
+    with pytest.raises(ExportError, match="is no artifact"):
+        make_artifact("fake", Request(net), tmp_path)
+    assert names(there) == ["thesis.txt"]
+
+
+def test_a_root_that_cannot_be_written(net, tmp_path, use):
+    use(Fake())
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ExportError, match="cannot be written"):
+        make_artifact("fake", Request(net), tmp_path / "file")
+
+
+def test_unknown_target():
+    with pytest.raises(UsageError, match="no such target; known: onnx"):
+        exporters.exporter("abacus")

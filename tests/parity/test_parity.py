@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+
+from toolkit.errors import ArtifactError, UsageError
+from toolkit.images import read_image
+from toolkit.manifest import read_manifest
+from toolkit.parity.compare import compare
+from toolkit.parity.judge import LIMITS, Limits
+from toolkit.parity.metrics import difference
+from toolkit.parity.run import judge_artifact, judge_model
+from toolkit.regimes import Sample, photos, shipped_photos
+
+
+def test_metrics_of_known_values():
+    a = np.zeros((1, 3, 2, 2), np.float32)
+    b = a.copy()
+    b[0, 0, 0, 0] = 12
+    found = difference(b, a)
+    assert (found.largest, found.mean) == (12, 1)
+    assert found.psnr == pytest.approx(10 * math.log10(255**2 / 12))
+    assert difference(a, a).psnr == math.inf
+
+
+def test_nan_passes_no_limit():
+    bad = np.full((1, 3, 2, 2), np.nan, np.float32)
+    assert not Limits(math.inf, -math.inf).allow(difference(bad, bad))
+
+
+class Constant:
+    """Answers with one value, in the shape it is told."""
+
+    name, size = "constant", None
+
+    def __init__(self, value, shape=None):
+        self.value, self.shape = value, shape
+
+    def run(self, batch):
+        return np.full(self.shape or batch.shape, self.value, np.float32)
+
+
+def test_another_shape_fails_and_says_so():
+    sample = Sample("x", np.zeros((1, 3, 4, 4), np.float32))
+    (row,) = compare(Constant(1, (1, 3, 8, 8)), Constant(1), [sample], LIMITS["fp32"])
+    assert not row.passed
+    assert "(1, 3, 8, 8)" in row.note
+
+
+def test_samples_are_the_photographs_filled_to_each_size():
+    files = shipped_photos()
+    assert len(files) == 4
+    samples = list(photos(files, [(40, 60), (33, 21)]))
+    assert [s.batch.shape for s in samples] == [(1, 3, 40, 60)] * 4 + [(1, 3, 33, 21)] * 4 + [
+        (4, 3, 40, 60)
+    ]
+    assert all(sample.batch.std() > 10 for sample in samples)
+    assert len(list(photos(files, [(40, 60)]))) == 4
+
+
+def test_a_clean_artifact_passes_and_its_manifest_says_so(make, photo):
+    folder = make(size=None)
+    report = judge_artifact(folder, None, None, [photo])
+    assert report.passed
+    record = read_manifest(folder).parity
+    assert record["passed"]
+    assert record["model_sha256"] == read_manifest(folder).files["model.onnx"]
+    assert len(record["rows"]) == 4
+
+
+def weights(model):
+    return {weight.name: weight for weight in model.graph.initializer}
+
+
+def flip_one_weight(model):
+    weight = weights(model)["net.conv2.conv.weight"]
+    values = numpy_helper.to_array(weight).copy()
+    values[0, 0, 1, 1] *= -1
+    weight.CopyFrom(numpy_helper.from_array(values, weight.name))
+
+
+def pad_by_edge(model):
+    for node in model.graph.node:
+        for attribute in node.attribute:
+            if node.op_type == "Pad" and attribute.name == "mode":
+                attribute.s = b"edge"
+
+
+def raise_epsilon(model):
+    for node in model.graph.node:
+        for attribute in node.attribute:
+            if attribute.name == "epsilon":
+                attribute.f *= 100
+
+
+def swap_channels(model):
+    weight = weights(model)["net.conv1.conv.weight"]
+    values = numpy_helper.to_array(weight)[:, ::-1].copy()
+    weight.CopyFrom(numpy_helper.from_array(values, weight.name))
+
+
+def leave_out_the_clamp(model):
+    clip = model.graph.node[-1]
+    assert clip.op_type == "Clip"
+    clip.op_type = "Identity"
+    del clip.input[1:]
+
+
+@pytest.mark.parametrize(
+    "fault", [flip_one_weight, pad_by_edge, raise_epsilon, swap_channels, leave_out_the_clamp]
+)
+def test_faults_are_caught(make, net, photo, tmp_path, fault):
+    model = onnx.load(make(size=None) / "model.onnx")
+    fault(model)
+    onnx.save_model(model, tmp_path / "model.onnx")
+    assert not judge_model(tmp_path / "model.onnx", net, "fp32", [photo]).passed
+
+
+def test_a_reference_that_changed_is_refused(make, tmp_path, monkeypatch, net, photo):
+    folder = make(size=(64, 96))
+    source = tmp_path / "moved.safetensors"
+    manifest = read_manifest(folder)
+    with pytest.raises(ArtifactError, match="--reference"):
+        monkeypatch.setattr("toolkit.artifact.find", _gone)
+        judge_artifact(folder, None, None, [photo])
+    other = type(net)(net.net, net.contract, _other_origin(net, source))
+    monkeypatch.setattr("toolkit.artifact.find", lambda _: other)
+    with pytest.raises(ArtifactError, match="has changed since the export"):
+        judge_artifact(folder, None, None, [photo])
+    assert manifest.checkpoint.source == net.origin.source
+
+
+def _gone(reference):
+    from toolkit.errors import CheckpointError
+
+    raise CheckpointError(f"{reference}: no such file")
+
+
+def _other_origin(net, source):
+    import dataclasses
+
+    return dataclasses.replace(net.origin, sha256="f" * 64, source=str(source))
+
+
+def test_a_fixed_model_is_not_asked_for_other_sizes(make, net, photo):
+    model = make(size=(64, 96)) / "model.onnx"
+    report = judge_model(model, net, "fp32", [photo], [(64, 96)])
+    assert [row.name for row in report.rows] == ["photo 64x96"]
+    with pytest.raises(UsageError, match="64x96 only"):
+        judge_model(model, net, "fp32", [photo], [(32, 32)])
+
+
+def test_every_photograph_of_the_package_is_a_picture():
+    for file in shipped_photos():
+        assert min(read_image(file).rgb.shape[:2]) >= 300

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import click
+import pytest
+
+from toolkit import __version__, cli
+from toolkit.errors import MissingExtraError, SttkError, UsageError
+
+
+def test_help_is_quick_and_leaves_torch_alone():
+    program = "import sys; from toolkit.cli import cli; cli(['--help'], standalone_mode=False);"
+    program += "sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
+    seconds = []
+    for _ in range(3):
+        started = time.perf_counter()
+        result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+        seconds.append(time.perf_counter() - started)
+        assert result.returncode == 0, result.stderr
+    assert "export" in result.stdout
+    assert min(seconds) < 0.3
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_every_command_is_there_under_its_summary(name, sttk):
+    command = cli.cli.get_command(click.Context(cli.cli), name)
+    assert command.name == name
+    assert command.get_short_help_str(limit=100) == cli.COMMANDS[name].summary
+    assert sttk(name, "--help").exit_code == 0
+
+
+def test_version(sttk):
+    assert __version__ in sttk("--version").output
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (SttkError("it broke", fix="mend it"), 1, "error: it broke (mend it)"),
+        (UsageError("wrong\n  input"), 2, "error: wrong input"),
+        (MissingExtraError("onnx", "onnx"), 3, "pip install 'sttk[onnx]'"),
+        (ZeroDivisionError("by 0"), 70, "a bug in sttk: ZeroDivisionError: by 0"),
+        (KeyboardInterrupt(), 130, "error: interrupted"),
+    ],
+)
+def test_errors_are_one_line_and_an_exit_code(error, code, line, sttk, monkeypatch):
+    @click.command()
+    def broken() -> None:
+        raise error
+
+    monkeypatch.setattr(cli.LazyGroup, "get_command", lambda *_: broken)
+    result = sttk("styles")
+    assert result.exit_code == code
+    assert line in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_debug_keeps_the_traceback(sttk, monkeypatch):
+    @click.command()
+    def broken() -> None:
+        raise UsageError("wrong")
+
+    monkeypatch.setattr(cli.LazyGroup, "get_command", lambda *_: broken)
+    assert isinstance(sttk("--debug", "styles").exception, UsageError)

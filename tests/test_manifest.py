@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from toolkit.contract import Contract
+from toolkit.errors import ArtifactError
+from toolkit.files import sha256
+from toolkit.manifest import Checkpoint, Manifest, Target, find_artifacts, read_manifest
+
+
+@pytest.fixture
+def artifact(tmp_path):
+    folder = tmp_path / "artifact"
+    folder.mkdir()
+    (folder / "model.onnx").write_bytes(b"model")
+    Manifest(
+        style="ink",
+        model="model.onnx",
+        files={"model.onnx": sha256(folder / "model.onnx")},
+        checkpoint=Checkpoint("style:ink", "0" * 64, "sttk"),
+        contract=Contract(size_multiple=8),
+        target=Target("onnx", "fp16", (256, 512), {"opset": 18}),
+        rewrites=("dead-bias",),
+        plan={"default": "fp16"},
+        tools={"onnx": "1"},
+    ).write(folder)
+    return folder
+
+
+def edit(folder, **changes):
+    path = folder / "manifest.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+def test_comes_back_as_it_was_written(artifact):
+    manifest = read_manifest(artifact)
+    assert manifest.target == Target("onnx", "fp16", (256, 512), {"opset": 18})
+    assert manifest.contract.size_multiple == 8
+    before = (artifact / "manifest.json").read_bytes()
+    manifest.write(artifact)
+    assert (artifact / "manifest.json").read_bytes() == before
+
+
+def test_changed_and_missing_files_are_refused(artifact):
+    (artifact / "model.onnx").write_bytes(b"other")
+    with pytest.raises(ArtifactError, match="not those that were exported"):
+        read_manifest(artifact)
+    (artifact / "model.onnx").unlink()
+    with pytest.raises(ArtifactError, match="missing"):
+        read_manifest(artifact)
+
+
+@pytest.mark.parametrize("name", ["../secret", "/etc/passwd", "sub/../../secret", "link"])
+def test_files_outside_the_folder_are_refused(artifact, name):
+    (artifact.parent / "secret").write_text("secret")
+    (artifact / "link").symlink_to(artifact.parent / "secret")
+    files = {"model.onnx": sha256(artifact / "model.onnx"), name: "0"}
+    edit(artifact, files=files)
+    with pytest.raises(ArtifactError, match="outside its folder"):
+        read_manifest(artifact)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "{}", '{"schema": 2}', '{"schema": 1, "style": 3}', "\x00"]
+)
+def test_what_is_no_manifest(artifact, text):
+    (artifact / "manifest.json").write_text(text)
+    with pytest.raises(ArtifactError, match="not a manifest"):
+        read_manifest(artifact)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"model": 3}, {"files": []}, {"target": {}}, {"contract": {"a": 1}}, {"more": 1}]
+)
+def test_fields_of_the_wrong_kind(artifact, changes):
+    edit(artifact, **changes)
+    with pytest.raises(ArtifactError):
+        read_manifest(artifact)
+
+
+def test_missing_manifest(tmp_path):
+    with pytest.raises(ArtifactError, match="sttk export"):
+        read_manifest(tmp_path)
+
+
+def test_find_artifacts_passes_over_unfinished_exports(artifact):
+    hidden = artifact.parent / ".artifact.xyz"
+    hidden.mkdir()
+    (hidden / "manifest.json").write_text("{}")
+    assert find_artifacts(artifact.parent) == [artifact]
+    assert find_artifacts(artifact) == [artifact]
