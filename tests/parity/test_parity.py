@@ -124,8 +124,8 @@ def test_a_reference_that_changed_is_refused(make, tmp_path, monkeypatch, net, p
     folder = make(size=(64, 96))
     source = tmp_path / "moved.safetensors"
     manifest = read_manifest(folder)
+    monkeypatch.setattr("toolkit.artifact.find", _gone)
     with pytest.raises(ArtifactError, match="--reference"):
-        monkeypatch.setattr("toolkit.artifact.find", _gone)
         judge_artifact(folder, None, None, [photo])
     other = type(net)(net.net, net.contract, _other_origin(net, source))
     monkeypatch.setattr("toolkit.artifact.find", lambda _: other)

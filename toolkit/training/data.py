@@ -5,6 +5,7 @@ A batch is a function of its step, so a resumed run sees what the run it resumes
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,8 +20,9 @@ from torch import Tensor
 from toolkit.errors import ImageError, TrainingError
 from toolkit.images import list_images, read_image
 
-# How far the shorter side of a photograph may shrink below or grow above one crop.
-_SCALES = (1.0, 1.6)
+# Shorter side of a photograph in crops, log-uniform: a net that has only seen whole photographs
+# made small meets larger, smoother ones with white stains where they are brightest.
+_SCALES = (1.0, 2.6)
 _AHEAD = 4
 
 
@@ -70,7 +72,7 @@ class Crops:
             photo = Image.fromarray(read_image(file).rgb)
         except ImageError as error:
             raise TrainingError(f"a training picture broke: {error}") from error
-        scale = self.size * rng.uniform(*_SCALES) / min(photo.size)
+        scale = self.size * math.exp(rng.uniform(*np.log(_SCALES))) / min(photo.size)
         width, height = (max(self.size, round(side * scale)) for side in photo.size)
         photo = photo.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=2.0)
         left, top = (int(rng.integers(side - self.size + 1)) for side in (width, height))

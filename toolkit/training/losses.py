@@ -16,8 +16,13 @@ def gram(features: Tensor) -> Tensor:
     b, c, h, w = features.shape
     # Sums of H * W products: in bfloat16 they would keep two digits.
     with torch.autocast(features.device.type, enabled=False):
-        flat = features.reshape(b, c, h * w).float()
+        flat = _widened(features.reshape(b, c, h * w))
         return torch.bmm(flat, flat.transpose(1, 2)) / (c * h * w)
+
+
+def _widened(x: Tensor) -> Tensor:
+    """float32, or float64 where it is that already."""
+    return x if x.dtype == torch.float64 else x.float()
 
 
 def total_variation(x: Tensor) -> Tensor:
@@ -88,7 +93,7 @@ class PerceptualLoss:
         with torch.no_grad():
             wanted = self.vgg(photo, until=aim.content_layer)[aim.content_layer]
         taps = self.vgg(output)
-        content = F.mse_loss(taps[aim.content_layer].float(), wanted.float())
+        content = F.mse_loss(_widened(taps[aim.content_layer]), _widened(wanted))
         style = torch.stack([self._style(name, taps[name]) for name in aim.style_layers]).sum()
         return Losses(
             aim.content_weight * content,

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from toolkit.errors import CheckpointError, NotRunError
+from toolkit.errors import CheckpointError, NotRunError, UsageError
 from toolkit.nets.vgg import Normalisation, Variant, Vgg, layer_names
 from toolkit.pickles import read_pickle
 
@@ -34,12 +34,16 @@ def load_vgg(layers: Iterable[str], path: Path | None = None) -> Vgg:
 
     Raises:
         CheckpointError: the file cannot be read or is no VGG.
+        UsageError: the net has no such layer.
         NotRunError: there is no file and the download failed.
     """
     weights = _read(path or _find())
     state, normalisation = _to_canonical(weights, path)
     variant: Variant = "vgg19" if "conv3_4.weight" in state else "vgg16"
-    vgg = Vgg(variant, layers, normalisation)
+    try:
+        vgg = Vgg(variant, layers, normalisation)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
     wanted = {f"convs.{key}": value for key, value in state.items()}
     vgg.load_state_dict({key: wanted[key].float() for key in vgg.state_dict()})
     return vgg

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import json
+import shutil
+
+import onnx
+import pytest
+from onnx import numpy_helper
+
+from toolkit.manifest import find_artifacts, read_manifest
+
+
+@pytest.fixture(autouse=True)
+def somewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def break_model(path):
+    model = onnx.load(path)
+    weight = next(w for w in model.graph.initializer if len(w.dims) == 4)
+    values = numpy_helper.to_array(weight).copy()
+    values[0, 0, 0, 0] += 1e-3  # scaling it all by a factor would be cancelled by the norm
+    weight.CopyFrom(numpy_helper.from_array(values, weight.name))
+    onnx.save_model(model, path)
+
+
+def test_export_then_parity_then_stylize(sttk, checkpoint, photo, tmp_path):
+    result = sttk("export", checkpoint, "--size", 64, "--size", "48x80", "--json")
+    assert result.exit_code == 0, result.output
+    folders = [entry["artifact"] for entry in json.loads(result.stdout)]
+    assert folders == ["artifacts/tiny/onnx-fp32-64x64", "artifacts/tiny/onnx-fp32-48x80"]
+
+    result = sttk("parity", "--photos", photo.parent)
+    assert result.exit_code == 0, result.output
+    assert result.stdout.count("pass:") == 2
+    assert all(read_manifest(folder).parity for folder in find_artifacts(tmp_path))
+
+    out = tmp_path / "out.png"
+    result = sttk("stylize", photo, "-o", out, "--artifact", folders[1], "--max-size", 60, "--json")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["runtime"] == "onnxruntime"
+    assert out.exists()
+
+
+def test_half_and_dynamic(sttk, checkpoint, photo):
+    assert sttk("export", checkpoint, "--dynamic", "--half", "-o", "out").exit_code == 0
+    manifest = read_manifest(find_artifacts(photo.parent.cwd() / "out")[0])
+    assert manifest.target.precision == "fp16"
+    assert manifest.plan == {"default": "fp16"}
+    result = sttk("parity", "out", "--photos", photo.parent, "--size", "40x64", "--json")
+    assert result.exit_code == 0, result.output
+    (report,) = json.loads(result.stdout)
+    assert [row["name"] for row in report["rows"]] == ["photo 40x64"]
+
+
+def test_parity_of_a_bare_model_and_of_the_wrong_one(sttk, make, checkpoint, photo, tmp_path):
+    model = tmp_path / "anyone-made.onnx"
+    shutil.copy(make(size=None) / "model.onnx", model)
+    arguments = ("parity", model, "--photos", photo.parent, "--reference")
+    assert sttk(*arguments, checkpoint).exit_code == 0
+    break_model(model)
+    result = sttk(*arguments, checkpoint)
+    assert result.exit_code == 1
+    assert "FAIL" in result.stdout
+    assert "error: parity fails for 1 of 1" in result.stderr
+
+
+def test_parity_of_changed_bytes_is_refused(sttk, checkpoint, photo):
+    assert sttk("export", checkpoint, "--size", 64).exit_code == 0
+    break_model("artifacts/tiny/onnx-fp32-64x64/model.onnx")
+    result = sttk("parity", "--photos", photo.parent)
+    assert result.exit_code == 2
+    assert "not those that were exported" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["export", "none.pth"], "neither a shipped style (ink"),
+        (["export", "--size", "big"], "neither N nor HxW"),
+        (["export", "--size", "0"], "sides are 1 to"),
+        (["export", "--size", "99999"], "sides are 1 to"),
+        (["export", "--size", "64", "--dynamic"], "give one of them"),
+        (["export", "--opset", "7"], "sttk exports 18 to 23"),
+        (["export", "--target", "abacus"], "not 'onnx'"),
+        (["parity", "none.onnx"], "no such file or folder"),
+        (["parity", "."], "no artifact at or below it"),
+        (["stylize", "none.jpg", "-o", "x.png"], "none.jpg: no such file"),
+    ],
+)
+def test_wrong_usage(sttk, arguments, text):
+    result = sttk(*arguments)
+    assert result.exit_code == 2
+    assert text in " ".join(result.stderr.split())
+
+
+def test_a_bare_model_needs_a_reference(sttk, make, tmp_path):
+    result = sttk("parity", make(size=(64, 64)) / "model.onnx")
+    assert result.exit_code == 2
+    assert "--reference CHECKPOINT" in result.stderr
+    (tmp_path / "x.xyz").write_text("")
+    assert "no runtime for it" in sttk("parity", "x.xyz", "--reference", "ink").stderr
+    (tmp_path / "x.onnx").write_text("hello")
+    assert "cannot load it" in sttk("parity", "x.onnx", "--reference", "ink").stderr
+
+
+def test_an_export_into_a_file_is_refused(sttk, checkpoint, tmp_path):
+    (tmp_path / "file").write_text("")
+    result = sttk("export", checkpoint, "--size", 64, "-o", "file")
+    assert result.exit_code == 2

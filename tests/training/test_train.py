@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+import csv
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from toolkit.checkpoints import load
+from toolkit.errors import TrainingError
+from toolkit.nets.johnson import JohnsonSpec
+from toolkit.training.data import Crops, Photos
+from toolkit.training.loop import Trainer
+from toolkit.training.losses import Objective, PerceptualLoss
+from toolkit.training.recipe import Recipe
+from toolkit.training.vgg_weights import load_vgg
+
+OBJECTIVE = Objective("relu1_2", ("relu1_1", "relu2_1"))
+SPEC = JohnsonSpec((4, 4, 4), 1, output="tanh")
+
+
+@pytest.fixture
+def content(tmp_path):
+    folder = tmp_path / "content"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for i in range(3):
+        rgb = rng.integers(0, 256, (50 + 10 * i, 70, 3), dtype=np.uint8)
+        Image.fromarray(rgb).save(folder / f"{i}.jpg")
+    return folder
+
+
+@pytest.fixture
+def vgg_file(tmp_path):
+    rng, arrays, channels = np.random.default_rng(0), {}, 3
+    for name, width in (("conv1_1", 64), ("conv1_2", 64), ("conv2_1", 128)):
+        arrays[f"{name}.weight"] = rng.normal(0, 0.1, (width, channels, 3, 3)).astype(np.float32)
+        arrays[f"{name}.bias"] = np.zeros(width, np.float32)
+        channels = width
+    np.savez(tmp_path / "vgg.npz", **arrays)
+    return tmp_path / "vgg.npz"
+
+
+@pytest.fixture
+def trainer(content, vgg_file, tmp_path):
+    vgg = load_vgg(OBJECTIVE.layers, vgg_file)
+
+    def make(name, steps=6, **recipe):
+        recipe = Recipe(SPEC, OBJECTIVE, steps, size=32, batch=2, **recipe)
+        style = 255 * torch.rand(1, 3, 40, 40, generator=torch.Generator().manual_seed(1))
+        crops = Crops(Photos.scan([content]), 2, 32, recipe.seed)
+        folder = tmp_path / name
+        folder.mkdir(exist_ok=True)
+        return Trainer(recipe, PerceptualLoss(vgg, style, OBJECTIVE), crops, folder, "cpu")
+
+    return make
+
+
+def test_training_lowers_the_loss(trainer):
+    run = trainer("run", steps=100)
+    run.run()
+    with (run.folder / "log.csv").open() as log:
+        rows = list(csv.DictReader(log))
+    assert [int(row["step"]) for row in rows] == [20, 40, 60, 80, 100]
+    assert float(rows[-1]["total"]) < 0.7 * float(rows[0]["total"])
+
+
+def test_a_resumed_run_gives_the_same_bits(trainer):
+    whole = trainer("whole")
+    whole.run()
+    first = trainer("halves")
+    for step in range(3):
+        first._step(first.crops[step])
+        first._advance(0.1)
+    first.save()
+    second = trainer("halves")
+    second.resume()
+    assert second.progress.step == 3
+    second.run()
+    wanted, got = whole.net.state_dict(), second.net.state_dict()
+    assert all(torch.equal(wanted[key], got[key]) for key in wanted)
+
+
+def test_another_recipe_cannot_resume(trainer):
+    trainer("run").save()
+    with pytest.raises(TrainingError, match="another recipe"):
+        trainer("run", seed=5).resume()
+
+
+def test_a_loss_that_is_no_number_stops_and_keeps_the_last_state(trainer):
+    run = trainer("run")
+    run.save()
+    with torch.no_grad():
+        run.net.head.conv.bias.fill_(float("nan"))
+    with pytest.raises(TrainingError, match=r"the loss is nan at step 0.*last good state"):
+        run.run()
+    again = trainer("run")
+    again.resume()
+    assert all(torch.isfinite(value).all() for value in again.net.state_dict().values())
+
+
+def test_the_saved_net_takes_0_to_255(trainer):
+    run = trainer("run", steps=2)
+    run.run()
+    x = 255 * torch.rand(1, 3, 32, 32)
+    with torch.no_grad():
+        expected = run.net.eval()(x / 127.5)
+        got = run.trained()(x)
+    assert torch.allclose(got, expected, atol=1e-2)
+
+
+def test_crops_depend_on_seed_and_step_alone(content):
+    photos = Photos.scan([content])
+    crops = Crops(photos, 2, 32, seed=3)
+    assert crops[5].shape == (2, 3, 32, 32)
+    assert torch.equal(crops[5], Crops(photos, 2, 32, seed=3)[5])
+    assert not torch.equal(crops[5], crops[6])
+    ahead = crops.since(5)
+    assert torch.equal(next(ahead), crops[5])
+    assert torch.equal(next(ahead), crops[6])
+    ahead.close()
+
+
+def test_unreadable_pictures_are_named_and_skipped(content, tmp_path):
+    (content / "broken.jpg").write_bytes(b"\xff\xd8 not much")
+    photos = Photos.scan([content])
+    assert len(photos.files) == 3
+    assert len(photos.skipped) == 1
+    assert "broken.jpg" in photos.skipped[0]
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with pytest.raises(TrainingError, match="no readable picture"):
+        Photos.scan([empty])
+
+
+def test_learning_rate_rises_then_falls_to_zero():
+    recipe = Recipe(learning_rate=1.0)
+    rates = [recipe.rate(fraction) for fraction in (0.0, 0.01, 0.02, 0.5, 1.0)]
+    assert 0 < rates[0] < rates[1] < rates[2] <= 1
+    assert rates[3] == pytest.approx(0.5)
+    assert rates[4] == 0
+
+
+def test_the_command(sttk, content, photo, tmp_path):
+    run = tmp_path / "run"
+    arguments = ["train", "--style", photo, "--content", content, "-o", run, "--size", 32]
+    arguments += ["--steps", 2, "--width", 0.125, "--name", "dots", "--style-size", 64]
+    (content / "broken.jpg").write_bytes(b"")
+    result = sttk(*arguments, "--precision", "fp32", "--licence", "CC0")
+    assert result.exit_code == 0, result.output
+    assert "broken.jpg" in result.stderr
+    assert {p.name for p in run.iterdir()} == {"net.safetensors", "preview.png", "state.pt"}
+    net = load(run / "net.safetensors")
+    card = net.origin.card
+    assert (card["name"], card["licence"], card["steps"]) == ("dots", "CC0", 2)
+    assert card["recipe"]["objective"]["content_layer"] == "relu3_3"
+    json.dumps(card)
+    again = sttk(*arguments)
+    assert again.exit_code == 1
+    assert "--resume goes on" in again.stderr
+    assert sttk(*arguments, "--force", "--precision", "fp32").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("extra", "code", "text"),
+    [
+        (["--steps", "1", "--minutes", "1"], 2, "exclude each other"),
+        (["--resume"], 1, "no run to resume"),
+        (["--device", "cuda"], 2, "no CUDA device"),
+        (["--content-layer", "relu9_9"], 2, "relu9_9"),
+        (["--vgg", "none.npz"], 2, "none.npz"),
+    ],
+)
+def test_wrong_usage_of_the_command(sttk, content, photo, tmp_path, extra, code, text):
+    result = sttk("train", "--style", photo, "--content", content, "-o", tmp_path / "r", *extra)
+    assert result.exit_code == code, result.output
+    assert text in result.stderr
