@@ -55,7 +55,7 @@ def export(request: Request, folder: Path) -> Product:
     _check_size(request)
     model = _trace(request)
     if request.simplify:
-        model = simplify(model, _example(request.size).shape)
+        model = simplify(model, _example(request.size).numpy(), request.precision)
     _tidy(model, request)
     _check(model)
     onnx.save_model(model, folder / MODEL)

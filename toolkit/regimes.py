@@ -13,6 +13,7 @@ from PIL import Image, ImageOps
 from toolkit.images import Floats, list_images, read_image, to_batch
 
 Size = tuple[int, int]
+_BATCH = 4
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,8 @@ def shipped_photos() -> list[Path]:
 
 
 def photos(files: Sequence[Path], sizes: Sequence[Size]) -> Iterator[Sample]:
-    """Each photograph at each size, cut to fill it; at the first size all of them as one batch
-    too, where there are several sizes (a model of one size is of one picture).
+    """Each photograph at each size, cut to fill it; and where there are several sizes, the first
+    few as one batch (a model of one size is of one picture).
 
     Args:
         files: pictures.
@@ -40,8 +41,8 @@ def photos(files: Sequence[Path], sizes: Sequence[Size]) -> Iterator[Sample]:
         for file in files:
             yield Sample(f"{file.stem} {height}x{width}", _fill(file, (height, width)))
     if len(sizes) > 1:
-        batch = np.concatenate([_fill(file, sizes[0]) for file in files])
-        yield Sample(f"batch of {len(files)} {sizes[0][0]}x{sizes[0][1]}", batch)
+        batch = np.concatenate([_fill(file, sizes[0]) for file in files[:_BATCH]])
+        yield Sample(f"batch of {len(batch)} {sizes[0][0]}x{sizes[0][1]}", batch)
 
 
 def _fill(file: Path, size: Size) -> Floats:

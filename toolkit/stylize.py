@@ -8,6 +8,7 @@ from PIL import Image
 from toolkit.contract import Contract
 from toolkit.errors import UsageError
 from toolkit.images import Bytes, Floats, Picture, from_batch, to_batch, to_bytes
+from toolkit.memory import check_fits
 from toolkit.runtimes.base import Runner
 
 
@@ -30,9 +31,12 @@ def stylize(
 
     Raises:
         UsageError: the runner's model is of one size and the picture is larger.
+        ImageError: the net would need more memory than there is.
     """
     height, width = picture.rgb.shape[:2]
-    batch = _pad(to_batch(picture.rgb), _padded_size(height, width, runner, contract))
+    size = _padded_size(height, width, runner, contract)
+    check_fits(*size)
+    batch = _pad(to_batch(picture.rgb), size)
     styled = from_batch(runner.run(batch)[:, :, :height, :width])
     if preserve_color:
         styled = _with_color_of(picture.rgb, styled)

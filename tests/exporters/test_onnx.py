@@ -117,7 +117,7 @@ def test_a_simplifier_that_changes_the_numbers_is_caught(make, monkeypatch):
         raising=False,
     )
     with pytest.raises(ExportError, match="changed what the model computes"):
-        simplify.simplify(model, (1, 3, 64, 96))
+        simplify.simplify(model, batch(1, 3, 64, 96), "fp32")
 
 
 def test_a_net_that_cannot_be_exported_is_one_line(net, tmp_path):

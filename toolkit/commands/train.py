@@ -38,8 +38,8 @@ _PATH = click.Path(path_type=Path)
 @click.option("--norm", type=click.Choice(["instance", "batch"]), default="instance")
 @click.option("--content-layer", default="relu3_3", show_default=True)
 @click.option("--content-weight", type=float, default=1.0, show_default=True)
-@click.option("--style-weight", type=float, default=10.0, show_default=True)
-@click.option("--tv-weight", type=float, default=20.0, show_default=True)
+@click.option("--style-weight", type=float, default=20.0, show_default=True)
+@click.option("--tv-weight", type=float, default=40.0, show_default=True)
 @click.option("--learning-rate", type=float, default=1e-3, show_default=True)
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option(
@@ -104,9 +104,7 @@ def _recipe(options: dict[str, object], device: str) -> Recipe:
     objective = Objective(
         **take("content_layer", "content_weight", "style_weight", "tv_weight")  # type: ignore[arg-type]
     )
-    spec = JohnsonSpec.scaled(
-        float(str(options.pop("width"))), norm=options.pop("norm"), output="tanh"
-    )
+    spec = JohnsonSpec.scaled(float(str(options.pop("width"))), norm=options.pop("norm"))
     options["precision"] = precision_for(str(options["precision"]), device)
     return Recipe(spec=spec, objective=objective, **options)  # type: ignore[arg-type]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -52,9 +52,10 @@ class Report:
 
 def compare(
     candidate: Runner, reference: Runner, samples: Iterable[Sample], limits: Limits
-) -> tuple[Row, ...]:
+) -> Iterator[Row]:
     """Run both on every sample and judge each difference."""
-    return tuple(_row(candidate, reference, sample, limits) for sample in samples)
+    for sample in samples:
+        yield _row(candidate, reference, sample, limits)
 
 
 def _row(candidate: Runner, reference: Runner, sample: Sample, limits: Limits) -> Row:

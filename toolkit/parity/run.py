@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from toolkit.artifact import open_artifact, reference_of
+from toolkit.console import progress
 from toolkit.errors import UsageError
 from toolkit.parity.compare import Report, compare
 from toolkit.parity.judge import LIMITS
@@ -65,5 +66,10 @@ def _judge(
         raise UsageError(f"{name} takes {runner.size[0]}x{runner.size[1]} only")
     chosen = [runner.size] if runner.size else list(sizes or DYNAMIC_SIZES)
     limits = LIMITS[precision]
-    rows = compare(runner, TorchRunner(net), photos(files, chosen), limits)
-    return Report(name, runner.name, net.origin.source, limits, rows)
+    rows = []
+    total = len(files) * len(chosen) + (len(chosen) > 1)
+    with progress(f"parity of {name}", total=total) as update:
+        for row in compare(runner, TorchRunner(net), photos(files, chosen), limits):
+            rows.append(row)
+            update(len(rows), row.name)
+    return Report(name, runner.name, net.origin.source, limits, tuple(rows))

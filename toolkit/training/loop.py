@@ -24,9 +24,11 @@ from toolkit.training.layout import channels_last
 from toolkit.training.losses import PerceptualLoss
 from toolkit.training.recipe import Recipe
 
-# The net sees x / 127.5 while it trains, so that Adam's steps fit the first layer's weights;
-# the factor is folded into that layer when the net is saved.
+# While it trains, the net sees x / 127.5 and answers with (y - 127.5) / 150, so that Adam's steps
+# fit the first and last layers' weights; both maps are folded into those layers when it is saved.
+# No tanh: where it saturates it passes no gradient, and white stains stay white.
 INPUT_SCALE = 1.0 / 127.5
+OUTPUT_SCALE, OUTPUT_SHIFT = 150.0, 127.5
 _LOG_EVERY = 20
 
 
@@ -97,8 +99,8 @@ class Trainer:
         photo = photo.to(self.device).contiguous(memory_format=torch.channels_last)
         bf16 = self.recipe.precision == "bf16"
         with torch.autocast(self.device.split(":")[0], torch.bfloat16, enabled=bf16):
-            output = self.net(photo * INPUT_SCALE)
-            losses = self.loss(output.float(), photo)
+            output = self.net(photo * INPUT_SCALE).float() * OUTPUT_SCALE + OUTPUT_SHIFT
+            losses = self.loss(output, photo)
         if not math.isfinite(float(losses.total.detach())):
             raise TrainingError(
                 f"the loss is {float(losses.total.detach())} at step {self.progress.step}",
@@ -174,4 +176,7 @@ class Trainer:
         net.load_state_dict({key: value.cpu() for key, value in self.net.state_dict().items()})
         with torch.no_grad():
             net.conv1.conv.weight.mul_(INPUT_SCALE)
+            for parameter in net.head.conv.parameters():
+                parameter.mul_(OUTPUT_SCALE)
+            net.head.conv.get_parameter("bias").add_(OUTPUT_SHIFT)
         return net.requires_grad_(False).eval()

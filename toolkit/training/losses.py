@@ -37,14 +37,20 @@ class Objective:
     """What a style net is trained for: layers of the loss network and the weights of the terms.
 
     The defaults are the layers of Johnson et al. 2016 (section 3.2 and its supplement) with the
-    content and style weights of the authors' code (jcjohnson/fast-neural-style, train.lua).
+    content weight of the authors' code (jcjohnson/fast-neural-style, train.lua).
+
+    Attributes:
+        border: pixels by which pictures are mirrored outward before the loss network sees them.
+            It pads with zeros, so that what a net paints along the border would cost less than
+            elsewhere, and nets use that: stains in the corners.
     """
 
     content_layer: str = "relu3_3"
     style_layers: tuple[str, ...] = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
     content_weight: float = 1.0
-    style_weight: float = 10.0
-    tv_weight: float = 20.0
+    style_weight: float = 20.0
+    tv_weight: float = 40.0
+    border: int = 8
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -84,15 +90,15 @@ class PerceptualLoss:
         self.vgg = vgg
         self.objective = objective
         with torch.no_grad():
-            taps = vgg(style)
+            taps = vgg(self._mirrored(style))
         self.targets = {name: gram(taps[name]) for name in objective.style_layers}
 
     def __call__(self, output: Tensor, photo: Tensor) -> Losses:
         """``output`` and ``photo`` are (B, 3, H, W) in 0..255 RGB, of the same size."""
         aim = self.objective
         with torch.no_grad():
-            wanted = self.vgg(photo, until=aim.content_layer)[aim.content_layer]
-        taps = self.vgg(output)
+            wanted = self.vgg(self._mirrored(photo), until=aim.content_layer)[aim.content_layer]
+        taps = self.vgg(self._mirrored(output))
         content = F.mse_loss(_widened(taps[aim.content_layer]), _widened(wanted))
         style = torch.stack([self._style(name, taps[name]) for name in aim.style_layers]).sum()
         return Losses(
@@ -100,6 +106,9 @@ class PerceptualLoss:
             aim.style_weight * style,
             aim.tv_weight * total_variation(output),
         )
+
+    def _mirrored(self, x: Tensor) -> Tensor:
+        return F.pad(x, [self.objective.border] * 4, mode="reflect")
 
     def _style(self, name: str, features: Tensor) -> Tensor:
         matrices = gram(features)

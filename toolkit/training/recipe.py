@@ -24,7 +24,7 @@ class Recipe:
         precision: ``bf16`` runs convolutions in bfloat16; weights and losses stay float32.
     """
 
-    spec: JohnsonSpec = field(default_factory=lambda: JohnsonSpec(output="tanh"))
+    spec: JohnsonSpec = field(default_factory=JohnsonSpec)
     objective: Objective = field(default_factory=Objective)
     steps: int | None = 2000
     minutes: float | None = None
