@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from toolkit.contract import Size
 from toolkit.style_net import StyleNet
 
 Precision = Literal["fp32", "fp16"]
-Size = tuple[int, int]
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from exporters.base import Product, Request, Size
+from exporters.base import Product, Request
 from exporters.simplify import simplify
+from toolkit.contract import Size
 from toolkit.errors import ExportError, UsageError
 from toolkit.lazy import Lazy
 from toolkit.style_net import StyleNet

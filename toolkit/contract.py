@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+Size = tuple[int, int]  # (height, width) in pixels
+
 
 @dataclass(frozen=True)
 class Contract:
@@ -29,7 +31,7 @@ class Contract:
     output_range: tuple[float, float] = (0.0, 255.0)
     channels: str = "RGB"
 
-    def output_size(self, height: int, width: int) -> tuple[int, int]:
+    def output_size(self, height: int, width: int) -> Size:
         """Size of the output for an input of ``height`` x ``width`` pixels."""
         multiple = self.size_multiple
         return -(-height // multiple) * multiple, -(-width // multiple) * multiple

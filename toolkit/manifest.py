@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from toolkit.contract import Contract
+from toolkit.contract import Contract, Size
 from toolkit.errors import ArtifactError
 from toolkit.files import sha256, write_atomic
 
@@ -37,7 +37,7 @@ class Target:
 
     name: str
     precision: str
-    size: tuple[int, int] | None
+    size: Size | None
     options: dict[str, Any] = field(default_factory=dict)
 
 

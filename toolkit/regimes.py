@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
+from toolkit.contract import Size
 from toolkit.images import Floats, list_images, read_image, to_batch
 
-Size = tuple[int, int]
 _BATCH = 4
 
 

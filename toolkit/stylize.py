@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from toolkit.contract import Contract
+from toolkit.contract import Contract, Size
 from toolkit.errors import UsageError
 from toolkit.images import Bytes, Floats, Picture, from_batch, to_batch, to_bytes
 from toolkit.memory import check_fits
@@ -45,7 +45,7 @@ def stylize(
     return Picture(styled, picture.alpha)
 
 
-def _padded_size(height: int, width: int, runner: Runner, contract: Contract) -> tuple[int, int]:
+def _padded_size(height: int, width: int, runner: Runner, contract: Contract) -> Size:
     if runner.size is None:
         least = contract.smallest_side
         return contract.output_size(max(height, least), max(width, least))
@@ -58,7 +58,7 @@ def _padded_size(height: int, width: int, runner: Runner, contract: Contract) ->
     return runner.size
 
 
-def _pad(batch: Floats, size: tuple[int, int]) -> Floats:
+def _pad(batch: Floats, size: Size) -> Floats:
     """Mirror the right and lower edges outward to ``size``, as often as it takes."""
     height, width = batch.shape[2:]
     pads = ((0, 0), (0, 0), (0, size[0] - height), (0, size[1] - width))

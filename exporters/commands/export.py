@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from exporters import TARGETS
-from toolkit.commands.options import SIZE, Size, json_option
+from toolkit.commands.options import SIZE, json_option
+from toolkit.contract import Size
 from toolkit.errors import UsageError
 
 if TYPE_CHECKING:

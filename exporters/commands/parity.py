@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from toolkit.commands.options import SIZE, Size, json_option
+from toolkit.commands.options import SIZE, json_option
+from toolkit.contract import Size
 from toolkit.errors import ParityError, UsageError
 
 if TYPE_CHECKING:

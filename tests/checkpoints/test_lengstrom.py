@@ -11,17 +11,12 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
-from PIL import Image
 from torch import Tensor
 
 from toolkit.checkpoints import lengstrom, load
 from toolkit.checkpoints.layout import Loaded
 from toolkit.errors import CheckpointError
 from toolkit.nets.lengstrom import LengstromNet, LengstromSpec, SameDownConv, SameUpConv
-
-shared = pathlib.Path(__file__).parents[2].parent / "shared" / "data"
-real = shared / "checkpoints/lengstrom"
-needs_shared = pytest.mark.skipif(not shared.is_dir(), reason="../shared is not here")
 
 Array = npt.NDArray[np.float64]
 WIDTHS, UPS, BLOCKS = (4, 5, 6), (3, 2), 2
@@ -349,25 +344,18 @@ def test_one_file_under_two_names(folder: pathlib.Path) -> None:
 # The published nets.
 
 
-def photograph() -> Tensor:
-    photo = np.asarray(Image.open(shared / "photos/coco_val_000000001296.jpg").resize((96, 128)))
-    return torch.from_numpy(photo.astype(np.float32)).permute(2, 0, 1)[None]
-
-
-@needs_shared
-def test_the_published_rain_princess_is_in_rgb() -> None:
-    net = load(real / "rain_princess")
+def test_the_published_rain_princess_is_in_rgb(shared: pathlib.Path, photograph: Tensor) -> None:
+    net = load(shared / "checkpoints/lengstrom/rain_princess")
     assert net.origin.layout == lengstrom.NAME
-    y = net(photograph())
+    y = net(photograph)
     red, green, blue = y.mean(dim=(0, 2, 3)).tolist()
     # Orange lamps and leaves over blue shade.
     assert 130 > red > green > blue > 60
     assert ((y <= 0) | (y >= 255)).float().mean() < 0.1
 
 
-@needs_shared
-def test_the_published_wave_has_ink_and_paper() -> None:
-    y = load(real / "wave")(photograph())[0]
+def test_the_published_wave_has_ink_and_paper(shared: pathlib.Path, photograph: Tensor) -> None:
+    y = load(shared / "checkpoints/lengstrom/wave")(photograph)[0]
     light = y.mean(dim=0)
     ink, paper = (y[:, light <= light.quantile(0.1)], y[:, light >= light.quantile(0.9)])
     # Hokusai's darks are blue, his paper is yellowish.

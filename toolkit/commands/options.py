@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-Size = tuple[int, int]
+from toolkit.contract import Size
+
 # 16,384: the side of the largest texture that phones and GPUs take; beyond it lies a typing error.
 _LARGEST_SIDE = 16_384
 

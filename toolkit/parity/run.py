@@ -8,10 +8,11 @@ from pathlib import Path
 
 from toolkit.artifact import open_artifact, reference_of
 from toolkit.console import progress
+from toolkit.contract import Size
 from toolkit.errors import UsageError
 from toolkit.parity.compare import Report, compare
 from toolkit.parity.judge import LIMITS
-from toolkit.regimes import Size, photos
+from toolkit.regimes import photos
 from toolkit.runtimes import open_model
 from toolkit.runtimes.base import Runner
 from toolkit.runtimes.torch import TorchRunner

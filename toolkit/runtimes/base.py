@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from toolkit.contract import Size
 from toolkit.images import Floats
 
 
@@ -16,7 +17,7 @@ class Runner(Protocol):
     """
 
     name: str
-    size: tuple[int, int] | None
+    size: Size | None
 
     def run(self, batch: Floats) -> Floats:
         """(B, 3, H, W) float32 RGB in 0..255 -> (B, 3, H', W'), by the net's contract."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from toolkit.contract import Size
 from toolkit.errors import ArtifactError, UsageError
 from toolkit.images import Floats
 from toolkit.lazy import Lazy
@@ -38,7 +39,7 @@ class OnnxRuntimeRunner:
             raise ArtifactError(f"{model}: not a style net with one float (B, 3, H, W) input")
         self._input = inputs[0].name
         fixed = isinstance(shape[2], int) and isinstance(shape[3], int)
-        self.size: tuple[int, int] | None = (shape[2], shape[3]) if fixed else None
+        self.size: Size | None = (shape[2], shape[3]) if fixed else None
 
     def run(self, batch: Floats) -> Floats:
         """See :class:`toolkit.runtimes.base.Runner`."""
@@ -60,5 +61,5 @@ def _session(model: Path) -> onnxruntime.InferenceSession:
         raise ArtifactError(f"{model}: ONNX Runtime cannot load it: {reason}") from error
 
 
-def _text(size: tuple[int, int] | None) -> str:
+def _text(size: Size | None) -> str:
     return f"{size[0]}x{size[1]}" if size else "any size"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from toolkit.contract import Size
 from toolkit.images import Floats
 from toolkit.style_net import StyleNet
 
@@ -12,7 +13,7 @@ class TorchRunner:
     """Runs a style net as it was loaded."""
 
     name = "torch"
-    size: tuple[int, int] | None = None
+    size: Size | None = None
 
     def __init__(self, net: StyleNet) -> None:
         self.net = net
