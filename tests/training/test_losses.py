@@ -6,10 +6,16 @@ import torch
 
 from toolkit.errors import CheckpointError
 from toolkit.nets.vgg import Vgg, layer_names
-from toolkit.training.losses import Objective, PerceptualLoss, gram, total_variation
+from toolkit.training.losses import (
+    Objective,
+    PerceptualLoss,
+    gram,
+    peakedness,
+    total_variation,
+)
 from toolkit.training.vgg_weights import load_vgg
 
-SMALL = Objective("relu1_2", ("relu1_1", "relu2_1"), 1.0, 10.0, 0.5)
+SMALL = Objective("relu1_2", ("relu1_1", "relu2_1"), 1.0, 10.0, 0.5, border=4)
 
 
 def random_vgg_arrays(seed=0, depth=3):
@@ -50,6 +56,27 @@ def test_total_variation_of_a_ramp():
     ramp = torch.arange(5.0).view(1, 1, 1, 5).expand(1, 3, 4, 5)
     assert total_variation(ramp) == 1.0
     assert total_variation(torch.ones(1, 3, 4, 4)) == 0.0
+
+
+def test_peakedness_is_one_for_even_energy_and_grows_with_a_stain():
+    even = torch.ones(2, 4, 8, 8)
+    assert peakedness(even) == pytest.approx(1.0)
+    stained = even.clone()
+    stained[:, :, 3, 3] = 10.0
+    assert peakedness(stained) > 10
+    assert peakedness(7 * stained) == pytest.approx(float(peakedness(stained)))
+    one_place = torch.zeros(1, 1, 8, 8)
+    one_place[..., 0, 0] = 1.0
+    assert peakedness(one_place) == pytest.approx(64.0)
+
+
+def test_inner_features_count_by_their_weight(vgg_file):
+    vgg = load_vgg(SMALL.layers, vgg_file)
+    x = 255 * torch.rand(1, 3, 16, 16)
+    loss = PerceptualLoss(vgg, x, SMALL)
+    losses = loss(x, x, [torch.ones(1, 2, 4, 4)] * 3)
+    assert losses.peak == pytest.approx(3 * SMALL.peak_weight)
+    assert losses.floats()["total"] == pytest.approx(float(losses.tv + losses.peak))
 
 
 def test_gradient_agrees_with_finite_differences(vgg_file):

@@ -111,6 +111,13 @@ def test_the_saved_net_takes_0_to_255(trainer):
     assert torch.allclose(got, expected, atol=1e-2)
 
 
+def test_the_blocks_features_reach_the_loss(trainer):
+    run = trainer("run", steps=1)
+    run._step(run.crops[0])
+    assert [tuple(x.shape) for x in run._inner] == [(2, 4, 8, 8)]
+    assert run._window[0]["peak"] >= run.recipe.objective.peak_weight
+
+
 def test_crops_depend_on_seed_and_step_alone(content):
     photos = Photos.scan([content])
     crops = Crops(photos, 2, 32, seed=3)

@@ -65,6 +65,9 @@ class Trainer:
         self.net = channels_last(JohnsonNet(recipe.spec).to(device))
         self.optimizer = torch.optim.Adam(self.net.parameters(), lr=recipe.learning_rate)
         self.progress = Progress()
+        self._inner: list[Tensor] = []
+        for block in self.net.blocks:
+            block.register_forward_hook(lambda _module, _args, out: self._inner.append(out))
         self._window: list[dict[str, float]] = []
 
     def run(
@@ -97,10 +100,11 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.rate(self.progress.fraction)
         photo = photo.to(self.device).contiguous(memory_format=torch.channels_last)
+        self._inner.clear()
         bf16 = self.recipe.precision == "bf16"
         with torch.autocast(self.device.split(":")[0], torch.bfloat16, enabled=bf16):
             output = self.net(photo * INPUT_SCALE).float() * OUTPUT_SCALE + OUTPUT_SHIFT
-            losses = self.loss(output, photo)
+            losses = self.loss(output, photo, self._inner)
         if not math.isfinite(float(losses.total.detach())):
             raise TrainingError(
                 f"the loss is {float(losses.total.detach())} at step {self.progress.step}",

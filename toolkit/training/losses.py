@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -32,6 +33,18 @@ def total_variation(x: Tensor) -> Tensor:
     return down + right
 
 
+def peakedness(features: Tensor) -> Tensor:
+    """How much of the energy of (B, C, H, W) sits in few places: a scalar, 1 if it is even.
+
+    The mean over the batch of E[e^2] / E[e]^2, where e is the sum of squares over the channels.
+    Nets with instance norm learn to raise a single spot far above the rest, which scales all else
+    in the next norm; it shows as one stain per picture (Karras et al. 2020, "Analyzing and
+    Improving the Image Quality of StyleGAN", section 2, have it as droplets).
+    """
+    energy = _widened(features).square().sum(dim=1).flatten(1)  # (B, H * W)
+    return (energy.square().mean(dim=1) / energy.mean(dim=1).square()).mean()
+
+
 @dataclass(frozen=True)
 class Objective:
     """What a style net is trained for: layers of the loss network and the weights of the terms.
@@ -40,6 +53,7 @@ class Objective:
     content weight of the authors' code (jcjohnson/fast-neural-style, train.lua).
 
     Attributes:
+        peak_weight: of the summed :func:`peakedness` after each of the net's residual blocks.
         border: pixels by which pictures are mirrored outward before the loss network sees them.
             It pads with zeros, so that what a net paints along the border would cost less than
             elsewhere, and nets use that: stains in the corners.
@@ -50,6 +64,7 @@ class Objective:
     content_weight: float = 1.0
     style_weight: float = 20.0
     tv_weight: float = 40.0
+    peak_weight: float = 2000.0
     border: int = 8
 
     @property
@@ -65,16 +80,17 @@ class Losses:
     content: Tensor
     style: Tensor
     tv: Tensor
+    peak: Tensor
 
     @property
     def total(self) -> Tensor:
         """What is minimised."""
-        return self.content + self.style + self.tv
+        return self.content + self.style + self.tv + self.peak
 
     def floats(self) -> dict[str, float]:
         """The terms as numbers, for logs."""
-        terms = {"content": self.content, "style": self.style, "tv": self.tv, "total": self.total}
-        return {name: float(term.detach()) for name, term in terms.items()}
+        names = ("content", "style", "tv", "peak", "total")
+        return {name: float(getattr(self, name).detach()) for name in names}
 
 
 class PerceptualLoss:
@@ -93,8 +109,10 @@ class PerceptualLoss:
             taps = vgg(self._mirrored(style))
         self.targets = {name: gram(taps[name]) for name in objective.style_layers}
 
-    def __call__(self, output: Tensor, photo: Tensor) -> Losses:
-        """``output`` and ``photo`` are (B, 3, H, W) in 0..255 RGB, of the same size."""
+    def __call__(self, output: Tensor, photo: Tensor, inner: Sequence[Tensor] = ()) -> Losses:
+        """``output`` and ``photo`` are (B, 3, H, W) in 0..255 RGB, of the same size; ``inner``
+        are features within the net that should not peak.
+        """
         aim = self.objective
         with torch.no_grad():
             wanted = self.vgg(self._mirrored(photo), until=aim.content_layer)[aim.content_layer]
@@ -105,6 +123,7 @@ class PerceptualLoss:
             aim.content_weight * content,
             aim.style_weight * style,
             aim.tv_weight * total_variation(output),
+            aim.peak_weight * sum((peakedness(x) for x in inner), output.new_zeros(())),
         )
 
     def _mirrored(self, x: Tensor) -> Tensor:
