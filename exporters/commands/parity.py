@@ -141,6 +141,8 @@ def _show(report: Report) -> None:
         for row in report.rows
     ]
     print_table(["input", "largest", "mean", "PSNR dB", ""], rows)
+    for note in report.notes:
+        click.echo(f"note: {note}")
     limits = dataclasses.asdict(report.limits)
     verdict = "pass" if report.passed else "FAIL"
     click.echo(

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import dataclasses
+import json
 import math
+import shutil
 
 import numpy as np
 import onnx
@@ -8,8 +11,9 @@ import pytest
 from onnx import numpy_helper
 
 from toolkit.errors import ArtifactError, UsageError
+from toolkit.files import sha256
 from toolkit.images import read_image
-from toolkit.manifest import read_manifest
+from toolkit.manifest import Manifest, read_manifest
 from toolkit.parity.compare import compare
 from toolkit.parity.judge import LIMITS, Limits
 from toolkit.parity.metrics import difference
@@ -110,14 +114,48 @@ def leave_out_the_clamp(model):
     del clip.input[1:]
 
 
-@pytest.mark.parametrize(
-    "fault", [flip_one_weight, pad_by_edge, raise_epsilon, swap_channels, leave_out_the_clamp]
-)
-def test_faults_are_caught(make, net, photo, tmp_path, fault):
-    model = onnx.load(make(size=None) / "model.onnx")
-    fault(model)
-    onnx.save_model(model, tmp_path / "model.onnx")
-    assert not judge_model(tmp_path / "model.onnx", net, "fp32", [photo]).passed
+FAULTS = [flip_one_weight, pad_by_edge, raise_epsilon, swap_channels]
+
+
+@pytest.fixture
+def broken(make, tmp_path):
+    """A copy of an artifact with a fault in its model, and its manifest made to agree."""
+
+    def copy(fault):
+        folder = tmp_path / "broken"
+        shutil.copytree(make(size=None), folder)
+        model = onnx.load(folder / "model.onnx")
+        fault(model)
+        onnx.save_model(model, folder / "model.onnx")
+        manifest = read_manifest_unchecked(folder)
+        files = {"model.onnx": sha256(folder / "model.onnx")}
+        dataclasses.replace(manifest, files=files).write(folder)
+        return folder
+
+    return copy
+
+
+def read_manifest_unchecked(folder):
+    return Manifest.from_dict(json.loads((folder / "manifest.json").read_text()))
+
+
+@pytest.mark.parametrize("fault", [*FAULTS, leave_out_the_clamp])
+def test_faults_in_artifacts_are_caught(broken, photo, fault):
+    folder = broken(fault)
+    assert not judge_artifact(folder, None, None, [photo]).passed
+    assert not read_manifest(folder).parity["passed"]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_faults_in_bare_models_are_caught(broken, net, photo, fault):
+    assert not judge_model(broken(fault) / "model.onnx", net, "fp32", [photo]).passed
+
+
+def test_a_bare_model_may_leave_the_clamp_to_its_user(broken, make, net, photo):
+    report = judge_model(broken(leave_out_the_clamp) / "model.onnx", net, "fp32", [photo])
+    assert report.passed
+    assert "clamped before it was compared" in report.notes[0]
+    assert not judge_model(make(size=None) / "model.onnx", net, "fp32", [photo]).notes
 
 
 def test_a_reference_that_changed_is_refused(make, tmp_path, monkeypatch, net, photo):
@@ -141,8 +179,6 @@ def _gone(reference):
 
 
 def _other_origin(net, source):
-    import dataclasses
-
     return dataclasses.replace(net.origin, sha256="f" * 64, source=str(source))
 
 

@@ -32,6 +32,7 @@ class Report:
         reference: the checkpoint it was held against.
         limits: what was allowed.
         rows: at least one.
+        notes: what else a reader must know.
     """
 
     candidate: str
@@ -39,6 +40,7 @@ class Report:
     reference: str
     limits: Limits
     rows: tuple[Row, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:

@@ -6,10 +6,13 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from toolkit.artifact import open_artifact, reference_of
 from toolkit.console import progress
 from toolkit.contract import Size
 from toolkit.errors import UsageError
+from toolkit.images import Floats
 from toolkit.parity.compare import Report, compare
 from toolkit.parity.judge import LIMITS
 from toolkit.regimes import photos
@@ -51,8 +54,34 @@ def judge_artifact(
 def judge_model(
     model: Path, net: StyleNet, precision: str, files: Sequence[Path], sizes: Sequence[Size] = ()
 ) -> Report:
-    """Judge a bare model file, which anyone may have made, against ``net``."""
-    return _judge(str(model), open_model(model), net, precision, files, sizes)
+    """Judge a bare model file, which anyone may have made, against ``net``.
+
+    Most people clamp after the model, not in it: its output is clamped to the net's range before
+    it is compared, and the report says so where that changed anything.
+    """
+    low, high = net.contract.output_range
+    runner = _Clamped(open_model(model), low, high)
+    report = _judge(str(model), runner, net, precision, files, sizes)
+    if not runner.changed:
+        return report
+    note = f"the model's output leaves {low:g}..{high:g}; it was clamped before it was compared"
+    return dataclasses.replace(report, notes=(note,))
+
+
+class _Clamped:
+    """A runner whose output is clamped; ``changed`` once that made a difference."""
+
+    def __init__(self, runner: Runner, low: float, high: float) -> None:
+        self.name, self.size = runner.name, runner.size
+        self.changed = False
+        self._runner, self._range = runner, (low, high)
+
+    def run(self, batch: Floats) -> Floats:
+        """See :class:`toolkit.runtimes.base.Runner`."""
+        output = self._runner.run(batch)
+        clamped = np.clip(output, *self._range)
+        self.changed = self.changed or not np.array_equal(output, clamped)
+        return clamped
 
 
 def _judge(
