@@ -111,11 +111,26 @@ def test_the_saved_net_takes_0_to_255(trainer):
     assert torch.allclose(got, expected, atol=1e-2)
 
 
-def test_the_blocks_features_reach_the_loss(trainer):
+def test_the_norms_features_reach_the_loss(trainer):
     run = trainer("run", steps=1)
     run._step(run.crops[0])
-    assert [tuple(x.shape) for x in run._inner] == [(2, 4, 8, 8)]
-    assert run._window[0]["peak"] >= run.recipe.objective.peak_weight
+    assert len(run._inner) == 7
+    assert tuple(run._inner[0].shape) == (2, 4, 32, 32)
+    assert run._window[0]["peak"] >= 7 * run.recipe.objective.peak_weight
+
+
+def test_a_run_can_start_from_a_finished_net(trainer):
+    first = trainer("first", steps=2)
+    first.run()
+    second = trainer("second")
+    second.start_from(first.trained())
+    x = torch.rand(1, 3, 32, 32)
+    with torch.no_grad():
+        assert torch.allclose(first.net.eval()(x), second.net.eval()(x), atol=1e-5)
+    other = trainer("third")
+    other.recipe = Recipe(JohnsonSpec((4, 4, 8), 1))
+    with pytest.raises(TrainingError, match="another shape"):
+        other.start_from(first.trained())
 
 
 def test_crops_depend_on_seed_and_step_alone(content):
@@ -167,6 +182,18 @@ def test_the_command(sttk, content, photo, tmp_path):
     again = sttk(*arguments)
     assert again.exit_code == 1
     assert "--resume goes on" in again.stderr
+    again = sttk(
+        *arguments,
+        "--precision",
+        "fp32",
+        "-o",
+        tmp_path / "more",
+        "--init",
+        run / "net.safetensors",
+    )
+    assert again.exit_code == 0, again.output
+    start = load(tmp_path / "more" / "net.safetensors").origin.card["start"]
+    assert (start["sha256"], start["name"]) == (net.origin.sha256, "dots")
     assert sttk(*arguments, "--force", "--precision", "fp32").exit_code == 0
 
 

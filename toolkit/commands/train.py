@@ -46,6 +46,7 @@ _PATH = click.Path(path_type=Path)
     "--precision", type=click.Choice(["auto", "fp32", "bf16"]), default="auto", show_default=True
 )
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, ...")
+@click.option("--init", help="Style or checkpoint to start from, in place of random weights.")
 @click.option("--resume", is_flag=True, help="Go on with the run in OUTPUT.")
 @click.option("--force", is_flag=True, help="Begin anew over the run in OUTPUT.")
 @click.option("--licence", default="", help="Licence of the painting, for the model card.")
@@ -57,6 +58,7 @@ def train(
     vgg: Path | None,
     steps: int | None,
     minutes: float | None,
+    init: str | None,
     resume: bool,
     force: bool,
     licence: str,
@@ -74,6 +76,7 @@ def train(
         options["steps"] = steps or 2000
     else:
         options["steps"], options["minutes"] = None, minutes
+    from toolkit import styles
     from toolkit.training.session import Session
 
     session = Session.prepare(
@@ -83,6 +86,7 @@ def train(
         vgg=vgg,
         device=device,
         recipe=_recipe(options, device),
+        start=styles.find(init) if init else None,
         resume=resume,
         force=force,
     )

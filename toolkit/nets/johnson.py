@@ -129,6 +129,11 @@ class JohnsonNet(nn.Module):
         self.norm5 = _norm(spec.norm, full)
         self.head = Conv(full, 3, 9)
 
+    def norms(self) -> list[nn.Module]:
+        """All normalisation layers, from input to output."""
+        kinds = (nn.InstanceNorm2d, nn.BatchNorm2d)
+        return [module for module in self.modules() if isinstance(module, kinds)]
+
     def forward(self, x: Tensor) -> Tensor:
         x = F.relu(self.norm1(self.conv1(x)))  # (B, 32, H, W)
         x = F.relu(self.norm2(self.conv2(x)))  # (B, 64, H/2, W/2)

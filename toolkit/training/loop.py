@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from toolkit.errors import TrainingError
 from toolkit.files import write_atomic
@@ -66,8 +66,8 @@ class Trainer:
         self.optimizer = torch.optim.Adam(self.net.parameters(), lr=recipe.learning_rate)
         self.progress = Progress()
         self._inner: list[Tensor] = []
-        for block in self.net.blocks:
-            block.register_forward_hook(lambda _module, _args, out: self._inner.append(out))
+        for norm in self.net.norms():
+            norm.register_forward_hook(lambda _module, _args, out: self._inner.append(out))
         self._window: list[dict[str, float]] = []
 
     def run(
@@ -173,6 +173,21 @@ class Trainer:
         self.progress.step = state["step"]
         self.progress.seconds = state["seconds"]
         self.progress.fraction = state["fraction"]
+
+    def start_from(self, net: nn.Module) -> None:
+        """Take over the weights of a finished net: the inverse of :meth:`trained`.
+
+        Raises:
+            TrainingError: it is not a Johnson net of the recipe's spec.
+        """
+        if not isinstance(net, JohnsonNet) or net.spec != self.recipe.spec:
+            raise TrainingError("the net to start from has another shape", fix="match its --width")
+        self.net.load_state_dict(net.state_dict())
+        with torch.no_grad():
+            self.net.conv1.conv.weight.div_(INPUT_SCALE)
+            self.net.head.conv.get_parameter("bias").sub_(OUTPUT_SHIFT)
+            for parameter in self.net.head.conv.parameters():
+                parameter.div_(OUTPUT_SCALE)
 
     def trained(self) -> JohnsonNet:
         """A copy for 0..255 input, on the CPU, in evaluation mode, frozen."""

@@ -53,7 +53,7 @@ class Objective:
     content weight of the authors' code (jcjohnson/fast-neural-style, train.lua).
 
     Attributes:
-        peak_weight: of the summed :func:`peakedness` after each of the net's residual blocks.
+        peak_weight: of the summed :func:`peakedness` after each of the net's norms.
         border: pixels by which pictures are mirrored outward before the loss network sees them.
             It pads with zeros, so that what a net paints along the border would cost less than
             elsewhere, and nets use that: stains in the corners.
@@ -64,7 +64,7 @@ class Objective:
     content_weight: float = 1.0
     style_weight: float = 20.0
     tv_weight: float = 40.0
-    peak_weight: float = 2000.0
+    peak_weight: float = 1000.0
     border: int = 8
 
     @property

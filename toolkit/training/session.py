@@ -19,6 +19,7 @@ from toolkit.files import sha256
 from toolkit.images import Picture, from_batch, read_image, to_batch, write_image
 from toolkit.nets.johnson import JohnsonNet
 from toolkit.regimes import shipped_photos
+from toolkit.style_net import StyleNet
 from toolkit.stylize import scale_down
 from toolkit.training.data import Crops, Photos
 from toolkit.training.layout import channels_last
@@ -59,6 +60,7 @@ class Session:
     trainer: Trainer
     photos: Photos
     painting: Path
+    start: StyleNet | None
 
     @classmethod
     def prepare(
@@ -70,6 +72,7 @@ class Session:
         vgg: Path | None,
         device: str,
         recipe: Recipe,
+        start: StyleNet | None,
         resume: bool,
         force: bool,
     ) -> Session:
@@ -91,9 +94,11 @@ class Session:
         if resume:
             trainer.resume()
         else:
+            if start:
+                trainer.start_from(start.net)
             for name in (STATE, "log.csv", NET, PREVIEW):
                 (folder / name).unlink(missing_ok=True)
-        return cls(trainer, photos, painting)
+        return cls(trainer, photos, painting, start)
 
     def summary(self) -> str:
         """One line on what is about to run."""
@@ -137,7 +142,13 @@ class Session:
             "steps": now.step,
             "minutes": round(now.seconds / 60, 1),
             "losses": now.losses,
+            **({"start": _start_card(self.start)} if self.start else {}),
         }
+
+
+def _start_card(net: StyleNet) -> dict[str, Any]:
+    """What a fine-tuned net began as."""
+    return {"sha256": net.origin.sha256, "layout": net.origin.layout, **net.origin.card}
 
 
 def _check_folder(folder: Path, *, resume: bool, force: bool) -> None:
