@@ -9,6 +9,7 @@ from toolkit.nets.vgg import Vgg, layer_names
 from toolkit.training.losses import (
     Objective,
     PerceptualLoss,
+    chroma_covariance,
     gram,
     peakedness,
     total_variation,
@@ -58,6 +59,15 @@ def test_total_variation_of_a_ramp():
     assert total_variation(torch.ones(1, 3, 4, 4)) == 0.0
 
 
+def test_chroma_covariance_sees_colour_and_not_light():
+    grey = 255 * torch.rand(1, 1, 8, 8).expand(1, 3, 8, 8)
+    assert torch.allclose(chroma_covariance(grey), torch.zeros(1, 2, 2), atol=1e-3)
+    tint = grey + torch.tensor([10.0, 0.0, 0.0]).view(1, 3, 1, 1)
+    assert torch.allclose(
+        chroma_covariance(tint), torch.tensor([[[100.0, 50.0], [50.0, 25.0]]]), atol=0.1
+    )
+
+
 def test_peakedness_is_one_for_even_energy_and_grows_with_a_stain():
     even = torch.ones(2, 4, 8, 8)
     assert peakedness(even) == pytest.approx(1.0)
@@ -77,6 +87,7 @@ def test_inner_features_count_by_their_weight(vgg_file):
     losses = loss(x, x, [torch.ones(1, 2, 4, 4)] * 3)
     assert losses.peak == pytest.approx(3 * SMALL.peak_weight)
     assert losses.floats()["total"] == pytest.approx(float(losses.tv + losses.peak))
+    assert losses.color == 0
 
 
 def test_gradient_agrees_with_finite_differences(vgg_file):
