@@ -188,10 +188,12 @@ def test_the_command(sttk, content, photo, tmp_path):
         "fp32",
         "-o",
         tmp_path / "more",
+        "--json",
         "--init",
         run / "net.safetensors",
     )
     assert again.exit_code == 0, again.output
+    assert json.loads(again.stdout)["name"] == "dots"
     start = load(tmp_path / "more" / "net.safetensors").origin.card["start"]
     assert (start["sha256"], start["name"]) == (net.origin.sha256, "dots")
     assert sttk(*arguments, "--force", "--precision", "fp32").exit_code == 0

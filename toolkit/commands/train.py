@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from toolkit.commands.options import json_option
 from toolkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--resume", is_flag=True, help="Go on with the run in OUTPUT.")
 @click.option("--force", is_flag=True, help="Begin anew over the run in OUTPUT.")
 @click.option("--licence", default="", help="Licence of the painting, for the model card.")
+@json_option
 def train(
     style: Path,
     content: tuple[Path, ...],
@@ -63,6 +65,7 @@ def train(
     force: bool,
     licence: str,
     device: str,
+    as_json: bool,
     **options: object,
 ) -> None:
     """Train a Johnson net (Johnson et al. 2016) on the painting STYLE.
@@ -77,6 +80,7 @@ def train(
     else:
         options["steps"], options["minutes"] = None, minutes
     from toolkit import styles
+    from toolkit.console import print_json
     from toolkit.training.session import Session
 
     session = Session.prepare(
@@ -92,8 +96,12 @@ def train(
     )
     for reason in session.photos.skipped:
         click.echo(f"skipped: {reason}", err=True)
-    click.echo(session.summary())
-    _run(session, name or style.stem, licence)
+    click.echo(session.summary(), err=as_json)
+    path = _run(session, name or style.stem, licence)
+    if as_json:
+        print_json({"checkpoint": str(path), **styles.find(str(path)).origin.card})
+    else:
+        click.echo(f"{path}: try 'sttk stylize PHOTO -o OUT.png --checkpoint {path}'")
 
 
 def _recipe(options: dict[str, object], device: str) -> Recipe:
@@ -113,7 +121,7 @@ def _recipe(options: dict[str, object], device: str) -> Recipe:
     return Recipe(spec=spec, objective=objective, **options)  # type: ignore[arg-type]
 
 
-def _run(session: Session, name: str, licence: str) -> None:
+def _run(session: Session, name: str, licence: str) -> Path:
     from toolkit.console import progress
 
     with progress("train") as update:
@@ -122,5 +130,4 @@ def _run(session: Session, name: str, licence: str) -> None:
             text = f"step {now.step}  " + "  ".join(f"{k} {v:.3g}" for k, v in now.losses.items())
             update(now.fraction, text)
 
-        path = session.run(report, name=name, licence=licence)
-    click.echo(f"{path}: try 'sttk stylize PHOTO -o OUT.png --checkpoint {path}'")
+        return session.run(report, name=name, licence=licence)
