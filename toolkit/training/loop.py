@@ -24,11 +24,13 @@ from toolkit.training.layout import channels_last
 from toolkit.training.losses import PerceptualLoss
 from toolkit.training.recipe import Recipe
 
-# While it trains, the net sees x / 127.5 and answers with (y - 127.5) / 150, so that Adam's steps
-# fit the first and last layers' weights; both maps are folded into those layers when it is saved.
+# While it trains, the net sees x / 127.5 and answers with (y - 127.5) / 4, so that Adam's steps fit
+# the first and last layers' weights; both maps are folded into those layers when it is saved. One
+# step of 1e-3 moves all 2592 weights of an output channel, and with them its values by up to ten
+# grey levels; at a scale of 150 it was hundreds, and colours swung from step to step.
 # No tanh: where it saturates it passes no gradient, and white stains stay white.
 INPUT_SCALE = 1.0 / 127.5
-OUTPUT_SCALE, OUTPUT_SHIFT = 150.0, 127.5
+OUTPUT_SCALE, OUTPUT_SHIFT = 4.0, 127.5
 _LOG_EVERY = 20
 
 
