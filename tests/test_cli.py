@@ -45,6 +45,7 @@ def test_version(sttk):
         (MissingExtraError("onnx", "onnx"), 3, "pip install 'sttk[onnx]'"),
         (ZeroDivisionError("by 0"), 70, "a bug in sttk: ZeroDivisionError: by 0"),
         (KeyboardInterrupt(), 130, "error: interrupted"),
+        (OSError(28, "No space left on device"), 1, "error: No space left on device: output"),
     ],
 )
 def test_errors_are_one_line_and_an_exit_code(error, code, line, sttk, monkeypatch):
@@ -59,10 +60,25 @@ def test_errors_are_one_line_and_an_exit_code(error, code, line, sttk, monkeypat
     assert len(result.stderr.splitlines()) == 1
 
 
-def test_debug_keeps_the_traceback(sttk, monkeypatch):
+def test_usage_errors_are_one_line_too(sttk):
+    for arguments in (["none"], ["export", "--size", "big"], ["--none"], ["stylize"]):
+        result = sttk(*arguments)
+        assert result.exit_code == 2
+        assert len(result.stderr.splitlines()) == 1, result.stderr
+        assert "--help" in result.stderr
+
+
+def test_control_characters_do_not_reach_the_terminal(sttk):
+    assert "\x1b" not in sttk("export", "\x1b]0;owned\x07").stderr
+
+
+def test_debug_keeps_the_traceback_and_the_exit_code(sttk, monkeypatch):
     @click.command()
     def broken() -> None:
         raise UsageError("wrong")
 
     monkeypatch.setattr(cli.LazyGroup, "get_command", lambda *_: broken)
-    assert isinstance(sttk("--debug", "styles").exception, UsageError)
+    result = sttk("--debug", "styles")
+    assert result.exit_code == 2
+    assert "Traceback" in result.stderr
+    assert "error: wrong" in result.stderr

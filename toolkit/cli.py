@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import sys
+import traceback
 from typing import Any, NamedTuple
 
 import click
@@ -32,6 +34,11 @@ Exit codes: 0 done; 1 it failed; 2 wrong usage or unreadable input;
 3 something required could not run here; 70 a bug in sttk; 130 interrupted."""
 
 
+def printable(text: str) -> str:
+    """Without control characters, which a name in a file could send to the terminal."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
 class Failure(click.ClickException):
     """An error as the terminal shows it: one line, and an exit code."""
 
@@ -41,7 +48,7 @@ class Failure(click.ClickException):
 
     def show(self, file: Any = None) -> None:
         """Print to standard error."""
-        click.echo(f"error: {self.message}", err=True, file=file)
+        click.echo(f"error: {printable(self.message)}", err=True, file=file)
 
 
 class LazyGroup(click.Group):
@@ -64,21 +71,44 @@ class LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, entry.summary) for name, entry in COMMANDS.items()])
 
+    def make_context(self, *args: Any, **options: Any) -> click.Context:
+        """As click does; a wrong option of the group itself is one line, too."""
+        try:
+            return super().make_context(*args, **options)
+        except click.UsageError as error:
+            raise _failure(error) from error
+
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; with ``--debug``, errors keep their traceback."""
-        if ctx.params.get("debug"):
-            return super().invoke(ctx)
+        """Run the command; what goes wrong becomes one line, after its traceback if asked for."""
         try:
             return super().invoke(ctx)
-        except SttkError as error:
-            raise Failure(str(error), error.exit_code) from error
-        except (click.ClickException, click.exceptions.Exit, click.Abort, EOFError):
+        except (Failure, click.exceptions.Exit, click.Abort):
             raise
-        except KeyboardInterrupt:
-            raise Failure("interrupted", 130) from None
-        except Exception as error:
-            text = f"a bug in sttk: {type(error).__name__}: {error}"
-            raise Failure(f"{text} (sttk --debug ... shows the traceback)", 70) from error
+        except BaseException as error:
+            if isinstance(error, OSError) and error.errno == errno.EPIPE:
+                raise  # who read our output has gone; click ends quietly
+            if ctx.params.get("debug"):
+                traceback.print_exception(error)
+            raise _failure(error) from error
+
+
+_PLAIN = {KeyboardInterrupt: ("interrupted", 130), MemoryError: ("out of memory", 1)}
+
+
+def _failure(error: BaseException) -> Failure:
+    if isinstance(error, SttkError):
+        return Failure(str(error), error.exit_code)
+    if isinstance(error, click.UsageError):
+        path = error.ctx.command_path if error.ctx else "sttk"
+        return Failure(f"{error.format_message()} (see '{path} --help')", error.exit_code)
+    if isinstance(error, click.ClickException):
+        return Failure(error.format_message(), error.exit_code)
+    if type(error) in _PLAIN:
+        return Failure(*_PLAIN[type(error)])
+    if isinstance(error, OSError):
+        return Failure(f"{error.strerror or error}: {error.filename or 'output'}", 1)
+    text = f"a bug in sttk: {type(error).__name__}: {error}"
+    return Failure(f"{text} (sttk --debug ... shows the traceback)", 70)
 
 
 @click.group(

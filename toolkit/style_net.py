@@ -16,7 +16,7 @@ class Origin:
 
     Attributes:
         name: short name for folders and reports, such as ``ink`` or ``candy``.
-        source: ``style:ink`` for a shipped style, else the path as it was given.
+        source: ``style:ink`` for a shipped style, else the absolute path.
         sha256: of the checkpoint's bytes (of a folder: of its files' names and bytes, sorted).
         layout: name of the checkpoint layout.
         card: what the checkpoint says about itself: painting, data, recipe, licence.

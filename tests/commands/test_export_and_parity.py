@@ -91,7 +91,8 @@ def test_parity_of_changed_bytes_is_refused(sttk, checkpoint, photo):
 def test_wrong_usage(sttk, arguments, text):
     result = sttk(*arguments)
     assert result.exit_code == 2
-    assert text in " ".join(result.stderr.split())
+    assert text in result.stderr
+    assert len(result.stderr.splitlines()) == 1
 
 
 def test_a_bare_model_needs_a_reference(sttk, make, tmp_path):

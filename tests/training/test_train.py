@@ -116,7 +116,8 @@ def test_the_norms_features_reach_the_loss(trainer):
     run._step(run.crops[0])
     assert len(run._inner) == 7
     assert tuple(run._inner[0].shape) == (2, 4, 32, 32)
-    assert run._window[0]["peak"] >= 7 * run.recipe.objective.peak_weight
+    run._log()
+    assert run.log.latest["peak"] >= 7 * run.recipe.objective.peak_weight
 
 
 def test_a_run_can_start_from_a_finished_net(trainer):
@@ -143,6 +144,58 @@ def test_crops_depend_on_seed_and_step_alone(content):
     assert torch.equal(next(ahead), crops[5])
     assert torch.equal(next(ahead), crops[6])
     ahead.close()
+
+
+def test_pictures_that_break_later_are_passed_over(content):
+    whole = (content / "0.jpg").read_bytes()
+    (content / "cut.jpg").write_bytes(whole[: len(whole) // 2])
+    Image.new("RGB", (900, 9)).save(content / "strip.png")
+    crops = Crops(Photos.scan([content]), 8, 32, seed=0)
+    assert len(crops.photos.files) == 5
+    batches = [crops[step] for step in range(4)]
+    assert all(batch.std() > 10 for batch in batches)
+    assert {file.name for file in crops.broken} == {"cut.jpg", "strip.png"}
+    assert torch.equal(batches[2], crops[2])
+    for name in ("0.jpg", "1.jpg", "2.jpg"):
+        (content / name).unlink()
+    with pytest.raises(TrainingError, match="in a row could not be used"):
+        crops[0]
+
+
+def test_a_forced_run_keeps_the_old_net_until_it_has_something(trainer):
+    old = trainer("run", steps=1)
+    old.run()
+    (old.folder / "net.safetensors").write_bytes(b"old")
+    new = trainer("run", steps=4)
+    with torch.no_grad():
+        new.net.head.conv.bias.fill_(float("nan"))
+    with pytest.raises(TrainingError, match=r"lower --learning-rate\)"):
+        new.run()
+    assert (new.folder / "net.safetensors").exists()
+    trainer("run", steps=1).run()
+    assert not (new.folder / "net.safetensors").exists()
+
+
+def test_an_interrupted_run_can_resume(trainer, monkeypatch):
+    run = trainer("run")
+    monkeypatch.setattr(run, "_advance", _interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        run.run()
+    trainer("run").resume()
+
+
+def _interrupt(seconds):
+    raise KeyboardInterrupt
+
+
+def test_another_painting_cannot_resume(trainer):
+    run = trainer("run")
+    run.inputs = {"painting": "a"}
+    run.save()
+    other = trainer("run")
+    other.inputs = {"painting": "b"}
+    with pytest.raises(TrainingError, match="another recipe, painting"):
+        other.resume()
 
 
 def test_unreadable_pictures_are_named_and_skipped(content, tmp_path):
@@ -173,11 +226,13 @@ def test_the_command(sttk, content, photo, tmp_path):
     result = sttk(*arguments, "--precision", "fp32", "--licence", "CC0")
     assert result.exit_code == 0, result.output
     assert "broken.jpg" in result.stderr
-    assert {p.name for p in run.iterdir()} == {"net.safetensors", "preview.png", "state.pt"}
+    files = {"net.safetensors", "preview.png", "state.pt", "log.csv"}
+    assert {p.name for p in run.iterdir()} == files
     net = load(run / "net.safetensors")
     card = net.origin.card
     assert (card["name"], card["licence"], card["steps"]) == ("dots", "CC0", 2)
     assert card["recipe"]["objective"]["content_layer"] == "relu3_3"
+    assert card["losses"]["total"] > 0
     json.dumps(card)
     again = sttk(*arguments)
     assert again.exit_code == 1
@@ -205,11 +260,17 @@ def test_the_command(sttk, content, photo, tmp_path):
         (["--steps", "1", "--minutes", "1"], 2, "exclude each other"),
         (["--resume"], 1, "no run to resume"),
         (["--device", "cuda"], 2, "no CUDA device"),
+        (["--device", "meta"], 2, "cpu, cuda or cuda:N"),
+        (["--size", "50"], 2, "not a multiple of 4"),
+        (["--minutes", "nan"], 2, "not a finite number"),
+        (["--learning-rate", "-1"], 2, "--learning-rate"),
+        (["--seed", "-1"], 2, "--seed"),
         (["--content-layer", "relu9_9"], 2, "relu9_9"),
         (["--vgg", "none.npz"], 2, "none.npz"),
     ],
 )
-def test_wrong_usage_of_the_command(sttk, content, photo, tmp_path, extra, code, text):
+def test_wrong_usage_of_the_command(sttk, content, photo, tmp_path, monkeypatch, extra, code, text):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     result = sttk("train", "--style", photo, "--content", content, "-o", tmp_path / "r", *extra)
     assert result.exit_code == code, result.output
     assert text in result.stderr

@@ -33,7 +33,7 @@ def load(path: str | Path, *, name: str | None = None, source: str | None = None
         path: ``.pth``/``.model``/``.pt`` of ``torch.save`` in either format, ``.safetensors``, or
             a folder of raw tensors with a ``manifest.json``.
         name: short name; the file's stem without it.
-        source: how the manifest names the checkpoint; the path without it.
+        source: how the manifest names the checkpoint; the absolute path without it.
 
     Raises:
         CheckpointError: missing, unreadable, of no known layout, or with weights that are not
@@ -44,7 +44,9 @@ def load(path: str | Path, *, name: str | None = None, source: str | None = None
         raise CheckpointError(f"{path}: no such file")
     layout, loaded = _read(path)
     _check_finite(path, loaded)
-    origin = Origin(name or path.stem, source or str(path), sha256(path), layout, loaded.card)
+    resolved = path.resolve()
+    name = name or resolved.stem.lstrip(".") or "unnamed"
+    origin = Origin(name, source or str(resolved), sha256(path), layout, loaded.card)
     return StyleNet(loaded.net, loaded.contract, origin)
 
 
@@ -95,7 +97,7 @@ def _build(path: Path, state: Tensors) -> tuple[str, Loaded]:
 
 
 def _first_keys(state: Tensors) -> str:
-    keys = list(state)[:_SHOWN_KEYS]
+    keys = [key if len(key) <= 60 else f"{key[:57]}..." for key in list(state)[:_SHOWN_KEYS]]
     return ", ".join(keys) if keys else "none (the file holds no tensors)"
 
 

@@ -28,8 +28,7 @@ def save_net(
     path: Path, net: JohnsonNet, contract: Contract, card: dict[str, Any], *, half: bool = False
 ) -> None:
     """Write a net with its contract and model card; ``half`` stores the weights as float16."""
-    dtype = torch.float16 if half else torch.float32
-    state = {key: value.to(dtype).contiguous() for key, value in net.state_dict().items()}
+    state = {key: _stored(value, half=half) for key, value in net.state_dict().items()}
     about = {
         "format": _FORMAT,
         "net": "johnson",
@@ -38,6 +37,17 @@ def save_net(
         "card": card,
     }
     write_atomic(path, save(state, metadata={_KEY: json.dumps(about, sort_keys=True)}))
+
+
+def _stored(value: Tensor, *, half: bool) -> Tensor:
+    """Counters of batch norm stay whole numbers."""
+    if value.is_floating_point():
+        value = value.to(torch.float16 if half else torch.float32)
+    return value.contiguous()
+
+
+def _widened(value: Tensor) -> Tensor:
+    return value.float() if value.is_floating_point() else value
 
 
 def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any] | None]:
@@ -64,7 +74,7 @@ def build(path: Path, state: Tensors, about: dict[str, Any]) -> Loaded:
         with torch.device("meta"):  # of no memory until the tensors are put in
             net = JohnsonNet(JohnsonSpec(**{**spec, "widths": tuple(spec["widths"])}))
         contract = Contract.from_dict(about["contract"])
-        net.load_state_dict({key: value.float() for key, value in state.items()}, assign=True)
+        net.load_state_dict({key: _widened(value) for key, value in state.items()}, assign=True)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0][:160]
         raise CheckpointError(f"{path}: metadata and tensors do not agree ({reason})") from error

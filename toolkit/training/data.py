@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,9 @@ from toolkit.images import list_images, read_image
 # made small meets larger, smoother ones with white stains where they are brightest.
 _SCALES = (1.0, 2.6)
 _AHEAD = 4
+_MOST_DRAWS = 100
+# A strip of a picture, scaled by its short side, would become a huge one.
+_MOST_ASPECT = 8
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,11 @@ class Photos:
 
     @classmethod
     def scan(cls, folders: list[Path]) -> Photos:
-        """Look at every picture below ``folders``. Raises TrainingError if none can be read."""
+        """Look at the head of every picture below ``folders``; decoding them all would take long.
+
+        Raises:
+            TrainingError: none can be read.
+        """
         good, bad = [], []
         for file in (file for folder in folders for file in list_images(folder)):
             try:
@@ -43,7 +50,7 @@ class Photos:
                     warnings.simplefilter("ignore")
                     Image.open(file).verify()
                 good.append(file)
-            except (OSError, SyntaxError, ValueError) as error:
+            except Exception as error:
                 bad.append(f"{file}: {error}")
         if not good:
             where = ", ".join(map(str, folders))
@@ -51,27 +58,45 @@ class Photos:
         return cls(tuple(good), tuple(bad))
 
 
+def _usable(file: Path) -> Image.Image:
+    photo = Image.fromarray(read_image(file).rgb)
+    if max(photo.size) > _MOST_ASPECT * min(photo.size):
+        raise ImageError(f"{file}: {photo.width}x{photo.height} is too narrow to crop")
+    return photo
+
+
 @dataclass(frozen=True)
 class Crops:
-    """Batches of random square crops, (batch, 3, size, size) in 0..255 RGB float32."""
+    """Batches of random square crops, (batch, 3, size, size) in 0..255 RGB float32.
+
+    ``broken`` collects the pictures that could not be used after all, with the reason.
+    """
 
     photos: Photos
     batch: int
     size: int
     seed: int
+    broken: dict[Path, str] = field(default_factory=dict)
 
     def __getitem__(self, step: int) -> Tensor:
         """The batch of one step."""
         rng = np.random.default_rng((self.seed, step))
-        crops = [self._crop(rng) for _ in range(self.batch)]
+        crops = [self._readable_crop(rng) for _ in range(self.batch)]
         return torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).float()
 
-    def _crop(self, rng: np.random.Generator) -> np.ndarray:
-        file = self.photos.files[rng.integers(len(self.photos.files))]
-        try:
-            photo = Image.fromarray(read_image(file).rgb)
-        except ImageError as error:
-            raise TrainingError(f"a training picture broke: {error}") from error
+    def _readable_crop(self, rng: np.random.Generator) -> np.ndarray:
+        """A crop of the first picture drawn that can be used; the others are noted."""
+        for _ in range(_MOST_DRAWS):
+            file = self.photos.files[rng.integers(len(self.photos.files))]
+            try:
+                return self._crop(_usable(file), rng)
+            except ImageError as error:
+                self.broken[file] = str(error)
+        raise TrainingError(
+            f"{_MOST_DRAWS} pictures in a row could not be used, the last: {self.broken[file]}"
+        )
+
+    def _crop(self, photo: Image.Image, rng: np.random.Generator) -> np.ndarray:
         scale = self.size * math.exp(rng.uniform(*np.log(_SCALES))) / min(photo.size)
         width, height = (max(self.size, round(side * scale)) for side in photo.size)
         photo = photo.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=2.0)
@@ -79,7 +104,7 @@ class Crops:
         crop = np.asarray(photo.crop((left, top, left + self.size, top + self.size)))
         return crop[:, ::-1] if rng.random() < 0.5 else crop
 
-    def since(self, step: int) -> Iterator[Tensor]:
+    def since(self, step: int) -> Generator[Tensor]:
         """Batches from ``step`` on, decoded ahead by one background thread, without end."""
         with ThreadPoolExecutor(max_workers=1) as pool:
             queue: list[Future[Tensor]] = []

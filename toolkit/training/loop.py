@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
+import contextlib
 import io
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from toolkit.nets.johnson import JohnsonNet
 from toolkit.pickles import read_pickle
 from toolkit.training.data import Crops
 from toolkit.training.layout import channels_last
+from toolkit.training.log import LossLog
 from toolkit.training.losses import PerceptualLoss
 from toolkit.training.recipe import Recipe
 
@@ -32,6 +33,7 @@ from toolkit.training.recipe import Recipe
 INPUT_SCALE = 1.0 / 127.5
 OUTPUT_SCALE, OUTPUT_SHIFT = 4.0, 127.5
 _LOG_EVERY = 20
+STATE, LOG, NET, PREVIEW = "state.pt", "log.csv", "net.safetensors", "preview.png"
 
 
 @dataclass
@@ -53,10 +55,17 @@ class Trainer:
         crops: training batches by step.
         folder: where the run lives.
         device: torch device of the net and the losses.
+        inputs: digests of all else that decides the result; a resumed run's must be the same.
     """
 
     def __init__(
-        self, recipe: Recipe, loss: PerceptualLoss, crops: Crops, folder: Path, device: str
+        self,
+        recipe: Recipe,
+        loss: PerceptualLoss,
+        crops: Crops,
+        folder: Path,
+        device: str = "cpu",
+        inputs: dict[str, str] | None = None,
     ) -> None:
         torch.manual_seed(recipe.seed)
         self.recipe = recipe
@@ -64,13 +73,15 @@ class Trainer:
         self.crops = crops
         self.folder = folder
         self.device = device
+        self.inputs = inputs or {}
         self.net = channels_last(JohnsonNet(recipe.spec).to(device))
         self.optimizer = torch.optim.Adam(self.net.parameters(), lr=recipe.learning_rate)
         self.progress = Progress()
         self._inner: list[Tensor] = []
         for norm in self.net.norms():
             norm.register_forward_hook(lambda _module, _args, out: self._inner.append(out))
-        self._window: list[dict[str, float]] = []
+        self.log = LossLog()
+        self._saved = False
 
     def run(
         self,
@@ -78,25 +89,33 @@ class Trainer:
         *,
         save_seconds: float = 120.0,
     ) -> None:
-        """Train to the end; ``report`` is called every few steps. State is saved as it goes.
+        """Train to the end; ``report`` is called every few steps. State is saved as it goes, and
+        when the user interrupts.
 
         Raises:
             TrainingError: the loss is not a number; ``state.pt`` keeps the last good state.
         """
         saved = time.monotonic()
-        batches = self.crops.since(self.progress.step)
-        while self.progress.fraction < 1.0:
-            started = time.monotonic()
-            self._step(next(batches))
-            self._advance(time.monotonic() - started)
-            if self.progress.step % _LOG_EVERY == 0:
-                self._log()
-                report(self.progress)
-            if time.monotonic() - saved > save_seconds:
+        with contextlib.closing(self.crops.since(self.progress.step)) as batches:
+            try:
+                while self.progress.fraction < 1.0:
+                    self._timed_step(batches)
+                    if self.progress.step % _LOG_EVERY == 0:
+                        self._log()
+                        report(self.progress)
+                    if time.monotonic() - saved > save_seconds:
+                        self.save()
+                        saved = time.monotonic()
+            except KeyboardInterrupt:
                 self.save()
-                saved = time.monotonic()
-        batches.close()  # type: ignore[attr-defined]
+                raise
+        self._log()
         self.save()
+
+    def _timed_step(self, batches: Iterator[Tensor]) -> None:
+        started = time.monotonic()
+        self._step(next(batches))
+        self._advance(time.monotonic() - started)
 
     def _step(self, photo: Tensor) -> None:
         for group in self.optimizer.param_groups:
@@ -108,9 +127,11 @@ class Trainer:
             output = self.net(photo * INPUT_SCALE).float() * OUTPUT_SCALE + OUTPUT_SHIFT
             losses = self.loss(output, photo, self._inner)
         if not math.isfinite(float(losses.total.detach())):
+            state = self.folder / STATE
+            kept = f"; {state} is the last good state" if self._saved else ""
             raise TrainingError(
                 f"the loss is {float(losses.total.detach())} at step {self.progress.step}",
-                fix=f"lower --learning-rate; {self.folder / 'state.pt'} is the last good state",
+                fix=f"lower --learning-rate{kept}",
             )
         self.optimizer.zero_grad(set_to_none=True)
         losses.total.backward()  # type: ignore[no-untyped-call]
@@ -118,7 +139,7 @@ class Trainer:
         # hard crop from undoing what Adam has averaged (seen: style loss x500 at step 170).
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
         self.optimizer.step()
-        self._window.append(losses.floats())
+        self.log.add(losses.floats())
 
     def _advance(self, seconds: float) -> None:
         now = self.progress
@@ -130,44 +151,45 @@ class Trainer:
             now.fraction = now.step / (self.recipe.steps or 1)
 
     def _log(self) -> None:
-        rows, self._window = self._window, []
-        means = {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]}
-        self.progress.losses = means
-        path = self.folder / "log.csv"
-        text = io.StringIO()
-        writer = csv.writer(text)
-        if not path.exists():
-            writer.writerow(["step", "seconds", *means])
-        writer.writerow(
-            [
-                self.progress.step,
-                f"{self.progress.seconds:.1f}",
-                *(f"{v:.6g}" for v in means.values()),
-            ]
-        )
-        with path.open("a", encoding="utf-8", newline="") as log:
-            log.write(text.getvalue())
+        self.log.close_row(self.progress.step, self.progress.seconds)
+        self.progress.losses = self.log.latest
 
     def save(self) -> None:
-        """Write ``state.pt``: weights, optimiser and progress, in one atomic file."""
+        """Write ``state.pt`` (weights, optimiser, progress and log) and ``log.csv``, atomically.
+
+        The first time, what an earlier run left in the folder is removed.
+        """
         state: dict[str, Any] = {
-            "recipe": json.dumps(self.recipe.to_dict(), sort_keys=True),
+            "run": self._run_identity(),
             "net": self.net.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "step": self.progress.step,
             "seconds": self.progress.seconds,
             "fraction": self.progress.fraction,
+            "log": self.log.rows,
         }
         buffer = io.BytesIO()
         torch.save(state, buffer)
-        write_atomic(self.folder / "state.pt", buffer.getvalue())
+        write_atomic(self.folder / STATE, buffer.getvalue())
+        if not self._saved:
+            for name in (NET, PREVIEW):
+                (self.folder / name).unlink(missing_ok=True)
+        self._saved = True
+        self.log.write(self.folder / LOG)
+
+    def _run_identity(self) -> str:
+        return json.dumps({"recipe": self.recipe.to_dict(), **self.inputs}, sort_keys=True)
 
     def resume(self) -> None:
-        """Go on from ``state.pt``. Raises TrainingError if it is of another recipe."""
-        state = read_pickle(self.folder / "state.pt")
-        if state["recipe"] != json.dumps(self.recipe.to_dict(), sort_keys=True):
+        """Go on from ``state.pt``.
+
+        Raises:
+            TrainingError: it is of another recipe or other inputs, or no state of a run.
+        """
+        state = read_pickle(self.folder / STATE)
+        if state.get("run") != self._run_identity():
             raise TrainingError(
-                f"{self.folder} was started with another recipe",
+                f"{self.folder} was started with another recipe, painting, content or loss network",
                 fix="repeat its options, or choose another folder with -o",
             )
         self.net.load_state_dict(state["net"])
@@ -175,6 +197,9 @@ class Trainer:
         self.progress.step = state["step"]
         self.progress.seconds = state["seconds"]
         self.progress.fraction = state["fraction"]
+        self.log.rows = state["log"]
+        self.progress.losses = self.log.latest
+        self._saved = True
 
     def start_from(self, net: nn.Module) -> None:
         """Take over the weights of a finished net: the inverse of :meth:`trained`.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,30 +15,35 @@ from torch import Tensor
 
 from toolkit.checkpoints.native import save_net
 from toolkit.contract import Contract
-from toolkit.errors import TrainingError, UsageError
+from toolkit.errors import ImageError, TrainingError, UsageError
 from toolkit.files import sha256
 from toolkit.images import Picture, from_batch, read_image, to_batch, write_image
 from toolkit.nets.johnson import JohnsonNet
+from toolkit.nets.vgg import Vgg
 from toolkit.regimes import shipped_photos
 from toolkit.style_net import StyleNet
 from toolkit.stylize import scale_down
 from toolkit.training.data import Crops, Photos
 from toolkit.training.layout import channels_last
-from toolkit.training.loop import Progress, Trainer
+from toolkit.training.loop import NET, PREVIEW, STATE, Progress, Trainer
 from toolkit.training.losses import PerceptualLoss
 from toolkit.training.recipe import Recipe
 from toolkit.training.vgg_weights import load_vgg
 
-NET, STATE, PREVIEW = "net.safetensors", "state.pt", "preview.png"
 _PREVIEW_SIDE = 256
 _PREVIEW_EVERY = 200
+# relu4_3 is at an eighth of the size.
+_LEAST_SIDE = 32
 
 
 def device_for(wanted: str) -> str:
     """``auto`` is CUDA where there is one."""
     if wanted == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
-    if wanted.startswith("cuda") and not torch.cuda.is_available():
+    kind = wanted.split(":", maxsplit=1)[0]
+    if kind not in ("cpu", "cuda"):
+        raise UsageError(f"--device {wanted}: cpu, cuda or cuda:N")
+    if kind == "cuda" and not torch.cuda.is_available():
         raise UsageError(f"--device {wanted}: no CUDA device", fix="--device cpu")
     return wanted
 
@@ -89,15 +95,18 @@ class Session:
         net = load_vgg(recipe.objective.layers, vgg).to(device)
         loss = PerceptualLoss(channels_last(net), style, recipe.objective)
         crops = Crops(photos, recipe.batch, recipe.size, recipe.seed)
-        folder.mkdir(parents=True, exist_ok=True)
-        trainer = Trainer(recipe, loss, crops, folder, device)
+        _make(folder)
+        inputs = {
+            "painting": sha256(painting),
+            "content": _digest_of_names(photos),
+            "vgg": vgg_digest(net),
+            "init": start.origin.sha256 if start else "",
+        }
+        trainer = Trainer(recipe, loss, crops, folder, device, inputs)
         if resume:
             trainer.resume()
-        else:
-            if start:
-                trainer.start_from(start.net)
-            for name in (STATE, "log.csv", NET, PREVIEW):
-                (folder / name).unlink(missing_ok=True)
+        elif start:
+            trainer.start_from(start.net)
         return cls(trainer, photos, painting, start)
 
     def summary(self) -> str:
@@ -134,7 +143,7 @@ class Session:
         return {
             "name": name,
             "painting": self.painting.name,
-            "painting_sha256": sha256(self.painting),
+            "painting_sha256": self.trainer.inputs["painting"],
             "licence": licence,
             "photographs": len(self.photos.files),
             "recipe": self.trainer.recipe.to_dict(),
@@ -146,9 +155,28 @@ class Session:
         }
 
 
+def _digest_of_names(photos: Photos) -> str:
+    return hashlib.sha256("\0".join(map(str, photos.files)).encode()).hexdigest()
+
+
+def vgg_digest(vgg: Vgg) -> str:
+    """Of the weights in use, wherever they came from."""
+    digest = hashlib.sha256()
+    for key, value in vgg.state_dict().items():
+        digest.update(key.encode() + value.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
 def _start_card(net: StyleNet) -> dict[str, Any]:
     """What a fine-tuned net began as."""
     return {"sha256": net.origin.sha256, "layout": net.origin.layout, **net.origin.card}
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{folder}: cannot be written: {error.strerror}") from error
 
 
 def _check_folder(folder: Path, *, resume: bool, force: bool) -> None:
@@ -162,8 +190,16 @@ def _check_folder(folder: Path, *, resume: bool, force: bool) -> None:
 
 
 def painting_batch(path: Path, longer_side: int) -> Tensor:
-    """The painting as (1, 3, H, W) float32 in 0..255, its longer side as given or less."""
-    return torch.from_numpy(to_batch(scale_down(read_image(path), longer_side).rgb))
+    """The painting as (1, 3, H, W) float32 in 0..255, its longer side as given or less.
+
+    Raises:
+        ImageError: it cannot be read, or is a strip too narrow to take statistics of.
+    """
+    painting = scale_down(read_image(path), longer_side)
+    height, width = painting.rgb.shape[:2]
+    if min(height, width) < _LEAST_SIDE:
+        raise ImageError(f"{path}: {width}x{height} is too small for a painting")
+    return torch.from_numpy(to_batch(painting.rgb))
 
 
 def preview(net: JohnsonNet, files: list[Path]) -> Picture:
