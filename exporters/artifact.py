@@ -5,6 +5,8 @@ from __future__ import annotations
 import platform
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from exporters import exporter
@@ -12,7 +14,7 @@ from exporters.base import Product, Request
 from toolkit import __version__
 from toolkit.errors import ExportError
 from toolkit.files import sha256
-from toolkit.manifest import FILE_NAME, Checkpoint, Manifest, Target
+from toolkit.manifest import Checkpoint, Manifest, Target, artifact_source
 
 
 def folder_name(target: str, request: Request) -> str:
@@ -28,8 +30,7 @@ def make_artifact(target: str, request: Request, root: Path) -> Path:
         ExportError: the export failed, or ``root`` cannot be written.
     """
     final = root / request.net.origin.name / folder_name(target, request)
-    if final.exists() and not (final / FILE_NAME).exists():
-        raise ExportError(f"{final} is there and is no artifact", fix="move it or pass -o")
+    _check_replaceable(final, request)
     try:
         final.parent.mkdir(parents=True, exist_ok=True)
         work = Path(tempfile.mkdtemp(dir=final.parent, prefix=f".{final.name}."))
@@ -43,6 +44,13 @@ def make_artifact(target: str, request: Request, root: Path) -> Path:
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return final
+
+
+@contextmanager
+def temporary_artifact(target: str, request: Request) -> Iterator[Path]:
+    """An artifact that is gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="sttk-") as root:
+        yield make_artifact(target, request, Path(root))
 
 
 def _manifest(target: str, request: Request, product: Product, folder: Path) -> Manifest:
@@ -60,6 +68,19 @@ def _manifest(target: str, request: Request, product: Product, folder: Path) -> 
     )
 
 
+def _check_replaceable(final: Path, request: Request) -> None:
+    """What is there may be replaced if it is an artifact of the same checkpoint's name."""
+    if not final.exists():
+        return
+    source = artifact_source(final)
+    if source is None:
+        raise ExportError(f"{final} is there and is no artifact", fix="move it or pass -o")
+    if source != request.net.origin.source:
+        raise ExportError(
+            f"{final} is of another checkpoint, {source}", fix="move it or pass another -o"
+        )
+
+
 def _swap(work: Path, final: Path) -> None:
     """Rename ``work`` to ``final``; an old ``final`` goes to ``work``'s name, to be removed."""
     if not final.exists():
@@ -69,7 +90,7 @@ def _swap(work: Path, final: Path) -> None:
     final.replace(old)
     try:
         work.rename(final)
-    except OSError:
+    except BaseException:
         old.replace(final)
         raise
     shutil.rmtree(old, ignore_errors=True)

@@ -8,7 +8,6 @@ import io
 import logging
 import warnings
 from collections.abc import Iterator
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +18,8 @@ from exporters.base import Product, Request
 from exporters.simplify import simplify
 from toolkit.contract import Size
 from toolkit.errors import ExportError, UsageError
-from toolkit.lazy import Lazy
+from toolkit.lazy import Lazy, versions
+from toolkit.memory import check_fits
 from toolkit.style_net import StyleNet
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ class HalfNet(nn.Module):
 
 def export(request: Request, folder: Path) -> Product:
     """See :class:`exporters.base.Exporter`."""
+    tools = versions("onnx", *_TOOLS)
     if request.opset not in OPSETS:
         raise UsageError(f"opset {request.opset}: sttk exports {OPSETS[0]} to {OPSETS[-1]}")
     _check_size(request)
@@ -64,7 +65,7 @@ def export(request: Request, folder: Path) -> Product:
         model=MODEL,
         files=(MODEL,),
         options={"opset": request.opset, "simplified": request.simplify},
-        tools={library: version(library) for library in _TOOLS},
+        tools=tools,
     )
 
 
@@ -75,6 +76,8 @@ def _check_size(request: Request) -> None:
             f"size {request.size[0]}x{request.size[1]}: the net's smallest side is "
             f"{contract.smallest_side}"
         )
+    if request.size:
+        check_fits(*request.size)
 
 
 def _example(size: Size | None) -> Tensor:

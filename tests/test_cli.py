@@ -68,6 +68,14 @@ def test_usage_errors_are_one_line_too(sttk):
         assert "--help" in result.stderr
 
 
+def test_a_name_too_long_is_one_line(sttk):
+    for command in ("export", "parity"):
+        result = sttk(command, "x" * 300)
+        assert result.exit_code == 1
+        assert result.stderr.startswith("error: File name too long")
+        assert len(result.stderr.splitlines()) == 1
+
+
 def test_control_characters_do_not_reach_the_terminal(sttk):
     assert "\x1b" not in sttk("export", "\x1b]0;owned\x07").stderr
 

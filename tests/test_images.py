@@ -5,7 +5,7 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from toolkit import images
 from toolkit.errors import ImageError
@@ -41,8 +41,10 @@ def test_alpha_is_kept_apart(tmp_path):
     assert (picture.rgb == 200).all()
     write_image(tmp_path / "out.png", picture)
     assert (read_image(tmp_path / "out.png").alpha == GREY).all()
-    write_image(tmp_path / "out.jpg", picture)  # JPEG has no alpha
-    assert read_image(tmp_path / "out.jpg").alpha is None
+    with pytest.raises(ImageError, match="no opacity in this format"):
+        write_image(tmp_path / "out.jpg", picture)
+    opaque = np.dstack([np.full((8, 8, 3), 200, np.uint8), np.full((8, 8), 255, np.uint8)])
+    assert save(tmp_path / "o.png", Image.fromarray(opaque)).alpha is None
 
 
 def test_transparent_palette(tmp_path):
@@ -95,6 +97,35 @@ def test_truncated_missing_and_huge(tmp_path):
         bomb(path, side)
         with pytest.raises(ImageError, match="pixels"):
             read_image(path)
+
+
+def test_colours_are_brought_from_the_file_s_profile(tmp_path):
+    # A profile whose red and blue primaries have changed places: 200, 0, 0 in it is blue in sRGB.
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    red, blue = profile.index(b"rXYZ"), profile.index(b"bXYZ")
+    profile[red : red + 4], profile[blue : blue + 4] = b"bXYZ", b"rXYZ"
+    image = Image.new("RGB", (8, 8), (200, 0, 0))
+    picture = save(tmp_path / "p.png", image, icc_profile=bytes(profile))
+    assert picture.rgb[0, 0, 2] > 150
+    assert picture.rgb[0, 0, 0] < 50
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    same = save(tmp_path / "s.png", image, icc_profile=srgb)
+    assert abs(same.rgb.astype(int) - (200, 0, 0)).max() <= 2
+    with pytest.raises(ImageError, match="not a readable picture"):
+        save(tmp_path / "b.png", image, icc_profile=b"broken")
+
+
+def test_sides_that_a_format_cannot_hold_leave_nothing(tmp_path):
+    tall = Picture(np.zeros((17_000, 1, 3), np.uint8))
+    with pytest.raises(ImageError, match="cannot be written"):
+        write_image(tmp_path / "x.webp", tall)
+    assert not list(tmp_path.iterdir())
+
+
+def test_other_formats_than_those_named_are_not_decoded(tmp_path):
+    (tmp_path / "x.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n")
+    with pytest.raises(ImageError, match="not a readable picture"):
+        read_image(tmp_path / "x.png")
 
 
 def test_bound_is_ours(tmp_path, monkeypatch):

@@ -25,16 +25,21 @@ assert count > 30, count
 
 from click.testing import CliRunner
 from toolkit.cli import cli
-result = CliRunner().invoke(cli, ["parity", sys.argv[1], "--reference", sys.argv[2]])
-assert result.exit_code == 3, (result.exit_code, result.output)
-assert result.stderr.strip() == "error: onnxruntime is not installed (pip install 'sttk[onnx]')"
+for library, arguments in (
+    ("onnxruntime", ["parity", sys.argv[1], "--reference", sys.argv[2]]),
+    ("onnx", ["export", sys.argv[2], "-o", sys.argv[3]]),
+):
+    result = CliRunner().invoke(cli, arguments)
+    assert result.exit_code == 3, (result.exit_code, result.output)
+    wanted = f"error: {library} is not installed (pip install 'sttk[onnx]')"
+    assert result.stderr.strip() == wanted, result.stderr
 """
 
 
-def test_all_modules_import_without_the_optional_libraries(make, checkpoint):
+def test_all_modules_import_without_the_optional_libraries(make, checkpoint, tmp_path):
     model = make(size=(64, 64)) / "model.onnx"
     result = subprocess.run(
-        [sys.executable, "-c", PROGRAM, model, checkpoint],
+        [sys.executable, "-c", PROGRAM, model, checkpoint, tmp_path],
         capture_output=True,
         text=True,
         check=False,

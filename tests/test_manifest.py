@@ -7,7 +7,14 @@ import pytest
 from toolkit.contract import Contract
 from toolkit.errors import ArtifactError
 from toolkit.files import sha256
-from toolkit.manifest import Checkpoint, Manifest, Target, find_artifacts, read_manifest
+from toolkit.manifest import (
+    Checkpoint,
+    Manifest,
+    Target,
+    artifact_source,
+    find_artifacts,
+    read_manifest,
+)
 
 
 @pytest.fixture
@@ -63,7 +70,8 @@ def test_files_outside_the_folder_are_refused(artifact, name):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", "{}", '{"schema": 2}', '{"schema": 1, "style": 3}', "\x00"]
+    "text",
+    ["", "{", "[]", "{}", '{"schema": 2}', '{"schema": 1, "style": 3}', "\x00", "[" * 100_000],
 )
 def test_what_is_no_manifest(artifact, text):
     (artifact / "manifest.json").write_text(text)
@@ -72,7 +80,19 @@ def test_what_is_no_manifest(artifact, text):
 
 
 @pytest.mark.parametrize(
-    "changes", [{"model": 3}, {"files": []}, {"target": {}}, {"contract": {"a": 1}}, {"more": 1}]
+    "changes",
+    [
+        {"model": 3},
+        {"model": []},
+        {"files": []},
+        {"files": {"model.onnx": 0}},
+        {"files": {"a\0": "0", "model.onnx": "0"}},
+        {"target": {}},
+        {"target": {"name": "onnx", "precision": "int4", "size": None}},
+        {"contract": {"a": 1}},
+        {"checkpoint": {"source": 3, "sha256": "", "layout": ""}},
+        {"more": 1},
+    ],
 )
 def test_fields_of_the_wrong_kind(artifact, changes):
     edit(artifact, **changes)
@@ -91,3 +111,14 @@ def test_find_artifacts_passes_over_unfinished_exports(artifact):
     (hidden / "manifest.json").write_text("{}")
     assert find_artifacts(artifact.parent) == [artifact]
     assert find_artifacts(artifact) == [artifact]
+
+
+def test_find_artifacts_passes_over_other_programs_manifests(artifact):
+    other = artifact.parent / "other"
+    other.mkdir()
+    (other / "manifest.json").write_text('{"Variable": {"filename": "Variable", "shape": [1]}}')
+    assert find_artifacts(artifact.parent) == [artifact]
+    assert artifact_source(other) is None
+    assert artifact_source(artifact) == "style:ink"
+    (artifact / "manifest.json").write_text("{")
+    assert find_artifacts(artifact.parent) == [artifact]  # to be told that it is broken

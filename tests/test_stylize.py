@@ -7,6 +7,7 @@ from PIL import Image
 from toolkit.contract import Contract
 from toolkit.errors import UsageError
 from toolkit.images import Picture, to_batch
+from toolkit.runtimes.base import Takes
 from toolkit.runtimes.torch import TorchRunner
 from toolkit.stylize import scale_down, stylize
 
@@ -19,7 +20,7 @@ class Recorder:
     name = "recorder"
 
     def __init__(self, size=None):
-        self.size = size
+        self.takes = Takes(size=size)
         self.shapes = []
 
     def run(self, batch):

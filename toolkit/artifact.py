@@ -15,11 +15,14 @@ from toolkit.styles import find
 
 @dataclass(frozen=True)
 class OpenArtifact:
-    """A verified artifact and the runner of its model."""
+    """An artifact whose files are those of its manifest."""
 
     folder: Path
     manifest: Manifest
-    runner: Runner
+
+    def runner(self) -> Runner:
+        """Its model, loaded. Raises MissingExtraError or ArtifactError."""
+        return open_model(self.folder / self.manifest.model)
 
 
 def open_artifact(folder: Path) -> OpenArtifact:
@@ -35,7 +38,7 @@ def open_artifact(folder: Path) -> OpenArtifact:
             f"{folder}: holds {len(found)} artifacts{listed}", fix="name the folder of one"
         )
     manifest = read_manifest(found[0])
-    return OpenArtifact(found[0], manifest, open_model(found[0] / manifest.model))
+    return OpenArtifact(found[0], manifest)
 
 
 def reference_of(manifest: Manifest) -> StyleNet:

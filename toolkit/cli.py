@@ -24,7 +24,7 @@ COMMANDS: dict[str, _Entry] = {
     "parity": _Entry(
         "exporters.commands.parity:parity", "Prove that an artifact is its PyTorch reference."
     ),
-    "stylize": _Entry("toolkit.commands.stylize:stylize", "Stylise a photograph."),
+    "stylize": _Entry("exporters.commands.stylize:stylize", "Stylise a photograph."),
     "styles": _Entry("toolkit.commands.styles:styles", "List the styles that sttk ships."),
     "train": _Entry("toolkit.commands.train:train", "Train a style net on a painting."),
 }

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 Size = tuple[int, int]  # (height, width) in pixels
+_LARGEST = 1024
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,18 @@ class Contract:
     input_range: tuple[float, float] = (0.0, 255.0)
     output_range: tuple[float, float] = (0.0, 255.0)
     channels: str = "RGB"
+
+    def __post_init__(self) -> None:
+        """Contracts come from files: raise ValueError on what cannot be one."""
+        for name in ("size_multiple", "smallest_side"):
+            value = getattr(self, name)
+            if type(value) is not int or not 1 <= value <= _LARGEST:
+                raise ValueError(f"{name} is {value!r}, not a whole number from 1 to {_LARGEST}")
+        for name in ("input_range", "output_range"):
+            if tuple(getattr(self, name)) != (0.0, 255.0):
+                raise ValueError(f"{name} is {getattr(self, name)!r}, not 0 to 255")
+        if self.channels != "RGB":
+            raise ValueError(f"channels are {self.channels!r}, not RGB")
 
     def output_size(self, height: int, width: int) -> Size:
         """Size of the output for an input of ``height`` x ``width`` pixels."""

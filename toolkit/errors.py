@@ -7,6 +7,7 @@ SttkError                 1   something asked for could not be done
 |   +-- ArtifactError     2   an artifact or manifest that is missing, broken or does not match
 +-- ExportError           1   the exporter failed or its output is not valid
 +-- TrainingError         1   training cannot start or has diverged
++-- RunError              1   a runtime refused or failed to run a model
 +-- ParityError           1   an exported model is not the same function as its reference
 +-- NotRunError           3   something required could not be run here
     +-- MissingExtraError 3   an optional library is not installed
@@ -58,6 +59,10 @@ class ExportError(SttkError):
 
 class TrainingError(SttkError):
     """Training cannot start, or has diverged."""
+
+
+class RunError(SttkError):
+    """A runtime refused or failed to run a model that it has loaded."""
 
 
 class ParityError(SttkError):

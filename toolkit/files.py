@@ -7,6 +7,11 @@ import os
 import tempfile
 from pathlib import Path
 
+# mkstemp makes files that only their owner can read; others' rights are the user's to decide.
+# There is no way to ask for the mask but to set it.
+_UMASK = os.umask(0)
+os.umask(_UMASK)
+
 
 def sha256(path: Path) -> str:
     """Hex digest of a file, or of a folder: of its files' relative names and bytes, sorted."""
@@ -30,7 +35,7 @@ def write_atomic(path: Path, data: bytes) -> None:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
-        Path(temporary).chmod(0o644)
+        Path(temporary).chmod(0o666 & ~_UMASK)
         Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
+import io
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,16 +10,20 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageCms, ImageOps
 
 from toolkit.errors import ImageError
+from toolkit.files import write_atomic
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm"})
-# 200 megapixels: over twice the largest phone sensor, and 600 MB as 8-bit RGB.
-MAX_PIXELS = 200_000_000
+_WITH_ALPHA = frozenset({".png", ".webp", ".tif", ".tiff"})
+# By name, so that no other of Pillow's many decoders sees an untrusted file.
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM")
+# Pillow's own bound against decompression bombs; 540 MB as 8-bit RGB.
+MAX_PIXELS = 178_956_970
 
 
 @dataclass(frozen=True)
@@ -53,13 +56,17 @@ def read_image(path: Path) -> Picture:
         with warnings.catch_warnings():
             # Pillow warns about large pictures and odd metadata; the bound here is our own.
             warnings.simplefilter("ignore")
-            with Image.open(path) as image:
+            Image.init()  # else only the commonest decoders are there to be named
+            with Image.open(path, formats=_FORMATS) as image:
                 _check_size(path, image)
                 return _decode(image)
     except FileNotFoundError as error:
         raise ImageError(f"{path}: no such file") from error
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ImageError(f"{path}: not a readable picture: {error}") from error
+    except ImageError:
+        raise
+    # Decoders raise what they like on broken files.
+    except Exception as error:
+        raise ImageError(f"{path}: not a readable picture: {_brief(error)}") from error
 
 
 def _check_size(path: Path, image: Image.Image) -> None:
@@ -76,9 +83,30 @@ def _decode(image: Image.Image) -> Picture:
     if upright.mode.startswith(("I", "F")):
         upright = _to_8_bits(upright)
     if upright.has_transparency_data:
-        rgba = np.asarray(upright.convert("RGBA"))
-        return Picture(np.ascontiguousarray(rgba[..., :3]), np.ascontiguousarray(rgba[..., 3]))
-    return Picture(np.array(upright.convert("RGB")))
+        rgba = np.asarray(_to_srgb(upright, "RGBA"))
+        rgb, alpha = np.ascontiguousarray(rgba[..., :3]), np.ascontiguousarray(rgba[..., 3])
+        return Picture(rgb, alpha if alpha.min(initial=255) < 255 else None)
+    return Picture(np.array(_to_srgb(upright, "RGB")))
+
+
+def _to_srgb(image: Image.Image, mode: str) -> Image.Image:
+    """In ``mode``, RGB or RGBA, with its colours brought from the profile that the file carries.
+
+    Wide-gamut phone pictures look dull if their profile is dropped. A profile that cannot be
+    applied is an error, not a guess; grey pictures have no colours to bring.
+    """
+    profile = image.info.get("icc_profile")
+    if not profile or image.mode in ("1", "L", "LA"):
+        return image.convert(mode)
+    source = image if image.mode == "CMYK" else image.convert("RGB")
+    opened = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+    srgb = ImageCms.createProfile("sRGB")
+    converted = ImageCms.profileToProfile(source, opened, srgb, outputMode="RGB")
+    if converted is None:
+        raise ValueError("its colour profile cannot be applied")
+    if mode == "RGBA":
+        converted.putalpha(image.convert("RGBA").getchannel("A"))
+    return converted
 
 
 def _to_8_bits(image: Image.Image) -> Image.Image:
@@ -107,28 +135,39 @@ def from_batch(batch: Floats) -> Bytes:
     return to_bytes(batch[0].transpose(1, 2, 0))
 
 
-def write_image(path: Path, picture: Picture) -> None:
-    """Write by the suffix of ``path``; beside it first, then renamed, so never half.
+def check_writable(path: Path) -> None:
+    """Whether a picture can be written under this name, as far as the suffix tells.
 
     Raises:
-        ImageError: the suffix is unknown or the file cannot be written.
+        ImageError: the suffix is unknown.
     """
-    image = Image.fromarray(picture.rgb)
-    if picture.alpha is not None and path.suffix.lower() in {".png", ".webp", ".tif", ".tiff"}:
-        image.putalpha(Image.fromarray(picture.alpha))
-    format_name = Image.registered_extensions().get(path.suffix.lower())
-    if format_name is None:
+    if path.suffix.lower() not in SUFFIXES:
         raise ImageError(f"{path}: unknown picture suffix", fix="use .jpg, .png or .webp")
+
+
+def write_image(path: Path, picture: Picture) -> None:
+    """Write by the suffix of ``path``, whole or not at all.
+
+    Raises:
+        ImageError: the suffix is unknown, its format has no opacity and the picture has, or the
+            file cannot be written.
+    """
+    check_writable(path)
+    image = Image.fromarray(picture.rgb)
+    if picture.alpha is not None:
+        if path.suffix.lower() not in _WITH_ALPHA:
+            raise ImageError(f"{path}: no opacity in this format", fix="use .png or .webp")
+        image.putalpha(Image.fromarray(picture.alpha))
+    format_name = Image.registered_extensions()[path.suffix.lower()]
     options = {"quality": 95, "subsampling": 0} if format_name == "JPEG" else {}
-    temporary = None
+    buffer = io.BytesIO()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=path.suffix)
-        with os.fdopen(handle, "wb") as file:
-            image.save(file, format=format_name, **options)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except OSError as error:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
-        raise ImageError(f"{path}: cannot be written: {error}") from error
+        image.save(buffer, format=format_name, **options)
+        write_atomic(path, buffer.getvalue())
+    # Encoders raise what they like on sides that their format cannot hold.
+    except Exception as error:
+        raise ImageError(f"{path}: cannot be written: {_brief(error)}") from error
+
+
+def _brief(error: Exception) -> str:
+    return " ".join(str(error).split())[:160] or type(error).__name__

@@ -8,6 +8,15 @@ from typing import Any
 from toolkit.errors import MissingExtraError
 
 
+def versions(extra: str, *names: str) -> dict[str, str]:
+    """Versions of installed modules, by name.
+
+    Raises:
+        MissingExtraError: the first of them that is not installed.
+    """
+    return {name: str(Lazy(name, extra).__version__) for name in names}
+
+
 class Lazy:
     """Stands for a module that may not be installed.
 

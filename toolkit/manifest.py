@@ -13,6 +13,7 @@ from toolkit.files import sha256, write_atomic
 
 FILE_NAME = "manifest.json"
 SCHEMA = 1
+PRECISIONS = ("fp32", "fp16")
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,9 @@ class Manifest:
             raise ValueError("written by another sttk")
         target = dict(fields["target"])
         target["size"] = tuple(target["size"]) if target["size"] else None
+        for text in (fields["style"], fields["model"], *fields["checkpoint"].values()):
+            _require(isinstance(text, str), f"{text!r} is no text")
+        _require(target["precision"] in PRECISIONS, f"precision {target['precision']!r}")
         return cls(
             **{
                 **fields,
@@ -96,6 +100,11 @@ class Manifest:
         write_atomic(folder / FILE_NAME, text.encode())
 
 
+def _require(condition: bool, what: str) -> None:
+    if not condition:
+        raise ValueError(what)
+
+
 def read_manifest(folder: Path) -> Manifest:
     """Read and check the manifest of an artifact: every file is there, with the bytes it names.
 
@@ -105,13 +114,16 @@ def read_manifest(folder: Path) -> Manifest:
     path = folder / FILE_NAME
     try:
         manifest = Manifest.from_dict(json.loads(path.read_bytes()))
+        _check_files(folder, manifest)
+    except ArtifactError:
+        raise
     except FileNotFoundError as error:
         raise ArtifactError(
             f"{folder}: no {FILE_NAME} here", fix="make an artifact with 'sttk export'"
         ) from error
-    except (KeyError, TypeError, ValueError, AttributeError, OSError) as error:
-        raise ArtifactError(f"{path}: not a manifest ({error})", fix="export it again") from error
-    _check_files(folder, manifest)
+    except (KeyError, TypeError, ValueError, AttributeError, OSError, RecursionError) as error:
+        reason = " ".join(str(error).split())[:160]
+        raise ArtifactError(f"{path}: not a manifest ({reason})", fix="export it again") from error
     return manifest
 
 
@@ -131,8 +143,30 @@ def _check_files(folder: Path, manifest: Manifest) -> None:
 
 
 def find_artifacts(root: Path) -> list[Path]:
-    """Folders with a manifest at or below ``root``, sorted."""
-    return sorted(file.parent for file in root.rglob(FILE_NAME) if not _hidden(file, root))
+    """Folders with a manifest of ours at or below ``root``, sorted.
+
+    One that cannot be parsed counts, so that opening it says what is wrong; other programs'
+    ``manifest.json`` do not.
+    """
+    files = (file for file in root.rglob(FILE_NAME) if not _hidden(file, root))
+    return sorted(file.parent for file in files if _is_ours(file))
+
+
+def artifact_source(folder: Path) -> str | None:
+    """The checkpoint that the artifact in ``folder`` names, or None if it is no artifact."""
+    try:
+        source = json.loads((folder / FILE_NAME).read_bytes())["checkpoint"]["source"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return str(source)
+
+
+def _is_ours(file: Path) -> bool:
+    try:
+        content = json.loads(file.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return True
+    return not isinstance(content, dict) or "schema" in content
 
 
 def _hidden(file: Path, root: Path) -> bool:

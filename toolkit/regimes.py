@@ -29,20 +29,42 @@ def shipped_photos() -> list[Path]:
     return list_images(Path(str(resources.files("toolkit"))) / "photos")
 
 
-def photos(files: Sequence[Path], sizes: Sequence[Size]) -> Iterator[Sample]:
-    """Each photograph at each size, cut to fill it; and where there are several sizes, the first
-    few as one batch (a model of one size is of one picture).
+@dataclass(frozen=True)
+class Photographs:
+    """Each photograph at each size, cut to fill it.
 
-    Args:
+    Where any batch is taken and there are several sizes, the first few photographs come as one
+    batch, too; where one batch alone is taken, each photograph comes as often as that.
+
+    Attributes:
         files: pictures.
         sizes: (height, width) in pixels.
+        batch: pictures at once that the model takes, or None for any number.
     """
-    for height, width in sizes:
-        for file in files:
-            yield Sample(f"{file.stem} {height}x{width}", _fill(file, (height, width)))
-    if len(sizes) > 1:
-        batch = np.concatenate([_fill(file, sizes[0]) for file in files[:_BATCH]])
-        yield Sample(f"batch of {len(batch)} {sizes[0][0]}x{sizes[0][1]}", batch)
+
+    files: Sequence[Path]
+    sizes: Sequence[Size]
+    batch: int | None = None
+
+    def __len__(self) -> int:
+        return len(self.files) * len(self.sizes) + self._has_batch
+
+    def __iter__(self) -> Iterator[Sample]:
+        for size in self.sizes:
+            for file in self.files:
+                batch = np.repeat(_fill(file, size), self.batch or 1, axis=0)
+                yield Sample(f"{file.stem} {_text(size)}", batch)
+        if self._has_batch:
+            batch = np.concatenate([_fill(file, self.sizes[0]) for file in self.files[:_BATCH]])
+            yield Sample(f"batch of {len(batch)} {_text(self.sizes[0])}", batch)
+
+    @property
+    def _has_batch(self) -> bool:
+        return self.batch is None and len(self.sizes) > 1
+
+
+def _text(size: Size) -> str:
+    return f"{size[0]}x{size[1]}"
 
 
 def _fill(file: Path, size: Size) -> Floats:

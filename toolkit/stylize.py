@@ -46,16 +46,16 @@ def stylize(
 
 
 def _padded_size(height: int, width: int, runner: Runner, contract: Contract) -> Size:
-    if runner.size is None:
+    if runner.takes.size is None:
         least = contract.smallest_side
         return contract.output_size(max(height, least), max(width, least))
-    if height > runner.size[0] or width > runner.size[1]:
-        fixed = f"{runner.size[0]}x{runner.size[1]}"
+    if height > runner.takes.size[0] or width > runner.takes.size[1]:
+        fixed = f"{runner.takes.size[0]}x{runner.takes.size[1]}"
         raise UsageError(
             f"the picture is {height}x{width}, the model takes {fixed}",
             fix="pass --max-size to scale the picture, or export with --dynamic",
         )
-    return runner.size
+    return runner.takes.size
 
 
 def _pad(batch: Floats, size: Size) -> Floats:

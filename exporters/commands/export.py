@@ -31,7 +31,9 @@ _DEFAULT_SIZE = (512, 512)
 @click.option(
     "--simplify/--no-simplify", default=True, show_default=True, help="Run onnxsim, checked."
 )
-@click.option("--precision", type=click.Choice(["fp32", "fp16"]), default="fp32", show_default=True)
+@click.option(
+    "--precision", type=click.Choice(["fp32", "fp16"]), help="Of the model.  [default: fp32]"
+)
 @click.option("--half", is_flag=True, help="The same as --precision fp16.")
 @click.option(
     "-o",
@@ -49,7 +51,7 @@ def export(
     dynamic: bool,
     opset: int,
     simplify: bool,
-    precision: str,
+    precision: str | None,
     half: bool,
     output: Path,
     as_json: bool,
@@ -59,6 +61,8 @@ def export(
     Each artifact is a folder OUTPUT/STYLE/TARGET-PRECISION-SIZE with the model and its
     manifest.json. 'sttk parity' proves it, 'sttk stylize --artifact' uses it.
     """
+    if half and precision == "fp32":
+        raise UsageError("--half is --precision fp16, and --precision fp32 is given")
     if dynamic and sizes:
         raise UsageError("--dynamic takes any size; --size fixes one: give one of them")
     from exporters.base import Request
@@ -67,7 +71,7 @@ def export(
     net = styles.find(style or styles.DEFAULT)
     chosen: list[Size | None] = [None] if dynamic else [*(dict.fromkeys(sizes) or [_DEFAULT_SIZE])]
     requests = [
-        Request(net, "fp16" if half else precision, size, opset, simplify)  # type: ignore[arg-type]
+        Request(net, "fp16" if half else precision or "fp32", size, opset, simplify)  # type: ignore[arg-type]
         for size in chosen
     ]
     _report(_export(target, requests, output), as_json)

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from toolkit.commands.options import SIZE, json_option
 from toolkit.contract import Size
-from toolkit.errors import ParityError, UsageError
+from toolkit.errors import ParityError, SttkError, UsageError
 
 if TYPE_CHECKING:
     from toolkit.parity.compare import Report
@@ -59,17 +58,53 @@ def parity(
     files = list_images(photos) if photos else shipped_photos()
     if not files:
         raise UsageError(f"{photos}: no pictures in it")
+    outcomes: list[Report | _Broken] = []
     with _targets(models) as found:
-        reports = []
         for model in found:
-            reports.append(_judge(model, reference, precision, files, sizes))
+            outcomes.append(_outcome(model, reference, precision, files, sizes))
             if not as_json:
-                _show(reports[-1])
+                _show(outcomes[-1])
     if as_json:
-        print_json([report.to_dict() for report in reports])
-    failed = [report.candidate for report in reports if not report.passed]
-    if failed:
-        raise ParityError(f"parity fails for {len(failed)} of {len(reports)}: {', '.join(failed)}")
+        print_json([outcome.to_dict() for outcome in outcomes])
+    _finish(outcomes)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Broken:
+    """A model that could not be judged; the others still are."""
+
+    candidate: str
+    error: SttkError
+    passed: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"candidate": self.candidate, "error": str(self.error), "passed": False}
+
+
+def _outcome(
+    model: Path,
+    reference: str | None,
+    precision: str | None,
+    files: list[Path],
+    sizes: tuple[Size, ...],
+) -> Report | _Broken:
+    try:
+        return _judge(model, reference, precision, files, sizes)
+    except SttkError as error:
+        return _Broken(str(model), error)
+
+
+def _finish(outcomes: Sequence[Report | _Broken]) -> None:
+    """Exit code 0 if all passed; that of the error if the only model could not be judged."""
+    broken = [outcome for outcome in outcomes if isinstance(outcome, _Broken)]
+    if broken and len(outcomes) == 1:
+        raise broken[0].error
+    failed = [outcome.candidate for outcome in outcomes if not outcome.passed]
+    if not failed:
+        return
+    error = ParityError(f"parity fails for {len(failed)} of {len(outcomes)}: {', '.join(failed)}")
+    error.exit_code = max((b.error.exit_code for b in broken), default=error.exit_code)
+    raise error
 
 
 @contextmanager
@@ -82,8 +117,8 @@ def _targets(models: tuple[Path, ...]) -> Iterator[list[Path]]:
     elif artifacts := find_artifacts(_ROOT):
         yield artifacts
     else:
-        with tempfile.TemporaryDirectory(prefix="sttk-") as folder:
-            yield [_export_default(Path(folder))]
+        with _exported_default() as folder:
+            yield [folder]
 
 
 def _expand(model: Path) -> list[Path]:
@@ -99,13 +134,13 @@ def _expand(model: Path) -> list[Path]:
     return found
 
 
-def _export_default(root: Path) -> Path:
-    from exporters.artifact import make_artifact
+def _exported_default() -> AbstractContextManager[Path]:
+    from exporters.artifact import temporary_artifact
     from exporters.base import Request
     from toolkit import styles
 
     click.echo(f"no artifacts below {_ROOT}/: exporting the style {styles.DEFAULT}", err=True)
-    return make_artifact("onnx", Request(styles.find(styles.DEFAULT), size=None), root)
+    return temporary_artifact("onnx", Request(styles.find(styles.DEFAULT), size=None))
 
 
 def _judge(
@@ -126,9 +161,12 @@ def _judge(
     return judge_model(model, net, precision or "fp32", files, sizes)
 
 
-def _show(report: Report) -> None:
+def _show(report: Report | _Broken) -> None:
     from toolkit.console import print_table
 
+    if isinstance(report, _Broken):
+        click.echo(f"FAIL: {report.error}\n")
+        return
     click.echo(f"{report.candidate} under {report.runtime} against {report.reference}")
     rows = [
         [

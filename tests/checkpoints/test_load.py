@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import json
 import os
 import pickle
 from collections import OrderedDict
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import save_file
 
 from toolkit.checkpoints import load
@@ -212,8 +214,30 @@ def test_safetensors_with_broken_metadata(tmp_path):
     for about in ('{"format": 1, "net": "johnson"}', '{"format": 1, "net": "johnson", "spec": {}}'):
         save_file(tensors, path, metadata={"sttk": about})
         fails(path, "do not agree")
-    save_file(tensors, path, metadata={"sttk": "[]"})
-    fails(path)
+    for about in ("[]", "[1]", "3", '"text"'):
+        save_file(tensors, path, metadata={"sttk": about})
+        fails(path)
+
+
+def test_specs_and_contracts_that_mean_nothing(tmp_path, johnson):
+    path = tmp_path / "x.safetensors"
+    save_net(path, johnson, Contract(), {})
+    with safe_open(path, "pt") as file:
+        about = json.loads(file.metadata()["sttk"])
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    for part, field, value in (
+        ("spec", "output", "sigmoid"),
+        ("spec", "norm", "group"),
+        ("spec", "blocks", 10**5),
+        ("spec", "widths", [1, 2]),
+        ("contract", "size_multiple", 0),
+        ("contract", "smallest_side", "9"),
+        ("contract", "output_range", [0]),
+        ("contract", "channels", "BGR"),
+    ):
+        changed = {**about, part: {**about[part], field: value}}
+        save_file(tensors, path, metadata={"sttk": json.dumps(changed)})
+        fails(path, "do not agree")
 
 
 def test_widths_that_no_tensor_backs_take_no_memory(tmp_path, state):

@@ -81,6 +81,7 @@ def test_parity_of_changed_bytes_is_refused(sttk, checkpoint, photo):
         (["export", "--size", "0"], "sides are 1 to"),
         (["export", "--size", "99999"], "sides are 1 to"),
         (["export", "--size", "64", "--dynamic"], "give one of them"),
+        (["export", "--half", "--precision", "fp32"], "--half is --precision fp16"),
         (["export", "--opset", "7"], "sttk exports 18 to 23"),
         (["export", "--target", "abacus"], "not 'onnx'"),
         (["parity", "none.onnx"], "no such file or folder"),
@@ -93,6 +94,24 @@ def test_wrong_usage(sttk, arguments, text):
     assert result.exit_code == 2
     assert text in result.stderr
     assert len(result.stderr.splitlines()) == 1
+
+
+def test_one_broken_artifact_does_not_hide_the_others(sttk, checkpoint, photo):
+    assert sttk("export", checkpoint, "--size", 64, "--size", 48).exit_code == 0
+    break_model("artifacts/tiny/onnx-fp32-48x48/model.onnx")
+    result = sttk("parity", "--photos", photo.parent, "--json")
+    assert result.exit_code == 2
+    broken, good = json.loads(result.stdout)
+    assert "not those that were exported" in broken["error"]
+    assert good["passed"]
+    assert "fails for 1 of 2" in result.stderr
+
+
+def test_parity_works_from_another_folder(sttk, checkpoint, photo, tmp_path, monkeypatch):
+    monkeypatch.chdir(checkpoint.parent)
+    assert sttk("export", checkpoint.name, "--size", 64, "-o", tmp_path).exit_code == 0
+    monkeypatch.chdir(tmp_path)
+    assert sttk("parity", ".", "--photos", photo.parent).exit_code == 0
 
 
 def test_a_bare_model_needs_a_reference(sttk, make, tmp_path):

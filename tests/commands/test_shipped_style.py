@@ -44,6 +44,7 @@ def test_stylize_takes_every_kind_of_picture(sttk, tmp_path, mode):
         small = photo.resize((61, 47))
     deep = Image.fromarray(np.asarray(small.convert("L")).astype(np.uint16) * 257)
     source = tmp_path / ("in.tif" if mode == "CMYK" else "in.png")
+    small.putalpha(128) if mode == "RGBA" else None
     (deep if mode == "I;16" else small.convert(mode)).save(source)
     result = sttk("stylize", source, "-o", tmp_path / "out.png")
     assert result.exit_code == 0, result.output
@@ -53,6 +54,19 @@ def test_stylize_takes_every_kind_of_picture(sttk, tmp_path, mode):
         assert np.asarray(styled.convert("L")).std() > 10
 
 
+def test_both_runtimes_give_the_same_picture(sttk, tmp_path):
+    pictures = []
+    for runtime in ("torch", "onnxruntime"):
+        out = tmp_path / f"{runtime}.png"
+        arguments = ("stylize", shipped_photos()[0], "-o", out, "--max-size", 96, "--json")
+        result = sttk(*arguments, "--style", "ink", "--runtime", runtime)
+        assert result.exit_code == 0, result.output
+        assert json.loads(result.stdout)["runtime"] == runtime
+        with Image.open(out) as image:
+            pictures.append(np.asarray(image).astype(int))
+    assert abs(pictures[0] - pictures[1]).max() <= 1
+
+
 def test_stylize_options(sttk, tmp_path):
     photo, out = shipped_photos()[0], tmp_path / "out.jpg"
     arguments = ("stylize", photo, "-o", out, "--max-size", 64)
@@ -60,7 +74,7 @@ def test_stylize_options(sttk, tmp_path):
     for wrong, text in (
         (("--style", "ink", "--checkpoint", "x"), "exclude each other"),
         (("--style", "none"), "neither a shipped style"),
-        (("--runtime", "onnxruntime"), "pass --artifact"),
+        (("--strength", "nan"), "not a finite number"),
         (("--artifact", tmp_path), "holds 0 artifacts"),
     ):
         result = sttk(*arguments, *wrong)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 import exporters
@@ -68,6 +70,15 @@ def test_a_folder_that_is_no_artifact_is_left_alone(net, tmp_path, use):
     with pytest.raises(ExportError, match="is no artifact"):
         make_artifact("fake", Request(net), tmp_path)
     assert names(there) == ["thesis.txt"]
+
+
+def test_another_checkpoint_of_the_same_name_is_not_replaced(net, tmp_path, use):
+    use(Fake())
+    make_artifact("fake", Request(net), tmp_path)
+    origin = dataclasses.replace(net.origin, source="/elsewhere/tiny.safetensors")
+    other = type(net)(net.net, net.contract, origin)
+    with pytest.raises(ExportError, match="of another checkpoint"):
+        make_artifact("fake", Request(other), tmp_path)
 
 
 def test_a_root_that_cannot_be_written(net, tmp_path, use):

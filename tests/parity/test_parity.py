@@ -10,7 +10,7 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from toolkit.errors import ArtifactError, UsageError
+from toolkit.errors import ArtifactError, RunError, UsageError
 from toolkit.files import sha256
 from toolkit.images import read_image
 from toolkit.manifest import Manifest, read_manifest
@@ -18,7 +18,8 @@ from toolkit.parity.compare import compare
 from toolkit.parity.judge import LIMITS, Limits
 from toolkit.parity.metrics import difference
 from toolkit.parity.run import judge_artifact, judge_model
-from toolkit.regimes import Sample, photos, shipped_photos
+from toolkit.regimes import Photographs, Sample, shipped_photos
+from toolkit.runtimes.base import Takes
 
 
 def test_metrics_of_known_values():
@@ -39,7 +40,7 @@ def test_nan_passes_no_limit():
 class Constant:
     """Answers with one value, in the shape it is told."""
 
-    name, size = "constant", None
+    name, takes = "constant", Takes()
 
     def __init__(self, value, shape=None):
         self.value, self.shape = value, shape
@@ -58,16 +59,21 @@ def test_another_shape_fails_and_says_so():
 def test_samples_are_the_photographs_filled_to_each_size():
     files = shipped_photos()
     assert len(files) == 4
-    samples = list(photos(files, [(40, 60), (33, 21)]))
+    regime = Photographs(files, [(40, 60), (33, 21)])
+    samples = list(regime)
+    assert len(regime) == len(samples)
     assert [s.batch.shape for s in samples] == [(1, 3, 40, 60)] * 4 + [(1, 3, 33, 21)] * 4 + [
         (4, 3, 40, 60)
     ]
     assert all(sample.batch.std() > 10 for sample in samples)
-    assert len(list(photos(files, [(40, 60)]))) == 4
+    assert len(list(Photographs(files, [(40, 60)]))) == 4
+    tens = list(Photographs(files, [(40, 60), (33, 21)], batch=10))
+    assert [s.batch.shape[0] for s in tens] == [10] * 8
 
 
-def test_a_clean_artifact_passes_and_its_manifest_says_so(make, photo):
-    folder = make(size=None)
+def test_a_clean_artifact_passes_and_its_manifest_says_so(make, photo, tmp_path):
+    # A copy: the record is written into it, and the fixture's artifacts are everybody's.
+    folder = shutil.copytree(make(size=None), tmp_path / "clean")
     report = judge_artifact(folder, None, None, [photo])
     assert report.passed
     record = read_manifest(folder).parity
@@ -159,7 +165,7 @@ def test_a_bare_model_may_leave_the_clamp_to_its_user(broken, make, net, photo):
 
 
 def test_a_reference_that_changed_is_refused(make, tmp_path, monkeypatch, net, photo):
-    folder = make(size=(64, 96))
+    folder = shutil.copytree(make(size=(64, 96)), tmp_path / "copy")
     source = tmp_path / "moved.safetensors"
     manifest = read_manifest(folder)
     monkeypatch.setattr("toolkit.artifact.find", _gone)
@@ -188,6 +194,47 @@ def test_a_fixed_model_is_not_asked_for_other_sizes(make, net, photo):
     assert [row.name for row in report.rows] == ["photo 64x96"]
     with pytest.raises(UsageError, match="64x96 only"):
         judge_model(model, net, "fp32", [photo], [(32, 32)])
+
+
+def with_shape(make, path, *shape):
+    """The dynamic model, its input's shape rewritten: a number fixes an axis, text frees it."""
+    model = onnx.load(make(size=None) / "model.onnx")
+    for axis, value in zip(model.graph.input[0].type.tensor_type.shape.dim, shape, strict=True):
+        axis.Clear()
+        setattr(axis, "dim_value" if isinstance(value, int) else "dim_param", value)
+    del model.graph.value_info[:]
+    onnx.save_model(model, path)
+    return path
+
+
+@pytest.mark.parametrize("batch", [1, 4])
+def test_models_of_one_batch_are_given_that_batch(make, net, photo, tmp_path, batch):
+    model = with_shape(make, tmp_path / "m.onnx", batch, 3, "h", "w")
+    report = judge_model(model, net, "fp32", [photo], [(40, 64), (32, 32)])
+    assert report.passed
+    assert [row.name for row in report.rows] == ["photo 40x64", "photo 32x32"]
+
+
+def test_models_that_cannot_be_tried(make, net, photo, tmp_path):
+    model = with_shape(make, tmp_path / "m.onnx", 1, 3, 64, "w")
+    with pytest.raises(ArtifactError, match="one side of its input is fixed"):
+        judge_model(model, net, "fp32", [photo])
+    model = with_shape(make, tmp_path / "m.onnx", 1, 3, 4, 4)
+    with pytest.raises(UsageError, match="no side under 5 pixels"):
+        judge_model(model, net, "fp32", [photo])
+
+
+def test_a_model_that_fails_when_it_runs_is_a_failed_row():
+    class Refuses:
+        name, takes = "refuses", Takes()
+
+        def run(self, batch):
+            raise RunError("it broke")
+
+    sample = Sample("x", np.zeros((1, 3, 4, 4), np.float32))
+    (row,) = compare(Refuses(), Constant(1), [sample], LIMITS["fp32"])
+    assert not row.passed
+    assert row.note == "it broke"
 
 
 def test_every_photograph_of_the_package_is_a_picture():

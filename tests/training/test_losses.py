@@ -163,9 +163,18 @@ def test_what_is_no_vgg(tmp_path):
     torch.save({"a": torch.zeros(1)}, tmp_path / "x.pth")
     with pytest.raises(CheckpointError, match="holds no VGG; first keys"):
         load_vgg(["relu1_1"], tmp_path / "x.pth")
-    (tmp_path / "x.npz").write_text("hello")
-    with pytest.raises(CheckpointError, match=r"not a readable \.npz"):
-        load_vgg(["relu1_1"], tmp_path / "x.npz")
+    np.savez(tmp_path / "whole.npz", **random_vgg_arrays())
+    whole = (tmp_path / "whole.npz").read_bytes()
+    for content in (b"", b"hello", whole[:1000]):
+        (tmp_path / "x.npz").write_bytes(content)
+        with pytest.raises(CheckpointError, match=r"not a readable \.npz"):
+            load_vgg(["relu1_1"], tmp_path / "x.npz")
+    arrays = random_vgg_arrays()
+    first = {"conv1_1.weight": arrays["conv1_1.weight"]}
+    for broken in (first, {**arrays, "conv1_2.bias": np.zeros(3)}):
+        np.savez(tmp_path / "x.npz", **broken)
+        with pytest.raises(CheckpointError, match="not the weights of vgg16"):
+            load_vgg(["relu1_2"], tmp_path / "x.npz")
     with pytest.raises(CheckpointError):
         load_vgg(["relu1_1"], tmp_path / "none.npz")
 

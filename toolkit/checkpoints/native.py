@@ -50,7 +50,7 @@ def _widened(value: Tensor) -> Tensor:
     return value.float() if value.is_floating_point() else value
 
 
-def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any] | None]:
+def read(path: Path) -> tuple[dict[str, Tensor], Any]:
     """Tensors of any safetensors file, and sttk's metadata if the file has it."""
     try:
         with safe_open(path, framework="pt") as file:
@@ -62,8 +62,10 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any] | None]:
         raise CheckpointError(f"{path}: not a readable safetensors file ({reason})") from error
 
 
-def build(path: Path, state: Tensors, about: dict[str, Any]) -> Loaded:
+def build(path: Path, state: Tensors, about: Any) -> Loaded:
     """The net that the metadata describes, with ``state`` as its weights."""
+    if not isinstance(about, dict):
+        raise CheckpointError(f"{path}: its metadata is not sttk's")
     if about.get("format") != _FORMAT or about.get("net") != "johnson":
         raise CheckpointError(
             f"{path}: written by another sttk (format {about.get('format')}, {about.get('net')})",
@@ -75,7 +77,7 @@ def build(path: Path, state: Tensors, about: dict[str, Any]) -> Loaded:
             net = JohnsonNet(JohnsonSpec(**{**spec, "widths": tuple(spec["widths"])}))
         contract = Contract.from_dict(about["contract"])
         net.load_state_dict({key: _widened(value) for key, value in state.items()}, assign=True)
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         reason = str(error).splitlines()[0][:160]
         raise CheckpointError(f"{path}: metadata and tensors do not agree ({reason})") from error
     return Loaded(net, contract, about.get("card", {}))

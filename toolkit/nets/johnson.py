@@ -7,7 +7,7 @@ followed by a convolution (Odena et al. 2016), which leaves no checkerboard.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -35,6 +35,19 @@ class JohnsonSpec:
     norm: Norm = "instance"
     upsample: Upsample = "nearest"
     output: Output = "linear"
+
+    def __post_init__(self) -> None:
+        """Specs come from files: raise ValueError on what is not known."""
+        for value, known in (
+            (self.norm, get_args(Norm)),
+            (self.upsample, get_args(Upsample)),
+            (self.output, get_args(Output)),
+        ):
+            if value not in known:
+                raise ValueError(f"{value!r} is none of {', '.join(known)}")
+        numbers = (*self.widths, self.blocks)
+        if len(self.widths) != 3 or not all(type(n) is int and 0 <= n <= 4096 for n in numbers):
+            raise ValueError(f"widths {self.widths}, {self.blocks} blocks")
 
     @classmethod
     def scaled(cls, factor: float, **options: object) -> JohnsonSpec:

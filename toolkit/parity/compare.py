@@ -6,10 +6,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from toolkit.errors import RunError
 from toolkit.parity.judge import Limits
 from toolkit.parity.metrics import Difference, difference
 from toolkit.regimes import Sample
 from toolkit.runtimes.base import Runner
+
+_NOTHING = Difference(float("nan"), float("nan"), float("nan"))
 
 
 @dataclass(frozen=True)
@@ -61,9 +64,12 @@ def compare(
 
 
 def _row(candidate: Runner, reference: Runner, sample: Sample, limits: Limits) -> Row:
-    got, wanted = candidate.run(sample.batch), reference.run(sample.batch)
+    wanted = reference.run(sample.batch)
+    try:
+        got = candidate.run(sample.batch)
+    except RunError as error:
+        return Row(sample.name, _NOTHING, False, str(error))
     if got.shape != wanted.shape:
-        nothing = Difference(float("nan"), float("nan"), float("nan"))
-        return Row(sample.name, nothing, False, f"shape {got.shape}, not {wanted.shape}")
+        return Row(sample.name, _NOTHING, False, f"shape {got.shape}, not {wanted.shape}")
     found = difference(got, wanted)
     return Row(sample.name, found, limits.allow(found))

@@ -13,9 +13,10 @@ from toolkit.console import progress
 from toolkit.contract import Size
 from toolkit.errors import UsageError
 from toolkit.images import Floats
+from toolkit.memory import check_fits
 from toolkit.parity.compare import Report, compare
 from toolkit.parity.judge import LIMITS
-from toolkit.regimes import photos
+from toolkit.regimes import Photographs
 from toolkit.runtimes import open_model
 from toolkit.runtimes.base import Runner
 from toolkit.runtimes.torch import TorchRunner
@@ -35,7 +36,8 @@ def judge_artifact(
 ) -> Report:
     """Judge an artifact against ``net``, or the checkpoint that its manifest names.
 
-    What was found is written into the manifest, unless the reference was not the manifest's.
+    What was found is written into the manifest, unless ``net`` or ``precision`` stood in for the
+    manifest's own.
 
     Raises:
         ArtifactError: the artifact or its reference is missing or has changed.
@@ -44,7 +46,7 @@ def judge_artifact(
     manifest = opened.manifest
     reference = net or reference_of(manifest)
     promised = precision or manifest.target.precision
-    report = _judge(str(folder), opened.runner, reference, promised, files, sizes)
+    report = _judge(str(folder), opened.runner(), reference, promised, files, sizes)
     if net is None and precision is None:
         record = {"model_sha256": manifest.files[manifest.model], **report.to_dict()}
         dataclasses.replace(manifest, parity=record).write(folder)
@@ -72,7 +74,7 @@ class _Clamped:
     """A runner whose output is clamped; ``changed`` once that made a difference."""
 
     def __init__(self, runner: Runner, low: float, high: float) -> None:
-        self.name, self.size = runner.name, runner.size
+        self.name, self.takes = runner.name, runner.takes
         self.changed = False
         self._runner, self._range = runner, (low, high)
 
@@ -92,14 +94,25 @@ def _judge(
     files: Sequence[Path],
     sizes: Sequence[Size],
 ) -> Report:
-    if runner.size and any(size != runner.size for size in sizes):
-        raise UsageError(f"{name} takes {runner.size[0]}x{runner.size[1]} only")
-    chosen = [runner.size] if runner.size else list(sizes or DYNAMIC_SIZES)
+    samples = Photographs(files, _sizes(name, runner, net, sizes), runner.takes.batch)
     limits = LIMITS[precision]
     rows = []
-    total = len(files) * len(chosen) + (len(chosen) > 1)
-    with progress(f"parity of {name}", total=total) as update:
-        for row in compare(runner, TorchRunner(net), photos(files, chosen), limits):
+    with progress(f"parity of {name}", total=len(samples)) as update:
+        for row in compare(runner, TorchRunner(net), samples, limits):
             rows.append(row)
             update(len(rows), row.name)
     return Report(name, runner.name, net.origin.source, limits, tuple(rows))
+
+
+def _sizes(name: str, runner: Runner, net: StyleNet, wanted: Sequence[Size]) -> Sequence[Size]:
+    """What to try: the model's own size, else the sizes wanted, else a few."""
+    own = runner.takes.size
+    if own and any(size != own for size in wanted):
+        raise UsageError(f"{name} takes {own[0]}x{own[1]} only")
+    chosen = [own] if own else list(wanted or DYNAMIC_SIZES)
+    least = net.contract.smallest_side
+    if min(map(min, chosen)) < least:
+        raise UsageError(f"{name}: the reference takes no side under {least} pixels")
+    for size in chosen:
+        check_fits(*size)
+    return chosen

@@ -10,7 +10,6 @@ from toolkit.runtimes.base import Runner
 
 # Suffix of a model file -> the runtime that runs it.
 FILE_RUNTIMES = {".onnx": "toolkit.runtimes.onnxruntime:OnnxRuntimeRunner"}
-NAMES = ("torch", "onnxruntime")
 
 
 def open_model(model: Path) -> Runner:

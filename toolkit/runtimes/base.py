@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from toolkit.contract import Size
 from toolkit.images import Floats
+
+
+@dataclass(frozen=True)
+class Takes:
+    """The inputs that a model was made for; None is any.
+
+    Attributes:
+        batch: pictures at once.
+        size: (height, width).
+    """
+
+    batch: int | None = None
+    size: Size | None = None
 
 
 class Runner(Protocol):
@@ -13,11 +27,15 @@ class Runner(Protocol):
 
     Attributes:
         name: of the runtime, such as ``onnxruntime``.
-        size: (height, width) of the only size that it takes, or None for any.
+        takes: which batches and sizes it can run.
     """
 
     name: str
-    size: Size | None
+    takes: Takes
 
     def run(self, batch: Floats) -> Floats:
-        """(B, 3, H, W) float32 RGB in 0..255 -> (B, 3, H', W'), by the net's contract."""
+        """(B, 3, H, W) float32 RGB in 0..255 -> (B, 3, H', W'), by the net's contract.
+
+        Raises:
+            RunError: the model does not take such an input, or failed on it.
+        """

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from toolkit.contract import Size
-from toolkit.errors import ArtifactError, UsageError
+from toolkit.errors import ArtifactError, RunError
 from toolkit.images import Floats
 from toolkit.lazy import Lazy
+from toolkit.runtimes.base import Takes
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -38,15 +38,15 @@ class OnnxRuntimeRunner:
         if len(shape) != 4 or shape[1] != 3 or inputs[0].type != "tensor(float)":
             raise ArtifactError(f"{model}: not a style net with one float (B, 3, H, W) input")
         self._input = inputs[0].name
-        fixed = isinstance(shape[2], int) and isinstance(shape[3], int)
-        self.size: Size | None = (shape[2], shape[3]) if fixed else None
+        self.takes = _takes(model, shape)
 
     def run(self, batch: Floats) -> Floats:
         """See :class:`toolkit.runtimes.base.Runner`."""
-        height, width = batch.shape[2:]
-        if self.size not in (None, (height, width)):
-            raise UsageError(f"the model takes {_text(self.size)}, not {_text((height, width))}")
-        (output,) = self._session.run(None, {self._input: batch})
+        try:
+            (output,) = self._session.run(None, {self._input: batch})
+        # onnxruntime's exceptions share no base class below Exception.
+        except Exception as error:
+            raise RunError(f"ONNX Runtime: {' '.join(str(error).split())[:200]}") from error
         return np.asarray(output, dtype=np.float32)
 
 
@@ -61,5 +61,9 @@ def _session(model: Path) -> onnxruntime.InferenceSession:
         raise ArtifactError(f"{model}: ONNX Runtime cannot load it: {reason}") from error
 
 
-def _text(size: Size | None) -> str:
-    return f"{size[0]}x{size[1]}" if size else "any size"
+def _takes(model: Path, shape: list[int | str | None]) -> Takes:
+    """A fixed axis is a number, a free one a name or None."""
+    batch, _, height, width = (axis if isinstance(axis, int) else None for axis in shape)
+    if (height is None) != (width is None):
+        raise ArtifactError(f"{model}: one side of its input is fixed and the other free: {shape}")
+    return Takes(batch, (height, width) if height is not None and width is not None else None)

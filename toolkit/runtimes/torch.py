@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from toolkit.contract import Size
+from toolkit.errors import RunError
 from toolkit.images import Floats
+from toolkit.runtimes.base import Takes
 from toolkit.style_net import StyleNet
 
 
@@ -13,13 +14,16 @@ class TorchRunner:
     """Runs a style net as it was loaded."""
 
     name = "torch"
-    size: Size | None = None
+    takes = Takes()
 
     def __init__(self, net: StyleNet) -> None:
         self.net = net
 
     def run(self, batch: Floats) -> Floats:
         """See :class:`toolkit.runtimes.base.Runner`."""
-        with torch.inference_mode():
-            output: Floats = self.net(torch.from_numpy(batch)).numpy()
+        try:
+            with torch.inference_mode():
+                output: Floats = self.net(torch.from_numpy(batch)).numpy()
+        except RuntimeError as error:
+            raise RunError(f"torch: {' '.join(str(error).split())[:200]}") from error
         return output

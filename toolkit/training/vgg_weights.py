@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor
 
 from toolkit.errors import CheckpointError, NotRunError, UsageError
+from toolkit.files import sha256
 from toolkit.nets.vgg import Normalisation, Variant, Vgg, layer_names
 from toolkit.pickles import read_pickle
 
@@ -44,8 +46,12 @@ def load_vgg(layers: Iterable[str], path: Path | None = None) -> Vgg:
         vgg = Vgg(variant, layers, normalisation)
     except ValueError as error:
         raise UsageError(str(error)) from error
-    wanted = {f"convs.{key}": value for key, value in state.items()}
-    vgg.load_state_dict({key: wanted[key].float() for key in vgg.state_dict()})
+    try:
+        needed = {key: state[key.removeprefix("convs.")].float() for key in vgg.state_dict()}
+        vgg.load_state_dict(needed)
+    except (KeyError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:160]
+        raise CheckpointError(f"{path}: not the weights of {variant}: {reason}") from error
     return vgg
 
 
@@ -61,13 +67,16 @@ def _find() -> Path:
 
 def _download() -> Path:
     target = Path(torch.hub.get_dir()) / "checkpoints" / _TORCHVISION_FILE
-    if target.is_file():
+    if target.is_file() and sha256(target) == _TORCHVISION_SHA256:
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         # Checks the hash before it renames the file into place.
         torch.hub.download_url_to_file(
-            _TORCHVISION_URL, str(target), hash_prefix=_TORCHVISION_SHA256, progress=False
+            _TORCHVISION_URL,
+            str(target),
+            hash_prefix=_TORCHVISION_SHA256,
+            progress=sys.stderr.isatty(),
         )
     except (OSError, RuntimeError) as error:
         raise NotRunError(f"no VGG weights: {_TORCHVISION_URL}: {error}", fix=_FIX) from error
@@ -78,10 +87,13 @@ def _read(path: Path) -> Mapping[str, Any]:
     if path.suffix != ".npz":
         return read_pickle(path)
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        # numpy leaves a file that it cannot read open.
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
             return {name: torch.from_numpy(arrays[name]) for name in arrays.files}
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path}: not a readable .npz file: {error}") from error
+    # numpy gives up on broken archives in many ways, EOFError and BadZipFile among them.
+    except Exception as error:
+        reason = " ".join(str(error).split())[:160]
+        raise CheckpointError(f"{path}: not a readable .npz file: {reason}") from error
 
 
 def _to_canonical(
@@ -105,7 +117,8 @@ def _from_codebook(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     state = {}
     for name in layer_names("vgg19"):
         key = f"block{name[4]}_{name[:4]}{name[6]}"
-        state[f"{name}.weight"] = weights[f"{key}_W_table"][weights[f"{key}_W_q"].long()]
+        codes, table = weights[f"{key}_W_q"].long(), weights[f"{key}_W_table"]
+        state[f"{name}.weight"] = table[codes]
         state[f"{name}.bias"] = weights[f"{key}_b"]
     return state
 
