@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,21 +14,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from toolkit.jsontext import dumps
+
 Update = Callable[[float, str], None]
 
 
 def print_json(data: Any) -> None:
     """One JSON document on standard output."""
-    click.echo(json.dumps(_finite(data), indent=2, sort_keys=True, allow_nan=False))
-
-
-def _finite(data: Any) -> Any:
-    """JSON has no NaN or infinity: they become null."""
-    if isinstance(data, dict):
-        return {key: _finite(value) for key, value in data.items()}
-    if isinstance(data, list | tuple):
-        return [_finite(value) for value in data]
-    return None if isinstance(data, float) and not math.isfinite(data) else data
+    click.echo(dumps(data))
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from toolkit.contract import Contract, Size
 from toolkit.errors import ArtifactError
 from toolkit.files import sha256, write_atomic
+from toolkit.jsontext import dumps
 
 FILE_NAME = "manifest.json"
 SCHEMA = 1
@@ -96,8 +97,7 @@ class Manifest:
 
     def write(self, folder: Path) -> None:
         """Write ``manifest.json`` into ``folder``, atomically."""
-        text = json.dumps(self.to_dict(), indent=2, sort_keys=True) + "\n"
-        write_atomic(folder / FILE_NAME, text.encode())
+        write_atomic(folder / FILE_NAME, f"{dumps(self.to_dict())}\n".encode())
 
 
 def _require(condition: bool, what: str) -> None:

@@ -16,7 +16,7 @@ _LARGEST_SIDE = 16_384
 if TYPE_CHECKING:
     _SizeParam = click.ParamType[Size]
 else:
-    _SizeParam = click.ParamType  # generic since click 8.4 only
+    _SizeParam = click.ParamType  # click 8.2 and 8.3 have it, not yet generic
 
 
 class Finite(click.FloatRange):
