@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
 import tempfile
@@ -33,7 +34,8 @@ def make_artifact(target: str, request: Request, root: Path) -> Path:
     _check_replaceable(final, request)
     try:
         final.parent.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(dir=final.parent, prefix=f".{final.name}."))
+        _sweep(final.parent)
+        work = Path(tempfile.mkdtemp(dir=final.parent, prefix=f".{final.name}.{os.getpid()}."))
     except OSError as error:
         raise ExportError(f"{root}: cannot be written: {error}") from error
     try:
@@ -68,6 +70,26 @@ def _manifest(target: str, request: Request, product: Product, folder: Path) -> 
     )
 
 
+def _sweep(folder: Path) -> None:
+    """Remove the work folders, ``.NAME.PID.RANDOM``, that killed exports left behind."""
+    for left in folder.glob(".*.*.*"):
+        pid = left.name.split(".")[-2]
+        if left.is_dir() and not left.is_symlink() and pid.isdecimal() and not _runs(int(pid)):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _runs(pid: int) -> bool:
+    if os.name != "posix":
+        return True  # elsewhere, asking would end the process
+    try:
+        os.kill(pid, 0)  # signal 0 asks only
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True  # another user's, or no process number: not ours to judge
+    return True
+
+
 def _check_replaceable(final: Path, request: Request) -> None:
     """What is there may be replaced if it is an artifact of the same checkpoint's name."""
     if not final.exists():
@@ -86,7 +108,7 @@ def _swap(work: Path, final: Path) -> None:
     if not final.exists():
         work.rename(final)
         return
-    old = Path(tempfile.mkdtemp(dir=final.parent, prefix=f".{final.name}.old."))
+    old = Path(tempfile.mkdtemp(dir=final.parent, prefix=f".{final.name}.{os.getpid()}."))
     final.replace(old)
     try:
         work.rename(final)

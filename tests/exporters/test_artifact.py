@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -60,6 +63,18 @@ def test_an_export_that_fails_leaves_what_was_there(net, tmp_path, use):
     assert (folder / "model.bin").read_bytes() == b"new"
     assert names(folder.parent) == [folder.name]
     read_manifest(folder)
+
+
+def test_what_killed_exports_left_is_swept_and_nothing_else(net, tmp_path, use):
+    use(Fake())
+    style = tmp_path / "tiny"
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    dead, alive = f".fake.{process.pid}.abc", f".fake.{os.getpid()}.abc"
+    for name in (dead, alive, ".git", ".cache.d.x"):
+        (style / name).mkdir(parents=True)
+    folder = make_artifact("fake", Request(net), tmp_path)
+    assert names(style) == sorted([alive, ".git", ".cache.d.x", folder.name])
 
 
 def test_a_folder_that_is_no_artifact_is_left_alone(net, tmp_path, use):
