@@ -33,7 +33,7 @@ from toolkit.training.recipe import Recipe
 INPUT_SCALE = 1.0 / 127.5
 OUTPUT_SCALE, OUTPUT_SHIFT = 4.0, 127.5
 # Of the last layer's random weights, so that the first pictures have some contrast: without it the
-# small scale above takes hundreds of steps to get there (style loss after 120: three times as high).
+# small scale takes hundreds of steps to get there (style loss after 120: three times as high).
 _HEAD_GAIN = 12.0
 _LOG_EVERY = 20
 STATE, LOG, NET, PREVIEW = "state.pt", "log.csv", "net.safetensors", "preview.png"
