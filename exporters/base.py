@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
-from toolkit.contract import Size
+from toolkit.contract import Precision, Size
 from toolkit.style_net import StyleNet
-
-Precision = Literal["fp32", "fp16"]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import contextlib
 import io
 from typing import TYPE_CHECKING
 
-from exporters.base import Precision
+from toolkit.contract import Precision
 from toolkit.errors import ExportError
 from toolkit.images import Floats
 from toolkit.lazy import Lazy

@@ -7,14 +7,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from toolkit.contract import Contract, Size
+from toolkit.contract import PRECISIONS, Contract, Size
 from toolkit.errors import ArtifactError
 from toolkit.files import sha256, write_atomic
 from toolkit.jsontext import dumps
 
 FILE_NAME = "manifest.json"
 SCHEMA = 1
-PRECISIONS = ("fp32", "fp16")
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import click
 
 from exporters import TARGETS
 from toolkit.commands.options import SIZE, json_option
-from toolkit.contract import Size
+from toolkit.contract import PRECISIONS, Size
 from toolkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -31,9 +31,7 @@ _DEFAULT_SIZE = (512, 512)
 @click.option(
     "--simplify/--no-simplify", default=True, show_default=True, help="Run onnxsim, checked."
 )
-@click.option(
-    "--precision", type=click.Choice(["fp32", "fp16"]), help="Of the model.  [default: fp32]"
-)
+@click.option("--precision", type=click.Choice(PRECISIONS), help="Of the model.  [default: fp32]")
 @click.option("--half", is_flag=True, help="The same as --precision fp16.")
 @click.option(
     "-o",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from toolkit.commands.options import SIZE, json_option
-from toolkit.contract import Size
+from toolkit.contract import PRECISIONS, Size
 from toolkit.errors import ParityError, SttkError, UsageError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _ROOT = Path("artifacts")
 @click.option("--reference", help="Checkpoint or style that MODEL must equal.")
 @click.option(
     "--precision",
-    type=click.Choice(["fp32", "fp16"]),
+    type=click.Choice(PRECISIONS),
     help="What a bare MODEL may cost.  [default: the manifest's, else fp32]",
 )
 @click.option("--photos", type=click.Path(path_type=Path), help="Folder of your own photographs.")

@@ -1,4 +1,4 @@
-"""The training loop: Adam on the perceptual losses, resumable, with a log and previews."""
+"""The training loop: Adam on the perceptual losses, resumable, with a log."""
 
 from __future__ import annotations
 
