@@ -3,16 +3,51 @@
 from __future__ import annotations
 
 import importlib
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
-from exporters.base import Exporter
 from toolkit.errors import UsageError
 
-TARGETS = {"onnx": "exporters.onnx"}
+if TYPE_CHECKING:
+    from exporters.base import Exporter, Request
+
+TARGETS = {
+    "onnx": "exporters.onnx",
+}
 
 
 def exporter(target: str) -> Exporter:
     """The exporter of a target, imported when it is asked for."""
     if target not in TARGETS:
         raise UsageError(f"{target}: no such target; known: {', '.join(TARGETS)}")
-    return cast(Exporter, importlib.import_module(TARGETS[target]))
+    return cast("Exporter", importlib.import_module(TARGETS[target]))
+
+
+def check(target: str, able: Exporter, request: Request) -> None:
+    """Refuse what a target cannot do, before anything is made.
+
+    Raises:
+        UsageError: a precision, kind of shapes or size that it or the net does not take.
+    """
+    least = request.net.contract.smallest_side
+    if request.precision not in able.PRECISIONS:
+        known = ", ".join(able.PRECISIONS)
+        raise UsageError(f"{target} has no precision {request.precision}; it has {known}")
+    kind = request.shapes.kind
+    if kind not in able.KINDS:
+        raise UsageError(f"{target} takes no {_WAYS[kind]}", fix=f"pass {_ways(able.KINDS)}")
+    smallest = request.shapes.smallest
+    if smallest and min(smallest) < least:
+        size = f"{smallest[0]}x{smallest[1]}"
+        raise UsageError(f"size {size}: the net's smallest side is {least}")
+
+
+_WAYS = {
+    "fixed": "--size",
+    "any": "--dynamic",
+    "range": "--min-size, --opt-size and --max-size",
+    "enumerated": "--sizes",
+}
+
+
+def _ways(kinds: tuple[str, ...]) -> str:
+    return ", or ".join(_WAYS[kind] for kind in kinds)

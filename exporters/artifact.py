@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from exporters import exporter
+from exporters import check, exporter
 from exporters.base import Product, Request
 from toolkit import __version__
 from toolkit.errors import ExportError
@@ -20,16 +20,19 @@ from toolkit.manifest import Checkpoint, Manifest, Target, artifact_source
 
 def folder_name(target: str, request: Request) -> str:
     """Such as ``onnx-fp32-512x512`` or ``onnx-fp16-dynamic``."""
-    size = f"{request.size[0]}x{request.size[1]}" if request.size else "dynamic"
-    return f"{target}-{request.precision}-{size}"
+    compressed = f"-{request.options.compress}" if request.options.compress else ""
+    return f"{target}-{request.precision}{compressed}-{request.shapes}"
 
 
 def make_artifact(target: str, request: Request, root: Path) -> Path:
     """Export into ``root/STYLE/TARGET-PRECISION-SIZE``; an artifact of that name is replaced.
 
     Raises:
+        UsageError: the target cannot do what is asked for.
         ExportError: the export failed, or ``root`` cannot be written.
     """
+    chosen = exporter(target)
+    check(target, chosen, request)
     final = root / request.net.origin.name / folder_name(target, request)
     _check_replaceable(final, request)
     try:
@@ -39,7 +42,7 @@ def make_artifact(target: str, request: Request, root: Path) -> Path:
     except OSError as error:
         raise ExportError(f"{root}: cannot be written: {error}") from error
     try:
-        product = exporter(target).export(request, work)
+        product = chosen.export(request, work)
         _manifest(target, request, product, work).write(work)
         work.chmod(0o755)
         _swap(work, final)
@@ -60,14 +63,20 @@ def _manifest(target: str, request: Request, product: Product, folder: Path) -> 
     return Manifest(
         style=origin.name,
         model=product.model,
-        files={name: sha256(folder / name) for name in product.files},
+        files=_files(folder),
         checkpoint=Checkpoint(origin.source, origin.sha256, origin.layout),
         contract=request.net.contract,
-        target=Target(target, request.precision, request.size, product.options),
-        rewrites=product.rewrites,
+        target=Target(target, request.precision, request.shapes, product.options),
         plan={"default": request.precision},
         tools={"sttk": __version__, "python": platform.python_version(), **product.tools},
+        graph=product.graph,
     )
+
+
+def _files(folder: Path) -> dict[str, str]:
+    """sha256 of every file, by its path within the folder."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): sha256(path) for path in files}
 
 
 def _sweep(folder: Path) -> None:

@@ -6,8 +6,32 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from toolkit.contract import Precision, Size
+from toolkit.contract import Precision
+from toolkit.shapes import Shapes
 from toolkit.style_net import StyleNet
+
+SQUARE = Shapes.fixed(512, 512)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What else an exporter can be told; each says in ``OPTIONS`` which of these it reads.
+
+    Attributes:
+        opset: ONNX opset, for the targets that go through ONNX.
+        simplify: simplify the graph, checked against the unsimplified one.
+        compute_capabilities: GPUs that an engine is built for, such as ``8.6``; none: portable.
+        deployment_target: oldest system that a Core ML package is for, such as ``iOS16``.
+        compress: compression of a Core ML package's weights, such as ``palette8``, or None.
+        tensor_io: arrays in and out of a Core ML package, rather than images.
+    """
+
+    opset: int = 18
+    simplify: bool = True
+    compute_capabilities: tuple[str, ...] = ()
+    deployment_target: str = "iOS16"
+    compress: str | None = None
+    tensor_io: bool = False
 
 
 @dataclass(frozen=True)
@@ -15,41 +39,49 @@ class Request:
     """What to export.
 
     Attributes:
-        net: the style net.
-        precision: of weights and arithmetic; input and output stay float32.
-        size: (height, width) that the model is fixed to, or None for any size and batch.
-        opset: ONNX opset, for the targets that go through ONNX.
-        simplify: simplify the graph, checked against the unsimplified one.
+        net: the style net, rewritten and quantised as ``precision`` asks for.
+        precision: of weights and arithmetic; input and output stay float32 (of a Core ML image:
+            8 bits).
+        shapes: the inputs that the model is to take.
+        options: the rest.
     """
 
     net: StyleNet
     precision: Precision = "fp32"
-    size: Size | None = (512, 512)
-    opset: int = 18
-    simplify: bool = True
+    shapes: Shapes = SQUARE
+    options: Options = field(default_factory=Options)
 
 
 @dataclass(frozen=True)
 class Product:
-    """What an exporter made.
+    """What an exporter made; every file that it left in the folder belongs to the artifact.
 
     Attributes:
-        model: file name of the model within the folder that it was given.
-        files: names of all files, the model's among them.
-        options: what the manifest should say of how it was made.
+        model: name of the model within the folder that it was given: a file, or a package.
         tools: versions of the libraries that made it.
-        rewrites: names of the exact rewrites that were applied.
+        options: what the manifest should say of how it was made.
+        graph: name of the ONNX file that the model was compiled from, where it is kept beside it:
+            what parity runs where the model itself cannot be run.
     """
 
     model: str
-    files: tuple[str, ...]
-    options: dict[str, Any] = field(default_factory=dict)
     tools: dict[str, str] = field(default_factory=dict)
-    rewrites: tuple[str, ...] = ()
+    options: dict[str, Any] = field(default_factory=dict)
+    graph: str | None = None
 
 
 class Exporter(Protocol):
-    """One module per target; it alone knows the target's library."""
+    """One module per target; it alone knows the target's library.
+
+    Attributes:
+        PRECISIONS: that it can export, its default first.
+        KINDS: of shapes that it can export (``Shapes.kind``), its default first.
+        OPTIONS: names of the fields of :class:`Options` that it reads.
+    """
+
+    PRECISIONS: tuple[Precision, ...]
+    KINDS: tuple[str, ...]
+    OPTIONS: tuple[str, ...]
 
     def export(self, request: Request, folder: Path) -> Product:
         """Write the model into ``folder``, which is empty and nobody else's.

@@ -16,10 +16,11 @@ from torch import Tensor, nn
 
 from exporters.base import Product, Request
 from exporters.simplify import simplify
-from toolkit.contract import Size
+from toolkit.contract import Precision
 from toolkit.errors import ExportError, UsageError
 from toolkit.lazy import Lazy, versions
 from toolkit.memory import check_fits
+from toolkit.shapes import Shapes
 from toolkit.style_net import StyleNet
 
 if TYPE_CHECKING:
@@ -27,13 +28,16 @@ if TYPE_CHECKING:
 else:
     onnx = Lazy("onnx", "onnx")
 
+PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16")
+KINDS = ("fixed", "any", "range")
+OPTIONS = ("opset", "simplify")
 OPSETS = range(18, 24)
 MODEL = "model.onnx"
 _TOOLS = ("torch", "onnx", "onnxscript", "onnxsim", "onnxruntime")
 INPUT, OUTPUT = "image", "stylized"
 # torch.export specialises sizes of 1, and the trace must not be square, lest it take height for
 # width; two different even sizes above any smallest side.
-_TRACE_SHAPE = (2, 3, 96, 128)
+_TRACE_BATCH, _TRACE_SIZE = 2, (96, 128)
 
 
 class HalfNet(nn.Module):
@@ -51,52 +55,57 @@ class HalfNet(nn.Module):
 
 def export(request: Request, folder: Path) -> Product:
     """See :class:`exporters.base.Exporter`."""
-    tools = versions("onnx", *_TOOLS)
-    if request.opset not in OPSETS:
-        raise UsageError(f"opset {request.opset}: sttk exports {OPSETS[0]} to {OPSETS[-1]}")
-    _check_size(request)
+    tools = tool_versions()
+    onnx.save_model(graph(request), folder / MODEL)
+    options = {"opset": request.options.opset, "simplified": request.options.simplify}
+    return Product(MODEL, tools, options)
+
+
+def tool_versions() -> dict[str, str]:
+    """Of what makes the graph. Raises MissingExtraError."""
+    return versions("onnx", *_TOOLS)
+
+
+def graph(request: Request) -> onnx.ModelProto:
+    """The style net as a checked ONNX graph, input ``image``, output ``stylized``.
+
+    Raises:
+        ExportError: see :class:`exporters.base.Exporter`.
+    """
+    opset = request.options.opset
+    if opset not in OPSETS:
+        raise UsageError(f"opset {opset}: sttk exports {OPSETS[0]} to {OPSETS[-1]}")
+    if request.shapes.only:
+        check_fits(*request.shapes.only)
     model = _trace(request)
-    if request.simplify:
-        model = simplify(model, _example(request.size).numpy(), request.precision)
+    if request.options.simplify:
+        model = simplify(model, _example(request.shapes).numpy(), request.precision)
     _tidy(model, request)
     _check(model)
-    onnx.save_model(model, folder / MODEL)
-    return Product(
-        model=MODEL,
-        files=(MODEL,),
-        options={"opset": request.opset, "simplified": request.simplify},
-        tools=tools,
-    )
+    return model
 
 
-def _check_size(request: Request) -> None:
-    contract = request.net.contract
-    if request.size and min(request.size) < contract.smallest_side:
-        raise UsageError(
-            f"size {request.size[0]}x{request.size[1]}: the net's smallest side is "
-            f"{contract.smallest_side}"
+def _example(shapes: Shapes) -> Tensor:
+    batch = shapes.batch or _TRACE_BATCH
+    return (
+        torch.rand(
+            (batch, 3, *(shapes.only or _TRACE_SIZE)), generator=torch.Generator().manual_seed(0)
         )
-    if request.size:
-        check_fits(*request.size)
-
-
-def _example(size: Size | None) -> Tensor:
-    shape = (1, 3, *size) if size else _TRACE_SHAPE
-    return torch.rand(shape, generator=torch.Generator().manual_seed(0)) * 255
+        * 255
+    )
 
 
 def _trace(request: Request) -> onnx.ModelProto:
     net = HalfNet(request.net) if request.precision == "fp16" else request.net
-    dynamic = None
-    if request.size is None:
-        dynamic = (dict.fromkeys((0, 2, 3), torch.export.Dim.DYNAMIC),)
+    free = _free_axes(request.shapes)
+    dynamic = (dict.fromkeys(free, torch.export.Dim.DYNAMIC),) if free else None
     try:
         with _quiet():
             program = torch.onnx.export(
                 net.eval(),
-                (_example(request.size),),
+                (_example(request.shapes),),
                 dynamo=True,
-                opset_version=request.opset,
+                opset_version=request.options.opset,
                 dynamic_shapes=dynamic,
                 input_names=[INPUT],
                 output_names=[OUTPUT],
@@ -109,6 +118,10 @@ def _trace(request: Request) -> onnx.ModelProto:
     if program is None:
         raise ExportError("torch.onnx.export gave no program")
     return program.model_proto
+
+
+def _free_axes(shapes: Shapes) -> tuple[int, ...]:
+    return (*((0,) if shapes.batch is None else ()), *(() if shapes.only else (2, 3)))
 
 
 @contextlib.contextmanager
@@ -140,7 +153,7 @@ def _tidy(model: onnx.ModelProto, request: Request) -> None:
     origin = request.net.origin
     facts = {"sttk.style": origin.name, "sttk.checkpoint.sha256": origin.sha256}
     onnx.helper.set_model_props(model, facts)
-    if request.size is None:
+    if _free_axes(request.shapes):
         _name_axes(model.graph.input[0], ("batch", "3", "height", "width"))
 
 

@@ -22,10 +22,11 @@ from toolkit.errors import SttkError
 from toolkit.parity.compare import Report
 from toolkit.parity.run import judge_artifact
 from toolkit.regimes import shipped_photos
+from toolkit.shapes import Shapes
 from toolkit.style_net import StyleNet
 from toolkit.styles import find
 
-_SIZES = {"256x256": (256, 256), "dynamic": None}
+_SHAPES = (Shapes.fixed(256, 256), Shapes.any())
 _LIBRARIES = ("torch", "onnx", "onnxruntime", "onnxscript", "onnxsim")
 _COLUMNS = ("checkpoint", "layout", "size", "precision", "inputs", "largest error", "PSNR", "")
 
@@ -44,22 +45,22 @@ def main() -> int:
 
 def _rows(reference: str) -> Iterator[list[str]]:
     net = find(reference)
-    for label, size in _SIZES.items():
+    for shapes in _SHAPES:
         for precision in ("fp32", "fp16"):
-            print(net.origin.name, label, precision, file=sys.stderr)  # noqa: T201
+            print(net.origin.name, shapes, precision, file=sys.stderr)  # noqa: T201
             yield [
                 net.origin.name,
                 net.origin.layout,
-                label,
+                str(shapes),
                 precision,
-                *_judge(net, precision, size),
+                *_judge(net, precision, shapes),
             ]
 
 
-def _judge(net: StyleNet, precision: str, size: tuple[int, int] | None) -> list[str]:
+def _judge(net: StyleNet, precision: str, shapes: Shapes) -> list[str]:
     with tempfile.TemporaryDirectory() as root:
         try:
-            request = Request(net, precision, size)  # type: ignore[arg-type]
+            request = Request(net, precision, shapes)  # type: ignore[arg-type]
             return _worst(
                 judge_artifact(
                     make_artifact("onnx", request, Path(root)), net, None, shipped_photos()

@@ -14,12 +14,13 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from exporters.artifact import make_artifact
-from exporters.base import Request
+from exporters.base import Options, Request
 from toolkit.checkpoints import load
 from toolkit.checkpoints.native import save_net
 from toolkit.cli import cli
-from toolkit.contract import Contract
+from toolkit.contract import Contract, Precision
 from toolkit.nets.johnson import JohnsonNet, JohnsonSpec
+from toolkit.shapes import Shapes, Size
 from toolkit.style_net import StyleNet
 
 torch.set_num_threads(1)
@@ -80,14 +81,26 @@ def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def make(net: StyleNet, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """Artifacts of the tiny net, each made once: ``make(precision="fp16", size=None)``."""
+    """Artifacts of the tiny net, each made once: ``make("onnx", size=(64, 96), opset=19)``.
+
+    ``size=None`` is any size; ``shapes`` stands for what is neither.
+    """
     made: dict[str, Path] = {}
 
-    def artifact(**request: Any) -> Path:
-        key = repr(sorted(request.items()))
+    def artifact(
+        target: str = "onnx",
+        *,
+        size: Size | None = None,
+        shapes: Shapes | None = None,
+        precision: Precision = "fp32",
+        **options: Any,
+    ) -> Path:
+        shapes = shapes or (Shapes.fixed(*size) if size else Shapes.any())
+        key = repr((target, shapes, precision, sorted(options.items())))
         if key not in made:
             root = tmp_path_factory.mktemp("artifacts")
-            made[key] = make_artifact("onnx", Request(net, **request), root)
+            request = Request(net, precision, shapes, Options(**options))
+            made[key] = make_artifact(target, request, root)
         return made[key]
 
     return artifact

@@ -15,6 +15,7 @@ from toolkit.manifest import (
     find_artifacts,
     read_manifest,
 )
+from toolkit.shapes import Shapes
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def artifact(tmp_path):
         files={"model.onnx": sha256(folder / "model.onnx")},
         checkpoint=Checkpoint("style:ink", "0" * 64, "sttk"),
         contract=Contract(size_multiple=8),
-        target=Target("onnx", "fp16", (256, 512), {"opset": 18}),
+        target=Target("onnx", "fp16", Shapes.fixed(256, 512), {"opset": 18}),
         rewrites=("dead-bias",),
         plan={"default": "fp16"},
         tools={"onnx": "1"},
@@ -43,7 +44,7 @@ def edit(folder, **changes):
 
 def test_comes_back_as_it_was_written(artifact):
     manifest = read_manifest(artifact)
-    assert manifest.target == Target("onnx", "fp16", (256, 512), {"opset": 18})
+    assert manifest.target == Target("onnx", "fp16", Shapes.fixed(256, 512), {"opset": 18})
     assert manifest.contract.size_multiple == 8
     before = (artifact / "manifest.json").read_bytes()
     manifest.write(artifact)
@@ -88,7 +89,7 @@ def test_what_is_no_manifest(artifact, text):
         {"files": {"model.onnx": 0}},
         {"files": {"a\0": "0", "model.onnx": "0"}},
         {"target": {}},
-        {"target": {"name": "onnx", "precision": "int4", "size": None}},
+        {"target": {"name": "onnx", "precision": "int4", "shapes": Shapes.any().to_dict()}},
         {"contract": {"a": 1}},
         {"checkpoint": {"source": 3, "sha256": "", "layout": ""}},
         {"more": 1},

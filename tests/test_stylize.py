@@ -7,8 +7,8 @@ from PIL import Image
 from toolkit.contract import Contract
 from toolkit.errors import UsageError
 from toolkit.images import Picture, to_batch
-from toolkit.runtimes.base import Takes
 from toolkit.runtimes.torch import TorchRunner
+from toolkit.shapes import Shapes
 from toolkit.stylize import scale_down, stylize
 
 CONTRACT = Contract(size_multiple=4, smallest_side=5)
@@ -20,7 +20,7 @@ class Recorder:
     name = "recorder"
 
     def __init__(self, size=None):
-        self.takes = Takes(size=size)
+        self.takes = Shapes.fixed(*size) if size else Shapes.any()
         self.shapes = []
 
     def run(self, batch):

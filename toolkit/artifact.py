@@ -8,7 +8,7 @@ from pathlib import Path
 from toolkit.errors import ArtifactError, CheckpointError
 from toolkit.manifest import Manifest, find_artifacts, read_manifest
 from toolkit.runtimes import open_model
-from toolkit.runtimes.base import Runner
+from toolkit.runtimes.base import Runner, Settings
 from toolkit.style_net import StyleNet
 from toolkit.styles import find
 
@@ -20,9 +20,14 @@ class OpenArtifact:
     folder: Path
     manifest: Manifest
 
-    def runner(self) -> Runner:
-        """Its model, loaded. Raises MissingExtraError or ArtifactError."""
-        return open_model(self.folder / self.manifest.model)
+    @property
+    def model(self) -> Path:
+        """Its model: a file, or a package."""
+        return self.folder / self.manifest.model
+
+    def runner(self, settings: Settings | None = None) -> Runner:
+        """Its model, loaded. Raises NotRunError, UsageError or ArtifactError."""
+        return open_model(self.model, settings)
 
 
 def open_artifact(folder: Path) -> OpenArtifact:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
-Size = tuple[int, int]  # (height, width) in pixels
-Precision = Literal["fp32", "fp16"]
+from toolkit.shapes import Size
+
+Precision = Literal["fp32", "fp16", "int8", "fp8"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 _LARGEST = 1024
 

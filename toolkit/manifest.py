@@ -7,13 +7,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from toolkit.contract import PRECISIONS, Contract, Size
+from toolkit.contract import PRECISIONS, Contract
 from toolkit.errors import ArtifactError
 from toolkit.files import sha256, write_atomic
 from toolkit.jsontext import dumps
+from toolkit.shapes import Shapes
 
 FILE_NAME = "manifest.json"
-SCHEMA = 1
+SCHEMA = 2
 
 
 @dataclass(frozen=True)
@@ -31,14 +32,14 @@ class Target:
 
     Attributes:
         name: of the exporter, such as ``onnx``.
-        precision: ``fp32`` or ``fp16``.
-        size: (height, width) of the only input size, or None for any.
+        precision: one of ``toolkit.contract.PRECISIONS``.
+        shapes: the inputs that it takes.
         options: what else the exporter was told: opset, simplified, ...
     """
 
     name: str
     precision: str
-    size: Size | None
+    shapes: Shapes
     options: dict[str, Any] = field(default_factory=dict)
 
 
@@ -53,6 +54,7 @@ class Manifest:
         rewrites: names of the exact rewrites that were applied.
         plan: precision by block; ``default`` is for the blocks not named.
         tools: versions of what made the artifact.
+        graph: name of the ONNX file that the model was compiled from, where it is kept beside it.
         parity: the last parity record, or None if there was none.
         bench: the last bench record, or None.
     """
@@ -66,6 +68,7 @@ class Manifest:
     rewrites: tuple[str, ...] = ()
     plan: dict[str, str] = field(default_factory=dict)
     tools: dict[str, str] = field(default_factory=dict)
+    graph: str | None = None
     parity: dict[str, Any] | None = None
     bench: dict[str, Any] | None = None
 
@@ -80,7 +83,7 @@ class Manifest:
         if fields.pop("schema") != SCHEMA:
             raise ValueError("written by another sttk")
         target = dict(fields["target"])
-        target["size"] = tuple(target["size"]) if target["size"] else None
+        target["shapes"] = Shapes.from_dict(target["shapes"])
         for text in (fields["style"], fields["model"], *fields["checkpoint"].values()):
             _require(isinstance(text, str), f"{text!r} is no text")
         _require(target["precision"] in PRECISIONS, f"precision {target['precision']!r}")
@@ -127,7 +130,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def _check_files(folder: Path, manifest: Manifest) -> None:
-    if manifest.model not in manifest.files:
+    if not any(_belongs(name, manifest.model) for name in manifest.files):
         raise ArtifactError(f"{folder}: the manifest does not list {manifest.model}")
     for name, digest in manifest.files.items():
         file = folder / name
@@ -139,6 +142,11 @@ def _check_files(folder: Path, manifest: Manifest) -> None:
             raise ArtifactError(
                 f"{file}: its bytes are not those that were exported", fix="export it again"
             )
+
+
+def _belongs(name: str, model: str) -> bool:
+    """Whether a file is the model, or in it: some models are folders."""
+    return name == model or name.startswith(f"{model}/")
 
 
 def find_artifacts(root: Path) -> list[Path]:

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from toolkit.contract import Size
 from toolkit.images import Floats, list_images, read_image, to_batch
+from toolkit.shapes import Size
 
 _BATCH = 4
 

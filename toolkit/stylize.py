@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from PIL import Image
 
-from toolkit.contract import Contract, Size
+from toolkit.contract import Contract
 from toolkit.errors import UsageError
 from toolkit.images import Bytes, Floats, Picture, from_batch, to_batch, to_bytes
 from toolkit.memory import check_fits
 from toolkit.runtimes.base import Runner
+from toolkit.shapes import Size
 
 
 def stylize(
@@ -46,16 +49,20 @@ def stylize(
 
 
 def _padded_size(height: int, width: int, runner: Runner, contract: Contract) -> Size:
-    if runner.takes.size is None:
-        least = contract.smallest_side
-        return contract.output_size(max(height, least), max(width, least))
-    if height > runner.takes.size[0] or width > runner.takes.size[1]:
-        fixed = f"{runner.takes.size[0]}x{runner.takes.size[1]}"
-        raise UsageError(
-            f"the picture is {height}x{width}, the model takes {fixed}",
-            fix="pass --max-size to scale the picture, or export with --dynamic",
-        )
-    return runner.takes.size
+    """The smallest size that the model takes and that the picture fits into."""
+    takes, least = runner.takes, contract.smallest_side
+    needed = contract.output_size(max(height, least), max(width, least))
+    if takes.least:
+        needed = max(needed[0], takes.least[0]), max(needed[1], takes.least[1])
+    if takes.takes(needed):
+        return needed
+    larger = [size for size in takes.sizes if size[0] >= height and size[1] >= width]
+    if not takes.least and larger:
+        return min(larger, key=math.prod)
+    raise UsageError(
+        f"the picture is {height}x{width}, the model takes {takes}",
+        fix="pass --max-size to scale the picture, or export with --dynamic",
+    )
 
 
 def _pad(batch: Floats, size: Size) -> Floats:

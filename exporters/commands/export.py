@@ -8,31 +8,71 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from exporters import TARGETS
-from toolkit.commands.options import SIZE, json_option
-from toolkit.contract import PRECISIONS, Size
-from toolkit.errors import UsageError
+from toolkit.commands.options import SIZE, SIZES, json_option
+from toolkit.contract import PRECISIONS
+from toolkit.errors import SttkError, UsageError
 
 if TYPE_CHECKING:
-    from exporters.base import Request
+    from collections.abc import Iterator
 
-_DEFAULT_SIZE = (512, 512)
+    from exporters.base import Options, Request
+    from toolkit.contract import Precision
+    from toolkit.shapes import Shapes, Size
+
+_ALL = "all"
+# In beta; asked for by name alone.
+_NOT_IN_ALL = ("coreai",)
 
 
 @click.command(short_help="Export a style net to a target.")
 @click.argument("style", required=False)
 @click.option(
-    "--target", type=click.Choice(list(TARGETS)), default="onnx", show_default=True, help="Format."
+    "--target",
+    "targets",
+    type=click.Choice([*TARGETS, _ALL]),
+    multiple=True,
+    default=["onnx"],
+    show_default=True,
+    help="Format; repeatable.",
 )
 @click.option(
-    "--size", "sizes", type=SIZE, multiple=True, help="N or HxW; repeatable.  [default: 512]"
+    "--size", "squares", type=SIZE, multiple=True, help="N or HxW; repeatable.  [default: 512]"
+)
+@click.option(
+    "--sizes", "listed", type=SIZES, help="One model for each of these: 256,512,720x1280."
 )
 @click.option("--dynamic", is_flag=True, help="One model for any size and batch.")
+@click.option("--min-size", type=SIZE, help="One model for a range: its smallest size,")
+@click.option("--opt-size", type=SIZE, help="the size it is tuned for,  [default: --max-size]")
+@click.option("--max-size", type=SIZE, help="and its largest.")
+@click.option(
+    "--precision", type=click.Choice(PRECISIONS), help="Of the model.  [default: the target's]"
+)
+@click.option("--half", is_flag=True, help="The same as --precision fp16.")
 @click.option("--opset", type=int, default=18, show_default=True, help="ONNX opset.")
 @click.option(
     "--simplify/--no-simplify", default=True, show_default=True, help="Run onnxsim, checked."
 )
-@click.option("--precision", type=click.Choice(PRECISIONS), help="Of the model.  [default: fp32]")
-@click.option("--half", is_flag=True, help="The same as --precision fp16.")
+@click.option(
+    "--compute-capability",
+    "compute_capabilities",
+    multiple=True,
+    metavar="X.Y",
+    help="trt: GPU to build for; repeatable.  [default: portable]",
+)
+@click.option(
+    "--deployment-target",
+    type=click.Choice(["iOS15", "iOS16", "iOS17", "iOS18"]),
+    default="iOS16",
+    show_default=True,
+    help="coreml: oldest system.",
+)
+@click.option(
+    "--compress",
+    type=click.Choice(["int8", "palette8", "palette6", "palette4", "int4"]),
+    help="coreml: compress the weights.",
+)
+@click.option("--tensor-io", is_flag=True, help="coreml: arrays in and out, not images.")
 @click.option(
     "-o",
     "--output",
@@ -42,49 +82,142 @@ _DEFAULT_SIZE = (512, 512)
     help="Root of the artifact folders.",
 )
 @json_option
+@click.pass_context
 def export(
+    context: click.Context,
+    /,
     style: str | None,
-    target: str,
-    sizes: tuple[Size, ...],
+    targets: tuple[str, ...],
+    squares: tuple[Size, ...],
+    listed: tuple[Size, ...] | None,
     dynamic: bool,
-    opset: int,
-    simplify: bool,
-    precision: str | None,
+    min_size: Size | None,
+    opt_size: Size | None,
+    max_size: Size | None,
+    precision: Precision | None,
     half: bool,
     output: Path,
     as_json: bool,
+    **options: Any,
 ) -> None:
     """Export STYLE, a shipped style or a checkpoint file (default: ink).
 
     Each artifact is a folder OUTPUT/STYLE/TARGET-PRECISION-SIZE with the model and its
     manifest.json. 'sttk parity' proves it, 'sttk stylize --artifact' uses it.
     """
-    if half and precision == "fp32":
-        raise UsageError("--half is --precision fp16, and --precision fp32 is given")
-    if dynamic and sizes:
-        raise UsageError("--dynamic takes any size; --size fixes one: give one of them")
-    from exporters.base import Request
+    if half and precision not in (None, "fp16"):
+        raise UsageError(f"--half is --precision fp16, and --precision {precision} is given")
+    ways = _shapes(squares, listed, dynamic, (min_size, opt_size, max_size))
+    from exporters.base import Options
     from toolkit import styles
 
+    named = _named(targets)
+    _check_options(context, named)
     net = styles.find(style or styles.DEFAULT)
-    chosen: list[Size | None] = [None] if dynamic else [*(dict.fromkeys(sizes) or [_DEFAULT_SIZE])]
-    requests = [
-        Request(net, "fp16" if half else precision or "fp32", size, opset, simplify)  # type: ignore[arg-type]
-        for size in chosen
+    wanted: Precision | None = "fp16" if half else precision
+    jobs = [
+        (target, _request(target, net, wanted, shapes, Options(**options)))
+        for target in named
+        for shapes in ways
     ]
-    _report(_export(target, requests, output), as_json)
+    _finish(_export(jobs, output), as_json)
 
 
-def _export(target: str, requests: list[Request], root: Path) -> list[Path]:
+def _shapes(
+    squares: tuple[Size, ...],
+    listed: tuple[Size, ...] | None,
+    dynamic: bool,
+    bounds: tuple[Size | None, Size | None, Size | None],
+) -> list[Shapes]:
+    """One or more models' shapes, from the one of four ways to say it that was used."""
+    from exporters.base import SQUARE
+    from toolkit.shapes import Shapes
+
+    ways = {
+        "--size": bool(squares),
+        "--sizes": listed is not None,
+        "--dynamic": dynamic,
+        "--min-size": any(bounds),
+    }
+    used = [way for way, given in ways.items() if given]
+    if len(used) > 1:
+        raise UsageError(f"{' and '.join(used)}: give one of them")
+    try:
+        if listed:
+            return [Shapes.one_of(listed)]
+        if any(bounds):
+            return [_range(*bounds)]
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    if dynamic:
+        return [Shapes.any()]
+    return [Shapes.fixed(*size) for size in dict.fromkeys(squares)] or [SQUARE]
+
+
+def _range(least: Size | None, tuned: Size | None, most: Size | None) -> Shapes:
+    from toolkit.shapes import Shapes
+
+    if least is None or most is None:
+        raise UsageError("a range needs --min-size and --max-size")
+    return Shapes.within(least, tuned or most, most)
+
+
+def _named(targets: tuple[str, ...]) -> list[str]:
+    names = [name for name in TARGETS if name not in _NOT_IN_ALL] if _ALL in targets else []
+    return list(dict.fromkeys([*names, *(name for name in targets if name != _ALL)]))
+
+
+def _check_options(context: click.Context, targets: list[str]) -> None:
+    """An option that was given and that no target reads is an error, not ignored."""
+    from dataclasses import fields
+
+    from exporters import exporter
+    from exporters.base import Options
+
+    read = {name for target in targets for name in exporter(target).OPTIONS}
+    default = click.core.ParameterSource.DEFAULT
+    flags = {str(option.name): option.opts[-1] for option in context.command.params}
+    for name in {field.name for field in fields(Options)} - read:
+        if context.get_parameter_source(name) is not default:
+            raise UsageError(f"{flags[name]} is not an option of {', '.join(targets)}")
+
+
+def _request(
+    target: str, net: Any, precision: Precision | None, shapes: Shapes, options: Options
+) -> Request:
+    from exporters import exporter
+    from exporters.base import Request
+
+    return Request(net, precision or exporter(target).PRECISIONS[0], shapes, options)
+
+
+def _export(jobs: list[tuple[str, Request]], root: Path) -> Iterator[Path | SttkError]:
+    """Each job's folder, or why there is none: with several targets, one may fail alone."""
     from exporters.artifact import folder_name, make_artifact
     from toolkit.console import progress
 
-    folders = []
-    with progress(f"export to {target}", total=len(requests)) as update:
-        for done, request in enumerate(requests):
+    with progress("export", total=len(jobs)) as update:
+        for done, (target, request) in enumerate(jobs):
             update(done, folder_name(target, request))
-            folders.append(make_artifact(target, request, root))
-    return folders
+            try:
+                yield make_artifact(target, request, root)
+            except SttkError as error:
+                if len(jobs) == 1:
+                    raise
+                error.message = f"{folder_name(target, request)}: {error.message}"
+                yield error
+
+
+def _finish(results: Iterator[Path | SttkError], as_json: bool) -> None:
+    """Report what was made; then what was not is an error."""
+    found = list(results)
+    folders = [result for result in found if isinstance(result, Path)]
+    _report(folders, as_json)
+    errors = [result for result in found if isinstance(result, SttkError)]
+    for error in errors[:-1]:
+        click.echo(f"error: {error}", err=True)
+    if errors:
+        raise errors[-1]
 
 
 def _report(folders: list[Path], as_json: bool) -> None:
@@ -96,12 +229,14 @@ def _report(folders: list[Path], as_json: bool) -> None:
         return
     for fact in facts:
         click.echo(f"{fact['artifact']}: {fact['model']}, {fact['bytes'] / 1e6:.1f} MB")
-    click.echo("next: sttk parity " + " ".join(str(folder) for folder in folders))
+    if folders:
+        click.echo("next: sttk parity " + " ".join(str(folder) for folder in folders))
 
 
 def _facts(folder: Path) -> dict[str, Any]:
+    from toolkit.files import size_of
     from toolkit.manifest import read_manifest
 
     manifest = read_manifest(folder)
-    size = (folder / manifest.model).stat().st_size
+    size = size_of(folder / manifest.model)
     return {"artifact": str(folder), "model": manifest.model, "bytes": size}

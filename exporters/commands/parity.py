@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from toolkit.commands.options import SIZE, json_option
-from toolkit.contract import PRECISIONS, Size
-from toolkit.errors import ParityError, SttkError, UsageError
+from toolkit.commands.options import INFERENCE_PRECISIONS, SIZE, json_option
+from toolkit.contract import PRECISIONS
+from toolkit.errors import NotRunError, ParityError, SttkError, UsageError
+from toolkit.shapes import Size
 
 if TYPE_CHECKING:
     from toolkit.parity.compare import Report
+    from toolkit.runtimes.base import Settings
 
 _ROOT = Path("artifacts")
 
@@ -36,6 +38,17 @@ _ROOT = Path("artifacts")
     multiple=True,
     help="Sizes for a dynamic model; repeatable.  [default: three, one of them odd]",
 )
+@click.option(
+    "--inference-precision",
+    type=click.Choice(INFERENCE_PRECISIONS),
+    help="Of the arithmetic, where the runtime has a choice.",
+)
+@click.option(
+    "--require",
+    multiple=True,
+    metavar="TARGET",
+    help="Fail if no model of this target could be run here; repeatable.",
+)
 @json_option
 def parity(
     models: tuple[Path, ...],
@@ -43,6 +56,8 @@ def parity(
     precision: str | None,
     photos: Path | None,
     sizes: tuple[Size, ...],
+    inference_precision: str | None,
+    require: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Prove that each of MODELS is the same function as its PyTorch reference.
@@ -54,19 +69,34 @@ def parity(
     from toolkit.console import print_json
     from toolkit.images import list_images
     from toolkit.regimes import shipped_photos
+    from toolkit.runtimes.base import Settings
 
     files = list_images(photos) if photos else shipped_photos()
     if not files:
         raise UsageError(f"{photos}: no pictures in it")
+    settings = Settings(inference_precision) if inference_precision else None
+    ask = _Ask(reference, precision, files, sizes, settings)
     outcomes: list[Report | _Broken] = []
     with _targets(models) as found:
         for model in found:
-            outcomes.append(_outcome(model, reference, precision, files, sizes))
+            outcomes.append(_outcome(model, ask))
             if not as_json:
                 _show(outcomes[-1])
     if as_json:
         print_json([outcome.to_dict() for outcome in outcomes])
     _finish(outcomes)
+    _check_ran(require, outcomes)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Ask:
+    """What the command line says of every model."""
+
+    reference: str | None
+    precision: str | None
+    files: list[Path]
+    sizes: tuple[Size, ...]
+    settings: Settings | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,20 +106,16 @@ class _Broken:
     candidate: str
     error: SttkError
     passed: bool = False
+    not_run: str = ""
+    target: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         return {"candidate": self.candidate, "error": str(self.error), "passed": False}
 
 
-def _outcome(
-    model: Path,
-    reference: str | None,
-    precision: str | None,
-    files: list[Path],
-    sizes: tuple[Size, ...],
-) -> Report | _Broken:
+def _outcome(model: Path, ask: _Ask) -> Report | _Broken:
     try:
-        return _judge(model, reference, precision, files, sizes)
+        return _judge(model, ask)
     except SttkError as error:
         return _Broken(str(model), error)
 
@@ -126,7 +152,7 @@ def _expand(model: Path) -> list[Path]:
 
     if not model.exists():
         raise UsageError(f"{model}: no such file or folder")
-    if model.is_file():
+    if _is_model(model):
         return [model]
     found = find_artifacts(model)
     if not found:
@@ -138,51 +164,47 @@ def _exported_default() -> AbstractContextManager[Path]:
     from exporters.artifact import temporary_artifact
     from exporters.base import Request
     from toolkit import styles
+    from toolkit.shapes import Shapes
 
     click.echo(f"no artifacts below {_ROOT}/: exporting the style {styles.DEFAULT}", err=True)
-    return temporary_artifact("onnx", Request(styles.find(styles.DEFAULT), size=None))
+    return temporary_artifact("onnx", Request(styles.find(styles.DEFAULT), shapes=Shapes.any()))
 
 
-def _judge(
-    model: Path,
-    reference: str | None,
-    precision: str | None,
-    files: list[Path],
-    sizes: tuple[Size, ...],
-) -> Report:
+def _judge(model: Path, ask: _Ask) -> Report:
     from toolkit import styles
     from toolkit.parity.run import judge_artifact, judge_model
 
-    net = styles.find(reference) if reference else None
-    if model.is_dir():
-        return judge_artifact(model, net, precision, files, sizes)
+    net = styles.find(ask.reference) if ask.reference else None
+    rest = (ask.files, ask.sizes, ask.settings)
+    if not _is_model(model):
+        return judge_artifact(model, net, ask.precision, *rest)
     if net is None:
         raise UsageError(f"{model} has no manifest", fix="pass --reference CHECKPOINT")
-    return judge_model(model, net, precision or "fp32", files, sizes)
+    return judge_model(model, net, ask.precision or "fp32", *rest)
 
 
-def _show(report: Report | _Broken) -> None:
-    from toolkit.console import print_table
+def _is_model(path: Path) -> bool:
+    """A model file, or a package such as ``model.mlpackage``, which is a folder."""
+    from toolkit.runtimes import FILE_RUNTIMES
 
-    if isinstance(report, _Broken):
-        click.echo(f"FAIL: {report.error}\n")
-        return
-    click.echo(f"{report.candidate} under {report.runtime} against {report.reference}")
-    rows = [
-        [
-            row.name,
-            f"{row.found.largest:.4f}",
-            f"{row.found.mean:.5f}",
-            f"{row.found.psnr:.1f}",
-            "pass" if row.passed else f"FAIL {row.note}".rstrip(),
-        ]
-        for row in report.rows
-    ]
-    print_table(["input", "largest", "mean", "PSNR dB", ""], rows)
-    for note in report.notes:
-        click.echo(f"note: {note}")
-    limits = dataclasses.asdict(report.limits)
-    verdict = "pass" if report.passed else "FAIL"
-    click.echo(
-        f"{verdict}: allowed are {limits['largest']} of 255 and {limits['psnr']:.0f} dB at least\n"
-    )
+    return path.is_file() or path.suffix in FILE_RUNTIMES
+
+
+def _show(outcome: Report | _Broken) -> None:
+    from toolkit.parity.show import show
+
+    if isinstance(outcome, _Broken):
+        click.echo(f"FAIL: {outcome.error}\n")
+    else:
+        show(outcome)
+
+
+def _check_ran(targets: tuple[str, ...], outcomes: Sequence[Report | _Broken]) -> None:
+    """A target that was required has a model that ran here, and none that did not."""
+    for target in targets:
+        found = [outcome for outcome in outcomes if outcome.target == target]
+        if not found:
+            raise NotRunError(f"--require {target}: no such artifact was judged")
+        for outcome in found:
+            if outcome.not_run:
+                raise NotRunError(f"--require {target}: {outcome.candidate} {outcome.not_run}")

@@ -89,12 +89,13 @@ def _opened(
     from toolkit import styles
     from toolkit.checkpoints import load
     from toolkit.runtimes.torch import TorchRunner
+    from toolkit.shapes import Shapes
 
     net = load(checkpoint) if checkpoint else styles.find(style or styles.DEFAULT)
     if runtime in (None, "torch"):
         yield TorchRunner(net), net.contract
         return
-    with temporary_artifact("onnx", Request(net, size=None)) as folder:
+    with temporary_artifact("onnx", Request(net, shapes=Shapes.any())) as folder:
         yield _open_artifact(folder, runtime)
 
 

@@ -13,10 +13,13 @@ from exporters.artifact import make_artifact
 from exporters.base import Product, Request
 from toolkit.errors import ExportError, UsageError
 from toolkit.manifest import read_manifest
+from toolkit.shapes import Shapes
 
 
 class Fake:
     """Writes what it is told to, or fails half-way."""
+
+    PRECISIONS, KINDS, OPTIONS = ("fp32", "fp16"), ("fixed",), ()
 
     def __init__(self, content=b"model", error=None):
         self.content, self.error = content, error
@@ -25,7 +28,7 @@ class Fake:
         (folder / "model.bin").write_bytes(self.content)
         if self.error:
             raise self.error
-        return Product("model.bin", ("model.bin",), {"a": 1}, {"tool": "1"})
+        return Product("model.bin", {"tool": "1"}, {"a": 1})
 
 
 @pytest.fixture
@@ -39,12 +42,12 @@ def names(folder):
 
 def test_an_artifact_binds_model_and_checkpoint(net, tmp_path, use):
     use(Fake())
-    folder = make_artifact("fake", Request(net, "fp16", (64, 96)), tmp_path)
+    folder = make_artifact("fake", Request(net, "fp16", Shapes.fixed(64, 96)), tmp_path)
     assert folder == tmp_path / "tiny" / "fake-fp16-64x96"
     manifest = read_manifest(folder)
     assert manifest.checkpoint.sha256 == net.origin.sha256
     assert manifest.checkpoint.source == net.origin.source
-    assert manifest.target.size == (64, 96)
+    assert manifest.target.shapes == Shapes.fixed(64, 96)
     assert manifest.tools["tool"] == "1"
     assert manifest.contract == net.contract
 

@@ -7,11 +7,11 @@ import torch
 
 from exporters import exporter, simplify
 from exporters.artifact import make_artifact
-from exporters.base import Request
+from exporters.base import Options, Request
 from toolkit.errors import ExportError, RunError, UsageError
 from toolkit.manifest import read_manifest
 from toolkit.runtimes import open_model
-from toolkit.runtimes.base import Takes
+from toolkit.shapes import Shapes
 
 
 def batch(*shape):
@@ -29,7 +29,7 @@ def largest(folder, net, x):
 def test_a_fixed_size(make, net):
     folder = make(size=(64, 96))
     runner = open_model(folder / "model.onnx")
-    assert runner.takes == Takes(batch=1, size=(64, 96))
+    assert runner.takes == Shapes.fixed(64, 96)
     assert largest(folder, net, batch(1, 3, 64, 96)) < 0.05
     with pytest.raises(RunError, match="ONNX Runtime"):
         runner.run(batch(1, 3, 64, 64))
@@ -75,7 +75,8 @@ def test_instance_norms_stay_whole_and_the_picture_is_named(make):
 
 @pytest.mark.parametrize("size", [(64, 96), None])
 def test_same_input_same_bytes(make, net, tmp_path, size):
-    again = make_artifact("onnx", Request(net, size=size), tmp_path)
+    shapes = Shapes.fixed(*size) if size else Shapes.any()
+    again = make_artifact("onnx", Request(net, shapes=shapes), tmp_path)
     for name in ("model.onnx", "manifest.json"):
         assert (again / name).read_bytes() == (make(size=size) / name).read_bytes()
 
@@ -96,7 +97,9 @@ def test_without_simplification(make, net):
 @pytest.mark.parametrize(("opset", "size"), [(9, (64, 64)), (99, (64, 64)), (18, (4, 64))])
 def test_requests_that_cannot_be_met(net, tmp_path, opset, size):
     with pytest.raises(UsageError):
-        exporter("onnx").export(Request(net, size=size, opset=opset), tmp_path)
+        make_artifact(
+            "onnx", Request(net, shapes=Shapes.fixed(*size), options=Options(opset)), tmp_path
+        )
 
 
 def test_a_simplifier_that_changes_the_numbers_is_caught(make, monkeypatch):
@@ -128,5 +131,5 @@ def test_a_net_that_cannot_be_exported_is_one_line(net, tmp_path):
 
     stubborn = type(net)(Stubborn(), net.contract, net.origin)
     with pytest.raises(ExportError, match=r"torch.onnx.export failed") as caught:
-        exporter("onnx").export(Request(stubborn, size=(64, 64)), tmp_path)
+        exporter("onnx").export(Request(stubborn, shapes=Shapes.fixed(64, 64)), tmp_path)
     assert "\n" not in str(caught.value)

@@ -19,7 +19,7 @@ from toolkit.parity.judge import LIMITS, Limits
 from toolkit.parity.metrics import difference
 from toolkit.parity.run import judge_artifact, judge_model
 from toolkit.regimes import Photographs, Sample, shipped_photos
-from toolkit.runtimes.base import Takes
+from toolkit.shapes import Shapes
 
 
 def test_metrics_of_known_values():
@@ -40,7 +40,7 @@ def test_nan_passes_no_limit():
 class Constant:
     """Answers with one value, in the shape it is told."""
 
-    name, takes = "constant", Takes()
+    name, takes, notes = "constant", Shapes.any(), ()
 
     def __init__(self, value, shape=None):
         self.value, self.shape = value, shape
@@ -226,7 +226,7 @@ def test_models_that_cannot_be_tried(make, net, photo, tmp_path):
 
 def test_a_model_that_fails_when_it_runs_is_a_failed_row():
     class Refuses:
-        name, takes = "refuses", Takes()
+        name, takes, notes = "refuses", Shapes.any(), ()
 
         def run(self, batch):
             raise RunError("it broke")

@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from toolkit.contract import Size
+from toolkit.shapes import Size
 
 # 16,384: the side of the largest texture that phones and GPUs take; beyond it lies a typing error.
 _LARGEST_SIDE = 16_384
+INFERENCE_PRECISIONS = ("f32", "bf16", "f16")
 
 
 if TYPE_CHECKING:
     _SizeParam = click.ParamType[Size]
+    _SizesParam = click.ParamType[tuple[Size, ...]]
 else:
-    _SizeParam = click.ParamType  # click 8.2 and 8.3 have it, not yet generic
+    _SizeParam = _SizesParam = click.ParamType  # click 8.2 and 8.3 have it, not yet generic
 
 
 class Finite(click.FloatRange):
@@ -61,5 +63,20 @@ class SizeType(_SizeParam):
         return sides[0], sides[-1]
 
 
+class SizesType(_SizesParam):
+    """Sizes with commas between them: ``256,512,720x1280``."""
+
+    name = "SIZES"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[Size, ...]:
+        """To ((height, width), ...)."""
+        if isinstance(value, tuple):
+            return value
+        return tuple(SIZE.convert(part.strip(), param, ctx) for part in str(value).split(","))
+
+
 SIZE = SizeType()
+SIZES = SizesType()
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")

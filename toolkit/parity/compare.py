@@ -10,7 +10,7 @@ from toolkit.errors import RunError
 from toolkit.parity.judge import Limits
 from toolkit.parity.metrics import Difference, difference
 from toolkit.regimes import Sample
-from toolkit.runtimes.base import Runner
+from toolkit.runtimes.base import Check, Runner
 
 _NOTHING = Difference(float("nan"), float("nan"), float("nan"))
 
@@ -36,6 +36,10 @@ class Report:
         limits: what was allowed.
         rows: at least one.
         notes: what else a reader must know.
+        checks: what was found without running the model.
+        target: of the artifact; "" for a bare model.
+        not_run: why the model itself could not be run; the rows are then those of the graph that
+            it was compiled from. "" where it ran.
     """
 
     candidate: str
@@ -44,11 +48,15 @@ class Report:
     limits: Limits
     rows: tuple[Row, ...]
     notes: tuple[str, ...] = ()
+    checks: tuple[Check, ...] = ()
+    target: str = ""
+    not_run: str = ""
 
     @property
     def passed(self) -> bool:
-        """Every input passed, and there was one."""
-        return bool(self.rows) and all(row.passed for row in self.rows)
+        """Every input passed, and there was one; so did every check."""
+        rows = bool(self.rows) and all(row.passed for row in self.rows)
+        return rows and all(check.passed for check in self.checks)
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values."""

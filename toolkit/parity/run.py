@@ -8,18 +8,18 @@ from pathlib import Path
 
 import numpy as np
 
-from toolkit.artifact import open_artifact, reference_of
+from toolkit.artifact import OpenArtifact, open_artifact, reference_of
 from toolkit.console import progress
-from toolkit.contract import Size
-from toolkit.errors import UsageError
+from toolkit.errors import MissingExtraError, NotRunError, UsageError
 from toolkit.images import Floats
 from toolkit.memory import check_fits
 from toolkit.parity.compare import Report, compare
 from toolkit.parity.judge import LIMITS
 from toolkit.regimes import Photographs
-from toolkit.runtimes import open_model
-from toolkit.runtimes.base import Runner
+from toolkit.runtimes import open_model, static_checks
+from toolkit.runtimes.base import Runner, Settings
 from toolkit.runtimes.torch import TorchRunner
+from toolkit.shapes import Size
 from toolkit.style_net import StyleNet
 
 # For a model of any size: a square one, a wide one, and an odd one that needs the net's own
@@ -33,8 +33,12 @@ def judge_artifact(
     precision: str | None,
     files: Sequence[Path],
     sizes: Sequence[Size] = (),
+    settings: Settings | None = None,
 ) -> Report:
     """Judge an artifact against ``net``, or the checkpoint that its manifest names.
+
+    Where its runtime cannot run here (an engine without a GPU), the report says so, and judges the
+    graph that the model was compiled from, if the artifact keeps it.
 
     What was found is written into the manifest, unless ``net`` or ``precision`` stood in for the
     manifest's own.
@@ -46,15 +50,36 @@ def judge_artifact(
     manifest = opened.manifest
     reference = net or reference_of(manifest)
     promised = precision or manifest.target.precision
-    report = _judge(str(folder), opened.runner(), reference, promised, files, sizes)
-    if net is None and precision is None:
+    runner, not_run = _runner(opened, settings)
+    report = _judge(str(folder), runner, reference, promised, files, sizes)
+    checks = static_checks(opened.model)
+    report = dataclasses.replace(
+        report, target=manifest.target.name, not_run=not_run, checks=checks
+    )
+    if net is None and precision is None and settings is None:
         record = {"model_sha256": manifest.files[manifest.model], **report.to_dict()}
         dataclasses.replace(manifest, parity=record).write(folder)
     return report
 
 
+def _runner(opened: OpenArtifact, settings: Settings | None) -> tuple[Runner, str]:
+    """The artifact's runner and "", or its graph's runner and why the first cannot run here."""
+    try:
+        return opened.runner(settings), ""
+    except NotRunError as error:
+        graph = opened.manifest.graph
+        if graph is None or isinstance(error, MissingExtraError):
+            raise
+        return open_model(opened.folder / graph), str(error)
+
+
 def judge_model(
-    model: Path, net: StyleNet, precision: str, files: Sequence[Path], sizes: Sequence[Size] = ()
+    model: Path,
+    net: StyleNet,
+    precision: str,
+    files: Sequence[Path],
+    sizes: Sequence[Size] = (),
+    settings: Settings | None = None,
 ) -> Report:
     """Judge a bare model file, which anyone may have made, against ``net``.
 
@@ -62,19 +87,20 @@ def judge_model(
     it is compared, and the report says so where that changed anything.
     """
     low, high = net.contract.output_range
-    runner = _Clamped(open_model(model), low, high)
+    runner = _Clamped(open_model(model, settings), low, high)
     report = _judge(str(model), runner, net, precision, files, sizes)
+    checks = static_checks(model)
     if not runner.changed:
-        return report
+        return dataclasses.replace(report, checks=checks)
     note = f"the model's output leaves {low:g}..{high:g}; it was clamped before it was compared"
-    return dataclasses.replace(report, notes=(note,))
+    return dataclasses.replace(report, notes=(*report.notes, note), checks=checks)
 
 
 class _Clamped:
     """A runner whose output is clamped; ``changed`` once that made a difference."""
 
     def __init__(self, runner: Runner, low: float, high: float) -> None:
-        self.name, self.takes = runner.name, runner.takes
+        self.name, self.takes, self.notes = runner.name, runner.takes, runner.notes
         self.changed = False
         self._runner, self._range = runner, (low, high)
 
@@ -101,15 +127,15 @@ def _judge(
         for row in compare(runner, TorchRunner(net), samples, limits):
             rows.append(row)
             update(len(rows), row.name)
-    return Report(name, runner.name, net.origin.source, limits, tuple(rows))
+    return Report(name, runner.name, net.origin.source, limits, tuple(rows), runner.notes)
 
 
 def _sizes(name: str, runner: Runner, net: StyleNet, wanted: Sequence[Size]) -> Sequence[Size]:
     """What to try: the model's own size, else the sizes wanted, else a few."""
-    own = runner.takes.size
-    if own and any(size != own for size in wanted):
-        raise UsageError(f"{name} takes {own[0]}x{own[1]} only")
-    chosen = [own] if own else list(wanted or DYNAMIC_SIZES)
+    takes = runner.takes
+    if not all(takes.takes(size) for size in wanted):
+        raise UsageError(f"{name} takes {takes} only")
+    chosen = list(wanted or takes.promised or DYNAMIC_SIZES)
     least = net.contract.smallest_side
     if min(map(min, chosen)) < least:
         raise UsageError(f"{name}: the reference takes no side under {least} pixels")

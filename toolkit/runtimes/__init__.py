@@ -4,24 +4,42 @@ from __future__ import annotations
 
 import importlib
 from pathlib import Path
+from typing import Any
 
 from toolkit.errors import UsageError
-from toolkit.runtimes.base import Runner
+from toolkit.runtimes.base import Check, Runner, Settings
 
-# Suffix of a model file -> the runtime that runs it.
-FILE_RUNTIMES = {".onnx": "toolkit.runtimes.onnxruntime:OnnxRuntimeRunner"}
+# Suffix of a model file or package -> the runtime that runs it.
+FILE_RUNTIMES = {
+    ".onnx": "toolkit.runtimes.onnxruntime:OnnxRuntimeRunner",
+}
+# Suffix -> what can be told by looking at the file alone: (model) -> Check, ...
+STATIC_CHECKS: dict[str, str] = {}
 
 
-def open_model(model: Path) -> Runner:
+def open_model(model: Path, settings: Settings | None = None) -> Runner:
     """The runtime for a model file, by its suffix, with the model loaded.
 
     Raises:
-        UsageError: no runtime for such a file; ArtifactError: it cannot be loaded.
+        UsageError: no runtime for such a file, or one that cannot run as ``settings`` say.
+        ArtifactError: it cannot be loaded.
+        NotRunError: what the runtime needs, such as a GPU, is not here.
     """
     if not model.exists():
         raise UsageError(f"{model}: no such file")
     if model.suffix not in FILE_RUNTIMES:
         raise UsageError(f"{model}: no runtime for it; known: {', '.join(FILE_RUNTIMES)}")
-    module, name = FILE_RUNTIMES[model.suffix].split(":")
-    runner: Runner = getattr(importlib.import_module(module), name)(model)
+    runner: Runner = _imported(FILE_RUNTIMES[model.suffix])(model, settings)
     return runner
+
+
+def static_checks(model: Path) -> tuple[Check, ...]:
+    """What can be said of a model file without running it; empty where nothing can."""
+    if model.suffix not in STATIC_CHECKS:
+        return ()
+    return tuple(_imported(STATIC_CHECKS[model.suffix])(model))
+
+
+def _imported(target: str) -> Any:
+    module, name = target.split(":")
+    return getattr(importlib.import_module(module), name)

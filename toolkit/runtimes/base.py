@@ -5,21 +5,36 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from toolkit.contract import Size
 from toolkit.images import Floats
+from toolkit.shapes import Shapes
 
 
 @dataclass(frozen=True)
-class Takes:
-    """The inputs that a model was made for; None is any.
+class Settings:
+    """How to run a model; None is the runtime's own choice.
+
+    A runtime that cannot do as it is told raises UsageError.
 
     Attributes:
-        batch: pictures at once.
-        size: (height, width).
+        inference_precision: ``f32``, ``bf16`` or ``f16``, of the arithmetic.
     """
 
-    batch: int | None = None
-    size: Size | None = None
+    inference_precision: str | None = None
+
+
+@dataclass(frozen=True)
+class Check:
+    """What was found by looking at a model's file, without running it.
+
+    Attributes:
+        name: what was looked at, such as ``header``.
+        passed: whether it is as it should be.
+        detail: what was found, in one line.
+    """
+
+    name: str
+    passed: bool
+    detail: str = ""
 
 
 class Runner(Protocol):
@@ -28,10 +43,12 @@ class Runner(Protocol):
     Attributes:
         name: of the runtime, such as ``onnxruntime``.
         takes: which batches and sizes it can run.
+        notes: what a reader of its results must know, such as what they do not prove.
     """
 
     name: str
-    takes: Takes
+    takes: Shapes
+    notes: tuple[str, ...]
 
     def run(self, batch: Floats) -> Floats:
         """(B, 3, H, W) float32 RGB in 0..255 -> (B, 3, H', W'), by the net's contract.

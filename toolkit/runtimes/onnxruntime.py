@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from toolkit.errors import ArtifactError, RunError
+from toolkit.errors import ArtifactError, RunError, UsageError
 from toolkit.images import Floats
 from toolkit.lazy import Lazy
-from toolkit.runtimes.base import Takes
+from toolkit.runtimes.base import Settings
+from toolkit.shapes import Shapes
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -30,8 +31,11 @@ class OnnxRuntimeRunner:
     """
 
     name = "onnxruntime"
+    notes: tuple[str, ...] = ()
 
-    def __init__(self, model: Path) -> None:
+    def __init__(self, model: Path, settings: Settings | None = None) -> None:
+        if settings and settings.inference_precision:
+            raise UsageError("onnxruntime has no --inference-precision: its graph says it")
         self._session = _session(model)
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         shape = inputs[0].shape if len(inputs) == len(outputs) == 1 else []
@@ -61,9 +65,10 @@ def _session(model: Path) -> onnxruntime.InferenceSession:
         raise ArtifactError(f"{model}: ONNX Runtime cannot load it: {reason}") from error
 
 
-def _takes(model: Path, shape: list[int | str | None]) -> Takes:
+def _takes(model: Path, shape: list[int | str | None]) -> Shapes:
     """A fixed axis is a number, a free one a name or None."""
     batch, _, height, width = (axis if isinstance(axis, int) else None for axis in shape)
     if (height is None) != (width is None):
         raise ArtifactError(f"{model}: one side of its input is fixed and the other free: {shape}")
-    return Takes(batch, (height, width) if height is not None and width is not None else None)
+    sizes = ((height, width),) if height is not None and width is not None else ()
+    return Shapes(sizes, batch=batch)

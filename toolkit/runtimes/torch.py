@@ -6,7 +6,7 @@ import torch
 
 from toolkit.errors import RunError
 from toolkit.images import Floats
-from toolkit.runtimes.base import Takes
+from toolkit.shapes import Shapes
 from toolkit.style_net import StyleNet
 
 
@@ -14,7 +14,8 @@ class TorchRunner:
     """Runs a style net as it was loaded."""
 
     name = "torch"
-    takes = Takes()
+    takes = Shapes.any()
+    notes: tuple[str, ...] = ()
 
     def __init__(self, net: StyleNet) -> None:
         self.net = net
