@@ -12,6 +12,7 @@ from pathlib import Path
 
 from exporters import check, exporter
 from exporters.base import Product, Request
+from exporters.prepare import Prepared, prepare
 from toolkit import __version__
 from toolkit.errors import ExportError
 from toolkit.files import sha256
@@ -42,8 +43,9 @@ def make_artifact(target: str, request: Request, root: Path) -> Path:
     except OSError as error:
         raise ExportError(f"{root}: cannot be written: {error}") from error
     try:
-        product = chosen.export(request, work)
-        _manifest(target, request, product, work).write(work)
+        prepared = prepare(request, chosen.ZERO_POINTS)
+        product = chosen.export(prepared.request, work)
+        _manifest(target, prepared, product, work).write(work)
         work.chmod(0o755)
         _swap(work, final)
     finally:
@@ -58,7 +60,8 @@ def temporary_artifact(target: str, request: Request) -> Iterator[Path]:
         yield make_artifact(target, request, Path(root))
 
 
-def _manifest(target: str, request: Request, product: Product, folder: Path) -> Manifest:
+def _manifest(target: str, prepared: Prepared, product: Product, folder: Path) -> Manifest:
+    request, calibration = prepared.request, prepared.calibration
     origin = request.net.origin
     return Manifest(
         style=origin.name,
@@ -67,7 +70,9 @@ def _manifest(target: str, request: Request, product: Product, folder: Path) -> 
         checkpoint=Checkpoint(origin.source, origin.sha256, origin.layout),
         contract=request.net.contract,
         target=Target(target, request.precision, request.shapes, product.options),
+        rewrites=prepared.rewrites,
         plan={"default": request.precision},
+        quantization=calibration.to_dict() if calibration else None,
         tools={"sttk": __version__, "python": platform.python_version(), **product.tools},
         graph=product.graph,
     )

@@ -44,12 +44,14 @@ class Request:
             8 bits).
         shapes: the inputs that the model is to take.
         options: the rest.
+        calibration: pictures to calibrate int8 on; none: those of the package.
     """
 
     net: StyleNet
     precision: Precision = "fp32"
     shapes: Shapes = SQUARE
     options: Options = field(default_factory=Options)
+    calibration: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -77,11 +79,13 @@ class Exporter(Protocol):
         PRECISIONS: that it can export, its default first.
         KINDS: of shapes that it can export (``Shapes.kind``), its default first.
         OPTIONS: names of the fields of :class:`Options` that it reads.
+        ZERO_POINTS: whether its int8 may have zero points other than 0.
     """
 
     PRECISIONS: tuple[Precision, ...]
     KINDS: tuple[str, ...]
     OPTIONS: tuple[str, ...]
+    ZERO_POINTS: bool
 
     def export(self, request: Request, folder: Path) -> Product:
         """Write the model into ``folder``, which is empty and nobody else's.

@@ -8,13 +8,15 @@ import io
 import logging
 import warnings
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
-from exporters.base import Product, Request
+from exporters.base import Options, Product, Request
+from exporters.onnx_int8 import store_weights_as_int8
 from exporters.simplify import simplify
 from toolkit.contract import Precision
 from toolkit.errors import ExportError, UsageError
@@ -28,9 +30,10 @@ if TYPE_CHECKING:
 else:
     onnx = Lazy("onnx", "onnx")
 
-PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16")
+PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "int8")
 KINDS = ("fixed", "any", "range")
 OPTIONS = ("opset", "simplify")
+ZERO_POINTS = True
 OPSETS = range(18, 24)
 MODEL = "model.onnx"
 _TOOLS = ("torch", "onnx", "onnxscript", "onnxsim", "onnxruntime")
@@ -72,6 +75,15 @@ def graph(request: Request) -> onnx.ModelProto:
     Raises:
         ExportError: see :class:`exporters.base.Exporter`.
     """
+    read = Options(request.options.opset, request.options.simplify)
+    return onnx.load_model_from_string(
+        _built(Request(request.net, request.precision, request.shapes, read))
+    )
+
+
+@lru_cache(maxsize=4)
+def _built(request: Request) -> bytes:
+    """Cached, by what it reads of a request: several targets ask for the same graph."""
     opset = request.options.opset
     if opset not in OPSETS:
         raise UsageError(f"opset {opset}: sttk exports {OPSETS[0]} to {OPSETS[-1]}")
@@ -80,9 +92,12 @@ def graph(request: Request) -> onnx.ModelProto:
     model = _trace(request)
     if request.options.simplify:
         model = simplify(model, _example(request.shapes).numpy(), request.precision)
+    if request.precision == "int8":
+        store_weights_as_int8(model)
     _tidy(model, request)
     _check(model)
-    return model
+    built: bytes = model.SerializeToString()
+    return built
 
 
 def _example(shapes: Shapes) -> Tensor:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from toolkit.errors import ArtifactError, CheckpointError
 from toolkit.manifest import Manifest, find_artifacts, read_manifest
+from toolkit.quantize.calibrate import Calibration
+from toolkit.quantize.fake import fake_quantized
 from toolkit.runtimes import open_model
 from toolkit.runtimes.base import Runner, Settings
 from toolkit.style_net import StyleNet
@@ -49,6 +52,8 @@ def open_artifact(folder: Path) -> OpenArtifact:
 def reference_of(manifest: Manifest) -> StyleNet:
     """The checkpoint that the artifact was exported from, bytes checked.
 
+    Of an int8 artifact, the same net with the same fake quantisers.
+
     Raises:
         ArtifactError: it is gone, or is not the one that was exported.
     """
@@ -59,4 +64,13 @@ def reference_of(manifest: Manifest) -> StyleNet:
         raise ArtifactError(f"the reference is gone: {error}", fix="pass --reference") from error
     if net.origin.sha256 != wanted.sha256:
         raise ArtifactError(f"{wanted.source} has changed since the export", fix="export it again")
-    return net
+    return _quantized(net, manifest.quantization) if manifest.quantization else net
+
+
+def _quantized(net: StyleNet, fields: dict[str, Any]) -> StyleNet:
+    try:
+        return fake_quantized(net, Calibration.from_dict(fields).inputs)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ArtifactError(
+            f"the manifest's quantization is not one of this net's: {error}", fix="export it again"
+        ) from error

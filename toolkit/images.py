@@ -125,8 +125,8 @@ def to_bytes(values: NDArray[Any]) -> Bytes:
     return clipped
 
 
-def to_batch(rgb: Bytes) -> Floats:
-    """(H, W, 3) uint8 -> (1, 3, H, W) float32 in 0..255."""
+def to_batch(rgb: Bytes | Floats) -> Floats:
+    """(H, W, 3) of 0..255 -> (1, 3, H, W) float32 in 0..255."""
     return np.ascontiguousarray(rgb.transpose(2, 0, 1)[None], dtype=np.float32)
 
 

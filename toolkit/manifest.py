@@ -53,6 +53,7 @@ class Manifest:
         files: sha256 of each file that belongs to the artifact, by name.
         rewrites: names of the exact rewrites that were applied.
         plan: precision by block; ``default`` is for the blocks not named.
+        quantization: how an int8 net was quantised (toolkit.quantize.calibrate), or None.
         tools: versions of what made the artifact.
         graph: name of the ONNX file that the model was compiled from, where it is kept beside it.
         parity: the last parity record, or None if there was none.
@@ -67,6 +68,7 @@ class Manifest:
     target: Target
     rewrites: tuple[str, ...] = ()
     plan: dict[str, str] = field(default_factory=dict)
+    quantization: dict[str, Any] | None = None
     tools: dict[str, str] = field(default_factory=dict)
     graph: str | None = None
     parity: dict[str, Any] | None = None

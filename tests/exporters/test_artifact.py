@@ -19,7 +19,7 @@ from toolkit.shapes import Shapes
 class Fake:
     """Writes what it is told to, or fails half-way."""
 
-    PRECISIONS, KINDS, OPTIONS = ("fp32", "fp16"), ("fixed",), ()
+    PRECISIONS, KINDS, OPTIONS, ZERO_POINTS = ("fp32", "fp16"), ("fixed",), (), True
 
     def __init__(self, content=b"model", error=None):
         self.content, self.error = content, error

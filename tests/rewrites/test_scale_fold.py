@@ -133,7 +133,6 @@ def test_every_checkpoint_at_hand(shared):
         folded, scaled = scale_fold(net)
         without = mean_error(as_a_float16_device(net), net)
         with_it = mean_error(as_a_float16_device(folded), net)
-        print(f"{path.name}: {scaled} norms scaled, mean error {without:.3g} -> {with_it:.3g}")
         assert scaled >= 1
         assert without > 5
         assert with_it <= 0.2

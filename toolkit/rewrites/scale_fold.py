@@ -113,7 +113,7 @@ def _observed(
     hooks = [
         module.register_forward_hook(convolved)
         if isinstance(module, _Convolution)
-        else module.register_forward_pre_hook(normed)  # type: ignore[arg-type]
+        else module.register_forward_pre_hook(normed)
         for module in net.modules()
         if isinstance(module, (*_Convolution, nn.InstanceNorm2d))
     ]

@@ -12,6 +12,7 @@ from toolkit.runtimes.base import Check, Runner, Settings
 # Suffix of a model file or package -> the runtime that runs it.
 FILE_RUNTIMES = {
     ".onnx": "toolkit.runtimes.onnxruntime:OnnxRuntimeRunner",
+    ".xml": "toolkit.runtimes.openvino:OpenVinoRunner",
 }
 # Suffix -> what can be told by looking at the file alone: (model) -> Check, ...
 STATIC_CHECKS: dict[str, str] = {}

@@ -1,0 +1,46 @@
+"""OpenVINO IR, ``model.xml`` and ``model.bin``, from the same ONNX graph as the onnx target.
+
+fp16 is the precision of the weights on disk: what the arithmetic is done in is the runtime's choice
+(``--inference-precision``). int8 is the Q/DQ graph, which OpenVINO turns into int8 kernels.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from exporters import onnx
+from exporters.base import Product, Request
+from toolkit.contract import Precision
+from toolkit.errors import ExportError
+from toolkit.lazy import Lazy
+
+if TYPE_CHECKING:
+    import openvino
+else:
+    openvino = Lazy("openvino", "openvino")
+
+PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "int8")
+KINDS = ("fixed", "any", "range")
+OPTIONS = onnx.OPTIONS
+ZERO_POINTS = True
+MODEL = "model.xml"
+
+
+def export(request: Request, folder: Path) -> Product:
+    """See :class:`exporters.base.Exporter`."""
+    tools = {**onnx.tool_versions(), "openvino": openvino.get_version()}
+    in_float = request if request.precision == "int8" else _in_fp32(request)
+    graph = onnx.graph(in_float).SerializeToString()
+    try:
+        model = openvino.Core().read_model(graph)
+        openvino.save_model(model, folder / MODEL, compress_to_fp16=request.precision == "fp16")
+    except RuntimeError as error:
+        raise ExportError(f"OpenVINO: {' '.join(str(error).split())[:300]}") from error
+    options = {"opset": request.options.opset, "simplified": request.options.simplify}
+    return Product(MODEL, tools, options)
+
+
+def _in_fp32(request: Request) -> Request:
+    return dataclasses.replace(request, precision="fp32")

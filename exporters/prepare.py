@@ -1,0 +1,73 @@
+"""What happens to a style net between its checkpoint and its exporter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from toolkit.quantize.calibrate import Calibration, calibrate
+from toolkit.quantize.fake import fake_quantized
+from toolkit.regimes import shipped_photos
+from toolkit.rewrites import scale_fold
+from toolkit.style_net import StyleNet
+
+if TYPE_CHECKING:
+    from exporters.base import Request
+
+# Precisions in which nothing is computed in float16 on any device.
+_WIDE = ("fp32",)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A request whose net is ready to export, and what the manifest should say of that.
+
+    Attributes:
+        request: with the net changed.
+        rewrites: names of the exact rewrites that were applied.
+        calibration: how the net was quantised, or None.
+    """
+
+    request: Request
+    rewrites: tuple[str, ...] = ()
+    calibration: Calibration | None = None
+
+
+def prepare(request: Request, zero_points: bool = True) -> Prepared:
+    """Rewrite and quantise the net as the request's precision asks for.
+
+    Args:
+        request: with the net as it was loaded.
+        zero_points: whether the target's int8 may have them.
+
+    Raises:
+        ExportError: a rewrite is not exact for this net.
+        ImageError: a picture to calibrate on cannot be read.
+    """
+    if request.precision in _WIDE:
+        return Prepared(request)
+    net, rewrites = _rewritten(request.net)
+    if request.precision != "int8":
+        return Prepared(replace(request, net=net), rewrites)
+    calibration = _calibration(net, request.calibration or tuple(shipped_photos()))
+    quantized = _quantized(net, calibration, not zero_points)
+    return Prepared(replace(request, net=quantized), rewrites, calibration)
+
+
+# Cached, by the net's identity: with several targets and sizes, each is asked for again.
+@lru_cache(maxsize=4)
+def _rewritten(net: StyleNet) -> tuple[StyleNet, tuple[str, ...]]:
+    folded, scaled = scale_fold.scale_fold(net)
+    return folded, (scale_fold.NAME,) if scaled else ()
+
+
+@lru_cache(maxsize=4)
+def _calibration(net: StyleNet, files: tuple[Path, ...]) -> Calibration:
+    return calibrate(net, files)
+
+
+@lru_cache(maxsize=4)
+def _quantized(net: StyleNet, calibration: Calibration, symmetric: bool) -> StyleNet:
+    return fake_quantized(net, calibration.inputs, symmetric)

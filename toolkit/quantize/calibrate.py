@@ -1,0 +1,94 @@
+"""What each convolution's input looks like on pictures, and the int8 range that suits it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from toolkit.quantize.affine import PICTURE, Affine, Values, fit
+from toolkit.quantize.pictures import Coverage, pictures
+from toolkit.style_net import StyleNet
+
+# Values kept of one convolution's input on one picture: enough for a histogram.
+_KEPT = 20_000
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """How a net is quantised.
+
+    Attributes:
+        inputs: of each quantised convolution, by its name in the style net.
+        coverage: what it was calibrated on.
+    """
+
+    inputs: dict[str, Affine]
+    coverage: dict[str, int]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        inputs = {name: [affine.scale, affine.zero_point] for name, affine in self.inputs.items()}
+        return {"inputs": inputs, "coverage": self.coverage}
+
+    @classmethod
+    def from_dict(cls, fields: dict[str, Any]) -> Calibration:
+        """The inverse of :meth:`to_dict`. Raises KeyError, TypeError or ValueError."""
+        inputs = {
+            str(name): Affine(float(scale), zero_point)
+            for name, (scale, zero_point) in fields["inputs"].items()
+        }
+        return cls(inputs, dict(fields["coverage"]))
+
+
+def calibrate(net: StyleNet, files: Sequence[Path]) -> Calibration:
+    """Fit the input of every ``nn.Conv2d`` on photographs, and dark, blurred and bright ones.
+
+    Transposed convolutions stay float: no CPU runtime has them in int8.
+    """
+    coverage = Coverage()
+    seen = _observe(net, coverage.counted(pictures(files)))
+    first = next(iter(seen), None)
+    inputs = {
+        name: PICTURE if name == first and _is_picture(values) else fit(np.concatenate(values))
+        for name, values in seen.items()
+    }
+    return Calibration(inputs, coverage.to_dict())
+
+
+def _is_picture(values: list[Values]) -> bool:
+    """Whether a convolution reads the picture itself: whole numbers of 0..255."""
+    every = np.concatenate(values)
+    return bool(every.min() >= 0 and every.max() <= 255 and np.array_equal(every, np.rint(every)))
+
+
+def _observe(net: StyleNet, batches: Iterable[Tensor]) -> dict[str, list[Values]]:
+    """Of each convolution, in the order in which they run, a thinned-out copy of its inputs."""
+    seen: dict[str, list[Values]] = {}
+
+    def watch(name: str) -> Any:
+        def note(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+            values = inputs[0].flatten()
+            kept = values[:: max(1, len(values) // _KEPT)].clone().numpy()
+            seen.setdefault(name, []).append(kept)
+
+        return note
+
+    hooks = [
+        module.register_forward_pre_hook(watch(name))
+        for name, module in net.named_modules()
+        if isinstance(module, nn.Conv2d)
+    ]
+    try:
+        with torch.inference_mode():
+            for batch in batches:
+                net(batch)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return seen

@@ -1,0 +1,85 @@
+"""A style net whose convolutions compute what int8 arithmetic computes, in float."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from toolkit.quantize.affine import HIGHEST, LOWEST, Affine
+from toolkit.style_net import StyleNet
+
+_SMALLEST_SCALE = 1e-12  # of a channel whose weights are all zero
+
+
+class QuantConv(nn.Module):
+    """A convolution with its input and its weights rounded to int8: (B, C, H, W) -> (B, D, H', W').
+
+    The weights have a scale for each output channel and no zero point. The bias stays float: it is
+    added after the sum, and TensorRT takes no other.
+
+    Args:
+        conv: what to quantise; zero padding, if any, is that of the quantised input.
+        affine: of the input.
+        symmetric: have no zero point, for those who take none. The input is shifted instead, by
+            -scale * zero_point, and the bias makes up for it: the same numbers.
+    """
+
+    scales: Tensor
+    zeros: Tensor
+
+    def __init__(self, conv: nn.Conv2d, affine: Affine, symmetric: bool = False) -> None:
+        super().__init__()
+        self.conv = conv
+        self.scale, self.zero_point, self.shift = affine.scale, affine.zero_point, 0.0
+        scales = conv.weight.abs().amax((1, 2, 3)).div(HIGHEST).clamp_min(_SMALLEST_SCALE)
+        self.register_buffer("scales", scales)
+        self.register_buffer("zeros", torch.zeros_like(scales, dtype=torch.int32))
+        if symmetric and affine.zero_point:
+            self._have_no_zero_point(affine)
+
+    def _have_no_zero_point(self, affine: Affine) -> None:
+        if any(self.conv.padding):
+            raise ValueError("zeros would be padded that stand for something else")
+        self.zero_point, self.shift = 0, -affine.scale * affine.zero_point
+        bias = self.conv.bias if self.conv.bias is not None else torch.zeros_like(self.scales)
+        made_up = bias + self.shift * self._weight().sum((1, 2, 3))
+        self.conv.bias = nn.Parameter(made_up, requires_grad=False)
+
+    def _weight(self) -> Tensor:
+        return torch.fake_quantize_per_channel_affine(
+            self.conv.weight, self.scales, self.zeros, 0, LOWEST, HIGHEST
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """See the class."""
+        if self.shift:
+            x = x - self.shift
+        x = torch.fake_quantize_per_tensor_affine(x, self.scale, self.zero_point, LOWEST, HIGHEST)
+        conv = self.conv
+        return F.conv2d(
+            x, self._weight(), conv.bias, conv.stride, conv.padding, conv.dilation, conv.groups
+        )
+
+
+def fake_quantized(
+    net: StyleNet, inputs: Mapping[str, Affine], symmetric: bool = False
+) -> StyleNet:
+    """``net`` with the convolutions named in ``inputs`` quantised.
+
+    Raises:
+        ValueError: a name that is no convolution of the net's.
+    """
+    quantized = copy.deepcopy(net)
+    modules = dict(quantized.named_modules())
+    for name, affine in inputs.items():
+        conv = modules.get(name)
+        if not isinstance(conv, nn.Conv2d):
+            raise ValueError(  # noqa: TRY004 (it is the name that is wrong)
+                f"{name} is no convolution of {net.origin.name}"
+            )
+        quantized.set_submodule(name, QuantConv(conv, affine, symmetric))
+    return quantized.requires_grad_(False).eval()

@@ -1,0 +1,73 @@
+"""Pictures to calibrate on: as they are, and as cameras spoil them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageFilter, ImageOps
+from torch import Tensor
+
+from toolkit.images import Bytes, Floats, read_image, to_batch
+
+_SIZE = (256, 256)
+_BLUR = 4.0  # radius in pixels
+# Means of 0..255, and the mean step between neighbouring pixels: a photograph in focus has 5 to 20.
+_DARK, _BRIGHT, _BLURRED = 64.0, 192.0, 2.5
+
+Spoil = Callable[[Bytes], Floats]
+
+
+def _float(rgb: Bytes) -> Floats:
+    return rgb.astype(np.float32)
+
+
+def _blurred(rgb: Bytes) -> Floats:
+    return np.array(Image.fromarray(rgb).filter(ImageFilter.GaussianBlur(_BLUR)), np.float32)
+
+
+# An instance norm turns each of these back to its own range, but for what rounding has lost: that
+# is what a calibration on good photographs alone never sees.
+SPOILS: tuple[Spoil, ...] = (
+    _float,
+    _blurred,
+    lambda rgb: np.rint(_float(rgb) / 16),  # dark
+    lambda rgb: np.rint(255 - (255 - _float(rgb)) / 4),  # bright
+    lambda rgb: np.rint((_float(rgb) - 128) / 8 + 128),  # of low contrast
+)
+
+
+def pictures(files: Sequence[Path]) -> Iterator[Tensor]:
+    """Each picture in each way, (1, 3, 256, 256) in 0..255."""
+    for file in files:
+        fitted = ImageOps.fit(Image.fromarray(read_image(file).rgb), _SIZE)
+        for spoil in SPOILS:
+            yield torch.from_numpy(to_batch(spoil(np.array(fitted))))
+
+
+@dataclass
+class Coverage:
+    """How many of the pictures seen are of a kind; one may be of several."""
+
+    pictures: int = 0
+    dark: int = 0
+    bright: int = 0
+    blurred: int = 0
+
+    def counted(self, batches: Iterable[Tensor]) -> Iterator[Tensor]:
+        """The same batches, counted as they pass."""
+        for batch in batches:
+            mean = batch.mean().item()
+            step = batch.diff(dim=3).abs().mean().item()
+            self.pictures += len(batch)
+            self.dark += mean < _DARK
+            self.bright += mean > _BRIGHT
+            self.blurred += step < _BLURRED
+            yield batch
+
+    def to_dict(self) -> dict[str, int]:
+        """As plain JSON values."""
+        return asdict(self)

@@ -1,0 +1,117 @@
+"""OpenVINO on the CPU."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from toolkit.errors import ArtifactError, NotRunError, RunError
+from toolkit.images import Floats
+from toolkit.lazy import Lazy
+from toolkit.runtimes.base import Settings
+from toolkit.shapes import Shapes
+
+if TYPE_CHECKING:
+    import openvino
+else:
+    openvino = Lazy("openvino", "openvino")
+
+# What --inference-precision calls it -> what the CPU plugin lists among its capabilities.
+_CAPABILITIES = {"f32": "FP32", "bf16": "BF16", "f16": "FP16"}
+# OpenVINO itself picks bf16 where the CPU is faster with it; nobody asked for that.
+_DEFAULT = "f32"
+_DEVICE = "CPU"
+
+
+class OpenVinoRunner:
+    """Runs a style net's IR: one float32 input (B, 3, H, W), one output like it.
+
+    Raises:
+        MissingExtraError: openvino is not installed.
+        ArtifactError: the file is not an IR that it can load, or not a style net.
+        NotRunError: this CPU does not compute in the precision asked for.
+    """
+
+    name = "openvino"
+    notes: tuple[str, ...] = ()
+
+    def __init__(self, model: Path, settings: Settings | None = None) -> None:
+        precision = (settings and settings.inference_precision) or _DEFAULT
+        core = openvino.Core()
+        _check_capable(core, precision)
+        network = _read(core, model)
+        self.takes = _takes(model, network)
+        if precision != _DEFAULT:
+            self.notes = (f"the arithmetic was done in {precision}",)
+        hints = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY"}
+        self._request = core.compile_model(network, _DEVICE, hints).create_infer_request()
+
+    def run(self, batch: Floats) -> Floats:
+        """See :class:`toolkit.runtimes.base.Runner`."""
+        try:
+            output = self._request.infer({0: batch})[0]
+        except RuntimeError as error:
+            raise RunError(f"OpenVINO: {_brief(error)}") from error
+        return np.array(output, dtype=np.float32)  # a copy: the next run overwrites it
+
+
+def _check_capable(core: openvino.Core, precision: str) -> None:
+    if _CAPABILITIES[precision] not in core.get_property(_DEVICE, "OPTIMIZATION_CAPABILITIES"):
+        raise NotRunError(
+            f"not run: this CPU has no {precision} arithmetic in OpenVINO",
+            fix="pass --inference-precision f32",
+        )
+
+
+def _read(core: openvino.Core, model: Path) -> openvino.Model:
+    try:
+        return core.read_model(model)
+    except RuntimeError as error:
+        raise ArtifactError(f"{model}: OpenVINO cannot load it: {_brief(error)}") from error
+
+
+def _takes(model: Path, network: openvino.Model) -> Shapes:
+    inputs, outputs = network.inputs, network.outputs
+    shape = inputs[0].partial_shape if len(inputs) == len(outputs) == 1 else []
+    axes = [None if axis.is_dynamic else axis.get_length() for axis in shape]
+    if len(axes) != 4 or axes[1] != 3 or inputs[0].element_type.to_string() != "f32":
+        raise ArtifactError(f"{model}: not a style net with one float (B, 3, H, W) input")
+    batch, _, height, width = axes
+    if (height is None) != (width is None):
+        raise ArtifactError(f"{model}: one side of its input is fixed and the other free: {shape}")
+    return Shapes(((height, width),) if height and width else (), batch=batch)
+
+
+def _brief(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]
+
+
+def describe(model: Path) -> dict[str, Any]:
+    """Inputs, outputs, operations and precisions of an IR, for ``sttk inspect``."""
+    network = _read(openvino.Core(), model)
+    operations: dict[str, int] = {}
+    weights: dict[str, int] = {}
+    for operation in network.get_ordered_ops():
+        kind = operation.get_type_name()
+        operations[kind] = operations.get(kind, 0) + 1
+        if kind == "Constant":
+            values = operation.output(0)
+            name = values.element_type.to_string()
+            weights[name] = weights.get(name, 0) + int(np.prod(list(values.shape)))
+    return {
+        "format": "OpenVINO IR",
+        "inputs": [_described(port) for port in network.inputs],
+        "outputs": [_described(port) for port in network.outputs],
+        "constants by type": weights,
+        "operations": dict(sorted(operations.items())),
+    }
+
+
+def _described(port: Any) -> dict[str, Any]:
+    return {
+        "name": port.any_name,
+        "shape": str(port.partial_shape),
+        "type": port.element_type.to_string(),
+    }
