@@ -7,6 +7,7 @@ fp16 is the precision of the weights on disk: what the arithmetic is done in is 
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,11 +36,20 @@ def export(request: Request, folder: Path) -> Product:
     graph = onnx.graph(in_float).SerializeToString()
     try:
         model = openvino.Core().read_model(graph)
+        _rename(model)
         openvino.save_model(model, folder / MODEL, compress_to_fp16=request.precision == "fp16")
     except RuntimeError as error:
         raise ExportError(f"OpenVINO: {' '.join(str(error).split())[:300]}") from error
     options = {"opset": request.options.opset, "simplified": request.options.simplify}
     return Product(MODEL, tools, options)
+
+
+def _rename(model: openvino.Model) -> None:
+    """Number what OpenVINO named by itself from 0: it counts on through the life of a process."""
+    for index, operation in enumerate(model.get_ordered_ops()):
+        kind = operation.get_type_name()
+        if re.fullmatch(rf"{kind}_\d+", operation.get_friendly_name()):
+            operation.set_friendly_name(f"{kind}_{index}")
 
 
 def _in_fp32(request: Request) -> Request:

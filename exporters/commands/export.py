@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from exporters.base import Options, Request
     from toolkit.contract import Precision
     from toolkit.shapes import Shapes, Size
+    from toolkit.style_net import StyleNet
 
 _ALL = "all"
 # In beta; asked for by name alone.
@@ -47,6 +48,11 @@ _NOT_IN_ALL = ("coreai",)
 @click.option("--max-size", type=SIZE, help="and its largest.")
 @click.option(
     "--precision", type=click.Choice(PRECISIONS), help="Of the model.  [default: the target's]"
+)
+@click.option(
+    "--calib",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="int8: folder of photographs to calibrate on.  [default: the package's]",
 )
 @click.option("--half", is_flag=True, help="The same as --precision fp16.")
 @click.option("--opset", type=int, default=18, show_default=True, help="ONNX opset.")
@@ -96,6 +102,7 @@ def export(
     max_size: Size | None,
     precision: Precision | None,
     half: bool,
+    calib: Path | None,
     output: Path,
     as_json: bool,
     **options: Any,
@@ -115,8 +122,9 @@ def export(
     _check_options(context, named)
     net = styles.find(style or styles.DEFAULT)
     wanted: Precision | None = "fp16" if half else precision
+    pictures = _pictures(calib, wanted)
     jobs = [
-        (target, _request(target, net, wanted, shapes, Options(**options)))
+        (target, _request(target, net, wanted, shapes, Options(**options), pictures))
         for target in named
         for shapes in ways
     ]
@@ -182,13 +190,31 @@ def _check_options(context: click.Context, targets: list[str]) -> None:
             raise UsageError(f"{flags[name]} is not an option of {', '.join(targets)}")
 
 
+def _pictures(folder: Path | None, precision: str | None) -> tuple[Path, ...]:
+    """What to calibrate on; none: the package's own."""
+    from toolkit.images import list_images
+
+    if folder is None:
+        return ()
+    if precision != "int8":
+        raise UsageError("--calib is for --precision int8")
+    if not (files := list_images(folder)):
+        raise UsageError(f"{folder}: no pictures in it")
+    return tuple(files)
+
+
 def _request(
-    target: str, net: Any, precision: Precision | None, shapes: Shapes, options: Options
+    target: str,
+    net: StyleNet,
+    precision: Precision | None,
+    shapes: Shapes,
+    options: Options,
+    pictures: tuple[Path, ...],
 ) -> Request:
     from exporters import exporter
     from exporters.base import Request
 
-    return Request(net, precision or exporter(target).PRECISIONS[0], shapes, options)
+    return Request(net, precision or exporter(target).PRECISIONS[0], shapes, options, pictures)
 
 
 def _export(jobs: list[tuple[str, Request]], root: Path) -> Iterator[Path | SttkError]:
@@ -229,14 +255,23 @@ def _report(folders: list[Path], as_json: bool) -> None:
         return
     for fact in facts:
         click.echo(f"{fact['artifact']}: {fact['model']}, {fact['bytes'] / 1e6:.1f} MB")
+        if seen := fact["calibration"]:
+            kinds = ", ".join(f"{seen[kind]} {kind}" for kind in ("dark", "bright", "blurred"))
+            click.echo(f"  calibrated on {seen['pictures']} pictures, {kinds}")
     if folders:
         click.echo("next: sttk parity " + " ".join(str(folder) for folder in folders))
 
 
 def _facts(folder: Path) -> dict[str, Any]:
-    from toolkit.files import size_of
     from toolkit.manifest import read_manifest
 
     manifest = read_manifest(folder)
-    size = size_of(folder / manifest.model)
-    return {"artifact": str(folder), "model": manifest.model, "bytes": size}
+    beside = (manifest.graph, "README.md")
+    size = sum((folder / name).stat().st_size for name in manifest.files if name not in beside)
+    coverage = manifest.quantization["coverage"] if manifest.quantization else None
+    return {
+        "artifact": str(folder),
+        "model": manifest.model,
+        "bytes": size,
+        "calibration": coverage,
+    }

@@ -47,7 +47,7 @@ def fit(values: Values) -> Affine:
     if largest == 0.0:
         return Affine(1.0, 0)
     unsigned = bool(values.min() >= 0)
-    counts, edges = np.histogram(values, bins=_BINS)
+    counts, edges = np.histogram(values.astype(np.float64), bins=_BINS)
     centres = (edges[:-1] + edges[1:]) / 2
     candidates = [_affine(largest * float(end), unsigned) for end in _ENDS]
     return min(candidates, key=lambda affine: _squared_error(affine, centres, counts))

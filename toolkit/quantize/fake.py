@@ -14,6 +14,17 @@ from toolkit.style_net import StyleNet
 
 _SMALLEST_SCALE = 1e-12  # of a channel whose weights are all zero
 
+# torch.export asks what shape comes out where a size is free, and torch 2.13 does not know it of
+# this operation.
+_ATEN = torch.library.Library("aten", "IMPL")
+
+
+def _shape_of_fake_quantize(x: Tensor, *_: object) -> tuple[Tensor, Tensor]:
+    return torch.empty_like(x), torch.empty_like(x, dtype=torch.bool)
+
+
+_ATEN.impl("fake_quantize_per_tensor_affine_cachemask", _shape_of_fake_quantize, "Meta")
+
 
 class QuantConv(nn.Module):
     """A convolution with its input and its weights rounded to int8: (B, C, H, W) -> (B, D, H', W').
