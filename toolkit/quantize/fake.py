@@ -16,14 +16,16 @@ _SMALLEST_SCALE = 1e-12  # of a channel whose weights are all zero
 
 # torch.export asks what shape comes out where a size is free, and torch 2.13 does not know it of
 # this operation.
-_ATEN = torch.library.Library("aten", "IMPL")
+_ATEN = torch.library.Library("aten", "IMPL")  # type: ignore[no-untyped-call]
 
 
 def _shape_of_fake_quantize(x: Tensor, *_: object) -> tuple[Tensor, Tensor]:
     return torch.empty_like(x), torch.empty_like(x, dtype=torch.bool)
 
 
-_ATEN.impl("fake_quantize_per_tensor_affine_cachemask", _shape_of_fake_quantize, "Meta")
+_ATEN.impl(  # type: ignore[no-untyped-call]
+    "fake_quantize_per_tensor_affine_cachemask", _shape_of_fake_quantize, "Meta"
+)
 
 
 class QuantConv(nn.Module):
