@@ -18,7 +18,7 @@ class Options:
     """What else an exporter can be told; each says in ``OPTIONS`` which of these it reads.
 
     Attributes:
-        opset: ONNX opset, for the targets that go through ONNX.
+        opset: ONNX opset, for the targets that go through ONNX; None: 18, of fp8 21.
         simplify: simplify the graph, checked against the unsimplified one.
         compute_capabilities: GPUs that an engine is built for, such as ``8.6``; none: portable.
         deployment_target: oldest system that a Core ML package is for, such as ``iOS16``.
@@ -26,7 +26,7 @@ class Options:
         tensor_io: arrays in and out of a Core ML package, rather than images.
     """
 
-    opset: int = 18
+    opset: int | None = None
     simplify: bool = True
     compute_capabilities: tuple[str, ...] = ()
     deployment_target: str = "iOS16"

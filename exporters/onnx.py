@@ -35,6 +35,7 @@ KINDS = ("fixed", "any", "range")
 OPTIONS = ("opset", "simplify")
 ZERO_POINTS = True
 OPSETS = range(18, 24)
+_FP8_OPSET = 21
 MODEL = "model.onnx"
 _TOOLS = ("torch", "onnx", "onnxscript", "onnxsim", "onnxruntime")
 INPUT, OUTPUT = "image", "stylized"
@@ -60,13 +61,22 @@ def export(request: Request, folder: Path) -> Product:
     """See :class:`exporters.base.Exporter`."""
     tools = tool_versions()
     onnx.save_model(graph(request), folder / MODEL)
-    options = {"opset": request.options.opset, "simplified": request.options.simplify}
-    return Product(MODEL, tools, options)
+    return Product(MODEL, tools, graph_options(request))
 
 
 def tool_versions() -> dict[str, str]:
     """Of what makes the graph. Raises MissingExtraError."""
     return versions("onnx", *_TOOLS)
+
+
+def graph_options(request: Request) -> dict[str, Any]:
+    """How the graph is made, for the manifest."""
+    return {"opset": _opset(request), "simplified": request.options.simplify}
+
+
+def _opset(request: Request) -> int:
+    default = _FP8_OPSET if request.precision == "fp8" else OPSETS[0]
+    return default if request.options.opset is None else request.options.opset
 
 
 def graph(request: Request) -> onnx.ModelProto:
@@ -75,7 +85,7 @@ def graph(request: Request) -> onnx.ModelProto:
     Raises:
         ExportError: see :class:`exporters.base.Exporter`.
     """
-    read = Options(request.options.opset, request.options.simplify)
+    read = Options(_opset(request), request.options.simplify)
     return onnx.load_model_from_string(
         _built(Request(request.net, request.precision, request.shapes, read))
     )
@@ -84,9 +94,11 @@ def graph(request: Request) -> onnx.ModelProto:
 @lru_cache(maxsize=4)
 def _built(request: Request) -> bytes:
     """Cached, by what it reads of a request: several targets ask for the same graph."""
-    opset = request.options.opset
-    if opset not in OPSETS:
-        raise UsageError(f"opset {opset}: sttk exports {OPSETS[0]} to {OPSETS[-1]}")
+    opset, least = _opset(request), _FP8_OPSET if request.precision == "fp8" else OPSETS[0]
+    if opset not in OPSETS or opset < least:
+        raise UsageError(
+            f"opset {opset}: sttk exports {request.precision} in {least} to {OPSETS[-1]}"
+        )
     if request.shapes.only:
         check_fits(*request.shapes.only)
     model = _trace(request)
@@ -120,11 +132,12 @@ def _trace(request: Request) -> onnx.ModelProto:
                 net.eval(),
                 (_example(request.shapes),),
                 dynamo=True,
-                opset_version=request.options.opset,
+                opset_version=_opset(request),
                 dynamic_shapes=dynamic,
                 input_names=[INPUT],
                 output_names=[OUTPUT],
                 external_data=False,
+                custom_translation_table=_translations(),
                 verbose=False,
             )
     # torch.onnx raises what its many parts raise; whatever it is, the export failed.
@@ -133,6 +146,19 @@ def _trace(request: Request) -> onnx.ModelProto:
     if program is None:
         raise ExportError("torch.onnx.export gave no program")
     return program.model_proto
+
+
+def _translations() -> dict[Any, Any]:
+    """Sttk's own torch operations, as ONNX has them."""
+    from onnxscript import opset19 as op  # noqa: PLC0415 (optional, and slow to import)
+
+    def fake_float8(x: Any, scale: Any, axis: int) -> Any:
+        zeros = op.Mul(scale, op.Constant(value_float=0.0))  # as many as there are scales
+        zeros = op.Cast(zeros, to=onnx.TensorProto.FLOAT8E4M3FN)
+        quantized = op.QuantizeLinear(x, scale, zeros, axis=axis)
+        return op.DequantizeLinear(quantized, scale, zeros, axis=axis)
+
+    return {torch.ops.sttk.fake_float8.default: fake_float8}
 
 
 def _free_axes(shapes: Shapes) -> tuple[int, ...]:

@@ -40,8 +40,7 @@ def export(request: Request, folder: Path) -> Product:
         openvino.save_model(model, folder / MODEL, compress_to_fp16=request.precision == "fp16")
     except RuntimeError as error:
         raise ExportError(f"OpenVINO: {' '.join(str(error).split())[:300]}") from error
-    options = {"opset": request.options.opset, "simplified": request.options.simplify}
-    return Product(MODEL, tools, options)
+    return Product(MODEL, tools, onnx.graph_options(request))
 
 
 def _rename(model: openvino.Model) -> None:

@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from toolkit.quantize.calibrate import Calibration, calibrate
+from toolkit.quantize.calibrate import Calibration, Format, calibrate
 from toolkit.quantize.fake import fake_quantized
 from toolkit.regimes import shipped_photos
 from toolkit.rewrites import scale_fold
@@ -49,9 +49,10 @@ def prepare(request: Request, zero_points: bool = True) -> Prepared:
     if request.precision in _WIDE:
         return Prepared(request)
     net, rewrites = _rewritten(request.net)
-    if request.precision != "int8":
+    if request.precision not in ("int8", "fp8"):
         return Prepared(replace(request, net=net), rewrites)
-    calibration = _calibration(net, request.calibration or tuple(shipped_photos()))
+    pictures = request.calibration or tuple(shipped_photos())
+    calibration = _calibration(net, pictures, request.precision)
     quantized = _quantized(net, calibration, not zero_points)
     return Prepared(replace(request, net=quantized), rewrites, calibration)
 
@@ -64,10 +65,10 @@ def _rewritten(net: StyleNet) -> tuple[StyleNet, tuple[str, ...]]:
 
 
 @lru_cache(maxsize=4)
-def _calibration(net: StyleNet, files: tuple[Path, ...]) -> Calibration:
-    return calibrate(net, files)
+def _calibration(net: StyleNet, files: tuple[Path, ...], to: Format) -> Calibration:
+    return calibrate(net, files, to)
 
 
 @lru_cache(maxsize=4)
 def _quantized(net: StyleNet, calibration: Calibration, symmetric: bool) -> StyleNet:
-    return fake_quantized(net, calibration.inputs, symmetric)
+    return fake_quantized(net, calibration, symmetric)

@@ -21,7 +21,7 @@ else:
 _CHECKS = 1
 # Of 255. onnxsim's own 1e-5 is meant for outputs near 1: merging a Slice into the convolution
 # before it reorders sums by more than that, and float16 by as much as its own rounding.
-_LARGEST_ERROR = {"fp32": 0.01, "fp16": 4.0, "int8": 4.0}
+_LARGEST_ERROR = {"fp32": 0.01, "fp16": 4.0, "int8": 4.0, "fp8": 4.0}
 
 
 def simplify(model: onnx.ModelProto, example: Floats, precision: Precision) -> onnx.ModelProto:

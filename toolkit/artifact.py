@@ -69,7 +69,7 @@ def reference_of(manifest: Manifest) -> StyleNet:
 
 def _quantized(net: StyleNet, fields: dict[str, Any]) -> StyleNet:
     try:
-        return fake_quantized(net, Calibration.from_dict(fields).inputs)
+        return fake_quantized(net, Calibration.from_dict(fields))
     except (KeyError, TypeError, ValueError) as error:
         raise ArtifactError(
             f"the manifest's quantization is not one of this net's: {error}", fix="export it again"

@@ -52,10 +52,10 @@ _NOT_IN_ALL = ("coreai",)
 @click.option(
     "--calib",
     type=click.Path(path_type=Path, file_okay=False),
-    help="int8: folder of photographs to calibrate on.  [default: the package's]",
+    help="int8, fp8: folder of photographs to calibrate on.  [default: the package's]",
 )
 @click.option("--half", is_flag=True, help="The same as --precision fp16.")
-@click.option("--opset", type=int, default=18, show_default=True, help="ONNX opset.")
+@click.option("--opset", type=int, help="ONNX opset.  [default: 18; fp8: 21]")
 @click.option(
     "--simplify/--no-simplify", default=True, show_default=True, help="Run onnxsim, checked."
 )
@@ -196,8 +196,8 @@ def _pictures(folder: Path | None, precision: str | None) -> tuple[Path, ...]:
 
     if folder is None:
         return ()
-    if precision != "int8":
-        raise UsageError("--calib is for --precision int8")
+    if precision not in ("int8", "fp8"):
+        raise UsageError("--calib is for --precision int8 and fp8")
     if not (files := list_images(folder)):
         raise UsageError(f"{folder}: no pictures in it")
     return tuple(files)

@@ -82,7 +82,7 @@ def test_parity_of_changed_bytes_is_refused(sttk, checkpoint, photo):
         (["export", "--size", "99999"], "sides are 1 to"),
         (["export", "--size", "64", "--dynamic"], "give one of them"),
         (["export", "--half", "--precision", "fp32"], "--half is --precision fp16"),
-        (["export", "--opset", "7"], "sttk exports 18 to 23"),
+        (["export", "--opset", "7"], "sttk exports fp32 in 18 to 23"),
         (["export", "--target", "abacus"], "is not one of 'onnx'"),
         (["parity", "none.onnx"], "no such file or folder"),
         (["parity", "."], "no artifact at or below it"),

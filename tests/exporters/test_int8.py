@@ -55,7 +55,7 @@ def test_a_manifest_with_another_nets_quantisers(artifact):
 
     manifest = read_manifest(artifact)
     broken = dataclasses.replace(
-        manifest, quantization={"inputs": {"net.other": [1.0, 0]}, "coverage": {}}
+        manifest, quantization={"format": "int8", "inputs": {"net.other": [1.0, 0]}, "coverage": {}}
     )
     with pytest.raises(ArtifactError, match="not one of this net's"):
         reference_of(broken)
@@ -77,7 +77,7 @@ def test_calibrated_on_ones_own_pictures(sttk, checkpoint, photo, tmp_path):
 def test_calibration_asked_for_in_vain(sttk, checkpoint, photo, tmp_path):
     result = sttk("export", checkpoint, "--calib", photo.parent, "-o", tmp_path)
     assert result.exit_code == 2
-    assert "--calib is for --precision int8" in result.stderr
+    assert "--calib is for --precision int8 and fp8" in result.stderr
     (tmp_path / "empty").mkdir()
     result = sttk("export", checkpoint, "--calib", tmp_path / "empty", "--precision", "int8")
     assert result.exit_code == 2

@@ -68,7 +68,7 @@ def test_every_convolution_is_calibrated_and_the_first_reads_the_picture(net, ca
 
 
 def test_the_quantised_net_is_near_the_float_one(net, calibration, photo):
-    quantized = fake_quantized(net, calibration.inputs)
+    quantized = fake_quantized(net, calibration)
     with torch.inference_mode():
         for batch in pictures([photo]):
             error = (quantized(batch) - net(batch)).abs().mean()
@@ -76,13 +76,13 @@ def test_the_quantised_net_is_near_the_float_one(net, calibration, photo):
 
 
 def test_the_net_handed_in_is_not_changed(net, calibration):
-    fake_quantized(net, calibration.inputs)
+    fake_quantized(net, calibration)
     assert not any(isinstance(module, QuantConv) for module in net.modules())
 
 
 def test_a_name_that_is_no_convolution(net):
     with pytest.raises(ValueError, match=r"net.norm1 is no convolution"):
-        fake_quantized(net, {"net.norm1": PICTURE})
+        fake_quantized(net, Calibration("int8", {"net.norm1": PICTURE}, {}))
 
 
 def test_coverage_counts_what_the_pictures_are():

@@ -33,4 +33,5 @@ LIMITS = {
     "fp32": Limits(largest=0.05, psnr=90.0),
     "fp16": Limits(largest=6.0, psnr=60.0),
     "int8": Limits(largest=255.0, psnr=28.0),
+    "fp8": Limits(largest=255.0, psnr=28.0),
 }

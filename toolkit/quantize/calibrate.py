@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from toolkit.quantize import float8
 from toolkit.quantize.affine import PICTURE, Affine, Values, fit
 from toolkit.quantize.pictures import Coverage, pictures
 from toolkit.style_net import StyleNet
 
+Format = Literal["int8", "fp8"]
 # Values kept of one convolution's input on one picture: enough for a histogram.
 _KEPT = 20_000
 
@@ -24,17 +26,19 @@ class Calibration:
     """How a net is quantised.
 
     Attributes:
+        format: ``int8`` or ``fp8``.
         inputs: of each quantised convolution, by its name in the style net.
         coverage: what it was calibrated on.
     """
 
+    format: Format
     inputs: dict[str, Affine]
     coverage: dict[str, int]
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values."""
         inputs = {name: [affine.scale, affine.zero_point] for name, affine in self.inputs.items()}
-        return {"inputs": inputs, "coverage": self.coverage}
+        return {"format": self.format, "inputs": inputs, "coverage": self.coverage}
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> Calibration:
@@ -43,22 +47,27 @@ class Calibration:
             str(name): Affine(float(scale), zero_point)
             for name, (scale, zero_point) in fields["inputs"].items()
         }
-        return cls(inputs, dict(fields["coverage"]))
+        if fields["format"] not in get_args(Format):
+            raise ValueError(f"format {fields['format']!r}")
+        return cls(fields["format"], inputs, dict(fields["coverage"]))
 
 
-def calibrate(net: StyleNet, files: Sequence[Path]) -> Calibration:
+def calibrate(net: StyleNet, files: Sequence[Path], to: Format = "int8") -> Calibration:
     """Fit the input of every ``nn.Conv2d`` on photographs, and dark, blurred and bright ones.
 
     Transposed convolutions stay float: no CPU runtime has them in int8.
     """
     coverage = Coverage()
     seen = _observe(net, coverage.counted(pictures(files)))
+    if to == "fp8":
+        inputs = {name: float8.fit(np.concatenate(values)) for name, values in seen.items()}
+        return Calibration(to, inputs, coverage.to_dict())
     first = next(iter(seen), None)
     inputs = {
         name: PICTURE if name == first and _is_picture(values) else fit(np.concatenate(values))
         for name, values in seen.items()
     }
-    return Calibration(inputs, coverage.to_dict())
+    return Calibration(to, inputs, coverage.to_dict())
 
 
 def _is_picture(values: list[Values]) -> bool:

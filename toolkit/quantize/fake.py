@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from toolkit.quantize.affine import HIGHEST, LOWEST, Affine
+from toolkit.quantize.calibrate import Calibration
+from toolkit.quantize.float8 import Float8Conv
 from toolkit.style_net import StyleNet
 
 _SMALLEST_SCALE = 1e-12  # of a channel whose weights are all zero
@@ -78,21 +79,22 @@ class QuantConv(nn.Module):
         )
 
 
-def fake_quantized(
-    net: StyleNet, inputs: Mapping[str, Affine], symmetric: bool = False
-) -> StyleNet:
-    """``net`` with the convolutions named in ``inputs`` quantised.
+def fake_quantized(net: StyleNet, calibration: Calibration, symmetric: bool = False) -> StyleNet:
+    """``net`` with the convolutions that ``calibration`` names quantised.
 
     Raises:
         ValueError: a name that is no convolution of the net's.
     """
     quantized = copy.deepcopy(net)
     modules = dict(quantized.named_modules())
-    for name, affine in inputs.items():
+    for name, affine in calibration.inputs.items():
         conv = modules.get(name)
         if not isinstance(conv, nn.Conv2d):
             raise ValueError(  # noqa: TRY004 (it is the name that is wrong)
                 f"{name} is no convolution of {net.origin.name}"
             )
-        quantized.set_submodule(name, QuantConv(conv, affine, symmetric))
+        if calibration.format == "fp8":
+            quantized.set_submodule(name, Float8Conv(conv, affine))
+        else:
+            quantized.set_submodule(name, QuantConv(conv, affine, symmetric))
     return quantized.requires_grad_(False).eval()
