@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import shutil
 import tempfile
@@ -14,9 +13,10 @@ from exporters import check, exporter
 from exporters.base import Product, Request
 from exporters.prepare import Prepared, prepare
 from toolkit import __version__
-from toolkit.errors import ExportError
+from toolkit.errors import ArtifactError, ExportError
 from toolkit.files import sha256
-from toolkit.manifest import Checkpoint, Manifest, Target, artifact_source
+from toolkit.folders import put_in_place, sweep, work_folder
+from toolkit.manifest import Checkpoint, Manifest, Target, artifact_source, read_manifest
 
 
 def folder_name(target: str, request: Request) -> str:
@@ -35,19 +35,18 @@ def make_artifact(target: str, request: Request, root: Path) -> Path:
     chosen = exporter(target)
     check(target, chosen, request)
     final = root / request.net.origin.name / folder_name(target, request)
-    _check_replaceable(final, request)
     try:
-        final.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(final.parent)
-        work = Path(tempfile.mkdtemp(dir=final.parent, prefix=f".{final.name}.{os.getpid()}."))
+        sweep(final.parent, _is_whole)
+        work = work_folder(final)
     except OSError as error:
         raise ExportError(f"{root}: cannot be written: {error}") from error
     try:
+        _check_replaceable(final, request)
         prepared = prepare(request, chosen.ZERO_POINTS)
         product = chosen.export(prepared.request, work)
         _manifest(target, prepared, product, work).write(work)
         work.chmod(0o755)
-        _swap(work, final)
+        put_in_place(work, final)
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return final
@@ -84,49 +83,22 @@ def _files(folder: Path) -> dict[str, str]:
     return {path.relative_to(folder).as_posix(): sha256(path) for path in files}
 
 
-def _sweep(folder: Path) -> None:
-    """Remove the work folders, ``.NAME.PID.RANDOM``, that killed exports left behind."""
-    for left in folder.glob(".*.*.*"):
-        pid = left.name.split(".")[-2]
-        if left.is_dir() and not left.is_symlink() and pid.isdecimal() and not _runs(int(pid)):
-            shutil.rmtree(left, ignore_errors=True)
-
-
-def _runs(pid: int) -> bool:
-    if os.name != "posix":
-        return True  # elsewhere, asking would end the process
+def _is_whole(folder: Path) -> bool:
     try:
-        os.kill(pid, 0)  # signal 0 asks only
-    except ProcessLookupError:
+        read_manifest(folder)
+    except ArtifactError:
         return False
-    except (OSError, OverflowError):
-        return True  # another user's, or no process number: not ours to judge
     return True
 
 
 def _check_replaceable(final: Path, request: Request) -> None:
-    """What is there may be replaced if it is an artifact of the same checkpoint's name."""
-    if not final.exists():
-        return
+    """What is there may be replaced if it is an artifact of the same checkpoint."""
     source = artifact_source(final)
-    if source is None:
+    if source is None and final.exists():
+        source = artifact_source(final)  # another export may have put it there just now
+    if source is None and final.exists():
         raise ExportError(f"{final} is there and is no artifact", fix="move it or pass -o")
-    if source != request.net.origin.source:
+    if source not in (None, request.net.origin.source):
         raise ExportError(
             f"{final} is of another checkpoint, {source}", fix="move it or pass another -o"
         )
-
-
-def _swap(work: Path, final: Path) -> None:
-    """Rename ``work`` to ``final``; an old ``final`` goes to ``work``'s name, to be removed."""
-    if not final.exists():
-        work.rename(final)
-        return
-    old = Path(tempfile.mkdtemp(dir=final.parent, prefix=f".{final.name}.{os.getpid()}."))
-    final.replace(old)
-    try:
-        work.rename(final)
-    except BaseException:
-        old.replace(final)
-        raise
-    shutil.rmtree(old, ignore_errors=True)

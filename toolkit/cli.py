@@ -12,6 +12,7 @@ import click
 
 from toolkit import __version__
 from toolkit.errors import SttkError
+from toolkit.text import printable
 
 
 class _Entry(NamedTuple):
@@ -24,19 +25,19 @@ COMMANDS: dict[str, _Entry] = {
     "parity": _Entry(
         "exporters.commands.parity:parity", "Prove that an artifact is its PyTorch reference."
     ),
+    "verify": _Entry(
+        "toolkit.commands.verify:verify", "Check that artifacts are what was exported."
+    ),
+    "inspect": _Entry("toolkit.commands.inspect:inspect", "Show what a file or an artifact is."),
     "stylize": _Entry("exporters.commands.stylize:stylize", "Stylise a photograph."),
     "styles": _Entry("toolkit.commands.styles:styles", "List the styles that sttk ships."),
     "train": _Entry("toolkit.commands.train:train", "Train a style net on a painting."),
+    "doctor": _Entry("toolkit.commands.doctor:doctor", "Show what this machine can do."),
 }
 
 _EPILOG = """\b
 Exit codes: 0 done; 1 it failed; 2 wrong usage or unreadable input;
 3 something required could not run here; 70 a bug in sttk; 130 interrupted."""
-
-
-def printable(text: str) -> str:
-    """Without control characters, which a name in a file could send to the terminal."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 class Failure(click.ClickException):

@@ -9,6 +9,7 @@ SttkError                 1   something asked for could not be done
 +-- TrainingError         1   training cannot start or has diverged
 +-- RunError              1   a runtime refused or failed to run a model
 +-- ParityError           1   an exported model is not the same function as its reference
++-- VerifyError           1   an artifact is not what was exported, or not proven
 +-- NotRunError           3   something required could not be run here
     +-- MissingExtraError 3   an optional library is not installed
 """
@@ -67,6 +68,10 @@ class RunError(SttkError):
 
 class ParityError(SttkError):
     """An exported model is not the same function as its reference."""
+
+
+class VerifyError(SttkError):
+    """An artifact is not what was exported, or lacks a proof that was required."""
 
 
 class NotRunError(SttkError):

@@ -29,7 +29,7 @@ def sha256(path: Path) -> str:
 def write_atomic(path: Path, data: bytes) -> None:
     """Write beside ``path``, then rename over it. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.{os.getpid()}.")
     try:
         with os.fdopen(handle, "wb") as stream:
             stream.write(data)
@@ -40,3 +40,30 @@ def write_atomic(path: Path, data: bytes) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def sweep_writes(path: Path) -> None:
+    """Remove what killed processes left beside ``path`` while they wrote it."""
+    for left in path.parent.glob(f".{path.name}.*.*"):
+        pid = left.name.split(".")[-2]
+        if pid.isdecimal() and not is_running(int(pid)):
+            left.unlink(missing_ok=True)
+
+
+def is_running(pid: int) -> bool:
+    """Whether there is a process of this number; True where that cannot be told."""
+    if os.name != "posix":
+        return True  # elsewhere, asking would end the process
+    try:
+        os.kill(pid, 0)  # signal 0 asks only
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True  # another user's, or no process number: not ours to judge
+    return True
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file, or of all files in a folder."""
+    files = path.rglob("*") if path.is_dir() else (path,)
+    return sum(file.stat().st_size for file in files if file.is_file())

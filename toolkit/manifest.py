@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from toolkit.contract import PRECISIONS, Contract
 from toolkit.errors import ArtifactError
-from toolkit.files import sha256, write_atomic
+from toolkit.files import sha256, sweep_writes, write_atomic
 from toolkit.jsontext import dumps
 from toolkit.shapes import Shapes
 
 FILE_NAME = "manifest.json"
+# Text about the model; all other files of an artifact are the model or what it was made of.
+README = "README.md"
 SCHEMA = 2
 
 
@@ -86,7 +90,10 @@ class Manifest:
             raise ValueError("written by another sttk")
         target = dict(fields["target"])
         target["shapes"] = Shapes.from_dict(target["shapes"])
-        for text in (fields["style"], fields["model"], *fields["checkpoint"].values()):
+        files = fields["files"]
+        _require(isinstance(files, dict), "files are no dictionary")
+        texts = (fields["style"], fields["model"], *fields["checkpoint"].values())
+        for text in (*texts, *files.values()):
             _require(isinstance(text, str), f"{text!r} is no text")
         _require(target["precision"] in PRECISIONS, f"precision {target['precision']!r}")
         return cls(
@@ -101,6 +108,7 @@ class Manifest:
 
     def write(self, folder: Path) -> None:
         """Write ``manifest.json`` into ``folder``, atomically."""
+        sweep_writes(folder / FILE_NAME)
         write_atomic(folder / FILE_NAME, f"{dumps(self.to_dict())}\n".encode())
 
 
@@ -109,18 +117,31 @@ def _require(condition: bool, what: str) -> None:
         raise ValueError(what)
 
 
-def read_manifest(folder: Path) -> Manifest:
-    """Read and check the manifest of an artifact: every file is there, with the bytes it names.
+def model_sha256(manifest: Manifest) -> str:
+    """What a proof binds itself to: one digest of all that the model consists of.
+
+    Of a model that is one file, that file's own sha256. Of a package, of a model with its weights
+    beside it, or of one with the graph that it was compiled from: of the names and hashes of all
+    of these files, sorted, as ``toolkit.files.sha256`` digests a folder.
+    """
+    files = {name: digest for name, digest in manifest.files.items() if name != README}
+    if list(files) == [manifest.model]:
+        return files[manifest.model]
+    whole = hashlib.sha256()
+    for name in sorted(files, key=PurePosixPath):
+        whole.update(f"{name}\0{files[name]}\0".encode())
+    return whole.hexdigest()
+
+
+def parse_manifest(folder: Path) -> Manifest:
+    """The manifest of an artifact as it is written; its files are not looked at.
 
     Raises:
-        ArtifactError: no manifest, not a manifest, or a file that is missing or has changed.
+        ArtifactError: no manifest, or not a manifest.
     """
     path = folder / FILE_NAME
     try:
-        manifest = Manifest.from_dict(json.loads(path.read_bytes()))
-        _check_files(folder, manifest)
-    except ArtifactError:
-        raise
+        return Manifest.from_dict(json.loads(path.read_bytes()))
     except FileNotFoundError as error:
         raise ArtifactError(
             f"{folder}: no {FILE_NAME} here", fix="make an artifact with 'sttk export'"
@@ -128,22 +149,44 @@ def read_manifest(folder: Path) -> Manifest:
     except (KeyError, TypeError, ValueError, AttributeError, OSError, RecursionError) as error:
         reason = " ".join(str(error).split())[:160]
         raise ArtifactError(f"{path}: not a manifest ({reason})", fix="export it again") from error
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read and check the manifest of an artifact: every file is there, with the bytes it names.
+
+    Raises:
+        ArtifactError: no manifest, not a manifest, or a file that is missing or has changed.
+    """
+    manifest = parse_manifest(folder)
+    for fault in file_faults(folder, manifest):
+        raise fault
     return manifest
 
 
-def _check_files(folder: Path, manifest: Manifest) -> None:
+def file_faults(folder: Path, manifest: Manifest) -> Iterator[ArtifactError]:
+    """What is wrong with the files that the manifest names, one by one."""
     if not any(_belongs(name, manifest.model) for name in manifest.files):
-        raise ArtifactError(f"{folder}: the manifest does not list {manifest.model}")
+        yield ArtifactError(f"{folder}: the manifest does not list {manifest.model}")
     for name, digest in manifest.files.items():
-        file = folder / name
-        if Path(name).is_absolute() or not file.resolve().is_relative_to(folder.resolve()):
-            raise ArtifactError(f"{folder}: the manifest names a file outside its folder: {name}")
-        if not file.exists():
-            raise ArtifactError(f"{file}: missing", fix="export it again")
-        if sha256(file) != digest:
-            raise ArtifactError(
-                f"{file}: its bytes are not those that were exported", fix="export it again"
-            )
+        try:
+            fault = _fault(folder, name, digest)
+        except (OSError, ValueError) as error:  # a name with NUL, a folder without rights
+            fault = ArtifactError(f"{folder}: {name!r} cannot be read: {error}")
+        if fault:
+            yield fault
+
+
+def _fault(folder: Path, name: str, digest: str) -> ArtifactError | None:
+    file = folder / name
+    if Path(name).is_absolute() or not file.resolve().is_relative_to(folder.resolve()):
+        return ArtifactError(f"{folder}: the manifest names a file outside its folder: {name}")
+    if not file.exists():
+        return ArtifactError(f"{file}: missing", fix="export it again")
+    if sha256(file) != digest:
+        return ArtifactError(
+            f"{file}: its bytes are not those that were exported", fix="export it again"
+        )
+    return None
 
 
 def _belongs(name: str, model: str) -> bool:

@@ -20,17 +20,17 @@ def check_fits(height: int, width: int) -> None:
     Raises:
         ImageError: it does not fit.
     """
-    needed, available = height * width * BYTES_PER_PIXEL, _available()
-    if available is not None and needed > available:
+    needed, free = height * width * BYTES_PER_PIXEL, available()
+    if free is not None and needed > free:
         raise ImageError(
             f"{height}x{width} pixels take about {needed / 1e9:.1f} GB of memory, "
-            f"{available / 1e9:.1f} GB are available",
+            f"{free / 1e9:.1f} GB are available",
             fix="pass --max-size to scale the picture",
         )
 
 
-def _available() -> int | None:
-    """Bytes that can be taken without swapping."""
+def available() -> int | None:
+    """Bytes that can be taken without swapping, or None where the system does not tell."""
     try:
         lines = _MEMINFO.read_text(encoding="ascii").splitlines()
     except OSError:

@@ -48,7 +48,7 @@ def _reason(error: Exception) -> str:
     if named := re.search(r"GLOBAL (\S+)", str(error)):
         return f"refused: the pickle names {named[1]}, which is not a tensor; nothing was run"
     # torch's own message goes on for a page on how to switch the check off.
-    if detail := re.search(r"WeightsUnpickler error: (.+)", str(error)):
+    if detail := re.search(r"WeightsUnpickler error:\s*(.+)", str(error)):
         return f"not a readable checkpoint ({detail[1][:160]})"
     return f"not a readable checkpoint ({_first_line(error)})"
 

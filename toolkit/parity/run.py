@@ -12,6 +12,7 @@ from toolkit.artifact import OpenArtifact, open_artifact, reference_of
 from toolkit.console import progress
 from toolkit.errors import MissingExtraError, NotRunError, UsageError
 from toolkit.images import Floats
+from toolkit.manifest import model_sha256
 from toolkit.memory import check_fits
 from toolkit.parity.compare import Report, compare
 from toolkit.parity.judge import LIMITS
@@ -57,7 +58,7 @@ def judge_artifact(
         report, target=manifest.target.name, not_run=not_run, checks=checks
     )
     if net is None and precision is None and settings is None:
-        record = {"model_sha256": manifest.files[manifest.model], **report.to_dict()}
+        record = {"model_sha256": model_sha256(manifest), **report.to_dict()}
         dataclasses.replace(manifest, parity=record).write(folder)
     return report
 

@@ -26,6 +26,13 @@ def names() -> list[str]:
     return sorted(found, key=lambda name: name != DEFAULT)
 
 
+def locate(reference: str) -> Path | None:
+    """Where a shipped style or a checkpoint lies, named as for :func:`find`; None if nowhere."""
+    name = reference.removeprefix(_PREFIX)
+    path = folder() / f"{name}.safetensors" if name in names() else Path(reference)
+    return path if path.exists() else None
+
+
 def find(reference: str) -> StyleNet:
     """A shipped style by its name (``ink`` or ``style:ink``), else a checkpoint by its path.
 

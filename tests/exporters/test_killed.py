@@ -1,0 +1,194 @@
+"""Killed at any moment, an export leaves a whole artifact or none; of two at once, one stays."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from toolkit.manifest import find_artifacts
+from toolkit.verify import verify
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+
+# What follows runs in a process of its own, which has one thread and so can be forked.
+COMMON = """
+import json, os, shutil, signal, sys
+from pathlib import Path
+from exporters import artifact
+from exporters.base import Product, Request
+from toolkit import folders
+from toolkit.checkpoints import load
+from toolkit.manifest import find_artifacts
+from toolkit.verify import verify
+
+root, net, way = Path(sys.argv[1]), load(sys.argv[2]), sys.argv[3]
+content = b""
+
+class Quick:
+    PRECISIONS, KINDS, OPTIONS, ZERO_POINTS = ("fp32",), ("fixed",), (), False
+    def export(self, request, folder):
+        (folder / "model.bin").write_bytes(content)
+        (folder / "package").mkdir()
+        (folder / "package" / "weights").write_bytes(content)
+        return Product("model.bin")
+
+artifact.exporter = lambda _: Quick()
+if way == "rename":
+    folders.exchange = lambda *_: False
+
+def export(new):
+    global content
+    content = new
+    return artifact.make_artifact("quick", Request(net), root)
+
+def found():
+    contents = []
+    for folder in find_artifacts(root):
+        assert verify(folder).passed, verify(folder)
+        contents.append((folder / "package" / "weights").read_text())
+    return contents
+
+def hidden():
+    return sorted(path.name for path in root.glob("tiny/.*"))
+"""
+# A child exports, and kills itself just before its Nth call to the file system: all N that there
+# are. Python announces these calls to audit hooks; the exchange of two names is announced here.
+KILL = """
+STEPS = {"open", "os.rename", "os.mkdir", "os.rmdir", "os.remove", "os.chmod", "shutil.rmtree"}
+left = 0
+
+def step():
+    global left
+    left -= 1
+    if left == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+def hook(event, arguments):
+    # rmtree names files by the number of their folder; all else that is opened is Python's own.
+    if event in STEPS and (event in ("os.remove", "os.rmdir") or str(root) in str(arguments[:2])):
+        step()
+
+exchange = folders.exchange
+folders.exchange = lambda *paths: (step(), exchange(*paths), step())[1]
+
+def export_killed(new, before):
+    global left
+    child = os.fork()
+    if child == 0:
+        left = before
+        sys.addaudithook(hook)
+        export(new)
+        os._exit(0)
+    status = os.waitpid(child, 0)[1]
+    assert os.WIFSIGNALED(status) or status == 0, status
+    return os.WIFSIGNALED(status)
+
+def kill_all(over):
+    killed, steps = True, 0
+    while killed:
+        steps += 1
+        shutil.rmtree(root / "tiny", ignore_errors=True)
+        if over:
+            export(b"old")
+        killed = export_killed(b"new", steps)
+        allowed = [["old"], ["new"]] if over else [[], ["new"]]
+        if not (over and way == "rename"):
+            assert found() in allowed, (steps, found())
+        # What any later export of this style does first.
+        folders.sweep(root / "tiny", artifact._is_whole)
+        assert found() in allowed, (steps, found())
+        assert hidden() == [], (steps, hidden())
+        export(b"later")
+        assert found() == ["later"] and hidden() == [], (steps, found(), hidden())
+    return steps - 1
+
+print(json.dumps({"over none": kill_all(False), "over one": kill_all(True)}))
+"""
+RACE = """
+final = export(b"first")
+children, gone = set(), 0
+for name in "abc":
+    child = os.fork()
+    if child == 0:
+        for count in range(20):
+            export(f"{name}{count}".encode())
+        os._exit(0)
+    children.add(child)
+while children:
+    gone += not final.exists()
+    child, status = os.waitpid(-1, os.WNOHANG)
+    assert status == 0, status
+    children.discard(child)
+assert hidden() == [], hidden()
+assert (final / "model.bin").read_text() == found()[0]
+print(json.dumps({"gone": gone, "last": found()}))
+"""
+
+
+def run(program: str, *args: object) -> dict:
+    command = [sys.executable, "-c", COMMON + program, *map(str, args)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout)
+
+
+@pytest.mark.parametrize("way", ["exchange", "rename"])
+def test_killed_before_each_call_to_the_file_system(way, checkpoint, tmp_path):
+    killed = run(KILL, tmp_path, checkpoint, way)
+    assert killed["over none"] > 15
+    assert killed["over one"] > 20
+
+
+@pytest.mark.parametrize("way", ["exchange", "rename"])
+def test_exports_of_the_same_artifact_at_once(way, checkpoint, tmp_path):
+    result = run(RACE, tmp_path, checkpoint, way)
+    assert result["last"] in (["a19"], ["b19"], ["c19"])
+    if way == "exchange":
+        assert result["gone"] == 0
+
+
+def export(checkpoint: Path, root: Path) -> subprocess.Popen:
+    program = "from toolkit.cli import main; main()"
+    arguments = ["export", str(checkpoint), "--size", "64", "-o", str(root)]
+    return subprocess.Popen([sys.executable, "-c", program, *arguments], stdout=subprocess.DEVNULL)
+
+
+def whole(root: Path) -> list[Path]:
+    found = find_artifacts(root)
+    for folder in found:
+        assert verify(folder, require_checkpoint=True).passed, verify(folder)
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_real_exports_killed_at_24_moments(checkpoint, tmp_path):
+    """Half of them in the last second, in which files are written; half over an older artifact."""
+    started = time.monotonic()
+    assert export(checkpoint, tmp_path / "first").wait() == 0
+    lasts = time.monotonic() - started
+    rng = random.Random(0)
+    moments = [rng.uniform(0, lasts) for _ in range(12)]
+    moments += [rng.uniform(max(0.0, lasts - 1), lasts + 0.2) for _ in range(12)]
+    killed = 0
+    for number, moment in enumerate(moments):
+        root = tmp_path / ("first" if number % 2 else f"none{number}")
+        process = export(checkpoint, root)
+        time.sleep(moment)
+        process.kill()
+        killed += process.wait() != 0
+        found = whole(root)
+        assert len(found) == 1 if number % 2 else len(found) <= 1, (number, moment)
+    assert killed >= 12
+    for root in sorted(tmp_path.iterdir()):
+        if (root / "tiny").is_dir():
+            assert export(checkpoint, root).wait() == 0
+            assert [path.name for path in (root / "tiny").iterdir()] == ["onnx-fp32-64x64"]
+            assert len(whole(root)) == 1

@@ -1,0 +1,132 @@
+"""What this machine is: CPU, memory, CUDA devices. Nothing heavy is imported to find out."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+_CPUINFO = Path("/proc/cpuinfo")
+# Flags of /proc/cpuinfo that inference libraries use, x86 first, then Arm.
+_FEATURES = {
+    "avx2": "AVX2",
+    "avx512f": "AVX-512",
+    "avx512_vnni": "AVX-512 VNNI",
+    "avx512_bf16": "AVX-512 bf16",
+    "avx512_fp16": "AVX-512 fp16",
+    "avx_vnni": "AVX VNNI",
+    "amx_int8": "AMX int8",
+    "amx_bf16": "AMX bf16",
+    "asimd": "NEON",
+    "asimdhp": "NEON fp16",
+    "asimddp": "NEON dot product",
+    "i8mm": "NEON int8 matrix",
+    "bf16": "NEON bf16",
+}
+_SMI_FIELDS = "name,compute_cap,driver_version"
+# Of CUdevice_attribute in cuda.h.
+_MAJOR, _MINOR = 75, 76
+
+
+@dataclass(frozen=True)
+class Cpu:
+    """A processor; ``cores`` is None and ``features`` empty where the system does not tell."""
+
+    name: str
+    cores: int | None
+    threads: int
+    features: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """A CUDA device; ``driver`` is the driver's version, or the CUDA version that it can run."""
+
+    name: str
+    compute_capability: str
+    driver: str
+
+
+def cpu() -> Cpu:
+    """From /proc/cpuinfo, else what Python knows."""
+    threads = os.cpu_count() or 1
+    try:
+        blocks = _CPUINFO.read_text(encoding="utf-8", errors="replace").strip().split("\n\n")
+    except OSError:
+        return Cpu(platform.processor() or platform.machine(), None, threads, ())
+    processors = [_fields(block) for block in blocks]
+    first = processors[0]
+    flags = set(first.get("flags", first.get("Features", "")).split())
+    features = tuple(label for flag, label in _FEATURES.items() if flag in flags)
+    places = {(each["physical id"], each["core id"]) for each in processors if "core id" in each}
+    return Cpu(first.get("model name", platform.machine()), len(places) or None, threads, features)
+
+
+def _fields(block: str) -> dict[str, str]:
+    pairs = (line.partition(":") for line in block.splitlines())
+    return {key.strip(): value.strip() for key, _, value in pairs}
+
+
+def total_memory() -> int | None:
+    """Bytes, or None where the system does not tell."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):
+        return None
+
+
+def gpus() -> tuple[Gpu, ...]:
+    """CUDA devices, as nvidia-smi lists them, else as the driver's library does."""
+    return tuple(_from_smi()) or tuple(_from_driver())
+
+
+def _from_smi() -> Iterator[Gpu]:
+    smi = shutil.which("nvidia-smi")
+    if smi is None:
+        return
+    command = [smi, f"--query-gpu={_SMI_FIELDS}", "--format=csv,noheader"]
+    try:
+        done = subprocess.run(  # noqa: S603 (nothing in it comes from a user)
+            command, capture_output=True, text=True, timeout=10, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return
+    for line in done.stdout.splitlines():
+        parts = [part.strip() for part in line.rsplit(",", 2)]
+        if len(parts) == 3:
+            yield Gpu(parts[0], parts[1], parts[2])
+
+
+def _from_driver() -> Iterator[Gpu]:
+    library = "nvcuda.dll" if os.name == "nt" else "libcuda.so.1"
+    try:
+        driver: Any = ctypes.CDLL(library)
+    except OSError:
+        return
+    if driver.cuInit(0) != 0:  # no device, or one that the driver cannot use
+        return
+    count, version = ctypes.c_int(), ctypes.c_int()
+    driver.cuDeviceGetCount(ctypes.byref(count))
+    driver.cuDriverGetVersion(ctypes.byref(version))
+    cuda = f"CUDA {version.value // 1000}.{version.value % 1000 // 10}"
+    for index in range(count.value):
+        yield Gpu(*_device(driver, index), cuda)
+
+
+def _device(driver: Any, index: int) -> tuple[str, str]:
+    """Name and compute capability."""
+    device, name = ctypes.c_int(), ctypes.create_string_buffer(256)
+    driver.cuDeviceGet(ctypes.byref(device), index)
+    driver.cuDeviceGetName(name, len(name), device)
+    numbers = []
+    for attribute in (_MAJOR, _MINOR):
+        number = ctypes.c_int()
+        driver.cuDeviceGetAttribute(ctypes.byref(number), attribute, device)
+        numbers.append(number.value)
+    return name.value.decode(errors="replace"), f"{numbers[0]}.{numbers[1]}"
