@@ -12,6 +12,7 @@ from pathlib import Path
 from exporters import check, exporter
 from exporters.base import Product, Request
 from exporters.prepare import Prepared, prepare
+from exporters.readme import write_readme
 from toolkit import __version__
 from toolkit.errors import ArtifactError, ExportError
 from toolkit.files import sha256
@@ -44,6 +45,7 @@ def make_artifact(target: str, request: Request, root: Path) -> Path:
         _check_replaceable(final, request)
         prepared = prepare(request, chosen.ZERO_POINTS)
         product = chosen.export(prepared.request, work)
+        write_readme(target, prepared.request, product, work)
         _manifest(target, prepared, product, work).write(work)
         work.chmod(0o755)
         put_in_place(work, final)

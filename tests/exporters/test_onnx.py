@@ -54,7 +54,11 @@ def test_fp16_keeps_float32_at_its_ends(make, net):
 
 def test_weights_are_inside_and_nothing_of_this_machine_is(make, net):
     folder = make(size=(64, 96))
-    assert sorted(file.name for file in folder.iterdir()) == ["manifest.json", "model.onnx"]
+    assert sorted(file.name for file in folder.iterdir()) == [
+        "README.md",
+        "manifest.json",
+        "model.onnx",
+    ]
     model = onnx.load(folder / "model.onnx", load_external_data=False)
     assert all(not weight.external_data for weight in model.graph.initializer)
     content = (folder / "model.onnx").read_bytes()
