@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -123,3 +126,15 @@ def test_find_artifacts_passes_over_other_programs_manifests(artifact):
     assert artifact_source(artifact) == "style:ink"
     (artifact / "manifest.json").write_text("{")
     assert find_artifacts(artifact.parent) == [artifact]  # to be told that it is broken
+
+
+def test_what_a_killed_write_left_is_removed_by_the_next(artifact):
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    dead = artifact / f".manifest.json.{process.pid}.abc"
+    alive = artifact / f".manifest.json.{os.getpid()}.abc"
+    for left in (dead, alive):
+        left.write_text("{")
+    read_manifest(artifact).write(artifact)
+    assert alive.exists()
+    assert not dead.exists()

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from packaging.utils import canonicalize_name
+
 from toolkit import __version__, distributions, known_bad, machine, memory
 from toolkit.distributions import version_of
 from toolkit.errors import UsageError
@@ -154,22 +156,23 @@ def missing(names: Iterable[str]) -> list[str]:
         if name in able and not able[name].exports:
             found.append(f"{name}: export {able[name].export}")
         elif name in extras:
-            found += _lacking(name)
+            # A target may do with another library than its extra installs, not with an old one.
+            found += _lacking(name, absent=name not in able)
     return found
 
 
-def _lacking(extra: str) -> list[str]:
+def _lacking(extra: str, *, absent: bool) -> list[str]:
     return [
         f"{extra}: {library.name}{library.wanted} wanted, {library.version or 'absent'} "
         f"({library.fix})"
         for library in distributions.of_extra(extra)
-        if not library.good
+        if not library.good and (absent or library.version)
     ]
 
 
 def _unlisted() -> list[distributions.Library]:
     """Libraries of targets that the installed metadata does not name: an older installation's."""
-    listed = {library.name.lower() for library in distributions.libraries()}
+    listed = {canonicalize_name(library.name) for library in distributions.libraries()}
     rtx = [name for name in (*_RTX, *_FULL_TRT) if version_of(name)] or [_RTX[0]]
     needs = [(target.name, name) for target in TARGETS for name in target.exports]
     needs += [("trt", name) for name in rtx]

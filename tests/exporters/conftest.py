@@ -1,0 +1,63 @@
+"""What the tests of an artifact's README share."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from exporters import readme
+from exporters.base import Options, Product, Request
+from toolkit.shapes import Shapes
+
+KINDS = {
+    "fixed": Shapes.fixed(64, 96),
+    "any": Shapes.any(),
+    "range": Shapes.within((32, 48), (64, 96), (128, 160)),
+    "enumerated": Shapes.one_of([(64, 96), (96, 64), (128, 128)]),
+}
+MODELS = {
+    "onnx": "model.onnx",
+    "openvino": "model.xml",
+    "trt": "model.engine",
+    "coreml": "model.mlpackage",
+    "coreai": "model.aimodel",
+}
+
+
+@pytest.fixture
+def text_of(net):
+    """The README of a tiny net's artifact: ``text_of("trt", "range", precision="fp16")``."""
+
+    def text(target, kind="fixed", *, precision="fp32", of=net, **options):
+        functions = {"main": "64x96", "main_96x64": "96x64"} if target == "coreai" else {}
+        product = Product(MODELS[target], {}, {"functions": functions})
+        request = Request(of, precision, KINDS[kind], Options(**options))
+        return readme.readme(target, request, product)
+
+    return text
+
+
+@pytest.fixture
+def code():
+    """The one block of code in a language."""
+
+    def block(text, language):
+        (found,) = re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+        return found
+
+    return block
+
+
+@pytest.fixture
+def take_photo():
+    """Writes a picture of some size: gradients and edges."""
+
+    def take(path, height, width):
+        rows, columns = np.mgrid[0:height, 0:width]
+        rgb = np.stack([rows * 2, columns * 2, (rows // 8 + columns // 8) % 2 * 200], axis=-1)
+        Image.fromarray(rgb.astype(np.uint8)).save(path, quality=95)
+
+    return take
