@@ -22,8 +22,8 @@ _EXAMPLE: Size = (512, 512)
 _PRECISIONS = {
     "fp32": "float32 weights and arithmetic",
     "fp16": "float16 weights and arithmetic",
-    "int8": "8-bit integer weights and activations in the convolutions",
-    "fp8": "8-bit float weights and activations in the convolutions",
+    "int8": "8-bit integer weights and activations where the net is quantised",
+    "fp8": "8-bit float weights and activations where the net is quantised",
 }
 _ON_DISK = "float16 weights in the file; the runtime chooses its arithmetic"
 _LONGEST = 200
