@@ -143,7 +143,7 @@ def test_pairs_are_found_by_both_versions():
     assert found(onnxsim="0.7.0") == ["onnxsim"]
     assert found(torch="2.13.0+cpu", onnxscript="0.5.7") == ["onnxscript"]
     assert found(tensorrt="11.0.0rc1") == []
-    assert found(tensorrt="11.4") == ["tensorrt"]
+    assert found(tensorrt="11.4") == found(tensorrt="11.4rc1") == ["tensorrt"]
     assert found() == []
 
 
