@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from toolkit.errors import ArtifactError, RunError, UsageError
-from toolkit.files import size_of
 from toolkit.images import Floats
 from toolkit.lazy import Lazy
 from toolkit.runtimes.base import Settings
@@ -175,7 +174,7 @@ def describe(model: Path) -> dict[str, Any]:
         "asset_version": about.get("assetVersion"),
         "producer": about.get("producer"),
         "minimum_system": summary._compatibility_version,  # noqa: SLF001
-        "bytes": size_of(model),
+        "bytes": sum(file.stat().st_size for file in model.iterdir()),
         "functions": {name: _signature(summary, name) for name in summary.function_names},
         "precision": _PRECISIONS[most],
         "constants": weights,
