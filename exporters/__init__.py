@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 TARGETS = {
     "onnx": "exporters.onnx",
     "openvino": "exporters.openvino",
+    "coreai": "exporters.coreai",
 }
 
 

@@ -13,6 +13,7 @@ from toolkit.runtimes.base import Check, Runner, Settings
 FILE_RUNTIMES = {
     ".onnx": "toolkit.runtimes.onnxruntime:OnnxRuntimeRunner",
     ".xml": "toolkit.runtimes.openvino:OpenVinoRunner",
+    ".aimodel": "toolkit.runtimes.coreai:CoreAiRunner",
 }
 # Suffix -> what can be told by looking at the file alone: (model) -> Check, ...
 STATIC_CHECKS: dict[str, str] = {}
