@@ -11,6 +11,7 @@ import numpy as np
 from toolkit.artifact import OpenArtifact, open_artifact, reference_of
 from toolkit.console import progress
 from toolkit.errors import MissingExtraError, NotRunError, UsageError
+from toolkit.files import sha256
 from toolkit.images import Floats
 from toolkit.memory import check_fits
 from toolkit.parity.compare import Report, compare
@@ -57,7 +58,7 @@ def judge_artifact(
         report, target=manifest.target.name, not_run=not_run, checks=checks
     )
     if net is None and precision is None and settings is None:
-        record = {"model_sha256": manifest.files[manifest.model], **report.to_dict()}
+        record = {"model_sha256": sha256(opened.model), **report.to_dict()}
         dataclasses.replace(manifest, parity=record).write(folder)
     return report
 
