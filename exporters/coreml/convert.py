@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,13 +30,15 @@ def converted(request: Request) -> ct.models.MLModel:
     Raises:
         ExportError: torch or coremltools cannot convert it.
     """
-    try:
-        with quiet():
+    with quiet():
+        try:
             model = _convert(_program(request), request)
-    # torch.export and coremltools raise what their many parts raise.
-    except Exception as error:
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
-        raise ExportError(f"the conversion to Core ML failed: {reason}") from error
+        # torch.export and coremltools raise what their many parts raise.
+        except Exception as error:
+            reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+            # Temporary folders hang on the frames: let go of them here, where that is quiet.
+            traceback.clear_frames(error.__traceback__)
+            raise ExportError(f"the conversion to Core ML failed: {reason}") from error
     if request.precision == "int8" and QUANTISE not in operations(model):
         raise ExportError("int8 was asked for, and the net has no quantisers in it")
     return model

@@ -14,6 +14,7 @@ from toolkit.runtimes.coreml.interpreter import Interpreter
 from toolkit.runtimes.coreml.package import read_package
 from toolkit.runtimes.coreml.predictor import Predictor
 
+_ON_MAC = sys.platform == "darwin"
 _INTERPRETED = (
     "run by sttk's interpreter, not by Core ML: proves the saved graph and weights, "
     "not Apple's kernels"
@@ -39,12 +40,11 @@ class CoreMLRunner:
         if settings and settings.inference_precision:
             raise UsageError("coreml has no --inference-precision: its package says it")
         package = read_package(model)
-        on_mac = sys.platform == "darwin"
-        self._engine = Predictor(package) if on_mac else Interpreter(package)
+        self._engine = Predictor(package) if _ON_MAC else Interpreter(package)
         self._image = package.input.image
         self.takes = package.input.shapes
         self.notes = (
-            _PREDICTED if on_mac else _INTERPRETED,
+            _PREDICTED if _ON_MAC else _INTERPRETED,
             *((_IMAGE_OUT,) if package.output.image else ()),
         )
 

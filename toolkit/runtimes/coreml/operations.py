@@ -232,7 +232,6 @@ OPERATIONS: dict[str, Callable[[Constants], Apply]] = {
     "conv_transpose": _conv_transpose,
     "crop": _crop,
     "dequantize": _dequantize,
-    "identity": _unary(lambda x: x),
     "instance_norm": _instance_norm,
     "leaky_relu": _leaky_relu,
     "mul": _binary(lambda x, y: x * y),
