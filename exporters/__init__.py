@@ -14,6 +14,7 @@ TARGETS = {
     "onnx": "exporters.onnx",
     "openvino": "exporters.openvino",
     "coreai": "exporters.coreai",
+    "coreml": "exporters.coreml",
 }
 
 

