@@ -30,6 +30,7 @@ from toolkit.errors import CheckpointError
 NAME = "onnx"
 DESCRIPTION = "an ONNX style net of anyone (X.onnx; X.onnx#style=3 where it has several styles)"
 SUFFIX = ".onnx"
+UNREADABLE = "cannot be read as a style net"
 
 # For a graph of any size: two that share no side and are multiples of what nets halve.
 _PROBES = ((96, 128), (160, 224))
@@ -59,9 +60,7 @@ def read(path: Path, choices: str = "") -> Loaded:
         graph = proto.read_graph(proto.parse(path), style)
         return _load(graph, chosen)
     except UnreadableError as error:
-        raise CheckpointError(
-            f"{path}: cannot be read as a style net: {error}", fix=error.fix
-        ) from error
+        raise CheckpointError(f"{path}: {UNREADABLE}: {error}", fix=error.fix) from error
 
 
 def name_of(choices: str) -> str:
@@ -84,6 +83,7 @@ def _parse(choices: str) -> dict[str, str]:
 
 def _load(graph: Graph, choices: dict[str, str]) -> Loaded:
     program = _any_size(graph)
+    _check_picture(program)
     _check_size_free(program)
     net = GraphNet(program)
     contract = contract_of(program)
@@ -103,6 +103,12 @@ def _any_size(graph: Graph) -> Program:
     if len(programs) == 2 and not same(*programs):
         raise UnreadableError("what it does depends on the picture's size in a way not known")
     return programs[0]
+
+
+def _check_picture(program: Program) -> None:
+    shape = program.shapes[program.output]
+    if len(shape) != 4 or shape[:2] != program.shapes[program.picture][:2]:
+        raise UnreadableError(f"it gives a tensor of shape {list(shape)}, not a picture")
 
 
 def _check_size_free(program: Program) -> None:

@@ -57,10 +57,9 @@ def _gather(call: Call) -> Tensor:
     values, indices = call.constant(0, "data"), call.constant(1, "indices")
     axis = call.integer("axis", 0) % max(1, values.ndim)
     size = values.shape[axis]
-    bounded((*values.shape[:axis], *indices.shape, *values.shape[axis + 1 :]))
+    shape = bounded((*values.shape[:axis], *indices.shape, *values.shape[axis + 1 :]))
     indices = torch.where(indices < 0, indices + size, indices)
-    picked = values.index_select(axis, indices.flatten())
-    return picked.reshape(*values.shape[:axis], *indices.shape, *values.shape[axis + 1 :])
+    return values.index_select(axis, indices.flatten()).reshape(shape)
 
 
 def _cast(call: Call) -> Tensor:

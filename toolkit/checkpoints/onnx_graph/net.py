@@ -53,6 +53,7 @@ class GraphNet(nn.Module):
             self._outputs.append(step.output)
         self._picture, self._output = program.picture, program.output
         self._done_with = _last_uses(program)
+        self.eval()  # batch norms would change with every picture
 
     def norms(self) -> list[nn.Module]:
         """All normalisation layers, from input to output."""

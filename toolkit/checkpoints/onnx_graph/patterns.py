@@ -124,8 +124,8 @@ def cropped_deconvolution(step: Step, view: View) -> Found:
     inner, inputs = found
     left, right, top, bottom = step.module.border
     starts, ends = (top, left), (bottom, right)
-    # Without string paddings, which a transposed convolution has not.
-    paddings = [int(n) + start for n, start in zip(inner.padding, starts, strict=True)]
+    pads = [padding for padding in inner.padding if isinstance(padding, int)]
+    paddings = [pad + start for pad, start in zip(pads, starts, strict=True)]
     outs = [n + s - e for n, s, e in zip(inner.output_padding, starts, ends, strict=True)]
     limits = [max(pair) for pair in zip(inner.stride, inner.dilation, strict=True)]
     if not all(0 <= out < limit for out, limit in zip(outs, limits, strict=True)):

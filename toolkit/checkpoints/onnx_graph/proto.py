@@ -28,7 +28,7 @@ _MOST_NODES = 20_000
 _MOST_AXES = 8
 _NEWEST_OPSET = 25
 _ITEMS = {"FLOAT": 4, "DOUBLE": 8, "FLOAT16": 2, "INT64": 8, "INT32": 4, "BOOL": 1}
-_DOMAINS = ("", "ai.onnx")
+DOMAINS = ("", "ai.onnx")
 
 
 def parse(path: Path) -> onnx.ModelProto:
@@ -53,7 +53,7 @@ def parse(path: Path) -> onnx.ModelProto:
 
 def opset(model: onnx.ModelProto) -> int:
     """Of ONNX's own operations; a file without any is of the first."""
-    versions = [entry.version for entry in model.opset_import if entry.domain in _DOMAINS]
+    versions = [entry.version for entry in model.opset_import if entry.domain in DOMAINS]
     return max(versions, default=1)
 
 
@@ -183,7 +183,7 @@ def _chosen(rest: list[onnx.ValueInfoProto], style: int | None) -> dict[str, Ten
 def _node(node: onnx.NodeProto, index: int) -> Node:
     outputs = tuple(node.output)
     named = node.name or (outputs[0] if outputs else "") or f"number {index}"
-    kind = node.op_type if node.domain in _DOMAINS else f"{node.domain}.{node.op_type}"
+    kind = node.op_type if node.domain in DOMAINS else f"{node.domain}.{node.op_type}"
     attributes = {entry.name: _attribute(entry) for entry in node.attribute}
     return Node(kind, named, tuple(node.input), outputs, attributes)
 
