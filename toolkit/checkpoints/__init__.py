@@ -12,7 +12,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from toolkit.checkpoints import lengstrom, mobilenetv2, native, pytorch_examples, rrmina
+from toolkit.checkpoints import (
+    lengstrom,
+    mobilenetv2,
+    native,
+    onnx_graph,
+    pytorch_examples,
+    rrmina,
+)
 from toolkit.checkpoints.layout import Layout, Loaded, Tensors
 from toolkit.errors import CheckpointError
 from toolkit.files import sha256
@@ -30,7 +37,8 @@ def load(path: str | Path, *, name: str | None = None, source: str | None = None
     """Read a style net from a file (or, for the lengstrom layout, a folder).
 
     Args:
-        path: ``.pth``/``.model``/``.pt`` of ``torch.save`` in either format, ``.safetensors``, or
+        path: ``.pth``/``.model``/``.pt`` of ``torch.save`` in either format, ``.safetensors``,
+            ``.onnx`` (with a choice behind it, such as ``x.onnx#style=3``, where there is one), or
             a folder of raw tensors with a ``manifest.json``.
         name: short name; the file's stem without it.
         source: how the manifest names the checkpoint; the absolute path without it.
@@ -39,18 +47,28 @@ def load(path: str | Path, *, name: str | None = None, source: str | None = None
         CheckpointError: missing, unreadable, of no known layout, or with weights that are not
             numbers. No code in the file is run.
     """
-    path = Path(path)
+    path, choices = split_choices(path)
     if not path.exists():
         raise CheckpointError(f"{path}: no such file")
-    layout, loaded = _read(path)
+    layout, loaded = _read(path, choices)
     _check_finite(path, loaded)
     resolved = path.resolve()
-    name = name or resolved.stem.lstrip(".") or "unnamed"
-    origin = Origin(name, source or str(resolved), sha256(path), layout, loaded.card)
+    name = name or (resolved.stem.lstrip(".") or "unnamed") + onnx_graph.name_of(choices)
+    source = source or f"{resolved}{choices and '#'}{choices}"
+    origin = Origin(name, source, sha256(path), layout, loaded.card)
     return StyleNet(loaded.net, loaded.contract, origin)
 
 
-def _read(path: Path) -> tuple[str, Loaded]:
+def split_choices(reference: str | Path) -> tuple[Path, str]:
+    """The file, and what is chosen in it behind ``#``: ``x.onnx#style=3``."""
+    file, _, choices = str(reference).rpartition("#")
+    chosen = file.lower().endswith(onnx_graph.SUFFIX) and not Path(reference).exists()
+    return (Path(file), choices) if chosen else (Path(reference), "")
+
+
+def _read(path: Path, choices: str) -> tuple[str, Loaded]:
+    if path.suffix.lower() == onnx_graph.SUFFIX and path.is_file():
+        return onnx_graph.NAME, onnx_graph.read(path, choices)
     if path.is_dir():
         return _build(path, lengstrom.read_folder(path))
     if path.suffix == ".safetensors":

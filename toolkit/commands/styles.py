@@ -30,8 +30,8 @@ def _styles() -> tuple[list[str], list[list[str]]]:
 
 
 def _layouts() -> tuple[list[str], list[list[str]]]:
-    from toolkit.checkpoints import LAYOUTS, native
+    from toolkit.checkpoints import LAYOUTS, native, onnx_graph
 
-    rows = [[native.NAME, native.DESCRIPTION]]
+    rows = [[native.NAME, native.DESCRIPTION], [onnx_graph.NAME, onnx_graph.DESCRIPTION]]
     rows += [[layout.NAME, layout.DESCRIPTION] for layout in LAYOUTS]
     return ["layout", "known by"], rows

@@ -40,12 +40,12 @@ def find(reference: str) -> StyleNet:
         CheckpointError: neither, or the file cannot be read.
     """
     # Imports torch, which listing names does not need.
-    from toolkit.checkpoints import load  # noqa: PLC0415
+    from toolkit.checkpoints import load, split_choices  # noqa: PLC0415
 
     name = reference.removeprefix(_PREFIX)
     if name in names():
         return load(folder() / f"{name}.safetensors", name=name, source=f"{_PREFIX}{name}")
-    if not Path(reference).exists():
+    if not split_choices(reference)[0].exists():
         raise CheckpointError(
             f"{reference}: neither a shipped style ({', '.join(names())}) nor a file"
         )
