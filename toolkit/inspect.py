@@ -18,7 +18,7 @@ Facts = dict[str, Any]
 DESCRIBERS = {
     ".onnx": "toolkit.runtimes.onnx_describe:describe",
     ".engine": "toolkit.runtimes.trt_checks:describe",
-    ".mlpackage": "toolkit.runtimes.coreml.lint:describe",
+    ".mlpackage": "toolkit.runtimes.coreml.describe:describe",
     ".xml": "toolkit.runtimes.openvino:describe",
     ".aimodel": "toolkit.runtimes.coreai:describe",
 }

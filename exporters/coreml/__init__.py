@@ -23,6 +23,7 @@ from toolkit.runtimes.coreml.quiet import quiet
 PRECISIONS: tuple[Precision, ...] = ("fp16", "fp32", "int8")
 KINDS = ("fixed", "enumerated", "range")
 OPTIONS = ("deployment_target", "compress", "tensor_io")
+ZERO_POINTS = True
 MODEL = "model.mlpackage"
 SYSTEMS = ("iOS15", "iOS16", "iOS17", "iOS18")
 # quantize and dequantize are operations of iOS 17.

@@ -13,11 +13,13 @@ from toolkit.runtimes.base import Check, Runner, Settings
 FILE_RUNTIMES = {
     ".onnx": "toolkit.runtimes.onnxruntime:OnnxRuntimeRunner",
     ".xml": "toolkit.runtimes.openvino:OpenVinoRunner",
-    ".aimodel": "toolkit.runtimes.coreai:CoreAiRunner",
+    ".engine": "toolkit.runtimes.tensorrt:TensorrtRunner",
     ".mlpackage": "toolkit.runtimes.coreml:CoreMLRunner",
+    ".aimodel": "toolkit.runtimes.coreai:CoreAiRunner",
 }
 # Suffix -> what can be told by looking at the file alone: (model) -> Check, ...
 STATIC_CHECKS = {
+    ".engine": "toolkit.runtimes.trt_checks:check",
     ".mlpackage": "toolkit.runtimes.coreml.checks:static_checks",
 }
 
