@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from exporters.base import Product, Request
 from exporters.onnx import MODEL as GRAPH
-from exporters.onnx import graph, tool_versions
+from exporters.onnx import graph, graph_options, tool_versions
 from exporters.reflect import check_reflect_pads
 from toolkit.contract import Precision
 from toolkit.errors import ExportError, UsageError
@@ -37,6 +37,7 @@ else:
 PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "int8", "fp8")
 KINDS = ("fixed", "range")
 OPTIONS = ("opset", "simplify", "compute_capabilities")
+ZERO_POINTS = False
 MODEL = "model.engine"
 # Below these, TensorRT for RTX refuses fp8, and runs int8 as fp32 without a word.
 _LEAST = {"int8": (8, 0), "fp8": (8, 9)}
@@ -56,8 +57,7 @@ def export(request: Request, folder: Path) -> Product:
     _check_engine(engine, model)
     (folder / MODEL).write_bytes(engine)
     options = {
-        "opset": request.options.opset,
-        "simplified": request.options.simplify,
+        **graph_options(request),
         "compute_capabilities": list(capabilities),
         "tf32": False,
     }

@@ -171,7 +171,8 @@ def test_pictures_of_another_kind(metadata, reason, make_onnx):
 
 
 @pytest.mark.parametrize(
-    "choice", ["style", "style=", "style=x", "style=-1", "input=0..2", "output=", "channels=bgr", "k=1"]
+    "choice",
+    ["style", "style=", "style=x", "style=-1", "input=0..2", "output=", "channels=bgr", "k=1"],
 )
 def test_choices_that_are_none(choice, make_onnx):
     path = make_onnx(tail(("Sigmoid",)), W)

@@ -41,7 +41,9 @@ def changed(make_onnx):
     return build
 
 
-@pytest.mark.parametrize("content", [b"", b"hello", b"\x89PNG\r\n\x1a\n", b"\x08\x07", b"\xff" * 99])
+@pytest.mark.parametrize(
+    "content", [b"", b"hello", b"\x89PNG\r\n\x1a\n", b"\x08\x07", b"\xff" * 99]
+)
 def test_no_onnx(content, tmp_path):
     path = tmp_path / "x.onnx"
     path.write_bytes(content)
@@ -243,7 +245,9 @@ def test_what_is_bound_to_one_size(make_onnx):
     nodes = [("Reshape", ["x", "order"], "y", {}), ("Reshape", ["y", "back"], "out", {})]
     refused(make_onnx(nodes, turn), "operation Reshape (node Reshape for y) binds it to 12x10")
     mask = [("Mul", ["x", "mask"], "out", {})]
-    refused(make_onnx(mask, {"mask": np.full((12, 10), 2, np.float32)}), "Binary (node Mul for out)")
+    refused(
+        make_onnx(mask, {"mask": np.full((12, 10), 2, np.float32)}), "Binary (node Mul for out)"
+    )
 
 
 def test_what_depends_on_the_size_in_another_way(make_onnx):
