@@ -3,9 +3,9 @@
 With TensorRT for RTX the engine is built ahead of time, without a GPU, for the compute
 capabilities that are asked for; for none: for what the library takes as portable, which is 8.0 and
 later (7.5 is left out because it would slow the others, says NVIDIA, and because it turns int8
-into fp32 for all of them). The same request gives the same bytes. With the full TensorRT it is
-built for the GPU of this machine; which kernels it picks is a matter of timing there, so the bytes
-may differ.
+into fp32 for all of them). The same request gives the same bytes for a fixed size; for a range, the
+same kernels, but TensorRT does not always number its temporaries alike. With the full TensorRT the
+engine is for the GPU of this machine, and which kernels it has is a matter of timing.
 
 Precision is that of the graph alone: the network is strongly typed, and TF32, which TensorRT would
 use for fp32 unasked, is off.

@@ -20,6 +20,7 @@ from toolkit.checkpoints.native import save_net
 from toolkit.cli import cli
 from toolkit.contract import Contract, Precision
 from toolkit.nets.johnson import JohnsonNet, JohnsonSpec
+from toolkit.runtimes import cuda
 from toolkit.shapes import Shapes, Size
 from toolkit.style_net import StyleNet
 
@@ -104,6 +105,16 @@ def make(net: StyleNet, tmp_path_factory: pytest.TempPathFactory) -> Callable[..
         return made[key]
 
     return artifact
+
+
+@pytest.fixture
+def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No CUDA driver, wherever the tests run."""
+
+    def absent() -> None:
+        raise OSError("libcuda.so.1: cannot open shared object file")
+
+    monkeypatch.setattr(cuda, "_driver", absent)
 
 
 @pytest.fixture

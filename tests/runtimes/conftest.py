@@ -86,16 +86,6 @@ class Driver:
 
 
 @pytest.fixture
-def no_gpu(monkeypatch):
-    """No driver, wherever the tests run."""
-
-    def absent():
-        raise OSError("libcuda.so.1: cannot open shared object file")
-
-    monkeypatch.setattr(cuda, "_driver", absent)
-
-
-@pytest.fixture
 def gpu(monkeypatch):
     """Puts a driver in place: ``gpu()``, ``gpu(capability=(7, 5))``, ``gpu(devices=0)``."""
 

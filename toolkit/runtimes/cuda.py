@@ -73,14 +73,16 @@ class Device:
 
     def upload(self, array: Floats, buffer: Buffer) -> None:
         """Copy to the device, in the stream's order. ``array`` must be contiguous."""
-        self._call("cuMemcpyHtoDAsync_v2", buffer.address, array.ctypes.data, array.nbytes,
-                   self.stream)  # fmt: skip
+        self._call(
+            "cuMemcpyHtoDAsync_v2", buffer.address, array.ctypes.data, array.nbytes, self.stream
+        )
 
     def download(self, buffer: Buffer, shape: tuple[int, ...]) -> Floats:
         """Wait for the stream, and copy from the device."""
         array = np.empty(shape, np.float32)
-        self._call("cuMemcpyDtoHAsync_v2", array.ctypes.data, buffer.address, array.nbytes,
-                   self.stream)  # fmt: skip
+        self._call(
+            "cuMemcpyDtoHAsync_v2", array.ctypes.data, buffer.address, array.nbytes, self.stream
+        )
         self._call("cuStreamSynchronize", self.stream)
         return array
 

@@ -87,7 +87,7 @@ class TensorrtRunner:
         return ArtifactError(
             f"{model}: {self._library} on {self._device.name} ({self._device.capability}) "
             f"cannot load it: {reason}",
-            fix="export it for this GPU and library",
+            fix="export it for this GPU and library, or update the driver",
         )
 
     def _check_valid(self, model: Path, blob: bytes) -> str:
@@ -106,11 +106,11 @@ class TensorrtRunner:
         """Names of the one input and the one output, both float32 (B, 3, H, W)."""
         engine, modes = self._engine, self._trt.TensorIOMode
         names = [engine.get_tensor_name(index) for index in range(engine.num_io_tensors)]
-        ends = [[n for n in names if engine.get_tensor_mode(n) == mode]
-                for mode in (modes.INPUT, modes.OUTPUT)]  # fmt: skip
-        if [len(end) for end in ends] != [1, 1] or not all(map(self._is_picture, names)):
+        inputs = [name for name in names if engine.get_tensor_mode(name) == modes.INPUT]
+        outputs = [name for name in names if name not in inputs]
+        if not len(inputs) == len(outputs) == 1 or not all(map(self._is_picture, names)):
             raise ArtifactError(f"{model}: not a style net with one float (B, 3, H, W) input")
-        return ends[0][0], ends[1][0]
+        return inputs[0], outputs[0]
 
     def _is_picture(self, name: str) -> bool:
         shape = tuple(self._engine.get_tensor_shape(name))

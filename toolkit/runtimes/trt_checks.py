@@ -17,7 +17,7 @@ from toolkit.lazy import Lazy
 from toolkit.manifest import FILE_NAME, Manifest, read_manifest
 from toolkit.runtimes.base import Check
 from toolkit.runtimes.trt_engine import Header, convolutions, read_header
-from toolkit.runtimes.trt_library import builder, library, network
+from toolkit.runtimes.trt_library import brief, builder, library, network
 
 if TYPE_CHECKING:
     import onnx
@@ -45,12 +45,12 @@ def check(model: Path) -> tuple[Check, ...]:
     except ArtifactError as error:
         return (Check("engine", False, str(error)),)
     manifest, bound = _manifest(model)
-    name = manifest.graph if manifest else None
-    graph = model.parent / name if name else model.with_suffix(".onnx")
+    graph = model.with_suffix(".onnx")
+    if manifest and manifest.graph in manifest.files:
+        graph = model.parent / str(manifest.graph)
     engine = _Engine(data, header, graph if graph.is_file() else None, manifest)
-    made = (_version(engine), _size(engine), _capabilities(engine), _precisions(engine),
-            _parser(engine), bound)  # fmt: skip
-    return tuple(one for one in made if one)
+    made = [look(engine) for look in (_version, _size, _capabilities, _precisions, _parser)]
+    return tuple(one for one in (*made, bound) if one)
 
 
 def _manifest(model: Path) -> tuple[Manifest | None, Check | None]:
@@ -94,11 +94,13 @@ def _capabilities(engine: _Engine) -> Check | None:
     if found is None:
         return None
     text = ", ".join(found) or "none"
-    wanted = manifest.target.options.get("compute_capabilities") if manifest else None
-    # Portable is what the library makes of no wish: it includes what came after the library.
-    same = set(wanted) == set(found) if wanted else wanted is None or "later" in found
+    if manifest is None:
+        return Check("capabilities", True, text)
+    wanted = [str(name) for name in manifest.target.options.get("compute_capabilities") or ()]
+    # What the library makes of no wish is portable, and includes what came after the library.
+    same = set(wanted) == set(found) if wanted else "later" in found
     if not same:
-        text += f"; the manifest says {', '.join(wanted or ()) or 'portable'}"
+        text += f"; the manifest says {', '.join(wanted) or 'portable'}"
     return Check("capabilities", same, text)
 
 
@@ -111,7 +113,9 @@ def _precisions(engine: _Engine) -> Check | None:
         return None
     # onnx raises what protobuf raises; whatever it is, this is no graph.
     except Exception as error:
-        return Check("precisions", False, f"{engine.graph.name} is no ONNX graph: {error}")
+        return Check(
+            "precisions", False, f"{engine.graph.name} is no ONNX graph: {brief(str(error))}"
+        )
     return compare_precisions(engine.data, model)
 
 

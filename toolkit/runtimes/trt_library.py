@@ -114,6 +114,12 @@ def network(trt: Any, making: Any, graph: Path) -> tuple[Any, Any]:
     parsed = making.create_network(typed)
     parser = trt.OnnxParser(parsed, log(trt))
     if not parser.parse_from_file(str(graph)):
-        errors = [parser.get_error(index).desc() for index in range(parser.num_errors)]
+        errors = [_described(parser.get_error(index)) for index in range(parser.num_errors)]
         raise ExportError(f"{trt.__name__} refuses the graph: {brief('; '.join(errors))}")
     return parsed, parser
+
+
+def _described(error: Any) -> str:
+    """An error of the parser, with the node that it is about, if it is about one."""
+    node = f"{error.node_operator()} {error.node_name()}".strip()
+    return f"{node}: {error.desc()}" if node else str(error.desc())

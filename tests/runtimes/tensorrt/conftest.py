@@ -91,13 +91,19 @@ class OnnxParser:
 
     def get_error(self, index):
         error = self.own.module.ParserError()
-        error._text = ("first\nthing", "second thing")[index]
+        error._is = (("Pad", "pad_1", "first\nthing"), ("", "", "second thing"))[index]
         return error
 
 
 class ParserError:
+    def node_operator(self):
+        return self._is[0]
+
+    def node_name(self):
+        return self._is[1]
+
     def desc(self):
-        return self._text
+        return self._is[2]
 
 
 class IBuilderConfig:

@@ -129,7 +129,7 @@ def test_the_full_library_without_a_gpu(build, monkeypatch, version):
 @pytest.mark.parametrize(
     ("fails", "text"),
     [
-        ("parse", "refuses the graph: first thing; second thing"),
+        ("parse", "refuses the graph: Pad pad_1: first thing; second thing"),
         ("build", "cannot build the engine: hm; no kernel for it"),
         ("profile", "refuses the range 64x64-128x192"),
     ],

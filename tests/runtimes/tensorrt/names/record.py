@@ -44,7 +44,7 @@ WANTED = {
     "ITensor": "name",
     "NetworkDefinitionCreationFlag": "EXPLICIT_BATCH STRONGLY_TYPED",
     "OnnxParser": "get_error num_errors parse_from_file",
-    "ParserError": "desc",
+    "ParserError": "desc node_name node_operator",
     "ProfilingVerbosity": "DETAILED",
     "Runtime": "deserialize_cuda_engine get_engine_validity",
     "TensorIOMode": "INPUT OUTPUT",
