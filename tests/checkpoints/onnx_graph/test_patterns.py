@@ -50,7 +50,8 @@ NORMS = {
     ],
     "the scale in the inverse": [
         *MEAN, *SQUARE, *VARIANCE, *ROOT, ("Reciprocal", ["s"], "i", {}),
-        ("Mul", ["i", "g"], "ig", {}), ("Mul", ["d", "ig"], "a", {}), ("Add", ["a", "b"], "out", {}),
+        ("Mul", ["i", "g"], "ig", {}), ("Mul", ["d", "ig"], "a", {}),
+        ("Add", ["a", "b"], "out", {}),
     ],
     "the mean taken twice": [
         *MEAN, ("ReduceMean", ["x"], "m2", {"axes": [3, 2]}), ("Sub", ["x", "m2"], "d2", {}),
