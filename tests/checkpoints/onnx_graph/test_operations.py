@@ -139,11 +139,12 @@ def close(found, wanted):
     np.testing.assert_allclose(found, wanted, rtol=2e-5, atol=2e-5)
 
 
+@pytest.mark.parametrize("opset", [14, 17, 23])
 @pytest.mark.parametrize("case", CASES)
-def test_as_onnx_runtime_does(case, make_onnx, ort, followed, run, picture):
+def test_as_onnx_runtime_does(case, opset, make_onnx, ort, followed, run, picture):
     kind, inputs, weights, attributes = CASES[case]
     before = [node for name in inputs for node in BEFORE.get(name, [])]
-    path = make_onnx([*before, (kind, inputs, "out", attributes)], weights)
+    path = make_onnx([*before, (kind, inputs, "out", attributes)], weights, opset=opset)
     close(run(followed(path), picture), ort(path, picture))
 
 
