@@ -77,6 +77,25 @@ def test_instance_norms_stay_whole_and_the_picture_is_named(make):
     assert (model.graph.input[0].name, model.graph.output[0].name) == ("image", "stylized")
 
 
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"size": (64, 96)},
+        {"size": None},
+        {"size": None, "precision": "fp16"},
+        {"size": None, "opset": 20},
+        {"size": None, "opset": 23},
+        {"size": None, "simplify": False},
+    ],
+)
+def test_no_norm_is_taken_apart_or_joined(make, net, how):
+    """Runtimes know an InstanceNormalization; the sums that it is made of they run slowly."""
+    folder = make(**how)
+    kinds = [node.op_type for node in onnx.load(folder / "model.onnx").graph.node]
+    assert kinds.count("InstanceNormalization") == len(net.net.norms())
+    assert not {"ReduceMean", "ReduceSum", "Sqrt", "LayerNormalization"} & set(kinds)
+
+
 @pytest.mark.parametrize("size", [(64, 96), None])
 def test_same_input_same_bytes(make, net, tmp_path, size):
     shapes = Shapes.fixed(*size) if size else Shapes.any()

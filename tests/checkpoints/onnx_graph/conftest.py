@@ -38,7 +38,7 @@ def make_onnx(tmp_path):
         # The checker wants an output's shape, which the file need not have to be read.
         graph.output[0].type.tensor_type.ClearField("shape")
         opsets = [helper.make_opsetid("", opset)]
-        model = helper.make_model(graph, opset_imports=opsets, ir_version=8)
+        model = helper.make_model(graph, opset_imports=opsets, ir_version=10)
         helper.set_model_props(model, metadata or {})
         path = tmp_path / "net.onnx"
         path.write_bytes(model.SerializeToString())

@@ -92,8 +92,12 @@ INPUTS = {
     "caffe's means, RGB": ([SUB], {"mean": CAFFE[::-1].copy()}, {}, "0..255", False),
     "imagenet's means": ([SUB], {"mean": IMAGENET}, {}, "0..1", False),
     "255ths": ([("Div", ["x", "255"], "x1", {})], {}, {}, "0..255", False),
-    "a pixel format": ([SUB], {"mean": W["half"]}, {"Image.BitmapPixelFormat": "Bgr8"}, "0..1", True),
-    "an old pixel format": ([SUB], {"mean": CAFFE}, {"ImageBitmapPixelFormat": "Rgb8"}, "0..255", False),
+    "a pixel format": (
+        [SUB], {"mean": W["half"]}, {"Image.BitmapPixelFormat": "Bgr8"}, "0..1", True,
+    ),
+    "an old pixel format": (
+        [SUB], {"mean": CAFFE}, {"ImageBitmapPixelFormat": "Rgb8"}, "0..255", False,
+    ),
     "a nominal range": (
         [SUB], {"mean": W["small"]}, {"Image.NominalPixelRange": "Normalized_1_1"}, "-1..1", False,
     ),
@@ -150,7 +154,7 @@ def test_a_shift_is_not_moved_past_zeros(make_onnx, ort, photo_like):
     for nodes in ([ZEROS, CONV, NORM, LAST], [("Conv", ["x", *"wb"], "conv", LAST[3]), NORM, LAST]):
         path = make_onnx(nodes, W, shape=(1, 3, "h", "w"))
         loaded = read(path, "input=-1..1&output=-1..1")
-        assert list(loaded.net.layers)[0] == "affine1"
+        assert next(iter(loaded.net.layers)) == "affine1"
         with torch.inference_mode():
             found = loaded.net(torch.from_numpy(photo_like)).numpy()
         wanted = by_hand(ort, path, photo_like, "-1..1", "-1..1")

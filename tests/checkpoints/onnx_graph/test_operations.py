@@ -32,8 +32,8 @@ CASES = {
     "conv": ("Conv", ["x", "w", "b"], CONV, {"pads": [1, 1, 1, 1]}),
     "conv without bias": ("Conv", ["x", "w"], CONV, {"strides": [2, 2]}),
     "conv with other pads at the end": ("Conv", ["x", "w", "b"], CONV, {"pads": [0, 1, 2, 0]}),
-    "conv same upper": ("Conv", ["x", "w", "b"], CONV, {"auto_pad": "SAME_UPPER", "strides": [2, 2]}),
-    "conv same lower": ("Conv", ["x", "w", "b"], CONV, {"auto_pad": "SAME_LOWER", "strides": [2, 2]}),
+    "conv same upper": ("Conv", ["x", "w"], CONV, {"auto_pad": "SAME_UPPER", "strides": [2, 2]}),
+    "conv same lower": ("Conv", ["x", "w"], CONV, {"auto_pad": "SAME_LOWER", "strides": [2, 2]}),
     "conv valid": ("Conv", ["x", "w", "b"], CONV, {"auto_pad": "VALID", "dilations": [2, 3]}),
     "conv by channel": ("Conv", ["x", "w"], {"w": weight(6, 1, 3, 3)}, {"group": 3}),
     "deconv": ("ConvTranspose", ["x", "w", "b"], DECONV, {"strides": [2, 2]}),
@@ -139,11 +139,12 @@ def close(found, wanted):
     np.testing.assert_allclose(found, wanted, rtol=2e-5, atol=2e-5)
 
 
+@pytest.mark.parametrize("opset", [14, 17, 23])
 @pytest.mark.parametrize("case", CASES)
-def test_as_onnx_runtime_does(case, make_onnx, ort, followed, run, picture):
+def test_as_onnx_runtime_does(case, opset, make_onnx, ort, followed, run, picture):
     kind, inputs, weights, attributes = CASES[case]
     before = [node for name in inputs for node in BEFORE.get(name, [])]
-    path = make_onnx([*before, (kind, inputs, "out", attributes)], weights)
+    path = make_onnx([*before, (kind, inputs, "out", attributes)], weights, opset=opset)
     close(run(followed(path), picture), ort(path, picture))
 
 
@@ -220,17 +221,17 @@ def test_sizes_in_double_and_half_are_float32(make_onnx, followed, run, picture)
 REFUSED = {
     "a filter of five axes": ("Conv", ["x", "w"], {"w": weight(5, 3, 3, 3, 3)}, {}, "shape"),
     "a filter that is computed": ("Conv", ["x", "x"], {}, {}, "its weight is no constant"),
-    "a filter of other channels": ("Conv", ["x", "w"], {"w": weight(5, 4, 3, 3)}, {}, "(N, 4, H, W)"),
+    "a filter of other channels": ("Conv", ["x", "w"], {"w": weight(5, 4, 3, 3)}, {}, "not (N, 4,"),
     "an odd bias": ("Conv", ["x", "w", "b"], {"w": weight(5, 3, 3, 3), "b": THREE}, {}, "bias"),
     "no stride": ("Conv", ["x", "w"], CONV, {"strides": [0, 1]}, "strides"),
-    "a stride that is a word": ("Conv", ["x", "w"], CONV, {"strides": "two"}, "strides is not a list"),
-    "a filter larger than the picture": ("Conv", ["x", "w"], CONV, {"dilations": [9, 9]}, "19 pixels"),
+    "a stride that is a word": ("Conv", ["x", "w"], CONV, {"strides": "two"}, "is not a list"),
+    "a filter larger than all": ("Conv", ["x", "w"], CONV, {"dilations": [9, 9]}, "19 pixels"),
     "padded channels": ("Pad", ["x", "p"], {"p": ints(0, 1, 0, 0, 0, 0, 0, 0)}, {}, "channels"),
     "wrapped pads": ("Pad", ["x", "p"], {"p": ints(*[0, 0, 1, 1] * 2)}, {"mode": "wrap"}, "wrap"),
     "more reflected than there is": (
-        "Pad", ["x", "p"], {"p": ints(*[0, 0, 12, 1] * 2)}, {"mode": "reflect"}, "cannot be reflected",
+        "Pad", ["x", "p"], {"p": ints(*[0, 0, 12, 1] * 2)}, {"mode": "reflect"}, "be reflected",
     ),
-    "nearest by halves": ("Resize", ["x", "", "s"], {"s": floats(1, 1, 1.5, 2)}, {}, "scaled by 1.5"),
+    "nearest by halves": ("Resize", ["x", "", "s"], {"s": floats(1, 1, 1.5, 2)}, {}, "by 1.5"),
     "nearest from other pixels": (
         "Resize", ["x", "", "s"], {"s": floats(1, 1, 2, 2)}, {"nearest_mode": "ceil"}, "ceil",
     ),
@@ -250,7 +251,7 @@ REFUSED = {
         {"a": ints(-1), "z": ints(-99), "n": ints(1), "k": ints(-2)}, {}, "step of -2",
     ),
     "nothing left": (
-        "Slice", ["x", "a", "z", "n"], {"a": ints(5), "z": ints(5), "n": ints(2)}, {}, "nothing is left",
+        "Slice", ["x", "a", "z", "n"], {"a": ints(5), "z": ints(5), "n": ints(2)}, {}, "nothing is",
     ),
     "another number of values": ("Reshape", ["x", "s"], {"s": ints(7, -1)}, {}, "cannot be"),
     "more channels than blocks": ("DepthToSpace", ["x"], {}, {"blocksize": 2}, "3 channels"),

@@ -50,7 +50,8 @@ NORMS = {
     ],
     "the scale in the inverse": [
         *MEAN, *SQUARE, *VARIANCE, *ROOT, ("Reciprocal", ["s"], "i", {}),
-        ("Mul", ["i", "g"], "ig", {}), ("Mul", ["d", "ig"], "a", {}), ("Add", ["a", "b"], "out", {}),
+        ("Mul", ["i", "g"], "ig", {}), ("Mul", ["d", "ig"], "a", {}),
+        ("Add", ["a", "b"], "out", {}),
     ],
     "the mean taken twice": [
         *MEAN, ("ReduceMean", ["x"], "m2", {"axes": [3, 2]}), ("Sub", ["x", "m2"], "d2", {}),
@@ -101,6 +102,14 @@ NOT_NORMS = {
     "the picture over the root": changed("torch", QUOTIENT[0], ("Div", ["x", "s"], "n", {})),
     "times the root": changed("torch", QUOTIENT[0], ("Mul", ["d", "s"], "n", {})),
     "an epsilon for each channel": changed("torch", VARIANCE[1], ("Add", ["v", "es"], "ve", {})),
+    "the variance of another": [
+        *NORMS["torch"][:2],
+        ("Exp", ["x"], "y", {}),
+        ("ReduceMean", ["y"], "my", {"axes": [2, 3]}),
+        ("Sub", ["y", "my"], "dy", {}),
+        ("Pow", ["dy", "two"], "q", {}),
+        *NORMS["torch"][3:],
+    ],
     "of rows turned": [
         ("Transpose", ["x"], "t", {"perm": [0, 2, 1, 3]}),
         ("Reshape", ["t", "flat"], "xf", {}),
@@ -262,7 +271,9 @@ def test_scales_and_shifts_in_a_row_are_one(make_onnx, ort, followed, run, kinds
     close(run(program, picture), ort(path, picture))
 
 
-def test_a_shift_that_is_used_elsewhere_stays(make_onnx, ort, followed, run, kinds, picture):
+def test_a_shift_that_is_used_elsewhere_is_there_still(
+    make_onnx, ort, followed, run, kinds, picture
+):
     nodes = [
         ("Mul", ["x", "g"], "1", {}),
         ("Add", ["1", "b"], "2", {}),
@@ -271,6 +282,7 @@ def test_a_shift_that_is_used_elsewhere_stays(make_onnx, ort, followed, run, kin
     path = make_onnx(nodes, NUMBERS)
     program = canonical(followed(path))
     assert kinds(program) == ["Affine", "Affine", "Binary"]
+    assert program.steps[1].inputs == ("x",)
     close(run(program, picture), ort(path, picture))
 
 

@@ -2,8 +2,8 @@
 
 The graph is followed for a picture of one size, and what depends on sizes alone is folded; what
 exporters took apart is put together (:mod:`patterns`). If nothing that is left is bound to that
-size, the net takes any: its function is the file's at the sizes that the file takes, and the
-natural one at others.
+size, the net takes any. Its function is the file's at the size that the file fixes, or, where it
+takes any, at all multiples that the contract tells; at other sizes it is the same steps.
 
 Windows ML's samples, torch's exports of all ages and Magenta's 26 styles were what it was written
 for. A file that weighs several styles by a second input is read for one: ``FILE.onnx#style=3``.

@@ -60,7 +60,7 @@ def _is_neutral(module: Binary) -> bool:
 def affine_after_affine(step: Step, view: View) -> Found:
     """Two scales and shifts are one: a (w x + b) + c = (a w) x + (a b + c)."""
     found = view.made_by(step.inputs[0], Affine)
-    if not isinstance(step.module, Affine) or not found or not view.used_once(step.inputs[0]):
+    if not isinstance(step.module, Affine) or not found:
         return None
     inner, outer = found[0], step.module
     scale, shift = inner.scale * outer.scale, inner.shift * outer.scale + outer.shift

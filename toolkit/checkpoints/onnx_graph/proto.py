@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 else:
     onnx = Lazy("onnx", "onnx")
 
-_MOST_BYTES = 1 << 29  # style nets take 0.5 to 60 MB
+_MOST_BYTES = 1 << 28  # style nets take 0.5 to 60 MB
 _MOST_NODES = 20_000
 _MOST_AXES = 8
 _NEWEST_OPSET = 25
