@@ -66,7 +66,7 @@ def backward(spec):
 
 
 def outside(content):
-    content["itemInfoEntries"][content["rootModelIdentifier"]]["path"] = "../../other"
+    content["itemInfoEntries"][content["rootModelIdentifier"]]["path"] = "../Manifest.json"
 
 
 @pytest.mark.parametrize(
