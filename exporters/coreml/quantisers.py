@@ -36,12 +36,14 @@ def register_quantisers() -> None:
 
 
 def fake_quantize_per_tensor_affine(context: Any, node: Any) -> None:
-    """clamp(round(x / scale), -128, 127) * scale."""
-    x, scale, *rest = ops._get_inputs(context, node, expected=5)  # noqa: SLF001
+    """(clamp(round(x / scale) + zero, -128, 127) - zero) * scale."""
+    x, scale, zero, *bounds = ops._get_inputs(context, node, expected=5)  # noqa: SLF001
     factor = np.float32(scale.val)
-    _check(factor, *(var.val for var in rest))
-    quantised = mil.Builder.quantize(input=x, scale=factor, output_dtype="int8")
-    context.add(mil.Builder.dequantize(input=quantised, scale=factor, name=node.name))
+    _check(factor, *(var.val for var in bounds))
+    # Core ML takes a zero point of 0 as one that is not given.
+    point = {"zero_point": np.int8(zero.val)} if zero.val else {}
+    quantised = mil.Builder.quantize(input=x, scale=factor, output_dtype="int8", **point)
+    context.add(mil.Builder.dequantize(input=quantised, scale=factor, name=node.name, **point))
 
 
 def fake_quantize_per_channel_affine(context: Any, node: Any) -> None:
@@ -53,7 +55,9 @@ def fake_quantize_per_channel_affine(context: Any, node: Any) -> None:
     weight, scale, zero, axis, *bounds = (var.val for var in inputs)
     quantised = _quantised(weight, scale, zero, int(axis), *bounds)
     used = quantised.any(axis=tuple(set(range(quantised.ndim)) - {int(axis)}))
-    _check(scale[used], zero, *bounds)
+    if np.any(zero):
+        raise ValueError(f"weights quantised around {zero}, not around 0")
+    _check(scale[used], *bounds)
     result = mil.Builder.dequantize(input=quantised, scale=scale, axis=axis, name=node.name)
     context.add(result)
 
@@ -68,10 +72,8 @@ def _quantised(weight: Any, scale: Any, zero: Any, axis: int, low: int, high: in
     return (whole / factors.reshape(shape)).round().to(torch.int8).numpy()
 
 
-def _check(scale: Any, zero: Any, low: int, high: int) -> None:
-    if np.any(zero) or (low, high) != _RANGE:
-        raise ValueError(
-            f"a quantiser of {low} to {high} around {zero}, not of -128 to 127 around 0"
-        )
+def _check(scale: Any, low: int, high: int) -> None:
+    if (low, high) != _RANGE:
+        raise ValueError(f"a quantiser of {low} to {high}, not of -128 to 127")
     if np.any(scale < _SMALLEST_SCALE):
         raise ValueError(f"a quantiser's scale of {np.min(scale):.2g} is too small for float16")

@@ -36,7 +36,7 @@ def errors(folder, net, x):
 
 def same(folder, other):
     files = sorted(file.relative_to(folder) for file in folder.rglob("*") if file.is_file())
-    assert len(files) == 4
+    assert len(files) == 5
     return filecmp.cmpfiles(folder, other, files, shallow=False)[0] == files
 
 

@@ -36,7 +36,7 @@ def library_alone(no_gpu):
 def test_an_engine_and_its_graph(make, shapes, precision):
     folder = make("trt", shapes=shapes, precision=precision)
     names = sorted(file.name for file in folder.iterdir())
-    assert names == ["manifest.json", "model.engine", "model.onnx"]
+    assert names == ["README.md", "manifest.json", "model.engine", "model.onnx"]
     manifest = read_manifest(folder)
     assert (manifest.model, manifest.graph) == ("model.engine", "model.onnx")
     assert manifest.target.options == {

@@ -163,7 +163,7 @@ def test_same_input_same_bytes_in_another_process(wide, wide_path, tmp_path):
     here = make_artifact("coreml", request, tmp_path / "here")
     there = tmp_path / "there" / here.relative_to(tmp_path / "here")
     files = sorted(path for path in here.rglob("*") if path.is_file())
-    assert len(files) == 4
+    assert len(files) == 5
     for file in files:
         assert file.read_bytes() == (there / file.relative_to(here)).read_bytes(), file
 

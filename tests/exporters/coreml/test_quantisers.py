@@ -6,6 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from exporters import exporter
 from exporters.artifact import make_artifact
 from exporters.base import Options, Request
 from toolkit.errors import ExportError
@@ -19,14 +20,14 @@ from toolkit.style_net import StyleNet
 class Quantised(nn.Module):
     """A convolution with fake quantisers on its input and its weight."""
 
-    def __init__(self, conv, scale, zero=0, bounds=(-128, 127)):
+    def __init__(self, conv, scale, zero=0, bounds=(-128, 127), zeros=0):
         super().__init__()
         self.conv, self.scale, self.zero, self.bounds = conv, scale, zero, bounds
         axis = 1 if isinstance(conv, nn.ConvTranspose2d) else 0
         self.axis = axis
         largest = conv.weight.detach().abs().amax([i for i in range(4) if i != axis])
         self.register_buffer("scales", largest / 127)
-        self.register_buffer("zeros", torch.zeros(len(largest), dtype=torch.int32))
+        self.register_buffer("zeros", torch.full((len(largest),), zeros, dtype=torch.int32))
 
     def forward(self, x):
         x = torch.fake_quantize_per_tensor_affine(x, self.scale, self.zero, *self.bounds)
@@ -94,8 +95,8 @@ def test_in_float32_it_is_torchs_own(net, tmp_path):
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"zero": 3}, "around 3, not of -128 to 127"),
-        ({"bounds": (-127, 127)}, "of -127 to 127 around 0"),
+        ({"zeros": 3}, "not around 0"),
+        ({"bounds": (-127, 127)}, "of -127 to 127, not of"),
     ],
 )
 def test_quantisers_that_core_ml_has_not(net, tmp_path, options, text):
@@ -114,4 +115,4 @@ def test_scales_that_float16_has_not(net, tmp_path):
 
 def test_int8_without_quantisers_is_an_error(net, tmp_path):
     with pytest.raises(ExportError, match="the net has no quantisers"):
-        make_artifact("coreml", request(net, [nn.Conv2d(3, 3, 3)]), tmp_path)
+        exporter("coreml").export(request(net, [nn.Conv2d(3, 3, 3)]), tmp_path)

@@ -63,10 +63,12 @@ def test_results_are_rounded_to_float16(make, net):
 
 
 @pytest.fixture
-def scaled(net, checkpoint, tmp_path):
+def scaled(net, checkpoint, tmp_path, monkeypatch):
     """The tiny net in fp16, its first convolution times a factor: to its norm, all the same."""
 
-    def package(factor):
+    def package(factor, fold):
+        if not fold:
+            monkeypatch.setattr("exporters.prepare.scale_fold.scale_fold", lambda net: (net, 0))
         copy = load(checkpoint)
         with torch.no_grad():
             for parameter in copy.net.conv1.conv.parameters():
@@ -79,8 +81,8 @@ def scaled(net, checkpoint, tmp_path):
 
 def test_variances_in_float16_overflow_where_the_scale_is_large(scaled, net):
     wanted = net(torch.from_numpy(picture())).numpy()
-    for factor, survives in ((50, False), (0.1, True)):
-        package = scaled(factor)
+    for factor, fold, survives in ((50, True, True), (50, False, False), (0.1, False, True)):
+        package = scaled(factor, fold)
         assert difference(Interpreter(package).run(picture()), wanted).mean < 0.3
         half = Interpreter(package, half_variance=True).run(picture())
         assert (difference(half, wanted).mean < 0.3) is survives
