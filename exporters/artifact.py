@@ -22,8 +22,9 @@ from toolkit.manifest import Checkpoint, Manifest, Target, artifact_source, read
 
 def folder_name(target: str, request: Request) -> str:
     """Such as ``onnx-fp32-512x512`` or ``onnx-fp16-dynamic``."""
-    compressed = f"-{request.options.compress}" if request.options.compress else ""
-    return f"{target}-{request.precision}{compressed}-{request.shapes}"
+    options = request.options
+    parts = (target, request.precision, options.compress, "+".join(options.compute_capabilities))
+    return "-".join([*filter(None, parts), str(request.shapes)])
 
 
 def make_artifact(target: str, request: Request, root: Path) -> Path:

@@ -95,6 +95,8 @@ class Manifest:
         texts = (fields["style"], fields["model"], *fields["checkpoint"].values())
         for text in (*texts, *files.values()):
             _require(isinstance(text, str), f"{text!r} is no text")
+        graph = fields["graph"]
+        _require(graph is None or isinstance(graph, str), f"graph {graph!r} is no text")
         _require(target["precision"] in PRECISIONS, f"precision {target['precision']!r}")
         return cls(
             **{

@@ -52,7 +52,8 @@ def judge_artifact(
     reference = net or reference_of(manifest)
     promised = precision or manifest.target.precision
     runner, not_run = _runner(opened, settings)
-    report = _judge(str(folder), runner, reference, promised, files, sizes)
+    promise = manifest.target.shapes
+    report = _judge(str(folder), runner, reference, promised, files, sizes or promise.promised)
     checks = static_checks(opened.model)
     report = dataclasses.replace(
         report, target=manifest.target.name, not_run=not_run, checks=checks

@@ -10,12 +10,19 @@ from toolkit.quantize.affine import Affine, Values
 
 LARGEST = 448.0  # of E4M3FN (Micikevicius et al. 2022, table 1)
 _SMALLEST_SCALE = 1e-12
+# TensorRT for RTX 1.7 runs larger kernels in float32, quantisers or not, without a word.
+_MOST_TAPS = 32
 
 
 def fit(values: Values) -> Affine:
     """The scale that brings the largest value to the format's end: floats stay fine near 0."""
     largest = float(abs(values).max(initial=0.0))
     return Affine(largest / LARGEST or 1.0, 0)
+
+
+def has_kernel(conv: nn.Module) -> bool:
+    """Whether hardware has a float8 kernel for a convolution."""
+    return isinstance(conv, nn.Conv2d) and conv.kernel_size[0] * conv.kernel_size[1] <= _MOST_TAPS
 
 
 # An operation of its own, so that exporters can say what it is in their format.
