@@ -80,12 +80,14 @@ class Exporter(Protocol):
         KINDS: of shapes that it can export (``Shapes.kind``), its default first.
         OPTIONS: names of the fields of :class:`Options` that it reads.
         ZERO_POINTS: whether its int8 may have zero points other than 0.
+        LEAST_SCALE: smallest scale of int8 weights that it can keep.
     """
 
     PRECISIONS: tuple[Precision, ...]
     KINDS: tuple[str, ...]
     OPTIONS: tuple[str, ...]
     ZERO_POINTS: bool
+    LEAST_SCALE: float
 
     def export(self, request: Request, folder: Path) -> Product:
         """Write the model into ``folder``, which is empty and nobody else's.

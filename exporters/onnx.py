@@ -34,6 +34,7 @@ PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "int8")
 KINDS = ("fixed", "any", "range")
 OPTIONS = ("opset", "simplify")
 ZERO_POINTS = True
+LEAST_SCALE = 0.0
 OPSETS = range(18, 24)
 _FP8_OPSET = 21
 MODEL = "model.onnx"

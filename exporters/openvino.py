@@ -26,6 +26,7 @@ PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "int8")
 KINDS = ("fixed", "any", "range")
 OPTIONS = onnx.OPTIONS
 ZERO_POINTS = True
+LEAST_SCALE = 0.0
 MODEL = "model.xml"
 
 

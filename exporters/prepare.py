@@ -35,12 +35,13 @@ class Prepared:
     calibration: Calibration | None = None
 
 
-def prepare(request: Request, zero_points: bool = True) -> Prepared:
+def prepare(request: Request, zero_points: bool = True, least_scale: float = 0.0) -> Prepared:
     """Rewrite and quantise the net as the request's precision asks for.
 
     Args:
         request: with the net as it was loaded.
         zero_points: whether the target's int8 may have them.
+        least_scale: smallest scale of int8 weights that the target can keep.
 
     Raises:
         ExportError: a rewrite is not exact for this net.
@@ -53,7 +54,7 @@ def prepare(request: Request, zero_points: bool = True) -> Prepared:
         return Prepared(replace(request, net=net), rewrites)
     pictures = request.calibration or tuple(shipped_photos())
     calibration = _calibration(net, pictures, request.precision)
-    quantized = _quantized(net, calibration, not zero_points)
+    quantized = _quantized(net, calibration, not zero_points, least_scale)
     return Prepared(replace(request, net=quantized), rewrites, calibration)
 
 
@@ -70,5 +71,7 @@ def _calibration(net: StyleNet, files: tuple[Path, ...], to: Format) -> Calibrat
 
 
 @lru_cache(maxsize=4)
-def _quantized(net: StyleNet, calibration: Calibration, symmetric: bool) -> StyleNet:
-    return fake_quantized(net, calibration, symmetric)
+def _quantized(
+    net: StyleNet, calibration: Calibration, symmetric: bool, least_scale: float
+) -> StyleNet:
+    return fake_quantized(net, calibration, symmetric, least_scale)

@@ -38,6 +38,7 @@ PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "int8", "fp8")
 KINDS = ("fixed", "range")
 OPTIONS = ("opset", "simplify", "compute_capabilities")
 ZERO_POINTS = False
+LEAST_SCALE = 0.0
 MODEL = "model.engine"
 # Below these, TensorRT for RTX refuses fp8, and runs int8 as fp32 without a word.
 _LEAST = {"int8": (8, 0), "fp8": (8, 9)}

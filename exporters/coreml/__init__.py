@@ -24,6 +24,7 @@ PRECISIONS: tuple[Precision, ...] = ("fp16", "fp32", "int8")
 KINDS = ("fixed", "enumerated", "range")
 OPTIONS = ("deployment_target", "compress", "tensor_io")
 ZERO_POINTS = True
+LEAST_SCALE = 2.0**-13  # float16 has all its bits from 2**-14 on
 MODEL = "model.mlpackage"
 SYSTEMS = ("iOS15", "iOS16", "iOS17", "iOS18")
 # quantize and dequantize are operations of iOS 17.

@@ -76,4 +76,7 @@ def _check(scale: Any, low: int, high: int) -> None:
     if (low, high) != _RANGE:
         raise ValueError(f"a quantiser of {low} to {high}, not of -128 to 127")
     if np.any(scale < _SMALLEST_SCALE):
-        raise ValueError(f"a quantiser's scale of {np.min(scale):.2g} is too small for float16")
+        raise ValueError(
+            f"a quantiser's scale of {np.min(scale):.2g} is too small for float16, which Core ML "
+            "keeps scales in; int8 weights alone are --precision fp16 --compress int8"
+        )

@@ -53,6 +53,15 @@ def test_without_zero_points_it_is_the_same_function(bias):
     assert torch.allclose(one(x), other(x), atol=1e-5)
 
 
+@pytest.mark.parametrize("symmetric", [False, True])
+def test_larger_scales_of_the_weights_are_the_same_function(symmetric):
+    affine, x = Affine(0.05, -128), torch.rand(1, 3, 9, 9) * 12
+    plain = QuantConv(conv(), affine, symmetric)
+    lifted = QuantConv(conv(), affine, symmetric, least_scale=0.1)
+    assert plain.scales.min() < 0.1 <= lifted.scales.min()
+    assert torch.equal(plain(x), lifted(x))
+
+
 def test_zero_padding_cannot_be_shifted():
     with pytest.raises(ValueError, match="zeros would be padded"):
         QuantConv(conv(padding=1), Affine(0.05, -128), symmetric=True)

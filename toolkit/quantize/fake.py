@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 
 import torch
 from torch import Tensor, nn
@@ -40,25 +41,44 @@ class QuantConv(nn.Module):
         affine: of the input.
         symmetric: have no zero point, for those who take none. The input is shifted instead, by
             -scale * zero_point, and the bias makes up for it: the same numbers.
+        least_scale: of the weights, for those who keep scales in float16. The input is divided by a
+            power of two and the weights multiplied by it, if need be: the same numbers again.
     """
 
     scales: Tensor
     zeros: Tensor
 
-    def __init__(self, conv: nn.Conv2d, affine: Affine, symmetric: bool = False) -> None:
+    def __init__(
+        self,
+        conv: nn.Conv2d,
+        affine: Affine,
+        symmetric: bool = False,
+        least_scale: float = 0.0,
+    ) -> None:
         super().__init__()
         self.conv = conv
-        self.scale, self.zero_point, self.shift = affine.scale, affine.zero_point, 0.0
+        self.scale, self.zero_point = affine.scale, affine.zero_point
+        self.shift, self.divisor = 0.0, 1.0
         scales = conv.weight.abs().amax((1, 2, 3)).div(HIGHEST).clamp_min(_SMALLEST_SCALE)
         self.register_buffer("scales", scales)
         self.register_buffer("zeros", torch.zeros_like(scales, dtype=torch.int32))
+        self._have_scales_of(least_scale)
         if symmetric and affine.zero_point:
-            self._have_no_zero_point(affine)
+            self._have_no_zero_point()
 
-    def _have_no_zero_point(self, affine: Affine) -> None:
+    def _have_scales_of(self, least: float) -> None:
+        used = self.scales[self.scales > _SMALLEST_SCALE]
+        if not len(used) or used.min() >= least:
+            return
+        self.divisor = 2.0 ** math.ceil(math.log2(least / used.min().item()))
+        self.scale /= self.divisor
+        self.scales *= self.divisor
+        self.conv.weight.data.mul_(self.divisor)
+
+    def _have_no_zero_point(self) -> None:
         if any(self.conv.padding):
             raise ValueError("zeros would be padded that stand for something else")
-        self.zero_point, self.shift = 0, -affine.scale * affine.zero_point
+        self.zero_point, self.shift = 0, -self.scale * self.zero_point
         bias = self.conv.bias if self.conv.bias is not None else torch.zeros_like(self.scales)
         made_up = bias + self.shift * self._weight().sum((1, 2, 3))
         self.conv.bias = nn.Parameter(made_up, requires_grad=False)
@@ -70,6 +90,8 @@ class QuantConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """See the class."""
+        if self.divisor != 1.0:
+            x = x * (1.0 / self.divisor)
         if self.shift:
             x = x - self.shift
         x = torch.fake_quantize_per_tensor_affine(x, self.scale, self.zero_point, LOWEST, HIGHEST)
@@ -79,8 +101,15 @@ class QuantConv(nn.Module):
         )
 
 
-def fake_quantized(net: StyleNet, calibration: Calibration, symmetric: bool = False) -> StyleNet:
+def fake_quantized(
+    net: StyleNet,
+    calibration: Calibration,
+    symmetric: bool = False,
+    least_scale: float = 0.0,
+) -> StyleNet:
     """``net`` with the convolutions that ``calibration`` names quantised.
+
+    ``symmetric`` and ``least_scale`` are those of :class:`QuantConv`: another form of one function.
 
     Raises:
         ValueError: a name that is no convolution of the net's.
@@ -96,5 +125,5 @@ def fake_quantized(net: StyleNet, calibration: Calibration, symmetric: bool = Fa
         if calibration.format == "fp8":
             quantized.set_submodule(name, Float8Conv(conv, affine))
         else:
-            quantized.set_submodule(name, QuantConv(conv, affine, symmetric))
+            quantized.set_submodule(name, QuantConv(conv, affine, symmetric, least_scale))
     return quantized.requires_grad_(False).eval()

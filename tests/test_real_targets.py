@@ -1,0 +1,56 @@
+"""A checkpoint of every layout, to every target, as a user does it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+
+from exporters import TARGETS
+from toolkit.regimes import shipped_photos
+
+CHECKPOINTS = (
+    "checkpoints/gnsmrky/candy_nc16_b1_e2_1e05_1e10.model",
+    "checkpoints/lengstrom/wave",
+    "checkpoints/mobilenetv2/mmalotin_mobilenetv2_mosaic.pth",
+    "checkpoints/pytorch_examples/candy.pth",
+    "checkpoints/rrmina/rrmina_mosaic_TransformerResNextNetwork.pth",
+    "onnx_peers/gnsmrky_candy_nc16_256x256_onnxjs013.onnx",
+)
+
+
+@pytest.fixture
+def one_photo(tmp_path):
+    (tmp_path / "photos").mkdir()
+    shutil.copy(shipped_photos()[0], tmp_path / "photos")
+    return tmp_path / "photos"
+
+
+@pytest.mark.parametrize("name", CHECKPOINTS)
+def test_to_every_target(shared, name, sttk, tmp_path, one_photo):
+    options = ("--target", "all", "--precision", "fp16", "--size", "96x128", "-o", tmp_path)
+    result = sttk("export", shared / name, *options, "--json")
+    assert result.exit_code == 0, result.output
+    result = sttk("parity", tmp_path, "--photos", one_photo, "--json")
+    assert result.exit_code == 0, result.output
+    reports = {report["target"]: report for report in json.loads(result.stdout)}
+    assert set(reports) == set(TARGETS) - {"coreai"}
+    for target, report in reports.items():
+        assert report["passed"], report
+        if target == "trt" and report["not_run"]:
+            assert report["not_run"] == "not run: no CUDA device"
+            assert len(report["checks"]) >= 4
+        else:
+            assert report["not_run"] == ""
+
+
+@pytest.mark.parametrize("target", ["onnx", "openvino", "coreml"])
+def test_int8_of_a_real_net(shared, sttk, tmp_path, one_photo, target):
+    net = shared / "checkpoints/pytorch_examples/mosaic.pth"
+    system = ("--deployment-target", "iOS17") if target == "coreml" else ()
+    options = ("--precision", "int8", "--size", "96x128", "-o", tmp_path, *system)
+    result = sttk("export", net, "--target", target, *options)
+    assert result.exit_code == 0, result.output
+    result = sttk("parity", tmp_path, "--photos", one_photo, "--json")
+    assert result.exit_code == 0, result.output
