@@ -22,9 +22,11 @@ from toolkit.manifest import Checkpoint, Manifest, Target, artifact_source, read
 
 def folder_name(target: str, request: Request) -> str:
     """Such as ``onnx-fp32-512x512`` or ``onnx-fp16-dynamic``."""
-    options = request.options
-    parts = (target, request.precision, options.compress, "+".join(options.compute_capabilities))
-    return "-".join([*filter(None, parts), str(request.shapes)])
+    read = exporter(target).OPTIONS
+    compress = request.options.compress if "compress" in read else None
+    gpus = request.options.compute_capabilities if "compute_capabilities" in read else ()
+    parts = (target, request.precision, compress, "+".join(gpus), str(request.shapes))
+    return "-".join(filter(None, parts))
 
 
 def make_artifact(target: str, request: Request, root: Path) -> Path:

@@ -96,7 +96,7 @@ class Manifest:
         for text in (*texts, *files.values()):
             _require(isinstance(text, str), f"{text!r} is no text")
         graph = fields["graph"]
-        _require(graph is None or isinstance(graph, str), f"graph {graph!r} is no text")
+        _require(graph is None or graph in fields["files"], f"graph {graph!r} is not in files")
         _require(target["precision"] in PRECISIONS, f"precision {target['precision']!r}")
         return cls(
             **{

@@ -65,7 +65,7 @@ class Shapes:
         if self.batch is not None and not (type(self.batch) is int and self.batch >= 1):
             raise ValueError(f"a batch of {self.batch}")
         if self.least and (len(self.sizes) != 1 or not self.takes(self.sizes[0])):
-            raise ValueError("a range is tuned for one size in it")
+            raise ValueError(f"a range is tuned for one size in it, not {self.sizes}")
 
     @property
     def only(self) -> Size | None:
