@@ -17,7 +17,7 @@ Facts = dict[str, Any]
 # Suffix of a model file or package -> what describes it: (path) -> plain JSON values.
 DESCRIBERS = {
     ".onnx": "toolkit.runtimes.onnx_describe:describe",
-    ".engine": "toolkit.runtimes.trt_checks:describe",
+    ".engine": "toolkit.runtimes.trt_engine:describe",
     ".mlpackage": "toolkit.runtimes.coreml.describe:describe",
     ".xml": "toolkit.runtimes.openvino:describe",
     ".aimodel": "toolkit.runtimes.coreai:describe",
