@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib
 import json
 import shutil
 import sys
@@ -81,6 +82,12 @@ def test_a_describer_that_is_not_there_yet(tmp_path, monkeypatch):
         monkeypatch.setitem(module.DESCRIBERS, ".onnx", target)
         with pytest.raises(UsageError, match=r"cannot describe \.onnx yet"):
             inspect(model)
+
+
+def test_every_describer_is_there():
+    for target in DESCRIBERS.values():
+        name, function = target.split(":")
+        assert callable(getattr(importlib.import_module(name), function))
 
 
 def test_what_a_describer_itself_lacks_is_not_hidden(tmp_path, monkeypatch):
