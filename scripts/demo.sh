@@ -6,7 +6,7 @@ rm -rf "$out"
 say() { printf '\n\033[1m$ %s\033[0m\n' "$*"; "$@"; }
 
 say sttk export ink --dynamic -o "$out/artifacts"
-say sttk export ink --dynamic --half -o "$out/artifacts"
+say sttk export ink --target all --precision fp16 --size 256 -o "$out/artifacts"
 say sttk parity "$out/artifacts"
 say sttk stylize toolkit/photos/pagoda.jpg -o "$out/pagoda-ink.png" \
     --artifact "$out/artifacts/ink/onnx-fp32-dynamic"
@@ -16,7 +16,8 @@ cat <<END
 Look at:
   $out/pagoda-ink.png                       the stylised photograph
   $out/artifacts/ink/onnx-fp32-dynamic/     the ONNX model with its manifest.json
-  $out/artifacts/ink/onnx-fp16-dynamic/     the same in float16
+  $out/artifacts/ink/                       the same in float16 for ONNX Runtime, OpenVINO,
+                                            TensorRT and Core ML, each with its README.md
 Next:
   . .venv/bin/activate
   sttk stylize YOUR_PHOTO.jpg -o OUT.png
