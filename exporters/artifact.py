@@ -21,9 +21,15 @@ from toolkit.manifest import Checkpoint, Manifest, Target, artifact_source, read
 
 
 def folder_name(target: str, request: Request) -> str:
-    """Such as ``onnx-fp32-512x512`` or ``onnx-fp16-dynamic``."""
-    options = request.options
-    parts = (target, request.precision, options.compress, "+".join(options.compute_capabilities))
+    """Such as ``onnx-fp32-512x512`` or ``coreml-fp16-palette8-512x512``; of the options, what the
+    target reads.
+    """
+    options, read = request.options, exporter(target).OPTIONS
+    compress = options.compress if "compress" in read else None
+    built_for = options.compute_capabilities if "compute_capabilities" in read else ()
+    # Each once, and none that leads elsewhere: what is no capability, the exporter refuses.
+    capabilities = "+".join(dict.fromkeys(name.replace("/", "_") for name in built_for))
+    parts = (target, request.precision, compress, capabilities)
     return "-".join([*filter(None, parts), str(request.shapes)])
 
 
