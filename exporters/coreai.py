@@ -40,8 +40,7 @@ else:
 PRECISIONS: tuple[Precision, ...] = ("fp16", "fp32")
 KINDS = ("fixed", "any", "enumerated")
 OPTIONS: tuple[str, ...] = ()
-ZERO_POINTS = False
-ZERO_POINTS = True
+ZERO_POINTS = False  # no int8
 MODEL = "model.aimodel"
 INPUT, OUTPUT = "image", "stylized"
 _ENTRY = "main"
