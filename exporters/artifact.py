@@ -21,12 +21,16 @@ from toolkit.manifest import Checkpoint, Manifest, Target, artifact_source, read
 
 
 def folder_name(target: str, request: Request) -> str:
-    """Such as ``onnx-fp32-512x512`` or ``onnx-fp16-dynamic``."""
-    read = exporter(target).OPTIONS
-    compress = request.options.compress if "compress" in read else None
-    gpus = request.options.compute_capabilities if "compute_capabilities" in read else ()
-    parts = (target, request.precision, compress, "+".join(gpus), str(request.shapes))
-    return "-".join(filter(None, parts))
+    """Such as ``onnx-fp32-512x512`` or ``coreml-fp16-palette8-512x512``; of the options, what the
+    target reads.
+    """
+    options, read = request.options, exporter(target).OPTIONS
+    compress = options.compress if "compress" in read else None
+    built_for = options.compute_capabilities if "compute_capabilities" in read else ()
+    # Each once, and none that leads elsewhere: what is no capability, the exporter refuses.
+    capabilities = "+".join(dict.fromkeys(name.replace("/", "_") for name in built_for))
+    parts = (target, request.precision, compress, capabilities)
+    return "-".join([*filter(None, parts), str(request.shapes)])
 
 
 def make_artifact(target: str, request: Request, root: Path) -> Path:
@@ -46,7 +50,7 @@ def make_artifact(target: str, request: Request, root: Path) -> Path:
         raise ExportError(f"{root}: cannot be written: {error}") from error
     try:
         _check_replaceable(final, request)
-        prepared = prepare(request, chosen.ZERO_POINTS, chosen.LEAST_SCALE)
+        prepared = prepare(request, chosen.ZERO_POINTS)
         product = chosen.export(prepared.request, work)
         write_readme(target, prepared.request, product, work)
         _manifest(target, prepared, product, work).write(work)

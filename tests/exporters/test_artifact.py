@@ -9,8 +9,8 @@ import pytest
 
 import exporters
 from exporters import artifact
-from exporters.artifact import make_artifact
-from exporters.base import Product, Request
+from exporters.artifact import folder_name, make_artifact
+from exporters.base import Options, Product, Request
 from toolkit.errors import ExportError, UsageError
 from toolkit.manifest import read_manifest
 from toolkit.shapes import Shapes
@@ -105,6 +105,14 @@ def test_a_root_that_cannot_be_written(net, tmp_path, use):
     (tmp_path / "file").write_text("")
     with pytest.raises(ExportError, match="cannot be written"):
         make_artifact("fake", Request(net), tmp_path / "file")
+
+
+def test_a_folder_is_named_after_what_its_target_reads(net):
+    options = Options(compress="palette8", compute_capabilities=("8.6", "../x", "8.6"))
+    request = Request(net, "fp16", Shapes.fixed(64, 96), options)
+    assert folder_name("onnx", request) == "onnx-fp16-64x96"
+    assert folder_name("coreml", request) == "coreml-fp16-palette8-64x96"
+    assert folder_name("trt", request) == "trt-fp16-8.6+.._x-64x96"
 
 
 def test_unknown_target():

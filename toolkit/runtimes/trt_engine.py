@@ -28,8 +28,9 @@ CAPABILITIES = ("7.5", "8.0", "8.6", "8.9", "12.0", "12.1", "later")
 # What the text calls a type -> what sttk calls the precision.
 _PRECISIONS = {"float": "fp32", "half": "fp16", "int8": "int8", "fp8_e4m3": "fp8"}
 # Lengths are bounded, so that no file can keep the search busy.
+# A sub_tensor is a view of another tensor, such as a pixel shuffle's result.
 _TENSOR = re.compile(
-    rb'\n  tensor=\{ [^\n]{0,500}?name="([^"\n]{1,500})"[^\n]{0,1000} type=(\w{1,20}) \}'
+    rb'\n  (?:sub_)?tensor=\{ [^\n]{0,500}?name="([^"\n]{1,500})"[^\n]{0,1000} type=(\w{1,20}) \}'
 )
 # A convolution is a correlation to TensorRT.
 _CONVOLUTION = re.compile(

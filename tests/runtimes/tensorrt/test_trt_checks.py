@@ -160,3 +160,13 @@ def test_a_kernel_in_two_precisions_or_in_none_is_no_match(make, engine_bytes):
     assert detail == f"{names[0]} fp16, not fp32; {names[-1]} missing, not fp32"
     mixed = data.replace(b'"t1" "t1"', b'"t1" "t0"')
     assert convolutions(mixed)[names[1]] == "fp16/fp32"
+
+
+@pytest.mark.parametrize("kind", ["tensor", "sub_tensor"])
+def test_the_precision_of_a_convolution_of_a_tensor_or_a_view(kind):
+    text = (
+        f'\n  {kind}={{ base="other.1" dims={{ 1 64 8 8 }} name="view" offset=0 type=half }}'
+        '\n  tensor={ dims={ 64 64 1 1 } name="weights" offset=13 type=half }'
+        '\n  corrltn={ name="conv" output={"y" } input={"view" "weights" }'
+    )
+    assert convolutions(text.encode()) == {"conv": "fp16"}
