@@ -50,7 +50,7 @@ def make_artifact(target: str, request: Request, root: Path) -> Path:
         raise ExportError(f"{root}: cannot be written: {error}") from error
     try:
         _check_replaceable(final, request)
-        prepared = prepare(request, chosen.ZERO_POINTS)
+        prepared = prepare(request, chosen.ZERO_POINTS, chosen.LEAST_SCALE)
         product = chosen.export(prepared.request, work)
         write_readme(target, prepared.request, product, work)
         _manifest(target, prepared, product, work).write(work)
