@@ -167,7 +167,10 @@ def _range(least: Size | None, tuned: Size | None, most: Size | None) -> Shapes:
 
     if least is None or most is None:
         raise UsageError("a range needs --min-size and --max-size")
-    return Shapes.within(least, tuned or most, most)
+    tuned = tuned or most
+    if not all(a <= b <= c for a, b, c in zip(least, tuned, most, strict=True)):
+        raise UsageError("--min-size, --opt-size and --max-size must not fall, in height or width")
+    return Shapes.within(least, tuned, most)
 
 
 def _named(targets: tuple[str, ...]) -> list[str]:

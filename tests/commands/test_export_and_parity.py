@@ -128,3 +128,14 @@ def test_an_export_into_a_file_is_refused(sttk, checkpoint, tmp_path):
     (tmp_path / "file").write_text("")
     result = sttk("export", checkpoint, "--size", 64, "-o", "file")
     assert result.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "sizes", [(128, 128, 64), (64, 256, 128), (64, 32, 128), ("64x128", "96x96", "128x64")]
+)
+def test_a_range_that_falls_is_refused_in_the_options_words(sttk, tmp_path, sizes):
+    names = ("--min-size", "--opt-size", "--max-size")
+    given = [part for pair in zip(names, sizes, strict=True) for part in pair]
+    result = sttk("export", *given, "-o", tmp_path)
+    assert result.exit_code == 2
+    assert "--min-size, --opt-size and --max-size must not fall" in result.stderr
