@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import platform
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from exporters import check, exporter
-from exporters.base import Product, Request
+from exporters.base import Options, Product, Request
 from exporters.prepare import Prepared, prepare
 from exporters.readme import write_readme
 from toolkit import __version__
@@ -22,15 +24,39 @@ from toolkit.manifest import Checkpoint, Manifest, Target, artifact_source, read
 
 def folder_name(target: str, request: Request) -> str:
     """Such as ``onnx-fp32-512x512`` or ``coreml-fp16-palette8-512x512``; of the options, what the
-    target reads.
+    target reads and is not the default.
     """
-    options, read = request.options, exporter(target).OPTIONS
-    compress = options.compress if "compress" in read else None
-    built_for = options.compute_capabilities if "compute_capabilities" in read else ()
-    # Each once, and none that leads elsewhere: what is no capability, the exporter refuses.
-    capabilities = "+".join(dict.fromkeys(name.replace("/", "_") for name in built_for))
-    parts = (target, request.precision, compress, capabilities)
-    return "-".join([*filter(None, parts), str(request.shapes)])
+    read, default, options = exporter(target).OPTIONS, Options(), request.options
+    chosen = [
+        _NAMED[field](getattr(options, field))
+        for field in _NAMED
+        if field in read and getattr(options, field) != getattr(default, field)
+    ]
+    return "-".join([target, request.precision, *chosen, _short(str(request.shapes))])
+
+
+def _capabilities(names: tuple[str, ...]) -> str:
+    """Each once, and none that leads elsewhere: what is no capability, the exporter refuses."""
+    return "+".join(dict.fromkeys(name.replace("/", "_") for name in names))
+
+
+# Options that make another model, and how a folder's name says them.
+_NAMED: dict[str, Callable[[Any], str]] = {
+    "compress": str,
+    "compute_capabilities": _capabilities,
+    "deployment_target": str,
+    "tensor_io": lambda _: "tensors",
+    "opset": lambda opset: f"opset{opset}",
+    "simplify": lambda _: "plain",
+}
+_LONGEST = 80
+
+
+def _short(shapes: str) -> str:
+    """File systems end at 255 bytes: a long list keeps its beginning, and a hash tells it apart."""
+    if len(shapes) <= _LONGEST:
+        return shapes
+    return f"{shapes[: _LONGEST - 20]}-{hashlib.sha256(shapes.encode()).hexdigest()[:8]}"
 
 
 def make_artifact(target: str, request: Request, root: Path) -> Path:

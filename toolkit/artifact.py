@@ -30,7 +30,21 @@ class OpenArtifact:
 
     def runner(self, settings: Settings | None = None) -> Runner:
         """Its model, loaded. Raises NotRunError, UsageError or ArtifactError."""
-        return open_model(self.model, settings)
+        return self._within(open_model(self.model, settings))
+
+    def graph_runner(self) -> Runner | None:
+        """The graph that its model was compiled from, loaded, if it keeps one."""
+        graph = self.manifest.graph
+        return self._within(open_model(self.folder / graph)) if graph else None
+
+    def _within(self, runner: Runner) -> Runner:
+        """What takes any size is held to the range that the manifest promises: no file of ONNX or
+        OpenVINO can say it.
+        """
+        shapes = self.manifest.target.shapes
+        if shapes.kind == "range" and runner.takes.kind == "any":
+            runner.takes = shapes
+        return runner
 
 
 def open_artifact(folder: Path) -> OpenArtifact:

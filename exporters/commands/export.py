@@ -246,6 +246,7 @@ def _finish(results: Iterator[Path | SttkError], as_json: bool) -> None:
     for error in errors[:-1]:
         click.echo(f"error: {error}", err=True)
     if errors:
+        errors[-1].exit_code = max(error.exit_code for error in errors)
         raise errors[-1]
 
 

@@ -21,7 +21,7 @@ class Recorder:
     def __init__(self, target, asked, error=None):
         real = exporters.exporter(target)
         self.PRECISIONS, self.KINDS, self.OPTIONS = real.PRECISIONS, real.KINDS, real.OPTIONS
-        self.ZERO_POINTS = real.ZERO_POINTS
+        self.ZERO_POINTS, self.LEAST_SCALE = real.ZERO_POINTS, real.LEAST_SCALE
         self.target, self.asked, self.error = target, asked, error
 
     def export(self, request, folder):
@@ -195,8 +195,8 @@ def test_pictures_to_calibrate_on(export, photo):
         (["--min-size", 64], "a range needs --min-size and --max-size"),
         (["--max-size", 64], "a range needs --min-size and --max-size"),
         (["--opt-size", 64], "a range needs --min-size and --max-size"),
-        (["--min-size", 64, "--max-size", 96, "--opt-size", 97], "tuned for one size in it"),
-        (["--min-size", 96, "--max-size", 64], "a range"),
+        (["--min-size", 64, "--max-size", 96, "--opt-size", 97], "must not fall"),
+        (["--min-size", 96, "--max-size", 64], "must not fall"),
         (["--sizes", "64,48,64"], "a size is named twice"),
         (["--sizes", "64,"], "neither N nor HxW"),
         (["--size", "64x64x3"], "neither N nor HxW"),

@@ -118,3 +118,20 @@ def test_a_folder_is_named_after_what_its_target_reads(net):
 def test_unknown_target():
     with pytest.raises(UsageError, match="no such target; known: onnx"):
         exporters.exporter("abacus")
+
+
+def test_models_that_differ_have_names_that_differ(net):
+    shapes = Shapes.one_of([(side, side) for side in range(8, 600, 4)])
+    requests = [
+        Request(net, "fp16", shapes, options)
+        for options in (
+            Options(),
+            Options(tensor_io=True),
+            Options(deployment_target="iOS18"),
+            Options(compress="palette8"),
+        )
+    ]
+    requests.append(Request(net, "fp16", Shapes.one_of(shapes.sizes[:-1])))
+    names = [folder_name("coreml", request) for request in requests]
+    assert len(set(names)) == len(names)
+    assert max(map(len, names)) < 150

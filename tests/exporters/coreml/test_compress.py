@@ -28,7 +28,7 @@ def test_compressed_weights(wide, tmp_path, name, system, kind, least):
     options = Options(compress=name, deployment_target=system)
     request = Request(wide, "fp16", Shapes.fixed(64, 96), options)
     folder = make_artifact("coreml", request, tmp_path)
-    assert folder.name == f"coreml-fp16-{name}-64x96"
+    assert folder.name.startswith(f"coreml-fp16-{name}-")
     assert read_manifest(folder).target.options["compress"] == name
     package = read_package(folder / "model.mlpackage")
     assert set(compression(package)) == {kind}
