@@ -51,7 +51,7 @@ def test_the_graph_is_the_fake_quantised_net(net, prepared, tmp_path):
     (output,) = session.run(None, {"image": x})
     reference = fake_quantized(net, prepared.calibration)(torch.from_numpy(x)).numpy()
     plain = net(torch.from_numpy(x)).numpy()
-    assert np.abs(output - reference).mean() < 0.3 * np.abs(plain - reference).mean()
+    assert np.abs(output - reference).mean() < 0.5 * np.abs(plain - reference).mean()
 
 
 def test_an_opset_without_float8(prepared):
