@@ -81,12 +81,12 @@ def _markdown(rows: list[list[str]], options: argparse.Namespace) -> str:
     versions = ", ".join(f"{name} {version(name)}" for name in _LIBRARIES)
     command = f"python scripts/targets_report.py CHECKPOINT... --precision {options.precision}"
     lines = [
-        f"# Every checkpoint to every target, {options.precision}, {_SIZE}x{_SIZE}",
+        f"# Checkpoints to every target, {options.precision}, {_SIZE}x{_SIZE}",
         "",
-        "Worst input of each artifact against its PyTorch reference; errors are of 255. The engine",
-        "of TensorRT is looked at, not run, where there is no GPU: its figures are those of the",
-        "graph that it was built from, under ONNX Runtime. Without macOS, coreml is sttk's",
-        "interpreter of the saved package.",
+        "Worst input of each artifact against its PyTorch reference, the photographs of",
+        "toolkit/photos; errors are of 255. The engine of TensorRT is looked at, not run, where there",
+        "is no GPU: its figures are those of the graph that it was built from, under ONNX Runtime.",
+        "Without macOS, coreml is sttk's interpreter of the saved package.",
         "",
         f"Python {platform.python_version()}, {versions}; {platform.machine()}.",
         f"Made by: `{command} -o {shlex.quote(str(options.output))}`",

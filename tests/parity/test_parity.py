@@ -13,9 +13,9 @@ from onnx import numpy_helper
 from toolkit.errors import ArtifactError, RunError, UsageError
 from toolkit.files import sha256
 from toolkit.images import read_image
-from toolkit.manifest import Manifest, read_manifest
+from toolkit.manifest import Manifest, Target, read_manifest
 from toolkit.parity.compare import compare
-from toolkit.parity.judge import LIMITS, Limits
+from toolkit.parity.judge import LIMITS, Limits, limits_of
 from toolkit.parity.metrics import difference
 from toolkit.parity.run import judge_artifact, judge_model
 from toolkit.regimes import Photographs, Sample, shipped_photos
@@ -240,3 +240,24 @@ def test_a_model_that_fails_when_it_runs_is_a_failed_row():
 def test_every_photograph_of_the_package_is_a_picture():
     for file in shipped_photos():
         assert min(read_image(file).rgb.shape[:2]) >= 300
+
+
+@pytest.mark.parametrize(
+    ("name", "precision", "options", "psnr"),
+    [
+        ("onnx", "fp16", {}, 60),
+        ("coreml", "fp16", {}, 48),
+        ("coreml", "fp32", {}, 90),
+        ("coreml", "fp16", {"compress": None}, 48),
+        ("coreml", "fp16", {"compress": "palette4"}, 20),
+        ("openvino", "int8", {}, 28),
+    ],
+)
+def test_what_an_artifact_may_cost(name, precision, options, psnr):
+    assert limits_of(Target(name, precision, Shapes.any(), options)).psnr == psnr
+
+
+def test_a_proof_at_chosen_sizes_is_not_written_down(make, photo, tmp_path):
+    folder = shutil.copytree(make(size=None), tmp_path / "copy")
+    assert judge_artifact(folder, None, None, [photo], [(40, 40)]).passed
+    assert read_manifest(folder).parity is None

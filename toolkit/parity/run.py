@@ -15,7 +15,7 @@ from toolkit.images import Floats
 from toolkit.manifest import model_sha256
 from toolkit.memory import check_fits
 from toolkit.parity.compare import Report, compare
-from toolkit.parity.judge import LIMITS
+from toolkit.parity.judge import LIMITS, Limits, limits_of
 from toolkit.regimes import Photographs
 from toolkit.runtimes import open_model, static_checks
 from toolkit.runtimes.base import Runner, Settings
@@ -41,8 +41,8 @@ def judge_artifact(
     Where its runtime cannot run here (an engine without a GPU), the report says so, and judges the
     graph that the model was compiled from, if the artifact keeps it.
 
-    What was found is written into the manifest, unless ``net`` or ``precision`` stood in for the
-    manifest's own.
+    What was found is written into the manifest, unless ``net``, ``precision`` or ``sizes`` stood in
+    for the manifest's own.
 
     Raises:
         ArtifactError: the artifact or its reference is missing or has changed.
@@ -50,15 +50,15 @@ def judge_artifact(
     opened = open_artifact(folder)
     manifest = opened.manifest
     reference = net or reference_of(manifest)
-    promised = precision or manifest.target.precision
+    limits = LIMITS[precision] if precision else limits_of(manifest.target)
     runner, not_run = _runner(opened, settings)
     promise = manifest.target.shapes
-    report = _judge(str(folder), runner, reference, promised, files, sizes or promise.promised)
+    report = _judge(str(folder), runner, reference, limits, files, sizes or promise.promised)
     checks = static_checks(opened.model)
     report = dataclasses.replace(
         report, target=manifest.target.name, not_run=not_run, checks=checks
     )
-    if net is None and precision is None and settings is None:
+    if net is None and precision is None and settings is None and not sizes:
         record = {"model_sha256": model_sha256(manifest), **report.to_dict()}
         dataclasses.replace(manifest, parity=record).write(folder)
     return report
@@ -69,10 +69,10 @@ def _runner(opened: OpenArtifact, settings: Settings | None) -> tuple[Runner, st
     try:
         return opened.runner(settings), ""
     except NotRunError as error:
-        graph = opened.manifest.graph
-        if graph is None or isinstance(error, MissingExtraError):
+        graph = None if isinstance(error, MissingExtraError) else opened.graph_runner()
+        if graph is None:
             raise
-        return open_model(opened.folder / graph), str(error)
+        return graph, str(error)
 
 
 def judge_model(
@@ -90,7 +90,7 @@ def judge_model(
     """
     low, high = net.contract.output_range
     runner = _Clamped(open_model(model, settings), low, high)
-    report = _judge(str(model), runner, net, precision, files, sizes)
+    report = _judge(str(model), runner, net, LIMITS[precision], files, sizes)
     checks = static_checks(model)
     if not runner.changed:
         return dataclasses.replace(report, checks=checks)
@@ -118,12 +118,11 @@ def _judge(
     name: str,
     runner: Runner,
     net: StyleNet,
-    precision: str,
+    limits: Limits,
     files: Sequence[Path],
     sizes: Sequence[Size],
 ) -> Report:
     samples = Photographs(files, _sizes(name, runner, net, sizes), runner.takes.batch)
-    limits = LIMITS[precision]
     rows = []
     with progress(f"parity of {name}", total=len(samples)) as update:
         for row in compare(runner, TorchRunner(net), samples, limits):
