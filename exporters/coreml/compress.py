@@ -15,7 +15,9 @@ from toolkit.runtimes.coreml.quiet import quiet
 if TYPE_CHECKING:
     import threadpoolctl
     from coremltools.optimize import coreml as optimize
+    from sklearn import cluster
 else:
+    cluster = Lazy("sklearn.cluster", "coreml")
     optimize = Lazy("coremltools.optimize.coreml", "coreml")
     threadpoolctl = Lazy("threadpoolctl", "coreml")
 
@@ -94,5 +96,6 @@ def _one_thread(scheme: Scheme) -> Iterator[None]:
     if not scheme.clusters:
         yield
         return
+    _ = cluster.KMeans  # loaded first: what is not there yet keeps its threads
     with threadpoolctl.threadpool_limits(1):
         yield

@@ -214,7 +214,7 @@ def test_the_commands_print_nothing_else(sttk, checkpoint, photo, tmp_path):
     assert result.exit_code == 0, result.output
     assert result.stderr == ""
     (made,) = json.loads(result.stdout)
-    assert made["artifact"].endswith("tiny/coreml-fp16-72x96")
+    assert made["artifact"].endswith("tiny/coreml-fp16-iOS17-72x96")
     result = sttk("parity", tmp_path, "--photos", photo.parent, "--json")
     assert result.exit_code == 0, result.output
     assert result.stderr == ""
