@@ -6,6 +6,7 @@ import hashlib
 import platform
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,6 +51,7 @@ _NAMED: dict[str, Callable[[Any], str]] = {
     "simplify": lambda _: "plain",
 }
 _LONGEST = 80
+_LOOKS, _PAUSE = 10, 0.05  # seconds
 
 
 def _short(shapes: str) -> str:
@@ -129,8 +131,11 @@ def _is_whole(folder: Path) -> bool:
 def _check_replaceable(final: Path, request: Request) -> None:
     """What is there may be replaced if it is an artifact of the same checkpoint."""
     source = artifact_source(final)
-    if source is None and final.exists():
-        source = artifact_source(final)  # another export may have put it there just now
+    for _ in range(_LOOKS):  # another export may be putting it there just now
+        if source is not None or not final.exists():
+            break
+        time.sleep(_PAUSE)
+        source = artifact_source(final)
     if source is None and final.exists():
         raise ExportError(f"{final} is there and is no artifact", fix="move it or pass -o")
     if source not in (None, request.net.origin.source):

@@ -150,7 +150,7 @@ from toolkit.checkpoints import load
 from toolkit.shapes import Shapes
 
 shapes = Shapes.one_of([(64, 96), (32, 32), (30, 41)])
-request = Request(load(sys.argv[1]), "fp16", shapes, Options(compress="palette6"))
+request = Request(load(sys.argv[1]), "fp16", shapes, Options(compress="int8"))
 make_artifact("coreml", request, Path(sys.argv[2]))
 """
 
@@ -159,7 +159,7 @@ def test_same_input_same_bytes_in_another_process(wide, wide_path, tmp_path):
     environment = {**os.environ, "PYTHONHASHSEED": "7", "OMP_NUM_THREADS": "3"}
     command = [sys.executable, "-c", PROGRAM, wide_path, tmp_path / "there"]
     subprocess.run(command, env=environment, check=True)
-    request = Request(wide, "fp16", LISTED, Options(compress="palette6"))
+    request = Request(wide, "fp16", LISTED, Options(compress="int8"))
     here = make_artifact("coreml", request, tmp_path / "here")
     there = tmp_path / "there" / here.relative_to(tmp_path / "here")
     files = sorted(path for path in here.rglob("*") if path.is_file())
