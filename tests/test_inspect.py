@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from toolkit import inspect as module
-from toolkit.errors import MissingExtraError, RunError, UsageError
+from toolkit.errors import MissingExtraError, RunError
 from toolkit.inspect import DESCRIBERS, inspect, lines
 
 
@@ -73,15 +73,6 @@ def test_an_artifact_whose_model_cannot_be_described_is_still_shown(make, descri
     assert "not those that were exported" in facts["faults"][0]
     with pytest.raises(MissingExtraError):
         inspect(folder / "model.onnx")
-
-
-def test_a_describer_that_is_not_there_yet(tmp_path, monkeypatch):
-    model = tmp_path / "x.onnx"
-    model.write_bytes(b"")
-    for target in ("toolkit.runtimes.none:describe", "toolkit.runtimes.base:none"):
-        monkeypatch.setitem(module.DESCRIBERS, ".onnx", target)
-        with pytest.raises(UsageError, match=r"cannot describe \.onnx yet"):
-            inspect(model)
 
 
 def test_every_describer_is_there():

@@ -88,15 +88,7 @@ def _describer(path: Path) -> Callable[[Path], Facts]:
     if path.suffix not in DESCRIBERS:
         raise UsageError(f"{path}: no model that sttk knows ({', '.join(DESCRIBERS)})")
     module, name = DESCRIBERS[path.suffix].split(":")
-    try:
-        describe = getattr(importlib.import_module(module), name, None)
-    except ModuleNotFoundError as error:
-        if not str(error.name).startswith("toolkit."):
-            raise
-        describe = None
-    if describe is None:
-        raise UsageError(f"{path}: this sttk cannot describe {path.suffix} yet")
-    return cast("Callable[[Path], Facts]", describe)
+    return cast("Callable[[Path], Facts]", getattr(importlib.import_module(module), name))
 
 
 def _checkpoint(path: Path) -> Facts:
