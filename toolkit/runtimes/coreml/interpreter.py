@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,6 +43,12 @@ class _Step:
     half: bool
     last: tuple[str, ...]
 
+    def run(self, values: Mapping[str, Tensor]) -> Tensor:
+        """Its result from the values so far."""
+        inputs = {key: _picked(values, name) for key, name in self.inputs.items()}
+        result = self.apply(**inputs)
+        return round_to_half(result) if self.half else result
+
 
 class Interpreter:
     """A package's program, in float32, with each float16 result rounded as a device would.
@@ -64,7 +70,7 @@ class Interpreter:
         if half_variance:
             self._table["instance_norm"] = half_variance_norm
         self._input, self._output = package.input.name, function.outputs[0].name
-        self._half_input = is_half(function.inputs[self._input])
+        self._half = {name for name, var in function.inputs.items() if is_half(var)}
         try:
             self._steps = self._prepared(function)
         except (UnsupportedError, KeyError, TypeError, ValueError) as error:
@@ -79,14 +85,39 @@ class Interpreter:
         """
         with torch.inference_mode():
             image = torch.from_numpy(batch)
-            values = {self._input: round_to_half(image) if self._half_input else image}
+            half = self._input in self._half
+            values = {self._input: round_to_half(image) if half else image}
             for step in self._steps:
-                result = step.apply(**{k: _picked(values, name) for k, name in step.inputs.items()})
-                values[step.result] = round_to_half(result) if step.half else result
+                values[step.result] = step.run(values)
                 for name in step.last:
                     del values[name]
             output: Floats = values[self._output].numpy()
         return output
+
+    def evaluate(self, given: Mapping[str, Floats], wanted: Collection[str]) -> dict[str, Floats]:
+        """Values inside the program, float32, computed from others: what they take, no more.
+
+        Args:
+            given: values by name, the program's input or inner ones.
+            wanted: names of what to compute.
+
+        Raises:
+            RuntimeError: torch cannot run it on such values.
+            KeyError: something that is neither given nor computed.
+        """
+        needed = set(wanted)
+        steps = []
+        for step in reversed(self._steps):
+            if step.result in needed and step.result not in given:
+                steps.append(step)
+                needed.update(name for group in step.inputs.values() for name in _names(group))
+        with torch.inference_mode():
+            half = self._half.union(step.result for step in self._steps if step.half)
+            values = {name: torch.from_numpy(value) for name, value in given.items()}
+            values |= {name: round_to_half(values[name]) for name in half.intersection(given)}
+            for step in reversed(steps):
+                values[step.result] = step.run(values)
+            return {name: values[name].numpy() for name in wanted}
 
     def _prepared(self, function: Any) -> list[_Step]:
         operations = [op for op in function.operations if not is_constant(op)]
@@ -163,5 +194,5 @@ def _names(group: str | tuple[str, ...]) -> tuple[str, ...]:
     return (group,) if isinstance(group, str) else group
 
 
-def _picked(values: dict[str, Tensor], name: str | tuple[str, ...]) -> Any:
+def _picked(values: Mapping[str, Tensor], name: str | tuple[str, ...]) -> Any:
     return values[name] if isinstance(name, str) else [values[item] for item in name]

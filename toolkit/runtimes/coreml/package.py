@@ -77,8 +77,7 @@ def read_package(path: Path) -> Package:
         ArtifactError: it is no package, no ML program, or not one picture in and one out.
         MissingExtraError: coremltools is not installed.
     """
-    spec_file, weights = _layout(path)
-    spec = _spec(path, spec_file)
+    spec, weights = read_spec(path)
     if spec.WhichOneof("Type") != "mlProgram" or set(spec.mlProgram.functions) != {_FUNCTION}:
         raise ArtifactError(f"{path}: not an ML program with one function")
     described = spec.description
@@ -91,6 +90,16 @@ def read_package(path: Path) -> Package:
     package = Package(path, spec, weights, *features)
     _check_names(package)
     return package
+
+
+def read_spec(path: Path) -> tuple[Any, Path]:
+    """The protobuf message ``Model`` of any package, and its folder of weights.
+
+    Raises:
+        ArtifactError: it is no package.
+    """
+    spec_file, weights = _layout(path)
+    return _spec(path, spec_file), weights
 
 
 def load_function(package: Package) -> Any:
