@@ -11,7 +11,7 @@ import pytest
 from toolkit import verify as module
 from toolkit.files import sha256
 from toolkit.manifest import Checkpoint, Manifest, Target, model_sha256, parse_manifest
-from toolkit.parity.run import judge_artifact
+from toolkit.parity.run import Ask, Judge
 from toolkit.runtimes import FILE_RUNTIMES
 from toolkit.runtimes.onnxruntime import OnnxRuntimeRunner
 from toolkit.shapes import Shapes
@@ -207,7 +207,7 @@ def test_parity_of_a_package_binds_itself_to_all_of_it(make, photo, tmp_path, mo
     files = {name: sha256(folder / name) for name in names}
     dataclasses.replace(manifest, model="x.package", files=files).write(folder)
 
-    assert judge_artifact(folder, None, None, [photo]).passed
+    assert Judge(Ask([photo])).artifact(folder).passed
     assert verify(folder, require_parity=True).passed
     proof = parse_manifest(folder)
     assert proof.parity["model_sha256"] not in files.values()

@@ -63,10 +63,8 @@ def open_artifact(folder: Path) -> OpenArtifact:
     return OpenArtifact(found[0], manifest)
 
 
-def reference_of(manifest: Manifest) -> StyleNet:
+def float_reference_of(manifest: Manifest) -> StyleNet:
     """The checkpoint that the artifact was exported from, bytes checked.
-
-    Of an int8 artifact, the same net with the same fake quantisers.
 
     Raises:
         ArtifactError: it is gone, or is not the one that was exported.
@@ -78,10 +76,26 @@ def reference_of(manifest: Manifest) -> StyleNet:
         raise ArtifactError(f"the reference is gone: {error}", fix="pass --reference") from error
     if net.origin.sha256 != wanted.sha256:
         raise ArtifactError(f"{wanted.source} has changed since the export", fix="export it again")
-    return _quantized(net, manifest.quantization) if manifest.quantization else net
+    return net
 
 
-def _quantized(net: StyleNet, fields: dict[str, Any]) -> StyleNet:
+def reference_of(manifest: Manifest) -> StyleNet:
+    """What the artifact must equal: its checkpoint; of an int8 or fp8 artifact, the same net with
+    the same fake quantisers.
+
+    Raises:
+        ArtifactError: it is gone, or is not the one that was exported.
+    """
+    net = float_reference_of(manifest)
+    return quantized(net, manifest.quantization) if manifest.quantization else net
+
+
+def quantized(net: StyleNet, fields: dict[str, Any]) -> StyleNet:
+    """``net`` with the fake quantisers that a manifest records.
+
+    Raises:
+        ArtifactError: they are not this net's.
+    """
     try:
         return fake_quantized(net, Calibration.from_dict(fields))
     except (KeyError, TypeError, ValueError) as error:

@@ -17,9 +17,24 @@ from toolkit.shapes import Size
 
 if TYPE_CHECKING:
     from toolkit.parity.compare import Report
-    from toolkit.runtimes.base import Settings
+    from toolkit.parity.run import Judge
 
 _ROOT = Path("artifacts")
+_PROMISES = ("exact", "faithful", "same-style")
+
+
+class _Regime(click.ParamType[str]):
+    """Its names are known to a module that is slow to import."""
+
+    name = "regime"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """See click.ParamType."""
+        from toolkit.regimes import NAMES
+
+        if value not in NAMES:
+            self.fail(f"{value!r} is none of {', '.join(NAMES)}", param, ctx)
+        return value
 
 
 @click.command(short_help="Prove that an artifact is its PyTorch reference.")
@@ -28,7 +43,19 @@ _ROOT = Path("artifacts")
 @click.option(
     "--precision",
     type=click.Choice(PRECISIONS),
-    help="What a bare MODEL may cost.  [default: the manifest's, else fp32]",
+    help="Of a bare MODEL: what it promises goes by it.  [default: fp32]",
+)
+@click.option(
+    "--promise",
+    type=click.Choice(_PROMISES),
+    help="The rung to hold it to.  [default: by target and precision]",
+)
+@click.option(
+    "--regime",
+    "regimes",
+    type=_Regime(),
+    multiple=True,
+    help="Kinds of input: photo, dark, ramp, ...; repeatable.  [default: all]",
 )
 @click.option("--photos", type=click.Path(path_type=Path), help="Folder of your own photographs.")
 @click.option(
@@ -36,7 +63,7 @@ _ROOT = Path("artifacts")
     "sizes",
     type=SIZE,
     multiple=True,
-    help="Sizes for a dynamic model; repeatable.  [default: three, one of them odd]",
+    help="To try in place of those that MODEL promises; repeatable.",
 )
 @click.option(
     "--inference-precision",
@@ -49,15 +76,19 @@ _ROOT = Path("artifacts")
     metavar="TARGET",
     help="Fail if no model of this target could be run here; repeatable.",
 )
+@click.option("--vgg", type=click.Path(path_type=Path), help="Weights to compare styles by.")
 @json_option
 def parity(
     models: tuple[Path, ...],
     reference: str | None,
     precision: str | None,
+    promise: str | None,
+    regimes: tuple[str, ...],
     photos: Path | None,
     sizes: tuple[Size, ...],
     inference_precision: str | None,
     require: tuple[str, ...],
+    vgg: Path | None,
     as_json: bool,
 ) -> None:
     """Prove that each of MODELS is the same function as its PyTorch reference.
@@ -66,37 +97,32 @@ def parity(
     files that anyone made. Without MODELS: every artifact below artifacts/; if there is
     none, the shipped style is exported and judged. Exit code 1 if any input fails.
     """
+    from toolkit import styles
     from toolkit.console import print_json
     from toolkit.images import list_images
-    from toolkit.regimes import shipped_photos
+    from toolkit.parity.run import Ask, Judge
+    from toolkit.parity.style import StyleJudge
+    from toolkit.regimes import NAMES, shipped_photos
     from toolkit.runtimes.base import Settings
 
     files = list_images(photos) if photos else shipped_photos()
     if not files:
         raise UsageError(f"{photos}: no pictures in it")
     settings = Settings(inference_precision) if inference_precision else None
-    ask = _Ask(reference, precision, files, sizes, settings)
+    net = styles.find(reference) if reference else None
+    promised = promise.replace("-", " ") if promise else None
+    ask = Ask(files, net, promised, sizes, regimes or NAMES, settings, StyleJudge(vgg))
+    judge = Judge(ask)
     outcomes: list[Report | _Broken] = []
     with _targets(models) as found:
         for model in found:
-            outcomes.append(_outcome(model, ask))
+            outcomes.append(_outcome(judge, model, precision))
             if not as_json:
                 _show(outcomes[-1])
     if as_json:
         print_json([outcome.to_dict() for outcome in outcomes])
     _finish(outcomes)
     _check_ran(require, outcomes)
-
-
-@dataclasses.dataclass(frozen=True)
-class _Ask:
-    """What the command line says of every model."""
-
-    reference: str | None
-    precision: str | None
-    files: list[Path]
-    sizes: tuple[Size, ...]
-    settings: Settings | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,9 +139,13 @@ class _Broken:
         return {"candidate": self.candidate, "error": str(self.error), "passed": False}
 
 
-def _outcome(model: Path, ask: _Ask) -> Report | _Broken:
+def _outcome(judge: Judge, model: Path, precision: str | None) -> Report | _Broken:
     try:
-        return _judge(model, ask)
+        if _is_model(model):
+            return judge.model(model, precision or "fp32")
+        if precision:
+            raise UsageError(f"{model}: its manifest says its precision", fix="pass --promise")
+        return judge.artifact(model)
     except SttkError as error:
         return _Broken(str(model), error)
 
@@ -168,19 +198,6 @@ def _exported_default() -> AbstractContextManager[Path]:
 
     click.echo(f"no artifacts below {_ROOT}/: exporting the style {styles.DEFAULT}", err=True)
     return temporary_artifact("onnx", Request(styles.find(styles.DEFAULT), shapes=Shapes.any()))
-
-
-def _judge(model: Path, ask: _Ask) -> Report:
-    from toolkit import styles
-    from toolkit.parity.run import judge_artifact, judge_model
-
-    net = styles.find(ask.reference) if ask.reference else None
-    rest = (ask.files, ask.sizes, ask.settings)
-    if not _is_model(model):
-        return judge_artifact(model, net, ask.precision, *rest)
-    if net is None:
-        raise UsageError(f"{model} has no manifest", fix="pass --reference CHECKPOINT")
-    return judge_model(model, net, ask.precision or "fp32", *rest)
 
 
 def _is_model(path: Path) -> bool:

@@ -47,7 +47,9 @@ def test_half_and_dynamic(sttk, checkpoint, photo):
     manifest = read_manifest(find_artifacts(photo.parent.cwd() / "out")[0])
     assert manifest.target.precision == "fp16"
     assert manifest.plan == {"default": "fp16"}
-    result = sttk("parity", "out", "--photos", photo.parent, "--size", "40x64", "--json")
+    result = sttk(
+        "parity", "out", "--photos", photo.parent, "--size", "40x64", "--regime", "photo", "--json"
+    )
     assert result.exit_code == 0, result.output
     (report,) = json.loads(result.stdout)
     assert [row["name"] for row in report["rows"]] == ["photo 40x64"]

@@ -13,12 +13,12 @@ from onnx import numpy_helper
 from toolkit.errors import ArtifactError, RunError, UsageError
 from toolkit.files import sha256
 from toolkit.images import read_image
-from toolkit.manifest import Manifest, Target, read_manifest
-from toolkit.parity.compare import compare
-from toolkit.parity.judge import LIMITS, Limits, limits_of
+from toolkit.manifest import Manifest, read_manifest
+from toolkit.parity.compare import Jury
 from toolkit.parity.metrics import difference
-from toolkit.parity.run import judge_artifact, judge_model
-from toolkit.regimes import Photographs, Sample, shipped_photos
+from toolkit.parity.reference import References
+from toolkit.parity.run import Ask, Judge
+from toolkit.regimes import NAMES, Sample, shipped_photos
 from toolkit.shapes import Shapes
 
 
@@ -32,9 +32,15 @@ def test_metrics_of_known_values():
     assert difference(a, a).psnr == math.inf
 
 
-def test_nan_passes_no_limit():
-    bad = np.full((1, 3, 2, 2), np.nan, np.float32)
-    assert not Limits(math.inf, -math.inf).allow(difference(bad, bad))
+@pytest.fixture
+def judged(photo):
+    """Judges an artifact or, with a reference, a bare model, without asking for its style."""
+
+    def judge(path, net=None, **how):
+        judge = Judge(Ask([photo], net, style=None, **how))
+        return judge.model(path, "fp32") if path.is_file() else judge.artifact(path)
+
+    return judge
 
 
 class Constant:
@@ -49,37 +55,23 @@ class Constant:
         return np.full(self.shape or batch.shape, self.value, np.float32)
 
 
-def test_another_shape_fails_and_says_so():
-    sample = Sample("x", np.zeros((1, 3, 4, 4), np.float32))
-    (row,) = compare(Constant(1, (1, 3, 8, 8)), Constant(1), [sample], LIMITS["fp32"])
+def test_another_shape_fails_and_says_so(net):
+    sample = Sample("x", np.zeros((1, 3, 16, 16), np.float32))
+    answer = References(net).of(sample.batch)
+    row, _ = Jury("exact").row(Constant(1, (1, 3, 8, 8)), sample, answer)
     assert not row.passed
     assert "(1, 3, 8, 8)" in row.note
 
 
-def test_samples_are_the_photographs_filled_to_each_size():
-    files = shipped_photos()
-    assert len(files) == 4
-    regime = Photographs(files, [(40, 60), (33, 21)])
-    samples = list(regime)
-    assert len(regime) == len(samples)
-    assert [s.batch.shape for s in samples] == [(1, 3, 40, 60)] * 4 + [(1, 3, 33, 21)] * 4 + [
-        (4, 3, 40, 60)
-    ]
-    assert all(sample.batch.std() > 10 for sample in samples)
-    assert len(list(Photographs(files, [(40, 60)]))) == 4
-    tens = list(Photographs(files, [(40, 60), (33, 21)], batch=10))
-    assert [s.batch.shape[0] for s in tens] == [10] * 8
-
-
-def test_a_clean_artifact_passes_and_its_manifest_says_so(make, photo, tmp_path):
+def test_a_clean_artifact_passes_and_its_manifest_says_so(make, photo, tmp_path, judged):
     # A copy: the record is written into it, and the fixture's artifacts are everybody's.
     folder = shutil.copytree(make(size=None), tmp_path / "clean")
-    report = judge_artifact(folder, None, None, [photo])
+    report = judged(folder)
     assert report.passed
     record = read_manifest(folder).parity
     assert record["passed"]
     assert record["model_sha256"] == read_manifest(folder).files["model.onnx"]
-    assert len(record["rows"]) == 4
+    assert {row["regime"] for row in record["rows"]} == set(NAMES) - {"size"}
 
 
 def weights(model):
@@ -146,35 +138,35 @@ def read_manifest_unchecked(folder):
 
 
 @pytest.mark.parametrize("fault", [*FAULTS, leave_out_the_clamp])
-def test_faults_in_artifacts_are_caught(broken, photo, fault):
+def test_faults_in_artifacts_are_caught(broken, photo, fault, judged):
     folder = broken(fault)
-    assert not judge_artifact(folder, None, None, [photo]).passed
+    assert not judged(folder).passed
     assert not read_manifest(folder).parity["passed"]
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_faults_in_bare_models_are_caught(broken, net, photo, fault):
-    assert not judge_model(broken(fault) / "model.onnx", net, "fp32", [photo]).passed
+def test_faults_in_bare_models_are_caught(broken, net, photo, fault, judged):
+    assert not judged(broken(fault) / "model.onnx", net).passed
 
 
-def test_a_bare_model_may_leave_the_clamp_to_its_user(broken, make, net, photo):
-    report = judge_model(broken(leave_out_the_clamp) / "model.onnx", net, "fp32", [photo])
+def test_a_bare_model_may_leave_the_clamp_to_its_user(broken, make, net, photo, judged):
+    report = judged(broken(leave_out_the_clamp) / "model.onnx", net)
     assert report.passed
     assert "clamped before it was compared" in report.notes[0]
-    assert not judge_model(make(size=None) / "model.onnx", net, "fp32", [photo]).notes
+    assert not judged(make(size=None) / "model.onnx", net).notes
 
 
-def test_a_reference_that_changed_is_refused(make, tmp_path, monkeypatch, net, photo):
+def test_a_reference_that_changed_is_refused(make, tmp_path, monkeypatch, net, photo, judged):
     folder = shutil.copytree(make(size=(64, 96)), tmp_path / "copy")
     source = tmp_path / "moved.safetensors"
     manifest = read_manifest(folder)
     monkeypatch.setattr("toolkit.artifact.find", _gone)
     with pytest.raises(ArtifactError, match="--reference"):
-        judge_artifact(folder, None, None, [photo])
+        judged(folder)
     other = type(net)(net.net, net.contract, _other_origin(net, source))
     monkeypatch.setattr("toolkit.artifact.find", lambda _: other)
     with pytest.raises(ArtifactError, match="has changed since the export"):
-        judge_artifact(folder, None, None, [photo])
+        judged(folder)
     assert manifest.checkpoint.source == net.origin.source
 
 
@@ -188,12 +180,12 @@ def _other_origin(net, source):
     return dataclasses.replace(net.origin, sha256="f" * 64, source=str(source))
 
 
-def test_a_fixed_model_is_not_asked_for_other_sizes(make, net, photo):
+def test_a_fixed_model_is_not_asked_for_other_sizes(make, net, photo, judged):
     model = make(size=(64, 96)) / "model.onnx"
-    report = judge_model(model, net, "fp32", [photo], [(64, 96)])
-    assert [row.name for row in report.rows] == ["photo 64x96"]
+    report = judged(model, net, sizes=((64, 96),))
+    assert {row.name.split()[-1] for row in report.rows} == {"64x96"}
     with pytest.raises(UsageError, match="64x96 only"):
-        judge_model(model, net, "fp32", [photo], [(32, 32)])
+        judged(model, net, sizes=((32, 32),))
 
 
 def with_shape(make, path, *shape):
@@ -208,31 +200,32 @@ def with_shape(make, path, *shape):
 
 
 @pytest.mark.parametrize("batch", [1, 4])
-def test_models_of_one_batch_are_given_that_batch(make, net, photo, tmp_path, batch):
+def test_models_of_one_batch_are_given_that_batch(make, net, photo, tmp_path, batch, judged):
     model = with_shape(make, tmp_path / "m.onnx", batch, 3, "h", "w")
-    report = judge_model(model, net, "fp32", [photo], [(40, 64), (32, 32)])
+    report = judged(model, net, sizes=((40, 64), (32, 32)))
     assert report.passed
-    assert [row.name for row in report.rows] == ["photo 40x64", "photo 32x32"]
+    assert {row.name.split()[-1] for row in report.rows} == {"40x64", "32x32"}
 
 
-def test_models_that_cannot_be_tried(make, net, photo, tmp_path):
+def test_models_that_cannot_be_tried(make, net, photo, tmp_path, judged):
     model = with_shape(make, tmp_path / "m.onnx", 1, 3, 64, "w")
     with pytest.raises(ArtifactError, match="one side of its input is fixed"):
-        judge_model(model, net, "fp32", [photo])
+        judged(model, net)
     model = with_shape(make, tmp_path / "m.onnx", 1, 3, 4, 4)
     with pytest.raises(UsageError, match="no side under 5 pixels"):
-        judge_model(model, net, "fp32", [photo])
+        judged(model, net)
 
 
-def test_a_model_that_fails_when_it_runs_is_a_failed_row():
+def test_a_model_that_fails_when_it_runs_is_a_failed_row(net):
     class Refuses:
         name, takes, notes = "refuses", Shapes.any(), ()
 
         def run(self, batch):
             raise RunError("it broke")
 
-    sample = Sample("x", np.zeros((1, 3, 4, 4), np.float32))
-    (row,) = compare(Refuses(), Constant(1), [sample], LIMITS["fp32"])
+    sample = Sample("x", np.zeros((1, 3, 16, 16), np.float32))
+    row, output = Jury("exact").row(Refuses(), sample, References(net).of(sample.batch))
+    assert output is None
     assert not row.passed
     assert row.note == "it broke"
 
@@ -242,22 +235,7 @@ def test_every_photograph_of_the_package_is_a_picture():
         assert min(read_image(file).rgb.shape[:2]) >= 300
 
 
-@pytest.mark.parametrize(
-    ("name", "precision", "options", "psnr"),
-    [
-        ("onnx", "fp16", {}, 60),
-        ("coreml", "fp16", {}, 48),
-        ("coreml", "fp32", {}, 90),
-        ("coreml", "fp16", {"compress": None}, 48),
-        ("coreml", "fp16", {"compress": "palette4"}, 20),
-        ("openvino", "int8", {}, 28),
-    ],
-)
-def test_what_an_artifact_may_cost(name, precision, options, psnr):
-    assert limits_of(Target(name, precision, Shapes.any(), options)).psnr == psnr
-
-
-def test_a_proof_at_chosen_sizes_is_not_written_down(make, photo, tmp_path):
+def test_a_proof_at_chosen_sizes_is_not_written_down(make, photo, tmp_path, judged):
     folder = shutil.copytree(make(size=None), tmp_path / "copy")
-    assert judge_artifact(folder, None, None, [photo], [(40, 40)]).passed
+    assert judged(folder, sizes=((40, 40),)).passed
     assert read_manifest(folder).parity is None

@@ -10,7 +10,7 @@ from toolkit.checkpoints import load
 from toolkit.checkpoints.layout import Loaded
 from toolkit.contract import Contract
 from toolkit.errors import ExportError
-from toolkit.regimes import Photographs, shipped_photos
+from toolkit.regimes import photographs, shipped_photos
 from toolkit.rewrites.scale_fold import scale_fold
 from toolkit.style_net import Origin, StyleNet
 
@@ -47,10 +47,8 @@ def as_a_float16_device(net):
 @torch.inference_mode()
 def mean_error(net, reference, size=(128, 128)):
     errors = [
-        (net(torch.from_numpy(sample.batch)) - reference(torch.from_numpy(sample.batch)))
-        .abs()
-        .mean()
-        for sample in Photographs(shipped_photos()[:2], [size])
+        (net(torch.from_numpy(photo)) - reference(torch.from_numpy(photo))).abs().mean()
+        for photo in photographs(shipped_photos()[:2], size)
     ]
     return max(errors).item() if all(torch.isfinite(e) for e in errors) else float("inf")
 

@@ -2,27 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from toolkit.errors import RunError
-from toolkit.parity.judge import Limits
-from toolkit.parity.metrics import Difference, difference
-from toolkit.regimes import Sample
+import numpy as np
+
+from toolkit.errors import CheckpointError, NotRunError, RunError
+from toolkit.images import Floats
+from toolkit.parity import judge
+from toolkit.parity.metrics import Difference, Regions, regions
+from toolkit.parity.reference import Answer
+from toolkit.parity.style import StyleDifference, StyleJudge
+from toolkit.regimes import CONSTANT, Sample
 from toolkit.runtimes.base import Check, Runner
 
+_NOT_FINITE = "NaN or infinity, where the reference has none"
 _NOTHING = Difference(float("nan"), float("nan"), float("nan"))
 
 
 @dataclass(frozen=True)
 class Row:
-    """One input's result; ``note`` says why it failed where the figures cannot."""
+    """One input's result.
+
+    Attributes:
+        name: of the input.
+        regime: the kind of input.
+        rung: the verdict, one of :mod:`toolkit.parity.judge`.
+        passed: whether that keeps the promise.
+        found: what the candidate is off by, against the reference in float64.
+        border, inside: the same, of the outer 16 pixels and of the rest.
+        floor: what float32 costs on this input, or None where the verdict needed none.
+        noise: the net's answer to half a grey level of noise, or None where it was not asked for.
+        style: content and style loss and SSIM, or None where they were not asked for.
+        against: ``reference``, or ``float net`` where the reference is quantised.
+        note: why it failed where the figures cannot say.
+    """
 
     name: str
-    found: Difference
+    regime: str
+    rung: str
     passed: bool
+    found: Difference = _NOTHING
+    border: Difference = _NOTHING
+    inside: Difference = _NOTHING
+    floor: Difference | None = None
+    noise: Difference | None = None
+    style: StyleDifference | None = None
+    against: str = "reference"
     note: str = ""
+
+    @property
+    def judged(self) -> bool:
+        """Whether the ladder has a verdict."""
+        return self.rung in judge.RUNGS
 
 
 @dataclass(frozen=True)
@@ -33,7 +65,7 @@ class Report:
         candidate: what was judged, for people.
         runtime: which runtime ran it.
         reference: the checkpoint it was held against.
-        limits: what was allowed.
+        promise: the rung that it is held to.
         rows: at least one.
         notes: what else a reader must know.
         checks: what was found without running the model.
@@ -45,7 +77,7 @@ class Report:
     candidate: str
     runtime: str
     reference: str
-    limits: Limits
+    promise: str
     rows: tuple[Row, ...]
     notes: tuple[str, ...] = ()
     checks: tuple[Check, ...] = ()
@@ -54,30 +86,100 @@ class Report:
 
     @property
     def passed(self) -> bool:
-        """Every input passed, and there was one; so did every check."""
-        rows = bool(self.rows) and all(row.passed for row in self.rows)
+        """Something was judged and nothing failed, checks included."""
+        rows = any(row.judged for row in self.rows) and all(row.passed for row in self.rows)
         return rows and all(check.passed for check in self.checks)
+
+    @property
+    def worst(self) -> Row:
+        """The row to look at: a failed one if there is one, else the one furthest off."""
+        judged = [row for row in self.rows if row.judged] or list(self.rows)
+        return min(judged, key=lambda row: (row.passed, -judge.RUNGS.index(row.rung)
+                                            if row.judged else 0, row.found.psnr))  # fmt: skip
+
+    def count(self, rung: str) -> int:
+        """Rows with this verdict."""
+        return sum(row.rung == rung for row in self.rows)
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values."""
-        return {**asdict(self), "rows": [asdict(row) for row in self.rows], "passed": self.passed}
+        return {**asdict(self), "passed": self.passed}
 
 
-def compare(
-    candidate: Runner, reference: Runner, samples: Iterable[Sample], limits: Limits
-) -> Iterator[Row]:
-    """Run both on every sample and judge each difference."""
-    for sample in samples:
-        yield _row(candidate, reference, sample, limits)
+@dataclass(frozen=True)
+class Jury:
+    """Judges one candidate's outputs.
 
+    Attributes:
+        promise: the rung that it is held to.
+        style: asked where arithmetic alone finds no rung; without it, that is ``different``.
+    """
 
-def _row(candidate: Runner, reference: Runner, sample: Sample, limits: Limits) -> Row:
-    wanted = reference.run(sample.batch)
-    try:
-        got = candidate.run(sample.batch)
-    except RunError as error:
-        return Row(sample.name, _NOTHING, False, str(error))
-    if got.shape != wanted.shape:
-        return Row(sample.name, _NOTHING, False, f"shape {got.shape}, not {wanted.shape}")
-    found = difference(got, wanted)
-    return Row(sample.name, found, limits.allow(found))
+    promise: str
+    style: StyleJudge | None = None
+
+    def row(self, candidate: Runner, sample: Sample, answer: Answer) -> tuple[Row, Floats | None]:
+        """The verdict on one input, and the output itself, if there is one."""
+        try:
+            output = candidate.run(sample.batch)
+        except RunError as error:
+            return self._failed(sample, str(error)), None
+        return self.verdict(sample, output, answer), output
+
+    def verdict(
+        self, sample: Sample, output: Floats, answer: Answer, against: str = "reference"
+    ) -> Row:
+        """The verdict on an output, (B, 3, H', W') in 0..255."""
+        if sample.regime == CONSTANT:
+            return self._finite(sample, output, answer, against)
+        if output.shape != answer.exact.shape:
+            return self._failed(sample, f"shape {output.shape}, not {answer.exact.shape}")
+        if not np.isfinite(output).all() and np.isfinite(answer.exact).all():
+            return self._failed(sample, _NOT_FINITE)
+        found = regions(output, answer.exact)
+        return self._judged(sample, output, answer, found, against)
+
+    def _finite(self, sample: Sample, output: Floats, answer: Answer, against: str) -> Row:
+        if not np.isfinite(output).all() and np.isfinite(answer.single).all():
+            return self._failed(sample, _NOT_FINITE)
+        return Row(sample.name, sample.regime, judge.FINITE, True, against=against)
+
+    def _judged(
+        self, sample: Sample, output: Floats, answer: Answer, found: Regions, against: str
+    ) -> Row:
+        rung, style, note = self._rung(sample, output, answer, found)
+        return Row(
+            sample.name,
+            sample.regime,
+            rung,
+            judge.keeps(rung, self.promise),
+            found.whole,
+            found.border,
+            found.inside,
+            floor=answer.floor.whole if "floor" in vars(answer) else None,
+            noise=answer.noise.whole if rung != judge.EXACT else None,
+            style=style,
+            against=against,
+            note=note,
+        )
+
+    def _rung(
+        self, sample: Sample, output: Floats, answer: Answer, found: Regions
+    ) -> tuple[str, StyleDifference | None, str]:
+        if judge.is_sure(found):
+            return judge.EXACT, None, ""
+        if not judge.is_conditioned(answer, self.promise):
+            return judge.ILL_CONDITIONED, None, ""
+        rung = judge.rung_of(found, answer)
+        if rung != judge.DIFFERENT or self.style is None:
+            return rung, None, ""
+        try:
+            style = self.style.compare(output, answer.exact, sample.batch)
+        except (NotRunError, CheckpointError) as error:
+            promised = self.promise == judge.SAME_STYLE
+            return (judge.NOT_RUN if promised else rung), None, f"style not run: {error}"
+        return (judge.SAME_STYLE if style.same else judge.DIFFERENT), style, ""
+
+    @staticmethod
+    def _failed(sample: Sample, note: str) -> Row:
+        return Row(sample.name, sample.regime, judge.DIFFERENT, False, note=note)

@@ -1,62 +1,118 @@
-"""Whether a difference is one of arithmetic only."""
+"""The ladder of verdicts: how wrong a model is, against what its reference itself is sure of.
+
+A fixed tolerance is wrong, because float32's own error runs from 130 dB on a photograph to 60 dB on
+a ramp, and a style net turns half a grey level of noise into 13 dB on one picture and 79 dB on
+another. So each input has limits of its own:
+
+exact
+    within what float32 arithmetic costs on this input (:attr:`Answer.floor`).
+faithful
+    within the net's own answer to half a grey level of noise in this input (:attr:`Answer.noise`).
+same style
+    another picture perhaps, but its content and style losses are the reference's
+    (:mod:`toolkit.parity.style`).
+different
+    none of these.
+
+Beside the ladder stand *ill-conditioned* (the reference is not sure of its own answer, so nothing
+can be said), *finite* (a constant picture, which shows NaN and nothing else) and *not run*.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from toolkit.manifest import Target
-from toolkit.parity.metrics import Difference
+from toolkit.parity.metrics import Difference, Regions
+from toolkit.parity.reference import Answer
+
+EXACT, FAITHFUL, SAME_STYLE, DIFFERENT = "exact", "faithful", "same style", "different"
+RUNGS = (EXACT, FAITHFUL, SAME_STYLE, DIFFERENT)
+ILL_CONDITIONED, FINITE, NOT_RUN = "ill-conditioned", "finite", "not run"
+
+# The sign of every rounding is luck, and so is which pixel it hits worst. At 512 px OpenVINO stands
+# 2.6 times over the floor on a picture of low contrast, whose terms are so alike that their
+# roundings do not cancel; all other inputs and runtimes keep to 1.4 times.
+_LUCK_RMS, _LUCK_LARGEST = 4.0, 8.0
+# A net without norms costs float32 next to nothing, and no runtime is held to less than this: a
+# thousandth of a grey level, and a fiftieth in single pixels.
+_LEAST_EXACT = (1e-3, 0.02)
+# What rounding the output to 8 bits costs anyway: uniform within half a level, so 1 / sqrt(12); and
+# two levels in single pixels, which a photograph's own noise hides.
+_LEAST_FAITHFUL = (12**-0.5, 2.0)
+# Where float32 itself is off by a quarter of a grey level (60 dB), no arithmetic can be told from a
+# fault; where half a level of noise moves the picture by 15 dB, nearly any picture would pass.
+_LEAST_FLOOR, _LEAST_NOISE = 60.0, 15.0
+
+_PROMISES = {"fp32": EXACT, "fp16": FAITHFUL, "int8": FAITHFUL, "fp8": FAITHFUL}
 
 
 @dataclass(frozen=True)
-class Limits:
-    """What a precision may cost on a photograph: errors of 0..255, PSNR in dB.
+class Limit:
+    """The largest root mean square and the largest single error that are allowed, of 0..255."""
 
-    NaN passes no limit.
-    """
-
+    rms: float
     largest: float
-    psnr: float
 
-    def allow(self, found: Difference) -> bool:
-        """Whether ``found`` is within the limits."""
-        return found.largest <= self.largest and found.psnr >= self.psnr
-
-
-# Over twelve checkpoints of five layouts (artifacts/reports/parity.md), fp32 differs by the order
-# of sums alone: at most 0.021 of 255, at least 109 dB. A twentieth of a grey level leaves the 8-bit
-# picture the same. fp16 has 11 bits: at most 2.2 of 255 in single pixels, where a ReLU or a norm is
-# steep, and at least 70 dB; 60 dB is a mean error of about a fifth of a grey level.
-# int8 is judged against the net with the same quantisers in float. A sum that differs in its last
-# bit can round to the next of 256 levels, and an instance norm makes that a visible step in flat
-# areas: single pixels differ by up to 146, while all together keep to 30 dB or better.
-LIMITS = {
-    "fp32": Limits(largest=0.05, psnr=90.0),
-    "fp16": Limits(largest=6.0, psnr=60.0),
-    "int8": Limits(largest=255.0, psnr=28.0),
-    "fp8": Limits(largest=255.0, psnr=28.0),
-}
-
-# Core ML and Core AI round every result to float16, where ONNX Runtime's CPU kernels keep float32
-# between most of them: over eleven checkpoints at most 25.7 of 255 in single pixels, at least 50.7
-# dB; torch with every result rounded gives the same.
-_ROUNDED = Limits(largest=40.0, psnr=48.0)
-_ROUNDING = ("coreml", "coreai")
-# Of Core ML's compressed weights, measured on candy: 23 and 45.6 dB, 19 and 47.2, 33 and 39.6, 237
-# and 23.4, 157 and 25.6.
-_COMPRESSED = {
-    "int8": Limits(largest=60.0, psnr=40.0),
-    "palette8": Limits(largest=60.0, psnr=40.0),
-    "palette6": Limits(largest=80.0, psnr=34.0),
-    "palette4": Limits(largest=255.0, psnr=20.0),
-    "int4": Limits(largest=255.0, psnr=20.0),
-}
+    def allows(self, found: Difference) -> bool:
+        """NaN is not allowed."""
+        return found.rms <= self.rms and found.largest <= self.largest
 
 
-def limits_of(target: Target) -> Limits:
-    """What an artifact may cost."""
-    if target.options.get("compress") in _COMPRESSED:
-        return _COMPRESSED[target.options["compress"]]
-    if target.precision == "fp16" and target.name in _ROUNDING:
-        return _ROUNDED
-    return LIMITS[target.precision]
+def promise_of(target: Target) -> str:
+    """The rung that an artifact promises against its reference.
+
+    Of int8 and fp8 the reference has the same quantisers; weights compressed after the fact have
+    none that could be exact, so they promise the style.
+    """
+    return SAME_STYLE if target.options.get("compress") else _PROMISES[target.precision]
+
+
+def promise_of_precision(precision: str) -> str:
+    """The rung that a bare model promises, whose reference is the float net."""
+    return SAME_STYLE if precision in ("int8", "fp8") else _PROMISES[precision]
+
+
+def keeps(rung: str, promise: str) -> bool:
+    """Whether a verdict is as good as what was promised; what could not be judged breaks none."""
+    return rung not in RUNGS or RUNGS.index(rung) <= RUNGS.index(promise)
+
+
+def is_sure(found: Regions) -> bool:
+    """Whether the error is so small that no floor need be asked for."""
+    return all(Limit(*_LEAST_EXACT).allows(region) for region in found)
+
+
+def is_conditioned(answer: Answer, promise: str) -> bool:
+    """Whether the reference is sure enough of its own answer for anything to be said."""
+    if answer.unquantized.floor.whole.psnr < _LEAST_FLOOR:
+        return False
+    return promise == EXACT or answer.noise.whole.psnr >= _LEAST_NOISE
+
+
+def rung_of(found: Regions, answer: Answer) -> str:
+    """``exact``, ``faithful`` or ``different``, by arithmetic alone.
+
+    Whole, border and inside are held to the limits apart: those of a region are its own floor's,
+    and never less than the whole picture's.
+    """
+    if _within(found, answer.floor, (_LUCK_RMS, _LUCK_LARGEST), _LEAST_EXACT):
+        return EXACT
+    return FAITHFUL if _within(found, answer.noise, (1, 1), _LEAST_FAITHFUL) else DIFFERENT
+
+
+def _within(
+    found: Regions, floor: Regions, times: tuple[float, float], least: tuple[float, float]
+) -> bool:
+    limits = _limits(floor, times, least)
+    return all(limit.allows(region) for limit, region in zip(limits, found, strict=True))
+
+
+def _limits(
+    floor: Regions, times: tuple[float, float], least: tuple[float, float]
+) -> Iterable[Limit]:
+    for region in floor:
+        rms = max(region.rms, floor.whole.rms) * times[0]
+        largest = max(region.largest, floor.whole.largest) * times[1]
+        yield Limit(max(rms, least[0]), max(largest, least[1]))

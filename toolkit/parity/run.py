@@ -3,65 +3,151 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from toolkit.artifact import OpenArtifact, open_artifact, reference_of
+from toolkit.artifact import OpenArtifact, float_reference_of, open_artifact, quantized
 from toolkit.console import progress
 from toolkit.errors import MissingExtraError, NotRunError, UsageError
 from toolkit.images import Floats
 from toolkit.manifest import model_sha256
 from toolkit.memory import check_fits
-from toolkit.parity.compare import Report, compare
-from toolkit.parity.judge import LIMITS, Limits, limits_of
-from toolkit.regimes import Photographs
+from toolkit.parity.compare import Jury, Report, Row
+from toolkit.parity.judge import EXACT, FAITHFUL, SAME_STYLE, promise_of, promise_of_precision
+from toolkit.parity.reference import References
+from toolkit.parity.style import StyleJudge
+from toolkit.regimes import NAMES, Regimes, Sample
 from toolkit.runtimes import open_model, static_checks
 from toolkit.runtimes.base import Runner, Settings
-from toolkit.runtimes.torch import TorchRunner
 from toolkit.shapes import Size
 from toolkit.style_net import StyleNet
 
-# For a model of any size: a square one, a wide one, and an odd one that needs the net's own
-# rounding up to its multiple.
-DYNAMIC_SIZES: tuple[Size, ...] = ((256, 256), (180, 300), (131, 203))
+_FLOAT_NET = "float net"
 
 
-def judge_artifact(
-    folder: Path,
-    net: StyleNet | None,
-    precision: str | None,
-    files: Sequence[Path],
-    sizes: Sequence[Size] = (),
-    settings: Settings | None = None,
-) -> Report:
-    """Judge an artifact against ``net``, or the checkpoint that its manifest names.
+@dataclasses.dataclass(frozen=True)
+class Ask:
+    """What to judge models by.
 
-    Where its runtime cannot run here (an engine without a GPU), the report says so, and judges the
-    graph that the model was compiled from, if the artifact keeps it.
-
-    What was found is written into the manifest, unless ``net``, ``precision`` or ``sizes`` stood in
-    for the manifest's own.
-
-    Raises:
-        ArtifactError: the artifact or its reference is missing or has changed.
+    Attributes:
+        files: photographs.
+        net: the reference, in place of the one that a manifest names.
+        promise: the rung that is held to, in place of the artifact's own.
+        sizes: to try in place of those that the model promises.
+        regimes: names of those wanted.
+        settings: of the runtime.
+        style: what compares styles, or None for the weights that are at hand.
     """
-    opened = open_artifact(folder)
-    manifest = opened.manifest
-    reference = net or reference_of(manifest)
-    limits = LIMITS[precision] if precision else limits_of(manifest.target)
-    runner, not_run = _runner(opened, settings)
-    promise = manifest.target.shapes
-    report = _judge(str(folder), runner, reference, limits, files, sizes or promise.promised)
-    checks = static_checks(opened.model)
-    report = dataclasses.replace(
-        report, target=manifest.target.name, not_run=not_run, checks=checks
-    )
-    if net is None and precision is None and settings is None and not sizes:
-        record = {"model_sha256": model_sha256(manifest), **report.to_dict()}
-        dataclasses.replace(manifest, parity=record).write(folder)
-    return report
+
+    files: Sequence[Path]
+    net: StyleNet | None = None
+    promise: str | None = None
+    sizes: tuple[Size, ...] = ()
+    regimes: tuple[str, ...] = NAMES
+    settings: Settings | None = None
+    style: StyleJudge | None = dataclasses.field(default_factory=StyleJudge)
+
+    @property
+    def plain(self) -> bool:
+        """Whether the artifact is judged by what its own manifest says, and by nothing less."""
+        mine = (self.net, self.promise, self.settings)
+        return mine == (None, None, None) and not self.sizes and set(self.regimes) == set(NAMES)
+
+
+class Judge:
+    """Judges models; what it finds out about a reference it keeps for the next artifact of it."""
+
+    def __init__(self, ask: Ask) -> None:
+        self.ask = ask
+        self._references: dict[str, References] = {}
+
+    def artifact(self, folder: Path) -> Report:
+        """Judge an artifact against the checkpoint that its manifest names.
+
+        Where its runtime cannot run here (an engine without a GPU), the report says so, and judges
+        the graph that the model was compiled from, if the artifact keeps it. What was found is
+        written into the manifest if the question was plain.
+
+        Raises:
+            ArtifactError: the artifact or its reference is missing or has changed.
+        """
+        opened = open_artifact(folder)
+        manifest = opened.manifest
+        references = self._of(self.ask.net or float_reference_of(manifest))
+        promise = promise_of(manifest.target)
+        if manifest.quantization and self.ask.net:
+            promise = promise_of_precision(manifest.target.precision)
+        elif manifest.quantization:
+            net = quantized(references.net, manifest.quantization)
+            references = References(net, references)
+        runner, not_run = _runner(opened, self.ask.settings)
+        report = dataclasses.replace(
+            self._judge(str(folder), runner, references, self._held_to(promise)),
+            target=manifest.target.name,
+            not_run=not_run,
+            checks=static_checks(opened.model),
+        )
+        if self.ask.plain:
+            record = {"model_sha256": model_sha256(manifest), **report.to_dict()}
+            dataclasses.replace(manifest, parity=record).write(folder)
+        return report
+
+    def model(self, model: Path, precision: str) -> Report:
+        """Judge a bare model file, which anyone may have made, against ``ask.net``.
+
+        Most people clamp after the model, not in it: its output is clamped to the net's range
+        before it is compared, and the report says so where that changed anything.
+
+        Raises:
+            UsageError: there is no reference.
+        """
+        if self.ask.net is None:
+            raise UsageError(f"{model} has no manifest", fix="pass --reference CHECKPOINT")
+        low, high = self.ask.net.contract.output_range
+        runner = _Clamped(open_model(model, self.ask.settings), low, high)
+        promise = self._held_to(promise_of_precision(precision))
+        report = self._judge(str(model), runner, self._of(self.ask.net), promise)
+        checks = static_checks(model)
+        if not runner.changed:
+            return dataclasses.replace(report, checks=checks)
+        note = f"the model's output leaves {low:g}..{high:g}; it was clamped before it was compared"
+        return dataclasses.replace(report, notes=(*report.notes, note), checks=checks)
+
+    def _held_to(self, promise: str) -> str:
+        """What was asked for, else the promise, less if less precise arithmetic was."""
+        settings = self.ask.settings
+        coarse = settings and settings.inference_precision not in (None, "f32")
+        return self.ask.promise or (FAITHFUL if coarse and promise == EXACT else promise)
+
+    def _of(self, net: StyleNet) -> References:
+        return self._references.setdefault(net.origin.sha256, References(net))
+
+    def _judge(self, name: str, runner: Runner, references: References, promise: str) -> Report:
+        inputs = inputs_of(name, runner, references.net, self.ask)
+        rows: list[Row] = []
+        with progress(f"parity of {name}", total=len(inputs)) as update:
+            for done, sample in enumerate(inputs, 1):
+                rows += _rows(runner, sample, references, promise, self.ask.style)
+                update(done, sample.name)
+        source = references.net.origin.source
+        return Report(name, runner.name, source, promise, tuple(rows), runner.notes)
+
+
+def _rows(
+    runner: Runner,
+    sample: Sample,
+    references: References,
+    promise: str,
+    style: StyleJudge | None,
+) -> Iterator[Row]:
+    """One, and of a quantised reference another: the float net's style."""
+    answer = references.of(sample.batch)
+    row, output = Jury(promise, style).row(runner, sample, answer)
+    yield row
+    if answer.float_net and output is not None and row.judged:
+        yield Jury(SAME_STYLE, style).verdict(sample, output, answer.float_net, _FLOAT_NET)
 
 
 def _runner(opened: OpenArtifact, settings: Settings | None) -> tuple[Runner, str]:
@@ -73,29 +159,6 @@ def _runner(opened: OpenArtifact, settings: Settings | None) -> tuple[Runner, st
         if graph is None:
             raise
         return graph, str(error)
-
-
-def judge_model(
-    model: Path,
-    net: StyleNet,
-    precision: str,
-    files: Sequence[Path],
-    sizes: Sequence[Size] = (),
-    settings: Settings | None = None,
-) -> Report:
-    """Judge a bare model file, which anyone may have made, against ``net``.
-
-    Most people clamp after the model, not in it: its output is clamped to the net's range before
-    it is compared, and the report says so where that changed anything.
-    """
-    low, high = net.contract.output_range
-    runner = _Clamped(open_model(model, settings), low, high)
-    report = _judge(str(model), runner, net, LIMITS[precision], files, sizes)
-    checks = static_checks(model)
-    if not runner.changed:
-        return dataclasses.replace(report, checks=checks)
-    note = f"the model's output leaves {low:g}..{high:g}; it was clamped before it was compared"
-    return dataclasses.replace(report, notes=(*report.notes, note), checks=checks)
 
 
 class _Clamped:
@@ -114,32 +177,21 @@ class _Clamped:
         return clamped
 
 
-def _judge(
-    name: str,
-    runner: Runner,
-    net: StyleNet,
-    limits: Limits,
-    files: Sequence[Path],
-    sizes: Sequence[Size],
-) -> Report:
-    samples = Photographs(files, _sizes(name, runner, net, sizes), runner.takes.batch)
-    rows = []
-    with progress(f"parity of {name}", total=len(samples)) as update:
-        for row in compare(runner, TorchRunner(net), samples, limits):
-            rows.append(row)
-            update(len(rows), row.name)
-    return Report(name, runner.name, net.origin.source, limits, tuple(rows), runner.notes)
+def inputs_of(name: str, runner: Runner, net: StyleNet, ask: Ask) -> Regimes:
+    """What a model is tried on.
 
-
-def _sizes(name: str, runner: Runner, net: StyleNet, wanted: Sequence[Size]) -> Sequence[Size]:
-    """What to try: the model's own size, else the sizes wanted, else a few."""
+    Raises:
+        UsageError: it does not take a size that was asked for, or none of the regimes is for it.
+    """
     takes = runner.takes
-    if not all(takes.takes(size) for size in wanted):
+    if not all(takes.takes(size) for size in ask.sizes):
         raise UsageError(f"{name} takes {takes} only")
-    chosen = list(wanted or takes.promised or DYNAMIC_SIZES)
+    inputs = Regimes(ask.files, takes, ask.sizes, ask.regimes)
     least = net.contract.smallest_side
-    if min(map(min, chosen)) < least:
+    if min(map(min, inputs.every_size)) < least:
         raise UsageError(f"{name}: the reference takes no side under {least} pixels")
-    for size in chosen:
+    for size in inputs.every_size:
         check_fits(*size)
-    return chosen
+    if not len(inputs):
+        raise UsageError(f"{name} takes {takes}: none of {', '.join(ask.regimes)} is for it")
+    return inputs

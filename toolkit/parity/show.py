@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import click
 
 from toolkit.console import print_table
+from toolkit.parity import judge
 from toolkit.parity.compare import Report, Row
+from toolkit.parity.metrics import Difference
 
 
 def show(report: Report) -> None:
@@ -14,18 +18,50 @@ def show(report: Report) -> None:
     for check in report.checks:
         word = "pass" if check.passed else "FAIL"
         click.echo(f"{word}: {check.name}: {check.detail}".rstrip(": "))
-    print_table(["input", "largest", "mean", "PSNR dB", ""], [_cells(row) for row in report.rows])
-    for note in report.notes:
+    columns = ["input", "largest", "PSNR", "float32", "noise", "verdict"]
+    print_table(columns, [_cells(row) for row in report.rows])
+    for note in dict.fromkeys((*report.notes, *filter(None, map(explained, report.rows)))):
         click.echo(f"note: {note}")
     if report.not_run:
         click.echo(f"{report.not_run}; the figures are of the graph that it was compiled from")
-    click.echo(
-        f"{'pass' if report.passed else 'FAIL'}: allowed are {report.limits.largest} of 255 and "
-        f"{report.limits.psnr:.0f} dB at least\n"
-    )
+    click.echo(f"{summary(report)}\n")
+
+
+def summary(report: Report) -> str:
+    """One line: ``pass: exact promised; 10 exact, 1 ill-conditioned``."""
+    verdicts = (*judge.RUNGS, judge.ILL_CONDITIONED, judge.NOT_RUN, judge.FINITE)
+    counts = [f"{report.count(word)} {word}" for word in verdicts if report.count(word)]
+    word = "pass" if report.passed else "FAIL"
+    return f"{word}: {report.promise} promised; {', '.join(counts)}"
+
+
+def explained(row: Row) -> str:
+    """What the figures of a row cannot say, or do not say at a glance; "" for nothing."""
+    if row.note:
+        return f"{row.name}: {row.note}"
+    if row.style:
+        style = row.style
+        return (
+            f"{row.name}: content loss {style.content:+.1%}, style {style.style:.1%} from the "
+            f"{row.against}'s, SSIM {style.ssim:.2f}"
+        )
+    if not row.passed and row.border.rms > 2 * row.inside.rms:
+        border, rest = f"{row.border.rms:.3g}", f"{row.inside.rms:.3g}"
+        return f"{row.name}: the border is off by {border} of 255 on average, the rest by {rest}"
+    return ""
 
 
 def _cells(row: Row) -> list[str]:
-    verdict = "pass" if row.passed else f"FAIL {row.note}".rstrip()
-    found = row.found
-    return [row.name, f"{found.largest:.4f}", f"{found.mean:.5f}", f"{found.psnr:.1f}", verdict]
+    name = row.name if row.against == "reference" else f"{row.name}, {row.against}"
+    largest = "" if math.isnan(row.found.largest) else f"{row.found.largest:.3f}"
+    verdict = row.rung if row.passed else f"FAIL {row.rung}"
+    return [
+        name,
+        largest,
+        *map(_decibels, (row.found, row.floor, row.noise)),
+        verdict,
+    ]
+
+
+def _decibels(found: Difference | None) -> str:
+    return "" if found is None or math.isnan(found.psnr) else f"{found.psnr:.1f}"

@@ -84,8 +84,9 @@ class QuantConv(nn.Module):
         self.conv.bias = nn.Parameter(made_up, requires_grad=False)
 
     def _weight(self) -> Tensor:
+        # torch takes scales of float32 alone, whatever the weights are: in float64, too.
         return torch.fake_quantize_per_channel_affine(
-            self.conv.weight, self.scales, self.zeros, 0, LOWEST, HIGHEST
+            self.conv.weight, self.scales.float(), self.zeros, 0, LOWEST, HIGHEST
         )
 
     def forward(self, x: Tensor) -> Tensor:

@@ -2,45 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageFilter, ImageOps
+from PIL import Image, ImageOps
 from torch import Tensor
 
-from toolkit.images import Bytes, Floats, read_image, to_batch
+from toolkit.images import read_image, to_batch
+from toolkit.spoils import Spoil, blurred, bright, dark, intact, of_low_contrast
 
 _SIZE = (256, 256)
-_BLUR = 4.0  # radius in pixels
 # Means of 0..255.
 _DARK, _BRIGHT = 64.0, 192.0
 # Mean step between neighbours, as a share of the contrast (standard deviation): over 33 photographs
 # 0.06 to 0.38 in focus, but one of clouds; 0.008 to 0.066 blurred.
 _BLURRED = 0.05
 
-Spoil = Callable[[Bytes], Floats]
-
-
-def _float(rgb: Bytes) -> Floats:
-    return rgb.astype(np.float32)
-
-
-def _blurred(rgb: Bytes) -> Floats:
-    return np.array(Image.fromarray(rgb).filter(ImageFilter.GaussianBlur(_BLUR)), np.float32)
-
-
-# An instance norm turns each of these back to its own range, but for what rounding has lost: that
-# is what a calibration on good photographs alone never sees.
-SPOILS: tuple[Spoil, ...] = (
-    _float,
-    _blurred,
-    lambda rgb: np.rint(_float(rgb) / 16),  # dark
-    lambda rgb: np.rint(255 - (255 - _float(rgb)) / 4),  # bright
-    lambda rgb: np.rint((_float(rgb) - 128) / 8 + 128),  # of low contrast
-)
+# What a calibration on good photographs alone never sees: toolkit/spoils.py says why.
+SPOILS: tuple[Spoil, ...] = (intact, blurred, dark, bright, of_low_contrast)
 
 
 def pictures(files: Sequence[Path]) -> Iterator[Tensor]:

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from toolkit.errors import ExportError
-from toolkit.regimes import Photographs, shipped_photos
+from toolkit.regimes import photographs, shipped_photos
 from toolkit.style_net import StyleNet
 
 NAME = "scale-fold"
@@ -84,8 +84,8 @@ def _exponents(net: StyleNet) -> dict[nn.InstanceNorm2d, tuple[nn.Module | None,
 
 
 def _loud_pictures() -> Iterator[Tensor]:
-    for sample in Photographs(shipped_photos(), [_SIZE]):
-        yield torch.from_numpy(sample.batch)
+    for photo in photographs(shipped_photos(), _SIZE):
+        yield torch.from_numpy(photo)
     seeded = torch.Generator().manual_seed(0)
     yield torch.randint(0, 2, (1, 3, *_SIZE), generator=seeded).float() * 255
 

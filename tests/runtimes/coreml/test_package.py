@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from toolkit.errors import ArtifactError
-from toolkit.parity.run import judge_model
+from toolkit.parity.run import Ask, Judge
 from toolkit.runtimes import open_model
 from toolkit.runtimes.coreml.package import read_package
 from toolkit.shapes import Shapes
@@ -28,8 +28,9 @@ def replicate(spec):
 
 @pytest.mark.parametrize("fault", [{"weights": flip}, {"spec": replicate}], ids=["flip", "edge"])
 def test_other_numbers_are_caught_by_parity(broken, model, net, photo, fault):
-    assert judge_model(model, net, "fp32", [photo]).passed
-    assert not judge_model(broken(**fault), net, "fp32", [photo]).passed
+    judge = Judge(Ask([photo], net, style=None))
+    assert judge.model(model, "fp32").passed
+    assert not judge.model(broken(**fault), "fp32").passed
 
 
 def rename(spec):

@@ -16,7 +16,7 @@ from toolkit.checkpoints.onnx_graph.errors import UnreadableError, shown
 from toolkit.checkpoints.onnx_graph.modules import Affine, Clip, HardSigmoid
 from toolkit.checkpoints.onnx_graph.program import Program, Step
 from toolkit.contract import Contract
-from toolkit.regimes import Photographs, shipped_photos
+from toolkit.regimes import photographs, shipped_photos
 
 Range = tuple[float, float]
 BYTES: Range = (0.0, 255.0)
@@ -160,8 +160,8 @@ def _measured(
     """The range that comes out; of those not told to go in, one that comes out as it went in."""
     side = max(_PHOTO_SIDE, contract.smallest_side)
     size = contract.output_size(side, side)
-    (sample,) = Photographs(shipped_photos()[:1], [size])
-    photo = torch.from_numpy(sample.batch) / 255
+    (picture,) = photographs(shipped_photos()[:1], size)
+    photo = torch.from_numpy(picture) / 255
     found = BYTES
     for low, high in [told[0]] if told else RANGES.values():
         with torch.inference_mode():

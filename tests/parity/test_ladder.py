@@ -1,0 +1,190 @@
+"""The verdicts: what each rung takes, and what it does not."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from tests.conftest import random_johnson
+from toolkit.contract import Contract
+from toolkit.errors import NotRunError
+from toolkit.manifest import Target
+from toolkit.parity import judge
+from toolkit.parity.compare import Jury, Report, Row
+from toolkit.parity.metrics import regions
+from toolkit.parity.reference import References
+from toolkit.parity.show import explained, summary
+from toolkit.parity.style import StyleDifference
+from toolkit.regimes import Regimes, Sample
+from toolkit.shapes import Shapes
+from toolkit.style_net import StyleNet
+
+
+@pytest.fixture(scope="module")
+def references(net):
+    return References(net)
+
+
+@pytest.fixture(scope="module")
+def samples(photo):
+    inputs = Regimes([photo], Shapes.fixed(64, 96))
+    return {sample.regime: sample for sample in inputs}
+
+
+def verdict(references, sample, change, promise="exact", style=None):
+    answer = references.of(sample.batch)
+    output = change(answer.exact.copy()).astype(np.float32)
+    return Jury(promise, style).verdict(sample, output, answer)
+
+
+def add(rms):
+    drawn = np.random.default_rng(1).standard_normal((1, 3, 64, 96))
+    return lambda exact: exact + rms * drawn
+
+
+def test_the_floors_order_the_rungs(references, samples):
+    answer = references.of(samples["photo"].batch)
+    assert answer.floor.whole.psnr > answer.noise.whole.psnr + 20
+    for rms, rung in (
+        (answer.floor.whole.rms, judge.EXACT),
+        (answer.noise.whole.rms / 4, judge.FAITHFUL),
+        (answer.noise.whole.rms * 4, judge.DIFFERENT),
+    ):
+        assert verdict(references, samples["photo"], add(rms)).rung == rung
+
+
+def test_floors_are_each_inputs_own(references, samples):
+    floors = {name: references.of(s.batch).floor.whole.psnr for name, s in samples.items()}
+    noises = {name: references.of(s.batch).noise.whole.psnr for name, s in samples.items()}
+    assert floors["edges"] > floors["low-contrast"]
+    assert noises["edges"] > noises["dark"]
+
+
+def test_a_fault_along_the_border_is_not_averaged_away(references, samples):
+    answer = references.of(samples["photo"].batch)
+    error = answer.noise.whole.rms / 2
+
+    def along_the_border(exact):
+        exact[..., 0, :] += error * 9
+        return exact
+
+    found = regions(along_the_border(answer.exact.copy()), answer.exact)
+    assert found.border.rms > found.whole.rms
+    assert found.inside.rms == 0
+    row = verdict(references, samples["photo"], along_the_border)
+    assert not row.passed
+    assert "the border is off" in explained(row)
+
+
+def test_one_bad_pixel_fails(references, samples):
+    def one_pixel(exact):
+        exact[0, 1, 30, 30] += 40
+        return exact
+
+    assert verdict(references, samples["photo"], one_pixel, "exact").rung != judge.EXACT
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("regime", ["photo", "constant"])
+def test_nan_keeps_no_promise(references, samples, value, regime):
+    def spoil(exact):
+        exact[0, 0, 5, 5] = value
+        return exact
+
+    row = verdict(references, samples[regime], spoil, "same style")
+    assert not row.passed
+    assert "NaN" in row.note
+
+
+def test_a_constant_picture_shows_nan_and_no_more(references, samples):
+    row = verdict(references, samples["constant"], lambda exact: exact * 0)
+    assert (row.rung, row.passed, row.judged) == (judge.FINITE, True, False)
+
+
+def test_an_ill_conditioned_input_is_not_judged_and_counted(samples):
+    net = random_johnson()
+    with torch.no_grad():
+        # A hundred thousand times too loud for its bias: float32 has lost the picture.
+        net.conv1.conv.weight.mul_(1e-7)
+        net.conv1.conv.bias.fill_(1e4)
+    references = References(StyleNet(net, Contract(), None))
+    row = verdict(references, samples["photo"], add(30.0))
+    assert (row.rung, row.passed, row.judged) == (judge.ILL_CONDITIONED, True, False)
+    assert not Report("m", "r", "ref", "exact", (row,)).passed
+
+
+class Fixed:
+    """Finds the same style difference whatever it is shown."""
+
+    def __init__(self, found):
+        self.found = found
+
+    def compare(self, *_):
+        if isinstance(self.found, Exception):
+            raise self.found
+        return self.found
+
+
+@pytest.mark.parametrize(
+    ("content", "style", "rung"),
+    [
+        (0.04, 0.04, "same style"),
+        (-0.04, 0.0, "same style"),
+        (0.06, 0.0, "different"),
+        (-0.06, 0.0, "different"),
+        (0.0, 0.06, "different"),
+        (float("nan"), 0.0, "different"),
+    ],
+)
+def test_another_picture_may_be_of_the_same_style(references, samples, content, style, rung):
+    found = Fixed(StyleDifference(content, style, 0.5))
+    row = verdict(references, samples["photo"], add(60.0), "same style", found)
+    assert (row.rung, row.passed) == (rung, rung == "same style")
+    assert "SSIM 0.50" in explained(row)
+
+
+def test_without_vgg_the_style_is_not_run(references, samples):
+    missing = Fixed(NotRunError("no VGG weights", fix="pass --vgg PATH"))
+    row = verdict(references, samples["photo"], add(60.0), "same style", missing)
+    assert (row.rung, row.passed, row.judged) == (judge.NOT_RUN, True, False)
+    assert "no VGG weights" in row.note
+    held_to_more = verdict(references, samples["photo"], add(60.0), "faithful", missing)
+    assert (held_to_more.rung, held_to_more.passed) == (judge.DIFFERENT, False)
+
+
+@pytest.mark.parametrize(
+    ("precision", "options", "promise"),
+    [
+        ("fp32", {}, "exact"),
+        ("fp16", {}, "faithful"),
+        ("int8", {}, "faithful"),
+        ("fp8", {}, "faithful"),
+        ("fp16", {"compress": None}, "faithful"),
+        ("fp16", {"compress": "palette4"}, "same style"),
+    ],
+)
+def test_what_an_artifact_promises(precision, options, promise):
+    assert judge.promise_of(Target("coreml", precision, Shapes.any(), options)) == promise
+
+
+def test_the_summary_counts_every_verdict(references, samples):
+    row = verdict(references, samples["photo"], add(0.0))
+    bad = dataclasses.replace(row, rung=judge.DIFFERENT, passed=False)
+    ill = Row("ramp", "ramp", judge.ILL_CONDITIONED, True)
+    report = Report("m", "r", "ref", "exact", (row, ill))
+    assert summary(report) == "pass: exact promised; 1 exact, 1 ill-conditioned"
+    failed = dataclasses.replace(report, rows=(row, ill, bad))
+    assert summary(failed) == "FAIL: exact promised; 1 exact, 1 different, 1 ill-conditioned"
+    assert failed.worst is bad
+    assert not failed.passed
+
+
+def test_answers_are_computed_once(net, photo):
+    references = References(net)
+    sample = next(iter(Regimes([photo], Shapes.fixed(32, 32))))
+    assert references.of(sample.batch) is references.of(sample.batch.copy())
+    assert references.of(sample.batch) is not references.of(sample.batch + 1)
+    assert isinstance(sample, Sample)

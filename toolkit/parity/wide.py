@@ -1,0 +1,124 @@
+"""float64 convolutions at the speed of matrix products.
+
+torch has no fast float64 convolution on a CPU: its own writes every patch of the picture out, 5 GB
+of them for one 9x9 layer at 512 px. Here a kernel is a sum of matrix products, one for each of its
+places: with the padded picture flattened to (C, H * W), the picture as seen from place (i, j) is
+the same memory, i * W + j values further on (Vasudevan et al. 2017, "Parallel Multi Channel
+Convolution using General Matrix Multiplication", kn2row).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
+
+# Values in one piece of the output: a piece and what it is summed from stay in a CPU's cache.
+_PIECE = 1 << 17
+
+
+class WideConvolutions(TorchFunctionMode):
+    """While it is entered, float64 ``conv2d`` of one group runs as matrix products.
+
+    The same function to the last few bits: only the order of the sums differs.
+    """
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """See torch.overrides.TorchFunctionMode."""
+        if func is F.conv2d:
+            call = _Call(*args, **(kwargs or {}))
+            if call.suits():
+                return conv2d(*call)
+        return func(*args, **(kwargs or {}))
+
+
+class _Call(NamedTuple):
+    """The arguments of ``torch.nn.functional.conv2d``."""
+
+    x: Tensor
+    weight: Tensor
+    bias: Tensor | None = None
+    stride: Any = 1
+    padding: Any = 0
+    dilation: Any = 1
+    groups: int = 1
+
+    def suits(self) -> bool:
+        plain = self.groups == 1 and self.x.dim() == 4 and not isinstance(self.padding, str)
+        return plain and self.x.dtype == self.weight.dtype == torch.float64
+
+
+def conv2d(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: int | Sequence[int] = 1,
+    padding: int | Sequence[int] = 0,
+    dilation: int | Sequence[int] = 1,
+    *_: int,
+) -> Tensor:
+    """As :func:`torch.nn.functional.conv2d` with one group: (B, C, H, W) -> (B, D, H', W')."""
+    (down, right), (rows, columns), (by, across) = map(_pair, (stride, padding, dilation))
+    x = F.pad(x, (columns, columns, rows, rows))
+    out = torch.stack([_convolve(one, weight, (down, right), (by, across)) for one in x])
+    return out if bias is None else out + bias.view(1, -1, 1, 1)
+
+
+def _pair(value: int | Sequence[int]) -> tuple[int, int]:
+    one, other = (value, value) if isinstance(value, int) else value
+    return one, other
+
+
+def _convolve(
+    x: Tensor, weight: Tensor, stride: tuple[int, int], dilation: tuple[int, int]
+) -> Tensor:
+    """(C, H, W) -> (D, H', W'). A stride reads every second row, so rows of one kind go together:
+    place (i, j) of the kernel sees the phase (i mod stride, j mod stride) of the picture.
+    """
+    height, width = (
+        (side - step * (places - 1) - 1) // leap + 1
+        for side, step, places, leap in zip(
+            x.shape[1:], dilation, weight.shape[2:], stride, strict=True
+        )
+    )
+    down, right = (-(-side // leap) for side, leap in zip(x.shape[1:], stride, strict=True))
+    x = F.pad(x, (0, right * stride[1] - x.shape[2], 0, down * stride[0] - x.shape[1]))
+    phases = {
+        (i, j): x[:, i :: stride[0], j :: stride[1]].reshape(len(x), -1)
+        for i in range(stride[0])
+        for j in range(stride[1])
+    }
+    places = []
+    for i in range(weight.shape[2]):
+        for j in range(weight.shape[3]):
+            row, column = i * dilation[0], j * dilation[1]
+            seen = phases[row % stride[0], column % stride[1]]
+            shift = row // stride[0] * right + column // stride[1]
+            places.append((seen, shift, weight[:, :, i, j].contiguous()))
+    # The last row ends where the picture does: all that is read lies within it.
+    flat = _summed(places, len(weight), (height - 1) * right + width)
+    flat = F.pad(flat, (0, height * right - flat.shape[1]))
+    return flat.view(len(weight), height, right)[:, :, :width]
+
+
+def _summed(places: list[tuple[Tensor, int, Tensor]], channels: int, length: int) -> Tensor:
+    out = places[0][0].new_zeros(channels, length)
+    step = max(1, _PIECE // channels)
+    for start in range(0, length, step):
+        piece = out[:, start : start + step]
+        total = piece.new_zeros(piece.shape)
+        for seen, shift, weight in places:
+            begin = start + shift
+            total.addmm_(weight, seen[:, begin : begin + piece.shape[1]])
+        piece.copy_(total)
+    return out
