@@ -16,8 +16,9 @@ from toolkit.errors import NotRunError, ParityError, SttkError, UsageError
 from toolkit.shapes import Size
 
 if TYPE_CHECKING:
+    from toolkit.parity.bisect.bisection import Bisection
     from toolkit.parity.compare import Report
-    from toolkit.parity.run import Judge
+    from toolkit.parity.run import Ask, Judge
 
 _ROOT = Path("artifacts")
 _PROMISES = ("exact", "faithful", "same-style")
@@ -76,6 +77,12 @@ class _Regime(click.ParamType[str]):
     metavar="TARGET",
     help="Fail if no model of this target could be run here; repeatable.",
 )
+@click.option("--bisect", is_flag=True, help="Name the block at which each MODEL goes wrong.")
+@click.option(
+    "--bisect-to",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Bisect, and write what reproduces the error into a folder in here.",
+)
 @click.option("--vgg", type=click.Path(path_type=Path), help="Weights to compare styles by.")
 @json_option
 def parity(
@@ -88,6 +95,8 @@ def parity(
     sizes: tuple[Size, ...],
     inference_precision: str | None,
     require: tuple[str, ...],
+    bisect: bool,
+    bisect_to: Path | None,
     vgg: Path | None,
     as_json: bool,
 ) -> None:
@@ -96,6 +105,9 @@ def parity(
     MODELS are artifact folders (or folders above them) or, with --reference, bare model
     files that anyone made. Without MODELS: every artifact below artifacts/; if there is
     none, the shipped style is exported and judged. Exit code 1 if any input fails.
+
+    --bisect runs the input that is worst again, block by block, and names the first one that
+    is further from PyTorch than arithmetic takes it: torch module, operation of the model.
     """
     from toolkit import styles
     from toolkit.console import print_json
@@ -114,13 +126,18 @@ def parity(
     ask = Ask(files, net, promised, sizes, regimes or NAMES, settings, StyleJudge(vgg))
     judge = Judge(ask)
     outcomes: list[Report | _Broken] = []
+    bisections: list[Bisection | _Broken | None] = []
     with _targets(models) as found:
         for model in found:
             outcomes.append(_outcome(judge, model, precision))
             if not as_json:
                 _show(outcomes[-1])
+            if bisect or bisect_to:
+                bisections.append(_bisected(outcomes, ask, model, precision, bisect_to))
+                if not as_json:
+                    _show_bisection(bisections[-1])
     if as_json:
-        print_json([outcome.to_dict() for outcome in outcomes])
+        print_json(_as_json(outcomes, bisections))
     _finish(outcomes)
     _check_ran(require, outcomes)
 
@@ -148,6 +165,43 @@ def _outcome(judge: Judge, model: Path, precision: str | None) -> Report | _Brok
         return judge.artifact(model)
     except SttkError as error:
         return _Broken(str(model), error)
+
+
+def _bisected(
+    outcomes: list[Report | _Broken], ask: Ask, model: Path, precision: str | None, to: Path | None
+) -> Bisection | _Broken | None:
+    """Of the last outcome; None where there was nothing to look into. What cannot be bisected is
+    an outcome of its own: it was asked for.
+    """
+    from toolkit.parity.bisect.worst import bisect_artifact, bisect_model
+
+    report = outcomes[-1]
+    if isinstance(report, _Broken):
+        return None
+    try:
+        if _is_model(model):
+            return bisect_model(model, precision or "fp32", ask, report, to)
+        return bisect_artifact(model, ask, report, to)
+    except SttkError as error:
+        outcomes.append(_Broken(f"{model}, bisected", error))
+        return _Broken(f"{model}, bisected", error)
+
+
+def _as_json(
+    outcomes: Sequence[Report | _Broken], bisections: Sequence[Bisection | _Broken | None]
+) -> list[dict[str, Any]]:
+    """The outcomes, and what was found inside the models after them."""
+    found = [item.to_dict() for item in bisections if item and not isinstance(item, _Broken)]
+    return [outcome.to_dict() for outcome in outcomes] + found
+
+
+def _show_bisection(bisection: Bisection | _Broken | None) -> None:
+    from toolkit.parity.bisect.show import show
+
+    if isinstance(bisection, _Broken):
+        _show(bisection)
+    elif bisection:
+        show(bisection)
 
 
 def _finish(outcomes: Sequence[Report | _Broken]) -> None:

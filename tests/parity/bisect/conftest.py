@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import onnx
 import pytest
@@ -30,3 +35,19 @@ def onnx_with(make, tmp_path):
         return path
 
     return made
+
+
+@pytest.fixture
+def reproduced():
+    """Runs a reproduction as a user would."""
+
+    def run(folder):
+        return subprocess.run(
+            [sys.executable, folder / "reproduce.py"],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
+        )
+
+    return run

@@ -115,8 +115,11 @@ def bisect(
     blocks = reference_blocks(net, batch, precision)
     taps = match(blocks, tapped.taps, values)
     rows = [_row(block, tap, values) for block, tap in zip(blocks, taps, strict=True)]
-    cuts = Cuts(tapped, blocks, [(row.tensor, row.scale) for row in rows], batch)
-    rows = [_looked_into(rows, cuts, index) for index in range(len(rows))]
+    tensors = [(row.tensor, row.scale) for row in rows]
+    cuts = Cuts(tapped, blocks, tensors, batch)
+    for index in range(len(rows)):
+        rows[index] = _looked_into(rows, cuts, index)
+        tensors[index] = rows[index].tensor, rows[index].scale
     first = next((index for index, row in enumerate(rows) if row.falls), None)
     notes = (*tapped.notes, *_notes(rows, blocks[-1], plain, values[tapped.output], net))
     written = ""
@@ -141,7 +144,8 @@ def _looked_into(rows: Sequence[Row], cuts: Cuts, index: int) -> Row:
     right = [i for i in range(index + 1, len(rows)) if rows[i].tensor and not rows[i].is_under]
     if any(cuts.depends(later, index) for later in right):
         return replace(row, heals=True)
-    return replace(row, alone=cuts.snr_alone(index))
+    alone, scale = cuts.alone(index) or (None, row.scale)
+    return replace(row, alone=alone, scale=scale)  # the scale as a wrong input cannot bend it
 
 
 def _notes(

@@ -18,8 +18,6 @@ from torch.overrides import TorchFunctionMode
 
 from toolkit.style_net import StyleNet
 
-_QUANTISERS = (torch.fake_quantize_per_tensor_affine, torch.fake_quantize_per_channel_affine)
-
 
 @dataclass(frozen=True)
 class Step:
@@ -84,11 +82,13 @@ class _Recorder(TorchFunctionMode):
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         """See torch.overrides."""
-        result = _in_single(func, args, kwargs or {})
-        if not isinstance(result, Tensor) or not result.is_floating_point() or result.ndim != 4:
+        result = func(*args, **(kwargs or {}))
+        if not isinstance(result, Tensor):
             return result
         if all(id(arg) in self._constants for arg in args if isinstance(arg, Tensor)):
             self._constants[id(result)] = result
+            return result
+        if not result.is_floating_point() or result.ndim != 4:
             return result
         result = self._rounding(result) if self._rounding else result
         module, function = self._where[-1][0], func.__name__.strip("_")
@@ -102,17 +102,6 @@ class _Recorder(TorchFunctionMode):
         name = f"{name}: {function}" if name else function
         self._calls[name] += 1
         return name if self._calls[name] == 1 else f"{name} {self._calls[name]}"
-
-
-def _in_single(func: Any, args: Any, kwargs: Mapping[str, Any]) -> Any:
-    """Torch has no quantisers in float64: they are asked in float32."""
-    if func not in _QUANTISERS or args[0].dtype != torch.float64:
-        return func(*args, **kwargs)
-    return func(*(_single(arg) for arg in args), **kwargs).double()
-
-
-def _single(value: Any) -> Any:
-    return value.float() if isinstance(value, Tensor) and value.is_floating_point() else value
 
 
 @contextmanager

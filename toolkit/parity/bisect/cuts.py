@@ -49,8 +49,8 @@ class Cuts:
         tensor = self.tensors[index][0]
         return tensor in self.tapped.part(self.tensors[later][0], {tensor}).inputs
 
-    def snr_alone(self, index: int) -> float | None:
-        """In dB, of the block alone; None where it does not run so."""
+    def alone(self, index: int) -> tuple[float, float] | None:
+        """SNR in dB of the block alone and its scale; None where it does not run so."""
         part, given = self.part(index, alone=True)
         block = self.blocks[index]
         try:
@@ -58,5 +58,5 @@ class Cuts:
         except RunError:
             return None
         if result.shape != block.wanted.shape:
-            return -math.inf
-        return agreement(result, block.wanted, cancelled=block.cancelled)[0]
+            return -math.inf, 1.0
+        return agreement(result, block.wanted, cancelled=block.cancelled)

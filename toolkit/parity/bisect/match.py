@@ -56,6 +56,8 @@ def match(
     few = {name: _thinned(value) for name, value in values.items()}
     wanted = [_thinned(block.wanted) for block in blocks]
     taps = [tap for tap in taps if tap.tensor in values]
+    kinds = _kinds_of(taps, values)
+    alike = [[_same_kind(block.function, kind) for kind in kinds] for block in blocks]
 
     def evidence(i: int, j: int) -> float:
         block, tap = blocks[i], taps[j]
@@ -63,7 +65,7 @@ def match(
             return 0.0
         found, _ = agreement(few[tap.tensor], wanted[i], cancelled=block.cancelled)
         named = _NAME * any(_same_module(block.module, name) for name in tap.weights)
-        return min(max(found, 0.0), _MOST) + _SHAPE + _KIND * _same_kind(block, tap) + named
+        return min(max(found, 0.0), _MOST) + _SHAPE + _KIND * alike[i][j] + named
 
     pairs = _aligned([[evidence(i, j) for j in range(len(taps))] for i in range(len(blocks))])
     return [None if j is None else taps[j] for j in pairs]
@@ -96,9 +98,21 @@ def _thinned(x: Floats) -> Floats:
     return x[..., ::step, ::step]
 
 
-def _same_kind(block: Block, tap: Tap) -> bool:
-    words = {block.function.lower(), tap.kind.lower()}
-    return len(words) == 1 or any(words <= kind for kind in _KINDS)
+def _kinds_of(taps: Sequence[Tap], values: Mapping[str, Floats]) -> list[set[str]]:
+    """Of each tap; one that adds the bias to a convolution is that convolution, too."""
+    kinds: list[set[str]] = []
+    last: dict[tuple[int, ...], str] = {}  # kind of the tap before, by shape
+    for tap in taps:
+        kind, shape = tap.kind.lower(), values[tap.tensor].shape
+        before = last.get(shape, "")
+        kinds.append({kind, before} if kind == "add" and "conv" in before else {kind})
+        last[shape] = kind
+    return kinds
+
+
+def _same_kind(function: str, kinds: set[str]) -> bool:
+    word = function.lower()
+    return word in kinds or any(word in known and known & kinds for known in _KINDS)
 
 
 def _same_module(module: str, weight: str) -> bool:

@@ -110,9 +110,9 @@ class TappedOnnx:
                 inputs.append(name)
                 continue
             node = self._producers.get(name)
-            new = [n for n in (node.input if node else ()) if n and n not in needed]
-            needed.update(new)
-            open_ += new
+            new = set(filter(None, node.input if node else ())) - needed
+            needed |= new
+            open_ += sorted(new)
         cut = onnx.ModelProto()
         cut.CopyFrom(self._model)
         graph = cut.graph

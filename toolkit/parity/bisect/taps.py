@@ -74,7 +74,7 @@ class Tapped(Protocol):
 
 
 # Suffix of a model -> who lays it open.
-_FORMATS = {
+FORMATS = {
     ".onnx": "toolkit.parity.bisect.onnx:TappedOnnx",
     ".xml": "toolkit.parity.bisect.openvino:TappedOpenVino",
     ".mlpackage": "toolkit.parity.bisect.coreml:TappedCoreML",
@@ -83,12 +83,12 @@ _FORMATS = {
 
 def open_taps(model: Path) -> Tapped:
     """Raises UsageError for a format whose inner tensors cannot be read, and what loading does."""
-    if model.suffix not in _FORMATS:
+    if model.suffix not in FORMATS:
         raise UsageError(
             f"{model}: no bisection of {model.suffix or 'such'} models",
-            fix=f"it takes {', '.join(_FORMATS)}",
+            fix=f"it takes {', '.join(FORMATS)}",
         )
-    module, name = _FORMATS[model.suffix].split(":")
+    module, name = FORMATS[model.suffix].split(":")
     tapped: Tapped = _type(module, name)(model)
     return tapped
 
