@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -126,18 +126,22 @@ def parity(
     ask = Ask(files, net, promised, sizes, regimes or NAMES, settings, StyleJudge(vgg))
     judge = Judge(ask)
     outcomes: list[Report | _Broken] = []
-    bisections: list[Bisection | _Broken | None] = []
+    bisections: dict[str, Bisection] = {}
     with _targets(models) as found:
         for model in found:
             outcomes.append(_outcome(judge, model, precision))
             if not as_json:
                 _show(outcomes[-1])
-            if bisect or bisect_to:
-                bisections.append(_bisected(outcomes, ask, model, precision, bisect_to))
+            if (bisect or bisect_to) and not isinstance(outcomes[-1], _Broken):
+                looked_into = _bisected(outcomes[-1], ask, model, precision, bisect_to)
+                if isinstance(looked_into, _Broken):
+                    outcomes.append(looked_into)
+                else:
+                    bisections[outcomes[-1].candidate] = looked_into
                 if not as_json:
-                    _show_bisection(bisections[-1])
+                    _show(looked_into)
     if as_json:
-        print_json(_as_json(outcomes, bisections))
+        print_json([_as_json(outcome, bisections) for outcome in outcomes])
     _finish(outcomes)
     _check_ran(require, outcomes)
 
@@ -168,40 +172,22 @@ def _outcome(judge: Judge, model: Path, precision: str | None) -> Report | _Brok
 
 
 def _bisected(
-    outcomes: list[Report | _Broken], ask: Ask, model: Path, precision: str | None, to: Path | None
-) -> Bisection | _Broken | None:
-    """Of the last outcome; None where there was nothing to look into. What cannot be bisected is
-    an outcome of its own: it was asked for.
-    """
+    report: Report, ask: Ask, model: Path, precision: str | None, to: Path | None
+) -> Bisection | _Broken:
+    """Where a judged model goes wrong; one that cannot be bisected failed what was asked for."""
     from toolkit.parity.bisect.worst import bisect_artifact, bisect_model
 
-    report = outcomes[-1]
-    if isinstance(report, _Broken):
-        return None
     try:
         if _is_model(model):
             return bisect_model(model, precision or "fp32", ask, report, to)
         return bisect_artifact(model, ask, report, to)
     except SttkError as error:
-        outcomes.append(_Broken(f"{model}, bisected", error))
         return _Broken(f"{model}, bisected", error)
 
 
-def _as_json(
-    outcomes: Sequence[Report | _Broken], bisections: Sequence[Bisection | _Broken | None]
-) -> list[dict[str, Any]]:
-    """The outcomes, and what was found inside the models after them."""
-    found = [item.to_dict() for item in bisections if item and not isinstance(item, _Broken)]
-    return [outcome.to_dict() for outcome in outcomes] + found
-
-
-def _show_bisection(bisection: Bisection | _Broken | None) -> None:
-    from toolkit.parity.bisect.show import show
-
-    if isinstance(bisection, _Broken):
-        _show(bisection)
-    elif bisection:
-        show(bisection)
+def _as_json(outcome: Report | _Broken, bisections: Mapping[str, Bisection]) -> dict[str, Any]:
+    found = bisections.get(outcome.candidate)
+    return {**outcome.to_dict(), **({"bisection": found.to_dict()} if found else {})}
 
 
 def _finish(outcomes: Sequence[Report | _Broken]) -> None:
@@ -261,13 +247,17 @@ def _is_model(path: Path) -> bool:
     return path.is_file() or path.suffix in FILE_RUNTIMES
 
 
-def _show(outcome: Report | _Broken) -> None:
+def _show(outcome: Report | Bisection | _Broken) -> None:
+    from toolkit.parity.bisect import show as bisection
+    from toolkit.parity.compare import Report
     from toolkit.parity.show import show
 
     if isinstance(outcome, _Broken):
         click.echo(f"FAIL: {outcome.error}\n")
-    else:
+    elif isinstance(outcome, Report):
         show(outcome)
+    else:
+        bisection.show(outcome)
 
 
 def _check_ran(targets: tuple[str, ...], outcomes: Sequence[Report | _Broken]) -> None:

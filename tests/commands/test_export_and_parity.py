@@ -141,3 +141,26 @@ def test_a_range_that_falls_is_refused_in_the_options_words(sttk, tmp_path, size
     result = sttk("export", *given, "-o", tmp_path)
     assert result.exit_code == 2
     assert "--min-size, --opt-size and --max-size must not fall" in result.stderr
+
+
+def test_parity_bisects_what_fails(make, checkpoint, photo, sttk, tmp_path):
+    model = onnx.load(make(size=(64, 96)) / "model.onnx")
+    pad = next(node for node in model.graph.node if node.name == "node_pad_2")
+    next(a for a in pad.attribute if a.name == "mode").s = b"edge"
+    path = tmp_path / "broken.onnx"
+    onnx.save_model(model, path)
+    asked = ("--reference", checkpoint, "--photos", photo.parent, "--regime", "photo")
+    result = sttk("parity", path, *asked, "--bisect-to", tmp_path / "out")
+    assert result.exit_code == 1
+    wanted = "first at fault: net.conv3.pad (pad), in the model node_pad_2 (Pad)"
+    assert wanted in " ".join(result.output.split())
+    assert (tmp_path / "out" / "broken" / "reproduce.py").is_file()
+    found = json.loads(sttk("parity", path, *asked, "--bisect", "--json").stdout)
+    assert found[0]["bisection"]["first"]["operation"] == "node_pad_2"
+
+
+def test_parity_bisects_what_passes(make, photo, sttk):
+    asked = ("--photos", photo.parent, "--regime", "photo", "--bisect")
+    result = sttk("parity", make(size=(64, 96)), *asked)
+    assert result.exit_code == 0, result.output
+    assert "no block falls under its floor" in result.output

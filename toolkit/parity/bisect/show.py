@@ -42,10 +42,13 @@ def _verdict(bisection: Bisection) -> str:
     if first is None:
         return "no block falls under its floor"
     said = (
-        f"first at fault: {first.block} ({first.function}), in the model {first.operation} "
-        f"({first.kind}), tensor {first.tensor}: {first.snr:.1f} dB, floor {first.floor:.1f}"
+        f"first {'at fault' if first.at_fault else 'to fall'}: {first.block} ({first.function}), "
+        f"in the model {first.operation} ({first.kind}), tensor {first.tensor}: "
+        f"{first.snr:.1f} dB, floor {first.floor:.1f}"
     )
-    if not first.at_fault:
+    if first.alone is None:
+        said += "; it does not run alone"
+    elif not first.at_fault:
         said += "; given the right input it is right, so errors before it add up in it"
     others = [row.block for row in bisection.rows if row.at_fault and row is not first]
     if others:

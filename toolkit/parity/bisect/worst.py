@@ -5,10 +5,9 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from toolkit.artifact import OpenArtifact, float_reference_of, open_artifact, quantized
+from toolkit.artifact import OpenArtifact, open_artifact, reference_of
 from toolkit.errors import UsageError
 from toolkit.images import Floats
-from toolkit.manifest import Manifest
 from toolkit.parity.bisect.bisection import Bisection, bisect
 from toolkit.parity.bisect.taps import FORMATS
 from toolkit.parity.compare import Report
@@ -37,7 +36,7 @@ def bisect_artifact(folder: Path, ask: Ask, report: Report, to: Path | None) -> 
     """
     opened = open_artifact(folder)
     target, model = opened.manifest.target, _readable(opened)
-    net = ask.net or _reference(opened.manifest)
+    net = ask.net or reference_of(opened.manifest)
     half = target.name in _IN_HALF and target.precision == "int8"
     precision = "fp16" if half else target.precision
     runner = opened.runner() if model == opened.model else opened.graph_runner()
@@ -62,11 +61,6 @@ def _readable(opened: OpenArtifact) -> Path:
     graph = opened.manifest.graph
     closed = opened.model.suffix not in FORMATS
     return opened.folder / graph if closed and graph else opened.model
-
-
-def _reference(manifest: Manifest) -> StyleNet:
-    net = float_reference_of(manifest)
-    return quantized(net, manifest.quantization) if manifest.quantization else net
 
 
 def _worst(report: Report, runner: Runner, net: StyleNet, ask: Ask) -> Floats:
