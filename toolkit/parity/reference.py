@@ -68,13 +68,16 @@ class Answer:
 
     @cached_property
     def noise(self) -> Regions:
-        """The net's answer to noise of half a grey level, uniform, in its input."""
+        """The net's answer to noise of half a grey level, uniform, in its input.
+
+        Not clipped to 0..255: that would take half of the noise from what is black or white.
+        """
         if self.float_net:
             return self.float_net.noise
         drawn = np.random.default_rng(_SEED).uniform(
             -_HALF_A_LEVEL, _HALF_A_LEVEL, self.batch.shape
         )
-        noisy = np.clip(self.batch + drawn, 0, 255).astype(np.float32)
+        noisy = (self.batch + drawn).astype(np.float32)
         return regions(_run(self.net, noisy), self.exact)
 
 
