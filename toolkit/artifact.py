@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from toolkit.errors import ArtifactError, CheckpointError
+from toolkit.errors import ArtifactError, CheckpointError, UsageError
 from toolkit.manifest import Manifest, find_artifacts, read_manifest
 from toolkit.quantize.calibrate import Calibration
 from toolkit.quantize.fake import fake_quantized
@@ -14,6 +15,8 @@ from toolkit.runtimes import open_model
 from toolkit.runtimes.base import Runner, Settings
 from toolkit.style_net import StyleNet
 from toolkit.styles import find
+
+_WIDE = Settings("f32")
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,16 @@ class OpenArtifact:
         """The graph that its model was compiled from, loaded, if it keeps one."""
         graph = self.manifest.graph
         return self._within(open_model(self.folder / graph)) if graph else None
+
+    def wide_runner(self) -> Runner | None:
+        """Its saved weights in float32 arithmetic: its model, or the graph that it was compiled
+        from. None where its runtime has no choice.
+        """
+        graph = self.manifest.graph
+        try:
+            return self._within(open_model(self.folder / (graph or self.manifest.model), _WIDE))
+        except UsageError:
+            return None
 
     def _within(self, runner: Runner) -> Runner:
         """What takes any size is held to the range that the manifest promises: no file of ONNX or
@@ -88,6 +101,15 @@ def reference_of(manifest: Manifest) -> StyleNet:
     """
     net = float_reference_of(manifest)
     return quantized(net, manifest.quantization) if manifest.quantization else net
+
+
+def with_half_weights(net: StyleNet) -> StyleNet:
+    """``net`` with its weights as a float16 model stores them, float32 again."""
+    rounded = copy.deepcopy(net)
+    for values in (*rounded.parameters(), *rounded.buffers()):
+        if values.is_floating_point():
+            values.data = values.data.half().float()
+    return rounded
 
 
 def quantized(net: StyleNet, fields: dict[str, Any]) -> StyleNet:

@@ -52,7 +52,12 @@ def test_half_and_dynamic(sttk, checkpoint, photo):
     )
     assert result.exit_code == 0, result.output
     (report,) = json.loads(result.stdout)
-    assert [row["name"] for row in report["rows"]] == ["photo 40x64"]
+    rows = [(row["name"], row["against"], row["rung"]) for row in report["rows"]]
+    assert [row[:2] for row in rows] == [
+        ("photo 40x64", "reference"),
+        ("photo 40x64", "float16 weights"),
+    ]
+    assert rows[1][2] == "exact"
 
 
 def test_parity_of_a_bare_model_and_of_the_wrong_one(sttk, make, checkpoint, photo, tmp_path):

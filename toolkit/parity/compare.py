@@ -17,6 +17,10 @@ from toolkit.regimes import CONSTANT, Sample
 from toolkit.runtimes.base import Check, Runner
 
 _NOT_FINITE = "NaN or infinity, where the reference has none"
+# What a row is judged against: the reference; of a float16 model, the reference with the weights
+# that are saved, to which the model in float32 arithmetic must be equal; of a quantised one, which
+# has its quantisers in the reference, the net without them.
+REFERENCE, HALF_WEIGHTS, FLOAT_NET = "reference", "float16 weights", "float net"
 _NOTHING = Difference(float("nan"), float("nan"), float("nan"))
 
 
@@ -34,7 +38,7 @@ class Row:
         floor: what float32 costs on this input, or None where the verdict needed none.
         noise: the net's answer to half a grey level of noise, or None where it was not asked for.
         style: content and style loss and SSIM, or None where they were not asked for.
-        against: ``reference``, or ``float net`` where the reference is quantised.
+        against: :data:`REFERENCE`, :data:`HALF_WEIGHTS` or :data:`FLOAT_NET`.
         note: why it failed where the figures cannot say.
     """
 
@@ -48,7 +52,7 @@ class Row:
     floor: Difference | None = None
     noise: Difference | None = None
     style: StyleDifference | None = None
-    against: str = "reference"
+    against: str = REFERENCE
     note: str = ""
 
     @property
@@ -113,10 +117,12 @@ class Jury:
     Attributes:
         promise: the rung that it is held to.
         style: asked where arithmetic alone finds no rung; without it, that is ``different``.
+        against: see :class:`Row`.
     """
 
     promise: str
     style: StyleJudge | None = None
+    against: str = REFERENCE
 
     def row(self, candidate: Runner, sample: Sample, answer: Answer) -> tuple[Row, Floats | None]:
         """The verdict on one input, and the output itself, if there is one."""
@@ -126,27 +132,22 @@ class Jury:
             return self._failed(sample, str(error)), None
         return self.verdict(sample, output, answer), output
 
-    def verdict(
-        self, sample: Sample, output: Floats, answer: Answer, against: str = "reference"
-    ) -> Row:
+    def verdict(self, sample: Sample, output: Floats, answer: Answer) -> Row:
         """The verdict on an output, (B, 3, H', W') in 0..255."""
         if sample.regime == CONSTANT:
-            return self._finite(sample, output, answer, against)
+            return self._finite(sample, output, answer)
         if output.shape != answer.exact.shape:
             return self._failed(sample, f"shape {output.shape}, not {answer.exact.shape}")
         if not np.isfinite(output).all() and np.isfinite(answer.exact).all():
             return self._failed(sample, _NOT_FINITE)
-        found = regions(output, answer.exact)
-        return self._judged(sample, output, answer, found, against)
+        return self._judged(sample, output, answer, regions(output, answer.exact))
 
-    def _finite(self, sample: Sample, output: Floats, answer: Answer, against: str) -> Row:
+    def _finite(self, sample: Sample, output: Floats, answer: Answer) -> Row:
         if not np.isfinite(output).all() and np.isfinite(answer.single).all():
             return self._failed(sample, _NOT_FINITE)
-        return Row(sample.name, sample.regime, judge.FINITE, True, against=against)
+        return Row(sample.name, sample.regime, judge.FINITE, True, against=self.against)
 
-    def _judged(
-        self, sample: Sample, output: Floats, answer: Answer, found: Regions, against: str
-    ) -> Row:
+    def _judged(self, sample: Sample, output: Floats, answer: Answer, found: Regions) -> Row:
         rung, style, note = self._rung(sample, output, answer, found)
         return Row(
             sample.name,
@@ -159,7 +160,7 @@ class Jury:
             floor=answer.floor.whole if "floor" in vars(answer) else None,
             noise=answer.noise.whole if rung != judge.EXACT else None,
             style=style,
-            against=against,
+            against=self.against,
             note=note,
         )
 
@@ -180,6 +181,6 @@ class Jury:
             return (judge.NOT_RUN if promised else rung), None, f"style not run: {error}"
         return (judge.SAME_STYLE if style.same else judge.DIFFERENT), style, ""
 
-    @staticmethod
-    def _failed(sample: Sample, note: str) -> Row:
-        return Row(sample.name, sample.regime, judge.DIFFERENT, False, note=note)
+    def _failed(self, sample: Sample, note: str) -> Row:
+        name, regime = sample.name, sample.regime
+        return Row(name, regime, judge.DIFFERENT, False, against=self.against, note=note)

@@ -8,13 +8,19 @@ from pathlib import Path
 
 import numpy as np
 
-from toolkit.artifact import OpenArtifact, float_reference_of, open_artifact, quantized
+from toolkit.artifact import (
+    OpenArtifact,
+    float_reference_of,
+    open_artifact,
+    quantized,
+    with_half_weights,
+)
 from toolkit.console import progress
 from toolkit.errors import MissingExtraError, NotRunError, UsageError
 from toolkit.images import Floats
 from toolkit.manifest import model_sha256
 from toolkit.memory import check_fits
-from toolkit.parity.compare import Jury, Report, Row
+from toolkit.parity.compare import FLOAT_NET, HALF_WEIGHTS, REFERENCE, Jury, Report, Row
 from toolkit.parity.judge import EXACT, FAITHFUL, SAME_STYLE, promise_of, promise_of_precision
 from toolkit.parity.reference import References
 from toolkit.parity.style import StyleJudge
@@ -24,7 +30,7 @@ from toolkit.runtimes.base import Runner, Settings
 from toolkit.shapes import Size
 from toolkit.style_net import StyleNet
 
-_FLOAT_NET = "float net"
+_APART = f"the rows against {HALF_WEIGHTS} are of the saved weights in float32 arithmetic"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +67,7 @@ class Judge:
 
     def __init__(self, ask: Ask) -> None:
         self.ask = ask
-        self._references: dict[str, References] = {}
+        self._references: dict[tuple[str, bool], References] = {}
 
     def artifact(self, folder: Path) -> Report:
         """Judge an artifact against the checkpoint that its manifest names.
@@ -83,8 +89,9 @@ class Judge:
             net = quantized(references.net, manifest.quantization)
             references = References(net, references)
         runner, not_run = _runner(opened, self.ask.settings)
+        trial = _Trial(runner, references, self._held_to(promise))
         report = dataclasses.replace(
-            self._judge(str(folder), runner, references, self._held_to(promise)),
+            self._judge(str(folder), trial, self._of_saved_weights(opened, references)),
             target=manifest.target.name,
             not_run=not_run,
             checks=static_checks(opened.model),
@@ -108,7 +115,7 @@ class Judge:
         low, high = self.ask.net.contract.output_range
         runner = _Clamped(open_model(model, self.ask.settings), low, high)
         promise = self._held_to(promise_of_precision(precision))
-        report = self._judge(str(model), runner, self._of(self.ask.net), promise)
+        report = self._judge(str(model), _Trial(runner, self._of(self.ask.net), promise))
         checks = static_checks(model)
         if not runner.changed:
             return dataclasses.replace(report, checks=checks)
@@ -121,33 +128,53 @@ class Judge:
         coarse = settings and settings.inference_precision not in (None, "f32")
         return self.ask.promise or (FAITHFUL if coarse and promise == EXACT else promise)
 
-    def _of(self, net: StyleNet) -> References:
-        return self._references.setdefault(net.origin.sha256, References(net))
+    def _of(self, net: StyleNet, rounded: bool = False) -> References:
+        key = (net.origin.sha256, rounded)
+        if key not in self._references:
+            self._references[key] = References(with_half_weights(net) if rounded else net)
+        return self._references[key]
 
-    def _judge(self, name: str, runner: Runner, references: References, promise: str) -> Report:
-        inputs = inputs_of(name, runner, references.net, self.ask)
+    def _of_saved_weights(self, opened: OpenArtifact, references: References) -> _Trial | None:
+        """Of a float16 model: its graph and weights apart from the arithmetic. However little the
+        promise holds rounded sums to, a fault in the file shows.
+        """
+        target = opened.manifest.target
+        if target.precision != "fp16" or target.options.get("compress"):
+            return None
+        if self.ask.settings or self.ask.promise or not (runner := opened.wide_runner()):
+            return None
+        return _Trial(runner, self._of(references.net, True), EXACT, HALF_WEIGHTS)
+
+    def _judge(self, name: str, trial: _Trial, beside: _Trial | None = None) -> Report:
+        inputs = inputs_of(name, trial.runner, trial.references.net, self.ask)
         rows: list[Row] = []
         with progress(f"parity of {name}", total=len(inputs)) as update:
             for done, sample in enumerate(inputs, 1):
-                rows += _rows(runner, sample, references, promise, self.ask.style)
+                for each in filter(None, (trial, beside)):
+                    rows += each.rows(sample, self.ask.style)
                 update(done, sample.name)
-        source = references.net.origin.source
-        return Report(name, runner.name, source, promise, tuple(rows), runner.notes)
+        source, runner = trial.references.net.origin.source, trial.runner
+        notes = (*runner.notes, *((_APART,) if beside else ()))
+        return Report(name, runner.name, source, trial.promise, tuple(rows), notes)
 
 
-def _rows(
-    runner: Runner,
-    sample: Sample,
-    references: References,
-    promise: str,
-    style: StyleJudge | None,
-) -> Iterator[Row]:
-    """One, and of a quantised reference another: the float net's style."""
-    answer = references.of(sample.batch)
-    row, output = Jury(promise, style).row(runner, sample, answer)
-    yield row
-    if answer.float_net and output is not None and row.judged:
-        yield Jury(SAME_STYLE, style).verdict(sample, output, answer.float_net, _FLOAT_NET)
+@dataclasses.dataclass(frozen=True)
+class _Trial:
+    """A runner, what it must equal, and how well."""
+
+    runner: Runner
+    references: References
+    promise: str
+    against: str = REFERENCE
+
+    def rows(self, sample: Sample, style: StyleJudge | None) -> Iterator[Row]:
+        """One, and of a quantised reference another: the float net's style."""
+        answer = self.references.of(sample.batch)
+        jury = Jury(self.promise, style, self.against)
+        row, output = jury.row(self.runner, sample, answer)
+        yield row
+        if answer.float_net and output is not None and row.judged:
+            yield Jury(SAME_STYLE, style, FLOAT_NET).verdict(sample, output, answer.float_net)
 
 
 def _runner(opened: OpenArtifact, settings: Settings | None) -> tuple[Runner, str]:

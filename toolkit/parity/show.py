@@ -8,7 +8,7 @@ import click
 
 from toolkit.console import print_table
 from toolkit.parity import judge
-from toolkit.parity.compare import Report, Row
+from toolkit.parity.compare import REFERENCE, Report, Row
 from toolkit.parity.metrics import Difference
 
 
@@ -52,7 +52,7 @@ def explained(row: Row) -> str:
 
 
 def _cells(row: Row) -> list[str]:
-    name = row.name if row.against == "reference" else f"{row.name}, {row.against}"
+    name = row.name if row.against == REFERENCE else f"{row.name}, {row.against}"
     largest = "" if math.isnan(row.found.largest) else f"{row.found.largest:.3f}"
     verdict = row.rung if row.passed else f"FAIL {row.rung}"
     return [

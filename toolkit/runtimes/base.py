@@ -8,6 +8,9 @@ from typing import Protocol
 from toolkit.images import Floats
 from toolkit.shapes import Shapes
 
+# What a model's runner notes that was told to compute in f32.
+WIDE = "computed in float32, with the weights that are saved"
+
 
 @dataclass(frozen=True)
 class Settings:

@@ -10,7 +10,8 @@ import numpy as np
 from toolkit.errors import ArtifactError, RunError, UsageError
 from toolkit.images import Floats
 from toolkit.lazy import Lazy
-from toolkit.runtimes.base import Settings
+from toolkit.runtimes.base import WIDE, Settings
+from toolkit.runtimes.onnx_widen import widened
 from toolkit.shapes import Shapes
 
 if TYPE_CHECKING:
@@ -25,18 +26,25 @@ _ERRORS_ONLY = 3
 class OnnxRuntimeRunner:
     """Runs a style net's ONNX file: one float32 input (B, 3, H, W), one output like it.
 
+    The graph says in which precision it is computed; ``f32`` computes what it has in float16 in
+    float32, with the same weights.
+
     Raises:
         MissingExtraError: onnxruntime is not installed.
         ArtifactError: the file is not an ONNX model that it can load, or not a style net.
     """
 
     name = "onnxruntime"
-    notes: tuple[str, ...] = ()
 
     def __init__(self, model: Path, settings: Settings | None = None) -> None:
-        if settings and settings.inference_precision:
-            raise UsageError("onnxruntime has no --inference-precision: its graph says it")
-        self._session = _session(model)
+        precision = settings.inference_precision if settings else None
+        if precision not in (None, "f32"):
+            raise UsageError(
+                f"onnxruntime has no --inference-precision {precision}: its graph says it",
+                fix="f32 is the only other one",
+            )
+        self._session = _session(model, widened(model) if precision else str(model))
+        self.notes = (WIDE,) if precision else ()
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         shape = inputs[0].shape if len(inputs) == len(outputs) == 1 else []
         if len(shape) != 4 or shape[1] != 3 or inputs[0].type != "tensor(float)":
@@ -54,11 +62,11 @@ class OnnxRuntimeRunner:
         return np.asarray(output, dtype=np.float32)
 
 
-def _session(model: Path) -> onnxruntime.InferenceSession:
+def _session(model: Path, source: str | bytes) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _ERRORS_ONLY
     try:
-        return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
     # onnxruntime's exceptions share no base class below Exception.
     except Exception as error:
         reason = " ".join(str(error).split())[:200]

@@ -9,7 +9,7 @@ import numpy as np
 
 from toolkit.errors import RunError, UsageError
 from toolkit.images import Floats, to_bytes
-from toolkit.runtimes.base import Settings
+from toolkit.runtimes.base import WIDE, Settings
 from toolkit.runtimes.coreml.interpreter import Interpreter
 from toolkit.runtimes.coreml.package import read_package
 from toolkit.runtimes.coreml.predictor import Predictor
@@ -26,6 +26,8 @@ _IMAGE_OUT = "the output is judged before it is rounded to the 8 bits of an imag
 class CoreMLRunner:
     """Runs a style net's ``.mlpackage``, one picture at a time.
 
+    ``f32`` is the interpreter's, on any machine: no result is rounded to float16.
+
     An image input has 8 bits, so what is given is rounded to them. What comes back is what the
     program computes, before an image output is rounded to 8 bits in its turn.
 
@@ -37,14 +39,22 @@ class CoreMLRunner:
     name = "coreml"
 
     def __init__(self, model: Path, settings: Settings | None = None) -> None:
-        if settings and settings.inference_precision:
-            raise UsageError("coreml has no --inference-precision: its package says it")
+        precision = settings.inference_precision if settings else None
+        if precision not in (None, "f32"):
+            raise UsageError(
+                f"coreml has no --inference-precision {precision}: its package says it",
+                fix="f32 is the only other one",
+            )
         package = read_package(model)
-        self._engine = Predictor(package) if _ON_MAC else Interpreter(package)
+        predicted = _ON_MAC and not precision
+        self._engine: Predictor | Interpreter = (
+            Predictor(package) if predicted else Interpreter(package, rounded=not precision)
+        )
         self._image = package.input.image
         self.takes = package.input.shapes
         self.notes = (
-            _PREDICTED if _ON_MAC else _INTERPRETED,
+            _PREDICTED if predicted else _INTERPRETED,
+            *((WIDE,) if precision else ()),
             *((_IMAGE_OUT,) if package.output.image else ()),
         )
 

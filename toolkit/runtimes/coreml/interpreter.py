@@ -33,7 +33,7 @@ class _Step:
         result: name of what it computes.
         apply: from the inputs that are no constants.
         inputs: names of those, by the operation's own name for each; several where it takes a list.
-        half: whether the result is float16.
+        half: whether the result is rounded to float16.
         last: values that no later step reads.
     """
 
@@ -58,19 +58,23 @@ class Interpreter:
     Args:
         package: as read from disk.
         half_variance: compute the variances of instance norms in float16, as some devices do.
+        rounded: round float16 results; without, weights alone are what the package holds.
 
     Raises:
         ArtifactError: an operation that is not known here, or weights that are not whole.
     """
 
-    def __init__(self, package: Package, *, half_variance: bool = False) -> None:
+    def __init__(
+        self, package: Package, *, half_variance: bool = False, rounded: bool = True
+    ) -> None:
         _check_known(package)
         function = load_function(package)
         self._table = dict(OPERATIONS)
         if half_variance:
             self._table["instance_norm"] = half_variance_norm
         self._input, self._output = package.input.name, function.outputs[0].name
-        self._half = {name for name, var in function.inputs.items() if is_half(var)}
+        self._rounded = rounded
+        self._half = {name for name, var in function.inputs.items() if self._is_rounded(var)}
         try:
             self._steps = self._prepared(function)
         except (UnsupportedError, KeyError, TypeError, ValueError) as error:
@@ -124,9 +128,13 @@ class Interpreter:
         inputs = [_variables(op) for op in operations]
         last = _last_uses(inputs, keep=self._output)
         return [
-            _Step(op.outputs[0].name, self._apply(op), names, is_half(op.outputs[0]), last[i])
+            _Step(name, self._apply(op), names, self._is_rounded(op.outputs[0]), last[i])
             for i, (op, names) in enumerate(zip(operations, inputs, strict=True))
+            for name in [op.outputs[0].name]
         ]
+
+    def _is_rounded(self, var: Any) -> bool:
+        return self._rounded and is_half(var)
 
     def _apply(self, op: Any) -> Apply:
         constants = {

@@ -1,0 +1,56 @@
+"""A float16 model in float32 arithmetic: what is left is its weights."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from toolkit.artifact import open_artifact, with_half_weights
+from toolkit.errors import ArtifactError, UsageError
+from toolkit.parity.metrics import difference
+from toolkit.runtimes import open_model
+from toolkit.runtimes.base import Settings
+from toolkit.runtimes.onnx_widen import widened
+
+SIZE = (64, 96)
+
+
+@pytest.fixture(scope="module")
+def picture():
+    drawn = np.random.default_rng(3).integers(0, 256, (1, 3, *SIZE))
+    return drawn.astype(np.float32)
+
+
+@pytest.mark.parametrize("target", ["onnx", "openvino", "coreml"])
+def test_it_is_the_net_of_the_saved_weights(make, net, target, picture):
+    opened = open_artifact(make(target, size=SIZE, precision="fp16"))
+    wanted = with_half_weights(net)(torch.from_numpy(picture)).numpy()
+    wide = difference(opened.wide_runner().run(picture), wanted)
+    assert wide.psnr > 100
+    assert difference(net(torch.from_numpy(picture)).numpy(), wanted).psnr < wide.psnr - 20
+    if target != "openvino":  # which computes in float32 as it is
+        assert difference(opened.runner().run(picture), wanted).psnr < wide.psnr - 20
+
+
+def test_no_float16_is_left_in_the_graph(make):
+    model = onnx.load_from_string(widened(make("onnx", size=SIZE, precision="fp16") / "model.onnx"))
+    onnx.checker.check_model(model, full_check=True)
+    half = onnx.TensorProto.FLOAT16
+    assert all(weight.data_type != half for weight in model.graph.initializer)
+    casts = [node for node in model.graph.node if node.op_type == "Cast"]
+    assert all(attribute.i != half for node in casts for attribute in node.attribute)
+
+
+def test_what_is_no_model_is_said(tmp_path):
+    (tmp_path / "x.onnx").write_bytes(b"not a graph")
+    with pytest.raises(ArtifactError, match=r"x\.onnx: not an ONNX model"):
+        open_model(tmp_path / "x.onnx", Settings("f32"))
+
+
+@pytest.mark.parametrize("target", ["onnx", "coreml"])
+def test_other_arithmetic_is_refused(make, target):
+    opened = open_artifact(make(target, size=SIZE, precision="fp16"))
+    with pytest.raises(UsageError, match="has no --inference-precision bf16"):
+        opened.runner(Settings("bf16"))
