@@ -25,6 +25,9 @@ COMMANDS: dict[str, _Entry] = {
     "parity": _Entry(
         "exporters.commands.parity:parity", "Prove that an artifact is its PyTorch reference."
     ),
+    "mutants": _Entry(
+        "exporters.commands.mutants:mutants", "Test the parity gate with faulty models."
+    ),
     "verify": _Entry(
         "toolkit.commands.verify:verify", "Check that artifacts are what was exported."
     ),

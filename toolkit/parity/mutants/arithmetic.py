@@ -1,0 +1,85 @@
+"""Faults of what a graph computes: other pads, norms, sums and interpolations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from toolkit.parity.mutants.calls import Call, replaced
+from toolkit.parity.mutants.mutant import Mutant
+
+# Which pad, ReLU and sum has the fault, where one alone has: in the middle of a Johnson net.
+_PAD, _RELU, _SUM = 5, 4, 2
+_SUMS = (torch.add, Tensor.add, Tensor.__add__, Tensor.add_, Tensor.__iadd__)
+_RELUS = (F.relu, F.relu_, torch.relu, torch.relu_, Tensor.relu, Tensor.relu_)
+
+
+def _is_reflect(call: Call) -> bool:
+    return bool(call.named["mode"] == "reflect")
+
+
+def _zeros(call: Call) -> Tensor:
+    return F.pad(call.named["input"], call.named["pad"])
+
+
+def _edge(call: Call) -> Tensor:
+    return F.pad(call.named["input"], call.named["pad"], mode="replicate")
+
+
+def _epsilon(factor: float) -> Callable[[Call], Tensor]:
+    def norm(call: Call) -> Tensor:
+        named = call.named
+        y: Tensor = F.instance_norm(**{**named, "eps": named["eps"] * factor})
+        return y
+
+    return norm
+
+
+def _unbiased(call: Call) -> Tensor:
+    """The variance over n - 1 instead of n."""
+    named = call.named
+    x: Tensor = named["input"]
+    variance, mean = torch.var_mean(x, (2, 3), keepdim=True)
+    y: Tensor = (x - mean) / (variance + named["eps"]).sqrt()
+    weight, bias = (named[name] for name in ("weight", "bias"))
+    y = y if weight is None else y * weight.view(1, -1, 1, 1)
+    return y if bias is None else y + bias.view(1, -1, 1, 1)
+
+
+def _is_nearest(call: Call) -> bool:
+    return bool(call.named["mode"] == "nearest")
+
+
+def _linear(call: Call) -> Tensor:
+    named = call.named
+    return F.interpolate(named["input"], named["size"], named["scale_factor"], mode="bilinear")
+
+
+def _is_of_pictures(call: Call) -> bool:
+    return all(isinstance(arg, Tensor) and arg.ndim == 4 for arg in call.args[:2])
+
+
+def _second_alone(call: Call) -> Any:
+    """X + residual without the x."""
+    return call.args[1]
+
+
+def _first_alone(call: Call) -> Any:
+    return call.args[0]
+
+
+ARITHMETIC = (
+    Mutant("zeros for reflecting pads", None, replaced({F.pad}, _zeros, _is_reflect)),
+    Mutant("edge for reflecting pads", None, replaced({F.pad}, _edge, _is_reflect)),
+    Mutant("edge for one reflecting pad", None, replaced({F.pad}, _edge, _is_reflect, _PAD)),
+    Mutant("epsilon x10", None, replaced({F.instance_norm}, _epsilon(10))),
+    Mutant("epsilon x100", None, replaced({F.instance_norm}, _epsilon(100))),
+    Mutant("variance over n - 1", None, replaced({F.instance_norm}, _unbiased)),
+    Mutant("linear for nearest upsampling", None, replaced({F.interpolate}, _linear, _is_nearest)),
+    Mutant("one residual sum dropped", None, replaced(_SUMS, _second_alone, _is_of_pictures, _SUM)),
+    Mutant("one ReLU dropped", None, replaced(_RELUS, _first_alone, at=_RELU)),
+)
