@@ -18,6 +18,7 @@ from toolkit.parity.compare import Jury, Report, Row
 from toolkit.parity.judge import EXACT, FAITHFUL, SAME_STYLE, promise_of, promise_of_precision
 from toolkit.parity.reference import References
 from toolkit.parity.style import StyleJudge
+from toolkit.parity.witness import Seen, Witness
 from toolkit.regimes import NAMES, Regimes, Sample
 from toolkit.runtimes import open_model, static_checks
 from toolkit.runtimes.base import Runner, Settings
@@ -63,8 +64,8 @@ class Judge:
         self.ask = ask
         self._references: dict[str, References] = {}
 
-    def artifact(self, folder: Path) -> Report:
-        """Judge an artifact against the checkpoint that its manifest names.
+    def artifact(self, folder: Path, *witnesses: Witness) -> Report:
+        """Judge an artifact against the checkpoint that its manifest names, before witnesses.
 
         Where its runtime cannot run here (an engine without a GPU), the report says so, and judges
         the graph that the model was compiled from, if the artifact keeps it. What was found is
@@ -84,7 +85,7 @@ class Judge:
             references = References(net, references)
         runner, not_run = _runner(opened, self.ask.settings)
         report = dataclasses.replace(
-            self._judge(str(folder), runner, references, self._held_to(promise)),
+            self._judge(str(folder), runner, references, self._held_to(promise), witnesses),
             target=manifest.target.name,
             not_run=not_run,
             checks=static_checks(opened.model),
@@ -94,7 +95,7 @@ class Judge:
             dataclasses.replace(manifest, parity=record).write(folder)
         return report
 
-    def model(self, model: Path, precision: str) -> Report:
+    def model(self, model: Path, precision: str, *witnesses: Witness) -> Report:
         """Judge a bare model file, which anyone may have made, against ``ask.net``.
 
         Most people clamp after the model, not in it: its output is clamped to the net's range
@@ -108,7 +109,7 @@ class Judge:
         low, high = self.ask.net.contract.output_range
         runner = _Clamped(open_model(model, self.ask.settings), low, high)
         promise = self._held_to(promise_of_precision(precision))
-        report = self._judge(str(model), runner, self._of(self.ask.net), promise)
+        report = self._judge(str(model), runner, self._of(self.ask.net), promise, witnesses)
         checks = static_checks(model)
         if not runner.changed:
             return dataclasses.replace(report, checks=checks)
@@ -124,30 +125,41 @@ class Judge:
     def _of(self, net: StyleNet) -> References:
         return self._references.setdefault(net.origin.sha256, References(net))
 
-    def _judge(self, name: str, runner: Runner, references: References, promise: str) -> Report:
+    def _judge(
+        self,
+        name: str,
+        runner: Runner,
+        references: References,
+        promise: str,
+        witnesses: Sequence[Witness],
+    ) -> Report:
         inputs = inputs_of(name, runner, references.net, self.ask)
         rows: list[Row] = []
         with progress(f"parity of {name}", total=len(inputs)) as update:
             for done, sample in enumerate(inputs, 1):
-                rows += _rows(runner, sample, references, promise, self.ask.style)
+                for seen in _seen(runner, sample, references, promise, self.ask.style):
+                    rows.append(seen.row)
+                    for witness in witnesses:
+                        witness(seen)
                 update(done, sample.name)
         source = references.net.origin.source
         return Report(name, runner.name, source, promise, tuple(rows), runner.notes)
 
 
-def _rows(
+def _seen(
     runner: Runner,
     sample: Sample,
     references: References,
     promise: str,
     style: StyleJudge | None,
-) -> Iterator[Row]:
-    """One, and of a quantised reference another: the float net's style."""
+) -> Iterator[Seen]:
+    """One row, and of a quantised reference another: the float net's style."""
     answer = references.of(sample.batch)
     row, output = Jury(promise, style).row(runner, sample, answer)
-    yield row
+    yield Seen(sample, output, answer, row)
     if answer.float_net and output is not None and row.judged:
-        yield Jury(SAME_STYLE, style).verdict(sample, output, answer.float_net, _FLOAT_NET)
+        row = Jury(SAME_STYLE, style).verdict(sample, output, answer.float_net, _FLOAT_NET)
+        yield Seen(sample, output, answer.float_net, row)
 
 
 def _runner(opened: OpenArtifact, settings: Settings | None) -> tuple[Runner, str]:

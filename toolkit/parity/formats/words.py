@@ -1,0 +1,63 @@
+"""What all formats say in the same words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from toolkit.parity import judge
+from toolkit.parity.compare import Row
+from toolkit.parity.outcome import Judged, Outcome
+from toolkit.parity.show import decibels, reason, summary
+
+PASS, FAIL, NOT_RUN = "pass", "FAIL", "not run"
+
+
+def word(outcome: Outcome) -> str:
+    """``pass``, ``FAIL``, or ``not run`` where nobody asked for it."""
+    if isinstance(outcome, Judged):
+        return PASS if outcome.passed else FAIL
+    return NOT_RUN if outcome.not_run else FAIL
+
+
+def verdict(outcome: Outcome) -> str:
+    """Such as ``exact promised; 10 exact, 1 ill-conditioned``, or why there is none."""
+    if isinstance(outcome, Judged):
+        return summary(outcome.report).partition(": ")[2]
+    return str(outcome.error)
+
+
+def headline(outcomes: Sequence[Outcome]) -> str:
+    """``parity fails for 1 of 3 models``."""
+    bad = sum(not outcome.passed for outcome in outcomes)
+    of = f"{len(outcomes)} model{'s' * (len(outcomes) != 1)}"
+    return f"parity fails for {bad} of {of}" if bad else f"parity holds for {of}"
+
+
+def rung(row: Row) -> str:
+    """The verdict on one input; ``FAIL: only faithful`` where more was promised."""
+    if row.passed:
+        return row.rung
+    return f"FAIL: {row.rung}" if row.rung == judge.DIFFERENT else f"FAIL: only {row.rung}"
+
+
+def figures(row: Row) -> str:
+    """All that is known of a row, in a line."""
+    known = [
+        (label, f"{number} dB")
+        for label, found in (("PSNR", row.found), ("float32", row.floor), ("noise", row.noise))
+        if (number := decibels(found))
+    ]
+    if row.found.largest >= 0:  # not NaN: there is a difference
+        off = f"largest error {row.found.largest:.4g}, mean {row.found.mean:.3g}"
+        known.insert(0, (off, f"(border {row.border.mean:.3g}, inside {row.inside.mean:.3g})"))
+    said = [" ".join(pair) for pair in known]
+    return "; ".join([*said, *filter(None, [reason(row)])])
+
+
+def skipped(row: Row) -> str:
+    """Why a row says nothing for or against the model, or ""."""
+    if row.rung == judge.ILL_CONDITIONED:
+        return "ill-conditioned: the reference is not sure of its own answer to this input"
+    if row.rung == judge.NOT_RUN:
+        return row.note or judge.NOT_RUN
+    return ""
