@@ -74,5 +74,5 @@ def _exported(target: str, root: Path) -> Candidate | Unjudged:
     except NotRunError as error:
         if target == _NEEDED:
             raise
-        return Unjudged(f"{styles.DEFAULT} to {target}", error, target, wanted=False)
+        return Unjudged(f"{styles.DEFAULT} to {target}", error, target, needed=False)
     return Candidate(made, str(made.relative_to(root)))

@@ -120,7 +120,7 @@ def parity(
     """
     from toolkit import styles
     from toolkit.images import list_images
-    from toolkit.parity.outcome import conclude, unmet
+    from toolkit.parity.outcome import conclude, required
     from toolkit.parity.run import Ask
     from toolkit.parity.session import Session, Wanted
     from toolkit.parity.style import StyleJudge
@@ -141,7 +141,7 @@ def parity(
         outcomes.append(outcome)
         if not as_json:
             _show(outcome)
-    outcomes += unmet(require, outcomes)
+    outcomes = required(require, outcomes)
     _report(outcomes, named, as_json=as_json)
     conclude(outcomes)
 
@@ -175,7 +175,7 @@ def _show(outcome: Outcome) -> None:
     from toolkit.parity.show import show
 
     if not isinstance(outcome, Judged):
-        word = "FAIL" if outcome.wanted else "not run"
+        word = "FAIL" if outcome.needed else "not run"
         click.echo(f"{word}: {outcome.candidate}: {outcome.error}\n")
         return
     show(outcome.report)

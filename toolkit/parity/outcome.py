@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from toolkit.doctor import missing
@@ -22,12 +22,15 @@ class Judged:
         target: of the model, such as ``onnx``, or "".
         exhibits: one of each row of the report, in order, or none at all.
         bisection: where it goes wrong, if that was asked for.
+        needed: whether its runtime has to run here: else the graph that it was compiled from may
+            stand in for it.
     """
 
     report: Report
     target: str = ""
     exhibits: tuple[Exhibit, ...] = ()
     bisection: Bisection | None = None
+    needed: bool = False
 
     @property
     def candidate(self) -> str:
@@ -36,13 +39,15 @@ class Judged:
 
     @property
     def passed(self) -> bool:
-        """Whether it keeps its promise."""
-        return self.report.passed
+        """Whether it keeps its promise, and ran if it had to."""
+        return self.exit_code == 0
 
     @property
     def exit_code(self) -> int:
         """What this one alone would end the command with."""
-        return 0 if self.passed else ParityError.exit_code
+        if not self.report.passed:
+            return ParityError.exit_code
+        return NotRunError.exit_code if self.needed and self.not_run else 0
 
     @property
     def not_run(self) -> str:
@@ -63,23 +68,23 @@ class Unjudged:
         candidate: the model, for people.
         error: why there is none.
         target: of the model, or "".
-        wanted: whether somebody asked for it; what sttk tries of itself may be left out.
+        needed: whether somebody asked for it; what sttk tries of itself may be left out.
     """
 
     candidate: str
     error: SttkError
     target: str = ""
-    wanted: bool = True
+    needed: bool = True
 
     @property
     def passed(self) -> bool:
         """Nothing is proven; that is no failure where nobody asked."""
-        return not self.wanted
+        return not self.needed
 
     @property
     def exit_code(self) -> int:
         """What this one alone would end the command with."""
-        return self.error.exit_code if self.wanted else 0
+        return self.error.exit_code if self.needed else 0
 
     @property
     def not_run(self) -> str:
@@ -88,31 +93,25 @@ class Unjudged:
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values; ``passed`` is null where there was nothing to fail."""
-        passed = False if self.wanted else None
+        passed = False if self.needed else None
         return {"candidate": self.candidate, "error": str(self.error), "passed": passed}
 
 
 Outcome = Judged | Unjudged
 
 
-def unmet(targets: Sequence[str], outcomes: Sequence[Outcome]) -> Iterator[Unjudged]:
-    """Each target that was required and has no model that ran here, or has one that did not.
-
-    A model that ends the command with an error of its own is not said twice.
+def required(targets: Collection[str], outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """The outcomes, and each target's own where no model of it was judged; what did not run of a
+    target that is required is no longer forgiven.
     """
-    for target in dict.fromkeys(targets):
-        name = f"--require {target}"
-        found = [outcome for outcome in outcomes if outcome.target == target]
-        if not found:
-            yield Unjudged(name, _none_of(target), target)
-        for outcome in found:
-            if outcome.not_run and (isinstance(outcome, Judged) or not outcome.wanted):
-                why = f"{name}: {outcome.candidate} {outcome.not_run}"
-                yield Unjudged(name, NotRunError(why), target)
+    held = [replace(each, needed=True) if each.target in targets else each for each in outcomes]
+    there = {outcome.target for outcome in outcomes}
+    absent = [target for target in dict.fromkeys(targets) if target not in there]
+    return [*held, *(Unjudged(f"--require {each}", _none_of(each), each) for each in absent)]
 
 
 def _none_of(target: str) -> NotRunError:
-    """There is no such model, perhaps because none can be made here."""
+    """That there is no such model, and how to have one."""
     lacking = missing([target])
     return NotRunError(
         f"--require {target}: no such model was judged",
@@ -135,8 +134,14 @@ def conclude(outcomes: Sequence[Outcome]) -> None:
     if len(bad) == 1 and isinstance(bad[0], Unjudged):
         raise bad[0].error
     code = min(outcome.exit_code for outcome in bad)
-    what = "not run" if code == NotRunError.exit_code else "parity fails"
     names = ", ".join(outcome.candidate for outcome in bad)
-    error = ParityError(f"{what} for {len(bad)} of {len(outcomes)}: {names}")
+    of = f"{len(bad)} of {len(outcomes)}: {names}"
+    if code == NotRunError.exit_code:
+        raise NotRunError(f"required, and not run here, {of} ({_whys(bad)})")
+    error = ParityError(f"parity fails for {of}")
     error.exit_code = code
     raise error
+
+
+def _whys(bad: Sequence[Outcome]) -> str:
+    return "; ".join(dict.fromkeys(outcome.not_run for outcome in bad))

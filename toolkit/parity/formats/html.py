@@ -24,8 +24,6 @@ from toolkit.parity.pictures import Exhibit
 from toolkit.parity.show import decibels, reason, title
 from toolkit.parity.surroundings import surroundings
 
-_CLASSES = {PASS: "good", FAIL: "bad", NOT_RUN: "open"}
-
 
 @dataclass(frozen=True)
 class Picture:
@@ -69,7 +67,7 @@ def html(outcomes: Sequence[Outcome]) -> str:
     """The page. The same outcomes on the same machine make the same page."""
     return _template().render(
         headline=headline(outcomes),
-        good=all(outcome.passed for outcome in outcomes),
+        **_whole(outcomes),
         sections=[_section(*each) for each in enumerate(outcomes, 1)],
         surroundings=surroundings(),
         border=BORDER,
@@ -89,9 +87,23 @@ def _template() -> Template:
     return environment.get_template("page.html")
 
 
+def _whole(outcomes: Sequence[Outcome]) -> dict[str, str]:
+    words = [word(outcome) for outcome in outcomes]
+    said = next((each for each in (FAIL, NOT_RUN) if each in words), PASS)
+    mood = "good" if said == PASS else "open"
+    return {"word": said, "mood": mood if all(each.passed for each in outcomes) else "bad"}
+
+
 def _section(number: int, outcome: Outcome) -> Section:
     said = word(outcome)
-    named = f"model-{number}", outcome.candidate, said, _CLASSES[said], verdict(outcome)
+    mood = "good" if said == PASS else "open"
+    named = (
+        f"model-{number}",
+        outcome.candidate,
+        said,
+        mood if outcome.passed else "bad",
+        verdict(outcome),
+    )
     if not isinstance(outcome, Judged):
         return Section(*named, {}, (), ())
     report = outcome.report
@@ -111,8 +123,6 @@ def _checked(passed: bool, detail: str) -> str:
 
 
 def _notes(outcome: Judged) -> Iterator[str]:
-    if outcome.not_run:
-        yield f"{outcome.not_run}; the figures are of the graph that it was compiled from"
     yield from outcome.report.notes
     if outcome.bisection:
         yield bisection_verdict(outcome.bisection)

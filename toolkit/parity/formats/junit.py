@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from xml.etree import ElementTree as ET
 
 from toolkit.parity.compare import Report, Row
-from toolkit.parity.formats.words import figures, skipped
+from toolkit.parity.formats.words import NOT_RUN, figures, skipped
 from toolkit.parity.outcome import Judged, Outcome, Unjudged
 from toolkit.parity.show import title
 from toolkit.runtimes.base import Check
@@ -36,7 +36,7 @@ def _suite(outcome: Outcome) -> ET.Element:
     suite = _element("testsuite", name=outcome.candidate)
     if isinstance(outcome, Judged):
         suite.append(_properties(outcome))
-    suite.extend(_judged(outcome.report) if isinstance(outcome, Judged) else [_unjudged(outcome)])
+    suite.extend(_judged(outcome) if isinstance(outcome, Judged) else [_unjudged(outcome)])
     suite.set("tests", str(len(suite.findall("testcase"))))
     for name, kind in zip(("failures", "errors", "skipped"), _OUTCOMES, strict=True):
         suite.set(name, str(len(suite.findall(f"testcase/{kind}"))))
@@ -58,15 +58,14 @@ def _properties(outcome: Judged) -> ET.Element:
     return properties
 
 
-def _judged(report: Report) -> Iterator[ET.Element]:
+def _judged(outcome: Judged) -> Iterator[ET.Element]:
+    report = outcome.report
     for row in report.rows:
         yield _input(report, row)
     for check in report.checks:
         yield _check(report, check)
-    if report.not_run:
-        case = _case(report.candidate, "the model itself")
-        case.append(_element("skipped", message=report.not_run))
-        yield case
+    if outcome.not_run:
+        yield _not_run(outcome, "the model itself")
 
 
 def _input(report: Report, row: Row) -> ET.Element:
@@ -89,12 +88,19 @@ def _check(report: Report, check: Check) -> ET.Element:
 
 
 def _unjudged(outcome: Unjudged) -> ET.Element:
+    if outcome.not_run:
+        return _not_run(outcome, "is judged")
     case = _case(outcome.candidate, "is judged")
-    if outcome.wanted:
-        kind = type(outcome.error).__name__
-        case.append(_element("error", message=str(outcome.error), type=kind))
-    else:
-        case.append(_element("skipped", message=outcome.not_run))
+    kind = type(outcome.error).__name__
+    case.append(_element("error", message=str(outcome.error), type=kind))
+    return case
+
+
+def _not_run(outcome: Outcome, name: str) -> ET.Element:
+    """An error where it had to run."""
+    case, why = _case(outcome.candidate, name), outcome.not_run
+    needed = _element("error", message=why, type=NOT_RUN)
+    case.append(needed if outcome.needed else _element("skipped", message=why))
     return case
 
 

@@ -6,11 +6,10 @@ import re
 from collections.abc import Iterator, Sequence
 
 from toolkit.parity.compare import Report, Row
-from toolkit.parity.formats.words import FAIL, NOT_RUN, PASS, headline, rung, verdict, word
+from toolkit.parity.formats.words import FAIL, PASS, headline, rung, verdict, word
 from toolkit.parity.outcome import Judged, Outcome
 from toolkit.parity.show import decibels, explained, title
 
-_SIGNS = {PASS: "✅ pass", FAIL: "❌ FAIL", NOT_RUN: "⚠️ not run"}
 _SPECIAL = re.compile(r"[\\`*_\[\]<>&|~#]")
 
 
@@ -18,13 +17,20 @@ def markdown(outcomes: Sequence[Outcome]) -> str:
     """The verdict on each model, then the figures of each input: of those that passed, folded."""
     lines = [f"### sttk: {headline(outcomes)}", "", "| model | | verdict |", "|---|---|---|"]
     lines += [
-        f"| {_plain(outcome.candidate)} | {_SIGNS[word(outcome)]} | {_plain(verdict(outcome))} |"
+        f"| {_plain(outcome.candidate)} | {_sign(outcome)} | {_plain(verdict(outcome))} |"
         for outcome in outcomes
     ]
     for outcome in outcomes:
         if isinstance(outcome, Judged):
             lines += ["", *_details(outcome.report)]
     return "\n".join([*lines, ""])
+
+
+def _sign(outcome: Outcome) -> str:
+    said = word(outcome)
+    if not outcome.passed:
+        return f"❌ {said}"
+    return f"✅ {said}" if said == PASS else f"⚠️ {said}"
 
 
 def _details(report: Report) -> Iterator[str]:

@@ -13,24 +13,34 @@ PASS, FAIL, NOT_RUN = "pass", "FAIL", "not run"
 
 
 def word(outcome: Outcome) -> str:
-    """``pass``, ``FAIL``, or ``not run`` where nobody asked for it."""
-    if isinstance(outcome, Judged):
-        return PASS if outcome.passed else FAIL
-    return NOT_RUN if outcome.not_run else FAIL
+    """``pass``, ``FAIL`` or ``not run``."""
+    if isinstance(outcome, Judged) and not outcome.report.passed:
+        return FAIL
+    if outcome.not_run:
+        return NOT_RUN
+    return PASS if isinstance(outcome, Judged) else FAIL
 
 
 def verdict(outcome: Outcome) -> str:
     """Such as ``exact promised; 10 exact, 1 ill-conditioned``, or why there is none."""
-    if isinstance(outcome, Judged):
-        return summary(outcome.report).partition(": ")[2]
-    return str(outcome.error)
+    if not isinstance(outcome, Judged):
+        return str(outcome.error)
+    said = summary(outcome.report).partition(": ")[2]
+    if outcome.not_run:
+        return f"{outcome.not_run}; the graph that it was compiled from: {said}"
+    return said
 
 
 def headline(outcomes: Sequence[Outcome]) -> str:
-    """``parity fails for 1 of 3 models``."""
-    bad = sum(not outcome.passed for outcome in outcomes)
-    of = f"{len(outcomes)} model{'s' * (len(outcomes) != 1)}"
-    return f"parity fails for {bad} of {of}" if bad else f"parity holds for {of}"
+    """``parity fails for 1 of 3 models, 1 not run``."""
+    words = [word(outcome) for outcome in outcomes]
+    failed, absent, all_of = words.count(FAIL), words.count(NOT_RUN), len(words)
+    of = f"{all_of} model{'s' * (all_of != 1)}"
+    if failed:
+        said = f"parity fails for {failed} of {of}"
+    else:
+        said = f"parity holds for {f'{all_of - absent} of ' * bool(absent)}{of}"
+    return f"{said}, {absent} not run" if absent else said
 
 
 def rung(row: Row) -> str:
