@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from exporters import TARGETS
-from toolkit.commands.options import INFERENCE_PRECISIONS, SIZE, json_option
+from toolkit.commands.options import INFERENCE_PRECISIONS, OUTPUT, SIZE, json_option
 from toolkit.contract import PRECISIONS
 from toolkit.errors import UsageError
 from toolkit.shapes import Size
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from toolkit.parity.session import Session
 
 _PROMISES = ("exact", "faithful", "same-style")
-
-
-_FILE = click.Path(path_type=Path, allow_dash=False)
 
 
 class _Regime(click.ParamType[str]):
@@ -86,10 +83,10 @@ class _Regime(click.ParamType[str]):
     help="Bisect, and write what reproduces the error into a folder in here.",
 )
 @click.option("--vgg", type=click.Path(path_type=Path), help="Weights to compare styles by.")
-@click.option("--junit", type=_FILE, help="Write test results, as CI servers read them.")
-@click.option("--markdown", type=_FILE, help='Write Markdown, such as to "$GITHUB_STEP_SUMMARY".')
-@click.option("--html", type=_FILE, help="Write one page with all figures and pictures.")
-@click.option("--heatmaps", type=_FILE, help="Folder for a picture of the error of each failure.")
+@click.option("--junit", type=OUTPUT, help="Write test results, as CI servers read them.")
+@click.option("--markdown", type=OUTPUT, help='Write Markdown, such as to "$GITHUB_STEP_SUMMARY".')
+@click.option("--html", type=OUTPUT, help="Write one page with all figures and pictures.")
+@click.option("--heatmaps", type=OUTPUT, help="Folder for a picture of the error of each failure.")
 @json_option
 def parity(
     models: tuple[Path, ...],

@@ -110,6 +110,12 @@ def test_a_job_summary_keeps_what_other_commands_wrote(ask, good, monkeypatch, t
     assert text.count("### sttk: parity holds") == 2
 
 
+def test_a_variable_that_is_not_set_is_no_folder(ask, good):
+    result = ask(good, "--markdown", "")
+    assert result.exit_code == 2
+    assert "'--markdown': it is an empty name" in result.stderr
+
+
 @pytest.mark.parametrize("option", ["--junit", "--markdown", "--html", "--heatmaps"])
 def test_an_output_that_cannot_be_written_is_found_before_the_run(ask, good, option, tmp_path):
     (tmp_path / "file").write_text("")
