@@ -3,13 +3,19 @@ from __future__ import annotations
 import base64
 import dataclasses
 import io
+import math
+import re
 from html.parser import HTMLParser
 
 import pytest
 from PIL import Image
 
+from tests.parity.formats.conftest import EXACT
 from toolkit.parity.bisect.bisection import Bisection
 from toolkit.parity.formats.html import html
+from toolkit.parity.formats.junit import junit
+from toolkit.parity.formats.markdown import markdown
+from toolkit.parity.metrics import Difference
 from toolkit.parity.pictures import Exhibit
 
 EMPTY = ("meta", "link", "img", "br")
@@ -106,14 +112,24 @@ def test_styles_have_columns_where_they_were_compared(passing, failing):
     assert ">SSIM</th>" in html([failing])
 
 
+def test_errors_may_be_infinite_or_none(passing):
+    infinite = Difference(math.inf, math.inf, -math.inf)
+    row = dataclasses.replace(EXACT, found=infinite, border=Difference(0.0, 0.0, math.inf))
+    report = dataclasses.replace(passing.report, rows=(row,))
+    text = html([dataclasses.replace(passing, report=report)])
+    cells = re.findall(r'<td class="number">(.*?)</td>', text)
+    assert cells == ["infinite", "infinite", "-inf", "", "", "0", "0.00010"]
+
+
 def test_tables_have_headers(shown):
     page = Page(html([shown]))
     assert all("scope" in header for header in page.all("th"))
 
 
-def test_a_bisection_is_told(passing):
+@pytest.mark.parametrize("text", [html, junit, markdown])
+def test_a_bisection_is_told_in_every_format(passing, text):
     found = dataclasses.replace(passing, bisection=Bisection("m.onnx", ()))
-    assert "no block falls under its floor" in html([found])
+    assert "no block falls under its floor" in text([found])
 
 
 def test_names_are_text(hostile):

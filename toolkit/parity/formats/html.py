@@ -8,16 +8,25 @@ from __future__ import annotations
 import base64
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import zip_longest
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from toolkit.parity import heat, judge
-from toolkit.parity.bisect.show import verdict as bisection_verdict
 from toolkit.parity.compare import Row
-from toolkit.parity.formats.words import FAIL, NOT_RUN, PASS, headline, rung, skipped, verdict, word
+from toolkit.parity.formats.words import (
+    FAIL,
+    NOT_RUN,
+    PASS,
+    headline,
+    notes,
+    rung,
+    skipped,
+    verdict,
+    word,
+)
 from toolkit.parity.metrics import BORDER
 from toolkit.parity.outcome import Judged, Outcome
 from toolkit.parity.pictures import Exhibit
@@ -58,9 +67,9 @@ class Section:
     word: str
     mood: str
     verdict: str
-    facts: dict[str, str]
-    notes: tuple[str, ...]
-    lines: tuple[Line, ...]
+    facts: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
+    lines: tuple[Line, ...] = ()
 
 
 def html(outcomes: Sequence[Outcome]) -> str:
@@ -90,42 +99,34 @@ def _template() -> Template:
 def _whole(outcomes: Sequence[Outcome]) -> dict[str, str]:
     words = [word(outcome) for outcome in outcomes]
     said = next((each for each in (FAIL, NOT_RUN) if each in words), PASS)
-    mood = "good" if said == PASS else "open"
-    return {"word": said, "mood": mood if all(each.passed for each in outcomes) else "bad"}
+    return {"word": said, "mood": _mood(outcomes)}
+
+
+def _mood(outcomes: Sequence[Outcome]) -> str:
+    if not all(outcome.passed for outcome in outcomes):
+        return "bad"
+    return "good" if all(word(outcome) == PASS for outcome in outcomes) else "open"
 
 
 def _section(number: int, outcome: Outcome) -> Section:
-    said = word(outcome)
-    mood = "good" if said == PASS else "open"
-    named = (
-        f"model-{number}",
-        outcome.candidate,
-        said,
-        mood if outcome.passed else "bad",
-        verdict(outcome),
-    )
+    said, mood = word(outcome), _mood([outcome])
+    bare = Section(f"model-{number}", outcome.candidate, said, mood, verdict(outcome))
     if not isinstance(outcome, Judged):
-        return Section(*named, {}, (), ())
+        return bare
     report = outcome.report
-    facts = {
-        "promised": report.promise,
-        "runtime": report.runtime,
-        "reference": report.reference,
-        **{check.name: _checked(check.passed, check.detail) for check in report.checks},
-    }
+    facts = (
+        ("promised", report.promise),
+        ("runtime", report.runtime),
+        ("reference", report.reference),
+        *((check.name, _checked(check.passed, check.detail)) for check in report.checks),
+    )
     pairs = zip_longest(report.rows, outcome.exhibits)
     lines = tuple(_line(f"input-{number}-{i}", *pair) for i, pair in enumerate(pairs, 1))
-    return Section(*named, facts, tuple(_notes(outcome)), lines)
+    return replace(bare, facts=facts, notes=notes(outcome), lines=lines)
 
 
 def _checked(passed: bool, detail: str) -> str:
     return f"{PASS if passed else FAIL}{': ' * bool(detail)}{detail}"
-
-
-def _notes(outcome: Judged) -> Iterator[str]:
-    yield from outcome.report.notes
-    if outcome.bisection:
-        yield bisection_verdict(outcome.bisection)
 
 
 def _line(anchor: str, row: Row, exhibit: Exhibit | None) -> Line:
@@ -152,8 +153,8 @@ def _figures(row: Row) -> Iterator[str]:
 
 def _level(value: float) -> str:
     """Grey levels, to two places that count and without an exponent; "" for NaN: there is none."""
-    if not value >= 0:
-        return ""
+    if not math.isfinite(value):
+        return "" if math.isnan(value) else "infinite"
     places = 0 if value == 0 else max(0, 1 - math.floor(math.log10(value)))
     return f"{value:.{places}f}"
 
@@ -175,9 +176,9 @@ def _pictures(row: Row, exhibit: Exhibit) -> Iterator[Picture]:
     yield _picture("difference", of, exhibit.apart, "image/png", _no_difference(row))
 
 
-def _picture(label: str, of: str, data: bytes | None, kind: str, reason: str) -> Picture:
+def _picture(label: str, of: str, data: bytes | None, kind: str, otherwise: str) -> Picture:
     if data is None:
-        return Picture(label, reason)
+        return Picture(label, otherwise)
     encoded = base64.b64encode(data).decode("ascii")
     return Picture(label, f"{label}, {of}", f"data:{kind};base64,{encoded}")
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from xml.etree import ElementTree as ET
 
 from toolkit.parity.compare import Report, Row
-from toolkit.parity.formats.words import NOT_RUN, figures, skipped
+from toolkit.parity.formats.words import NOT_RUN, figures, notes, skipped
 from toolkit.parity.outcome import Judged, Outcome, Unjudged
 from toolkit.parity.show import title
 from toolkit.runtimes.base import Check
@@ -51,8 +51,7 @@ def _properties(outcome: Judged) -> ET.Element:
         "reference": report.reference,
         "target": outcome.target,
     }
-    notes = [("note", note) for note in report.notes]
-    for name, value in [*named.items(), *notes]:
+    for name, value in [*named.items(), *(("note", note) for note in notes(outcome))]:
         if value:
             properties.append(_element("property", name=name, value=value))
     return properties

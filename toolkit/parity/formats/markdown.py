@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 
-from toolkit.parity.compare import Report, Row
-from toolkit.parity.formats.words import FAIL, PASS, headline, rung, verdict, word
+from toolkit.parity.compare import Row
+from toolkit.parity.formats.words import FAIL, PASS, headline, notes, rung, verdict, word
 from toolkit.parity.outcome import Judged, Outcome
 from toolkit.parity.show import decibels, explained, title
 
@@ -22,7 +23,7 @@ def markdown(outcomes: Sequence[Outcome]) -> str:
     ]
     for outcome in outcomes:
         if isinstance(outcome, Judged):
-            lines += ["", *_details(outcome.report)]
+            lines += ["", *_details(outcome)]
     return "\n".join([*lines, ""])
 
 
@@ -33,7 +34,8 @@ def _sign(outcome: Outcome) -> str:
     return f"✅ {said}" if said == PASS else f"⚠️ {said}"
 
 
-def _details(report: Report) -> Iterator[str]:
+def _details(outcome: Judged) -> Iterator[str]:
+    report = outcome.report
     yield "<details>" if report.passed else "<details open>"
     ran = f"under {report.runtime} against {report.reference}"
     yield f"<summary>{_plain(report.candidate)} {_plain(ran)}</summary>\n"
@@ -44,14 +46,14 @@ def _details(report: Report) -> Iterator[str]:
     for check in report.checks:
         detail = f": {check.detail}" if check.detail else ""
         yield f"- {PASS if check.passed else FAIL}: {_plain(check.name + detail)}"
-    for note in dict.fromkeys((*report.notes, *map(explained, report.rows), report.not_run)):
+    for note in dict.fromkeys((*notes(outcome), *map(explained, report.rows), report.not_run)):
         if note:
             yield f"- {_plain(note)}"
     yield "\n</details>"
 
 
 def _cells(row: Row) -> list[str]:
-    known = row.found.largest >= 0  # not NaN
+    known = not math.isnan(row.found.largest)
     off = [f"{row.found.largest:.4g}", f"{row.found.mean:.3g}"] if known else ["", ""]
     figures = map(decibels, (row.found, row.floor, row.noise))
     return [title(row), *off, *figures, rung(row)]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from toolkit.parity import judge
+from toolkit.parity.bisect.show import verdict as bisection_verdict
 from toolkit.parity.compare import Row
 from toolkit.parity.outcome import Judged, Outcome
 from toolkit.parity.show import decibels, reason, summary
@@ -31,6 +33,12 @@ def verdict(outcome: Outcome) -> str:
     return said
 
 
+def notes(outcome: Judged) -> tuple[str, ...]:
+    """What a reader must know beside the figures; where the model goes wrong, if that was asked."""
+    found = outcome.bisection
+    return (*outcome.report.notes, *([bisection_verdict(found)] if found else []))
+
+
 def headline(outcomes: Sequence[Outcome]) -> str:
     """``parity fails for 1 of 3 models, 1 not run``."""
     words = [word(outcome) for outcome in outcomes]
@@ -52,15 +60,13 @@ def rung(row: Row) -> str:
 
 def figures(row: Row) -> str:
     """All that is known of a row, in a line."""
-    known = [
-        (label, f"{number} dB")
-        for label, found in (("PSNR", row.found), ("float32", row.floor), ("noise", row.noise))
-        if (number := decibels(found))
-    ]
-    if row.found.largest >= 0:  # not NaN: there is a difference
-        off = f"largest error {row.found.largest:.4g}, mean {row.found.mean:.3g}"
-        known.insert(0, (off, f"(border {row.border.mean:.3g}, inside {row.inside.mean:.3g})"))
-    said = [" ".join(pair) for pair in known]
+    said = []
+    if not math.isnan(row.found.largest):
+        said.append(f"largest error {row.found.largest:.4g}, mean {row.found.mean:.3g}")
+        said.append(f"border {row.border.mean:.3g}, inside {row.inside.mean:.3g}")
+    for label, found in (("PSNR", row.found), ("float32", row.floor), ("noise", row.noise)):
+        if number := decibels(found):
+            said.append(f"{label} {number} dB")
     return "; ".join([*said, *filter(None, [reason(row)])])
 
 
