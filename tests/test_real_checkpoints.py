@@ -43,8 +43,6 @@ def test_exports_fixed_and_dynamic_in_both_precisions(shared, name, sttk, tmp_pa
     for report in reports:
         judged = [row["rung"] for row in report["rows"] if row["rung"] in RUNGS]
         assert len(judged) >= len(report["rows"]) - 4
-        assert set(judged) <= (
-            {"exact"} if "fp32" in report["candidate"] else {"exact", "faithful"}
-        )
+        assert set(judged) <= ({"exact"} if "fp32" in report["candidate"] else {"exact", "faithful"})
     manifest = json.loads(next(tmp_path.rglob("manifest.json")).read_text())
     assert manifest["checkpoint"]["layout"] == CHECKPOINTS[name]
