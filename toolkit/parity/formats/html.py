@@ -171,7 +171,8 @@ def _pictures(row: Row, exhibit: Exhibit) -> Iterator[Picture]:
     jpeg = "image/jpeg"
     yield _picture("input", of, exhibit.taken, jpeg, "")
     no_reference = "not compared: it must be finite, no more"
-    yield _picture(row.against, of, exhibit.wanted, jpeg, no_reference)
+    reference = "reference" if row.against == "reference" else f"reference: {row.against}"
+    yield _picture(reference, of, exhibit.wanted, jpeg, no_reference)
     yield _picture("candidate", of, exhibit.made, jpeg, "there is none")
     yield _picture("difference", of, exhibit.apart, "image/png", _no_difference(row))
 

@@ -70,7 +70,7 @@ def _judged(outcome: Judged) -> Iterator[ET.Element]:
 def _input(report: Report, row: Row) -> ET.Element:
     case = _case(report.candidate, title(row))
     if not row.passed:
-        message = f"{row.rung}, and {report.promise} is promised"
+        message = f"{row.rung}: less than was promised"
         case.append(_element("failure", figures(row), message=message, type=row.rung))
     elif why := skipped(row):
         case.append(_element("skipped", message=why))
