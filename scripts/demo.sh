@@ -7,7 +7,7 @@ say() { printf '\n\033[1m$ %s\033[0m\n' "$*"; "$@"; }
 
 say sttk export ink --dynamic -o "$out/artifacts"
 say sttk export ink --target all --precision fp16 --size 256 -o "$out/artifacts"
-say sttk parity "$out/artifacts"
+say sttk parity "$out/artifacts" --html "$out/parity.html"
 say sttk stylize toolkit/photos/pagoda.jpg -o "$out/pagoda-ink.png" \
     --artifact "$out/artifacts/ink/onnx-fp32-dynamic"
 
@@ -15,6 +15,7 @@ cat <<END
 
 Look at:
   $out/pagoda-ink.png                       the stylised photograph
+  $out/parity.html                          how far each model is off, with pictures
   $out/artifacts/ink/onnx-fp32-dynamic/     the ONNX model with its manifest.json
   $out/artifacts/ink/                       the same in float16 for ONNX Runtime, OpenVINO,
                                             TensorRT and Core ML, each with its README.md

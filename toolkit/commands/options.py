@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -77,6 +78,20 @@ class SizesType(_SizesParam):
         return tuple(SIZE.convert(part.strip(), param, ctx) for part in str(value).split(","))
 
 
+class OutputType(click.Path):
+    """A file or folder to write; an empty name is a variable that is not set, not this folder."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """As click does, but for the empty name."""
+        if not str(value):
+            self.fail("it is an empty name", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+OUTPUT = OutputType()
 SIZE = SizeType()
 SIZES = SizesType()
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")

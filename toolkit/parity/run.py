@@ -24,6 +24,7 @@ from toolkit.parity.compare import FLOAT_NET, HALF_WEIGHTS, REFERENCE, Jury, Rep
 from toolkit.parity.judge import EXACT, FAITHFUL, SAME_STYLE, promise_of, promise_of_precision
 from toolkit.parity.reference import References
 from toolkit.parity.style import StyleJudge
+from toolkit.parity.witness import Seen, Witness
 from toolkit.regimes import NAMES, Regimes, Sample
 from toolkit.runtimes import open_model, static_checks
 from toolkit.runtimes.base import Runner, Settings
@@ -69,8 +70,8 @@ class Judge:
         self.ask = ask
         self._references: dict[tuple[str, bool], References] = {}
 
-    def artifact(self, folder: Path) -> Report:
-        """Judge an artifact against the checkpoint that its manifest names.
+    def artifact(self, folder: Path, *witnesses: Witness) -> Report:
+        """Judge an artifact against the checkpoint that its manifest names, before witnesses.
 
         Where its runtime cannot run here (an engine without a GPU), the report says so, and judges
         the graph that the model was compiled from, if the artifact keeps it. What was found is
@@ -90,8 +91,9 @@ class Judge:
             references = References(net, references)
         runner, not_run = _runner(opened, self.ask.settings)
         trial = _Trial(runner, references, self._held_to(promise))
+        trials = [trial, *self._of_saved_weights(opened, references)]
         report = dataclasses.replace(
-            self._judge(str(folder), trial, self._of_saved_weights(opened, references)),
+            self._judge(str(folder), trials, witnesses),
             target=manifest.target.name,
             not_run=not_run,
             checks=static_checks(opened.model),
@@ -101,7 +103,7 @@ class Judge:
             dataclasses.replace(manifest, parity=record).write(folder)
         return report
 
-    def model(self, model: Path, precision: str) -> Report:
+    def model(self, model: Path, precision: str, *witnesses: Witness) -> Report:
         """Judge a bare model file, which anyone may have made, against ``ask.net``.
 
         Most people clamp after the model, not in it: its output is clamped to the net's range
@@ -115,7 +117,8 @@ class Judge:
         low, high = self.ask.net.contract.output_range
         runner = _Clamped(open_model(model, self.ask.settings), low, high)
         promise = self._held_to(promise_of_precision(precision))
-        report = self._judge(str(model), _Trial(runner, self._of(self.ask.net), promise))
+        trial = _Trial(runner, self._of(self.ask.net), promise)
+        report = self._judge(str(model), [trial], witnesses)
         checks = static_checks(model)
         if not runner.changed:
             return dataclasses.replace(report, checks=checks)
@@ -134,27 +137,31 @@ class Judge:
             self._references[key] = References(with_half_weights(net) if rounded else net)
         return self._references[key]
 
-    def _of_saved_weights(self, opened: OpenArtifact, references: References) -> _Trial | None:
+    def _of_saved_weights(self, opened: OpenArtifact, references: References) -> Iterator[_Trial]:
         """Of a float16 model: its graph and weights apart from the arithmetic. However little the
         promise holds rounded sums to, a fault in the file shows.
         """
         target = opened.manifest.target
         if target.precision != "fp16" or target.options.get("compress"):
-            return None
+            return
         if self.ask.settings or self.ask.promise or not (runner := opened.wide_runner()):
-            return None
-        return _Trial(runner, self._of(references.net, True), EXACT, HALF_WEIGHTS)
+            return
+        yield _Trial(runner, self._of(references.net, True), EXACT, HALF_WEIGHTS)
 
-    def _judge(self, name: str, trial: _Trial, beside: _Trial | None = None) -> Report:
+    def _judge(self, name: str, trials: Sequence[_Trial], witnesses: Sequence[Witness]) -> Report:
+        """By the first of the trials, and on each input by the others, too."""
+        trial = trials[0]
         inputs = inputs_of(name, trial.runner, trial.references.net, self.ask)
         rows: list[Row] = []
         with progress(f"parity of {name}", total=len(inputs)) as update:
             for done, sample in enumerate(inputs, 1):
-                for each in filter(None, (trial, beside)):
-                    rows += each.rows(sample, self.ask.style)
+                for seen in (each for every in trials for each in every.of(sample, self.ask.style)):
+                    rows.append(seen.row)
+                    for witness in witnesses:
+                        witness(seen)
                 update(done, sample.name)
         source, runner = trial.references.net.origin.source, trial.runner
-        notes = (*runner.notes, *((_APART,) if beside else ()))
+        notes = (*runner.notes, *((_APART,) if len(trials) > 1 else ()))
         return Report(name, runner.name, source, trial.promise, tuple(rows), notes)
 
 
@@ -167,14 +174,15 @@ class _Trial:
     promise: str
     against: str = REFERENCE
 
-    def rows(self, sample: Sample, style: StyleJudge | None) -> Iterator[Row]:
-        """One, and of a quantised reference another: the float net's style."""
+    def of(self, sample: Sample, style: StyleJudge | None) -> Iterator[Seen]:
+        """One row, and of a quantised reference another: the float net's style."""
         answer = self.references.of(sample.batch)
         jury = Jury(self.promise, style, self.against)
         row, output = jury.row(self.runner, sample, answer)
-        yield row
+        yield Seen(sample, output, answer, row)
         if answer.float_net and output is not None and row.judged:
-            yield Jury(SAME_STYLE, style, FLOAT_NET).verdict(sample, output, answer.float_net)
+            row = Jury(SAME_STYLE, style, FLOAT_NET).verdict(sample, output, answer.float_net)
+            yield Seen(sample, output, answer.float_net, row)
 
 
 def _runner(opened: OpenArtifact, settings: Settings | None) -> tuple[Runner, str]:

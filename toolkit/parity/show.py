@@ -36,32 +36,42 @@ def summary(report: Report) -> str:
 
 
 def explained(row: Row) -> str:
+    """:func:`reason`, after the name of the input."""
+    why = reason(row)
+    return f"{row.name}: {why}" if why else ""
+
+
+def reason(row: Row) -> str:
     """What the figures of a row cannot say, or do not say at a glance; "" for nothing."""
     if row.note:
-        return f"{row.name}: {row.note}"
-    if row.style:
-        style = row.style
-        return (
-            f"{row.name}: content loss {style.content:+.1%}, style {style.style:.1%} from the "
-            f"{row.against}'s, SSIM {style.ssim:.2f}"
-        )
+        return row.note
+    said = []
     if not row.passed and row.border.rms > 2 * row.inside.rms:
         border, rest = f"{row.border.rms:.3g}", f"{row.inside.rms:.3g}"
-        return f"{row.name}: the border is off by {border} of 255 on average, the rest by {rest}"
-    return ""
+        said.append(f"the border is off by {border} of 255 on average, the rest by {rest}")
+    if row.style:
+        content, style, ssim = row.style.content, row.style.style, row.style.ssim
+        losses = f"content loss {content:+.1%}, style {style:.1%} from the {row.against}'s"
+        said.append(f"{losses}, SSIM {ssim:.2f}")
+    return "; ".join(said)
+
+
+def title(row: Row) -> str:
+    """The input's name, and what it was held against if that is not the reference."""
+    return row.name if row.against == REFERENCE else f"{row.name}, {row.against}"
+
+
+def decibels(found: Difference | None) -> str:
+    """The PSNR, or "" where there is none."""
+    return "" if found is None or math.isnan(found.psnr) else f"{found.psnr:.1f}"
 
 
 def _cells(row: Row) -> list[str]:
-    name = row.name if row.against == REFERENCE else f"{row.name}, {row.against}"
     largest = "" if math.isnan(row.found.largest) else f"{row.found.largest:.3f}"
     verdict = row.rung if row.passed else f"FAIL {row.rung}"
     return [
-        name,
+        title(row),
         largest,
-        *map(_decibels, (row.found, row.floor, row.noise)),
+        *map(decibels, (row.found, row.floor, row.noise)),
         verdict,
     ]
-
-
-def _decibels(found: Difference | None) -> str:
-    return "" if found is None or math.isnan(found.psnr) else f"{found.psnr:.1f}"

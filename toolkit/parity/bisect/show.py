@@ -16,7 +16,7 @@ def show(bisection: Bisection) -> None:
     print_table(_COLUMNS, [_cells(row) for row in bisection.rows])
     for note in bisection.notes:
         click.echo(f"note: {note}")
-    click.echo(f"{_verdict(bisection)}\n")
+    click.echo(f"{verdict(bisection)}\n")
 
 
 def _cells(row: Row) -> list[str]:
@@ -37,7 +37,8 @@ def _word(row: Row) -> str:
     return f"times {row.scale:g}" if row.scale != 1 else ""
 
 
-def _verdict(bisection: Bisection) -> str:
+def verdict(bisection: Bisection) -> str:
+    """The first block that falls, with all its names, and how to see it again."""
     first = bisection.first
     if first is None:
         return "no block falls under its floor"

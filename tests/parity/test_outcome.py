@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from toolkit import doctor
+from toolkit.errors import ArtifactError, MissingExtraError, ParityError, SttkError
+from toolkit.parity import outcome
+from toolkit.parity.compare import Report, Row
+from toolkit.parity.outcome import Judged, Unjudged, conclude, required
+
+GOOD = Judged(Report("good", "r", "ref", "exact", (Row("x", "photo", "exact", True),)), "onnx")
+BAD = Judged(Report("bad", "r", "ref", "exact", (Row("x", "photo", "different", False),)), "onnx")
+GRAPH = Judged(
+    dataclasses.replace(GOOD.report, candidate="engine", not_run="not run: no GPU"), "trt"
+)
+UNREADABLE = Unjudged("gone", ArtifactError("gone: no manifest"))
+ABSENT = Unjudged("package", MissingExtraError("coremltools", "coreml"), "coreml")
+OPTIONAL = dataclasses.replace(ABSENT, needed=False)
+
+
+def code(*outcomes):
+    try:
+        conclude(outcomes)
+    except SttkError as error:
+        return error.exit_code
+    return 0
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "wanted"),
+    [
+        ([GOOD], 0),
+        ([GOOD, GRAPH, OPTIONAL], 0),
+        ([GOOD, BAD], 1),
+        ([GOOD, UNREADABLE], 2),
+        ([GOOD, ABSENT], 3),
+        ([ABSENT, BAD], 1),
+        ([UNREADABLE, BAD], 1),
+        ([UNREADABLE, ABSENT], 2),
+        ([ABSENT, UNREADABLE, BAD, GOOD], 1),
+    ],
+)
+def test_the_gravest_outcome_makes_the_exit_code(outcomes, wanted):
+    assert code(*outcomes) == wanted
+    assert code(*reversed(outcomes)) == wanted
+
+
+def test_the_error_names_what_is_bad():
+    with pytest.raises(ParityError, match="parity fails for 2 of 3: bad, package"):
+        conclude([GOOD, BAD, ABSENT])
+    with pytest.raises(ArtifactError, match="gone: no manifest"):
+        conclude([GOOD, UNREADABLE])
+
+
+def test_what_is_required_has_to_run():
+    assert code(*required(["onnx"], [GOOD, GRAPH])) == 0
+    assert code(*required(["trt"], [GOOD, GRAPH])) == 3
+    assert code(*required(["coreml"], [GOOD, OPTIONAL])) == 3
+    assert code(*required(["trt"], [BAD, GRAPH])) == 1
+    with pytest.raises(SttkError, match=r"engine \(not run: no GPU"):
+        conclude(required(["trt"], [GRAPH]))
+
+
+def test_a_target_of_which_there_is_no_model(monkeypatch):
+    monkeypatch.setattr(outcome, "missing", lambda names: [])
+    outcomes = required(["trt", "onnx", "trt"], [GOOD])
+    assert [each.candidate for each in outcomes] == ["good", "--require trt"]
+    with pytest.raises(SttkError, match="sttk export --target trt") as found:
+        conclude(outcomes)
+    assert found.value.exit_code == 3
+
+
+def test_a_target_whose_library_is_not_installed(monkeypatch):
+    monkeypatch.setattr(doctor, "version_of", lambda name: None)
+    with pytest.raises(
+        SttkError, match=r"coremltools not installed \(pip install 'sttk\[coreml\]'"
+    ):
+        conclude(required(["coreml"], [GOOD]))
+
+
+def test_plain_values():
+    assert OPTIONAL.to_dict()["passed"] is None
+    assert ABSENT.to_dict()["passed"] is False
+    assert "coremltools is not installed" in ABSENT.to_dict()["error"]
+    assert "bisection" not in GOOD.to_dict()

@@ -1,0 +1,17 @@
+from __future__ import annotations
+
+import numpy as np
+
+from toolkit import __version__, machine
+from toolkit.machine import Gpu
+from toolkit.parity.surroundings import surroundings
+
+
+def test_versions_and_machine(monkeypatch):
+    monkeypatch.setattr(machine, "gpus", lambda: (Gpu("H100", "9.0", "580.1"),))
+    facts = surroundings()
+    assert facts["sttk"] == __version__
+    assert facts["numpy"] == np.__version__
+    assert facts["GPU"] == "H100, driver 580.1"
+    assert "threads" in facts["CPU"]
+    assert all(facts.values())
