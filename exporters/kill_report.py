@@ -35,6 +35,9 @@ def summary(table: KillTable) -> Iterator[str]:
     for each in table.clean:
         if each.note:
             yield f"{each.target} {each.note}; judged by the graph that it was compiled from"
+    for each in table.of(KILLED):
+        if not each.judged:
+            yield f"{each.mutant} at {each.target}: {each.note}"
 
 
 def to_markdown(table: KillTable) -> str:
@@ -87,7 +90,7 @@ def _cell(outcome: Outcome) -> str:
         return "SURVIVED"
     if outcome.verdict == NO_FAULT:
         return "none"
-    return f"{outcome.caught} of {outcome.judged}" if outcome.judged else "no export"
+    return f"{outcome.caught} of {outcome.judged}" if outcome.judged else "refused"
 
 
 def _caught_by(found: list[Outcome]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from exporters import exporter
 from exporters.artifact import temporary_artifact
 from exporters.base import Request
-from toolkit.errors import ExportError
+from toolkit.errors import SttkError
 from toolkit.images import Floats
 from toolkit.parity.compare import Report
 from toolkit.parity.mutants import MUTANTS, Mutant, effect
@@ -131,8 +131,8 @@ def _outcomes(
     for target in targets:
         try:
             report = _judged(judge, faulty, target, size)
-        except ExportError as error:
-            yield Outcome(mutant.name, target, KILLED, note=f"no export: {error}")
+        except SttkError as error:  # the net as it is gave none
+            yield Outcome(mutant.name, target, KILLED, note=str(error))
         else:
             verdict = SURVIVED if report.passed else KILLED
             yield _outcome(mutant.name, target, verdict, report)

@@ -33,7 +33,7 @@ class Bends(nn.Module):
         x = F.pad(x, (1, 2, 3, 0), mode="replicate")
         x = F.pad(x, (2, 1, 0, 3), mode="reflect")
         x = F.pad(x, (1, 0, 2, 0), value=0.5)
-        return x[:, :, 1:-2:2, 3::1]
+        return x[:, :, 1:-2:2, 3::1].mT.floor()
 
 
 def convolutions():
@@ -48,6 +48,8 @@ def convolutions():
         nn.ConvTranspose2d(4, 4, (4, 2), stride=2, groups=2),
         nn.InstanceNorm2d(4),
         nn.Upsample(scale_factor=(2.0, 3.0)),
+        nn.UpsamplingBilinear2d(scale_factor=2),
+        nn.Upsample(scale_factor=2.0, mode="bilinear"),
         nn.Conv2d(4, 3, 1),
     )
 

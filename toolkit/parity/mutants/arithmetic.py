@@ -13,7 +13,7 @@ from toolkit.parity.mutants.calls import Call, replaced
 from toolkit.parity.mutants.mutant import Mutant
 
 # Which pad, ReLU and sum has the fault, where one alone has: in the middle of a Johnson net.
-_PAD, _RELU, _SUM = 5, 4, 2
+_PAD, _RELU, _SUM = 5, 4, 1
 _SUMS = (torch.add, Tensor.add, Tensor.__add__, Tensor.add_, Tensor.__iadd__)
 _RELUS = (F.relu, F.relu_, torch.relu, torch.relu_, Tensor.relu, Tensor.relu_)
 
@@ -40,11 +40,12 @@ def _epsilon(factor: float) -> Callable[[Call], Tensor]:
 
 
 def _unbiased(call: Call) -> Tensor:
-    """The variance over n - 1 instead of n."""
+    """With r = n / (n - 1), 1 / sqrt(r v + eps) is 1 / sqrt(v + eps / r) over sqrt(r)."""
     named = call.named
-    x: Tensor = named["input"]
-    variance, mean = torch.var_mean(x, (2, 3), keepdim=True)
-    y: Tensor = (x - mean) / (variance + named["eps"]).sqrt()
+    height, width = named["input"].shape[2:]
+    ratio = height * width / (height * width - 1)
+    plain = {**named, "weight": None, "bias": None, "eps": named["eps"] / ratio}
+    y: Tensor = F.instance_norm(**plain) * ratio**-0.5
     weight, bias = (named[name] for name in ("weight", "bias"))
     y = y if weight is None else y * weight.view(1, -1, 1, 1)
     return y if bias is None else y + bias.view(1, -1, 1, 1)

@@ -16,12 +16,17 @@ def _mean(like: Tensor) -> Tensor:
     return torch.tensor(_MEAN, dtype=like.dtype).view(1, 3, 1, 1)
 
 
+def _swapped(image: Tensor) -> Tensor:
+    """Blue, green, red: by slices, which every format has."""
+    return torch.cat([image[:, 2:3], image[:, 1:2], image[:, 0:1]], 1)
+
+
 def _bgr_in(run: Run, image: Tensor) -> Tensor:
-    return run(image.flip(1))
+    return run(_swapped(image))
 
 
 def _bgr_out(run: Run, image: Tensor) -> Tensor:
-    return run(image).flip(1)
+    return _swapped(run(image))
 
 
 def _mean_in(run: Run, image: Tensor) -> Tensor:
@@ -54,7 +59,8 @@ def _truncated(run: Run, image: Tensor) -> Tensor:
 
 
 def _shifted(run: Run, image: Tensor) -> Tensor:
-    return run(image).roll(1, 3)
+    y = run(image)
+    return torch.cat([y[..., -1:], y[..., :-1]], 3)
 
 
 def _transposed(run: Run, image: Tensor) -> Tensor:

@@ -16,6 +16,9 @@ _Norm: TypeAlias = nn.InstanceNorm2d | nn.BatchNorm2d
 _SEED = 1978
 # About a checkpoint's worth of training away: no eye sees it.
 _STALE = 0.01
+# Which norm loses its weights: one that a ReLU follows. What the last norm of a residual block adds
+# to all of a channel, the next convolution's norm takes off again.
+_NORM = 1
 
 
 def _convolutions(net: StyleNet) -> list[_Convolution]:
@@ -85,13 +88,13 @@ def _in_eight_bits(net: StyleNet) -> None:
 
 
 def _no_norm_bias(net: StyleNet) -> None:
-    if norms := _norms(net):
-        norms[len(norms) // 2].bias.data.zero_()
+    for norm in _norms(net)[_NORM : _NORM + 1]:
+        norm.bias.data.zero_()
 
 
 def _no_norm_scale(net: StyleNet) -> None:
-    if norms := _norms(net):
-        norms[len(norms) // 2].weight.data.fill_(1)
+    for norm in _norms(net)[_NORM : _NORM + 1]:
+        norm.weight.data.fill_(1)
 
 
 def _no_last_bias(net: StyleNet) -> None:

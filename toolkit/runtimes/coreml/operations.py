@@ -185,6 +185,18 @@ def _upsample_nearest(constants: Constants) -> Apply:
     return lambda x: x.repeat_interleave(rows, 2).repeat_interleave(columns, 3)
 
 
+def _upsample_bilinear(constants: Constants) -> Apply:
+    scales = [float(constants[f"scale_factor_{side}"]) for side in ("height", "width")]
+    corners = bool(constants.get("align_corners", True))
+
+    def apply(x: Tensor) -> Tensor:
+        # As the operation's page has it, the step between samples goes by the output's size.
+        size = [int(side * scale) for side, scale in zip(x.shape[2:], scales, strict=True)]
+        return F.interpolate(x, size, mode="bilinear", align_corners=corners)
+
+    return apply
+
+
 def _pixel_shuffle(constants: Constants) -> Apply:
     factor = int(constants["upscale_factor"])
     return lambda x: F.pixel_shuffle(x, factor)
@@ -194,6 +206,11 @@ def _concat(constants: Constants) -> Apply:
     axis = int(constants["axis"])
     _require(not constants.get("interleave"), "interleave")
     return lambda values: torch.cat(values, axis)
+
+
+def _transpose(constants: Constants) -> Apply:
+    axes = [int(axis) for axis in constants["perm"]]
+    return lambda x: x.permute(axes)
 
 
 def _quantize(constants: Constants) -> Apply:
@@ -232,6 +249,7 @@ OPERATIONS: dict[str, Callable[[Constants], Apply]] = {
     "conv_transpose": _conv_transpose,
     "crop": _crop,
     "dequantize": _dequantize,
+    "floor": _unary(torch.floor),
     "instance_norm": _instance_norm,
     "leaky_relu": _leaky_relu,
     "mul": _binary(lambda x, y: x * y),
@@ -245,6 +263,8 @@ OPERATIONS: dict[str, Callable[[Constants], Apply]] = {
     "slice_by_index": _slice_by_index,
     "sub": _binary(lambda x, y: x - y),
     "tanh": _unary(torch.tanh),
+    "transpose": _transpose,
+    "upsample_bilinear": _upsample_bilinear,
     "upsample_nearest_neighbor": _upsample_nearest,
 }
 # Weights that are stored compressed; coremltools says what they stand for.

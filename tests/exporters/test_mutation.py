@@ -1,0 +1,99 @@
+"""The gate against its mutants, with the style that is shipped; the whole table is a report."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from exporters import kill_report, mutation
+from exporters.mutation import KILLED, NO_FAULT, SURVIVED, KillTable, Outcome, kill_table
+from toolkit.parity.judge import SAME_STYLE
+from toolkit.parity.mutants import MUTANTS, Mutant
+from toolkit.parity.run import Ask
+from toolkit.styles import DEFAULT, find
+
+SIZE = (96, 128)
+REPORT = Path(__file__).parents[2] / "artifacts" / "reports" / "mutants.md"
+
+
+def unwatched(done, text):
+    """No progress bar."""
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("target", ["onnx", "openvino", "coreml"])
+def test_every_fault_is_caught_and_the_net_itself_passes(target):
+    table = kill_table(find(DEFAULT), [target], SIZE, unwatched)
+    assert table.passed, "\n".join(kill_report.summary(table))
+    faults = [each for each in table.outcomes if each.verdict == KILLED]
+    assert len(faults) == len(MUTANTS) - 1
+    # Caught for what it answers, not for that it could not be made or run.
+    assert all(each.caught for each in faults)
+
+
+def test_a_blind_gate_is_found_out(net, monkeypatch):
+    blind = Ask([*mutation.shipped_photos()], promise=SAME_STYLE, regimes=("constant", "photo"))
+    monkeypatch.setattr(mutation, "Ask", lambda *_, **__: blind)
+    weak = Mutant("fractions cut off", None, lambda run, image: run(image).floor())
+    table = kill_table(net, ["onnx"], SIZE, unwatched, [weak])
+    assert [each.verdict for each in table.outcomes] == [SURVIVED]
+    assert not table.passed
+
+
+def test_what_is_no_fault_is_not_counted(net):
+    none = Mutant("nothing", None, lambda run, image: run(image))
+    table = kill_table(net, ["onnx"], SIZE, unwatched, [none])
+    assert [each.verdict for each in table.outcomes] == [NO_FAULT]
+    assert not table.passed, "a gate that was shown no fault has proven nothing"
+
+
+CLEAN = Outcome("", "onnx", NO_FAULT, 0, 3)
+KILLS = Outcome("a", "onnx", KILLED, 2, 3, ("dark", "ramp"))
+REFUSED = Outcome("b", "onnx", KILLED, note="no such operation")
+LIVES = Outcome("c", "onnx", SURVIVED, 0, 3)
+
+
+def table_of(*outcomes, clean=CLEAN):
+    return KillTable("ink", SIZE, {"onnx": "fp32"}, (clean,), outcomes)
+
+
+def test_the_table_says_what_was_caught_and_by_what():
+    text = kill_report.to_markdown(table_of(KILLS, REFUSED))
+    assert "| (no fault) | passes, 3 |  |" in text
+    assert "| a | 2 of 3 | dark, ramp |" in text
+    assert "| b | refused | all |" in text
+    assert "2 faults at 1 targets: 2 of 2 caught, 0 false alarms" in text
+    assert "b at onnx: no such operation" in text
+
+
+def test_survivors_and_false_alarms_fail(sttk, monkeypatch):
+    alarm = Outcome("", "onnx", KILLED, 1, 3)
+    cases = {
+        "c at onnx": table_of(KILLS, LIVES),
+        "the net as it is fails at onnx": table_of(KILLS, clean=alarm),
+    }
+    for said, table in cases.items():
+        monkeypatch.setattr(mutation, "kill_table", lambda *_, table=table: table)
+        result = sttk("mutants", "--target", "onnx")
+        assert result.exit_code == 1
+        assert said in result.stderr
+
+
+def test_the_command_writes_what_it_prints(sttk, monkeypatch, tmp_path):
+    monkeypatch.setattr(mutation, "kill_table", lambda *_: table_of(KILLS))
+    result = sttk("mutants", "--markdown", tmp_path / "kills.md", "--json")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["passed"]
+    assert "| a | 2 of 3 |" in (tmp_path / "kills.md").read_text()
+
+
+def test_the_committed_report_is_of_these_mutants_and_has_no_survivor():
+    text = REPORT.read_text()
+    rows = re.findall(r"^\| ([^|]+) \| (.+) \| [^|]*\|$", text, re.MULTILINE)
+    cells = {name: row for name, row in rows if name not in ("fault", "---")}
+    assert set(cells) == {"(no fault)", *(mutant.name for mutant in MUTANTS)}
+    assert not [name for name, row in cells.items() if "SURVIVED" in row or "ALARM" in row]
+    assert re.search(r"(\d+) of \1 caught, 0 false alarms", text)
