@@ -25,6 +25,9 @@ COMMANDS: dict[str, _Entry] = {
     "parity": _Entry(
         "exporters.commands.parity:parity", "Prove that an artifact is its PyTorch reference."
     ),
+    "precision": _Entry(
+        "exporters.commands.precision:precision", "Search the cheapest plan that holds a floor."
+    ),
     "verify": _Entry(
         "toolkit.commands.verify:verify", "Check that artifacts are what was exported."
     ),

@@ -123,7 +123,8 @@ def test_core_ml_computes_the_named_blocks_in_float32(made, default):
     assert full[:7] == ["pad", "conv", "instance_norm", "relu", "pad", "conv", "instance_norm"]
     assert set(full[7:]) <= {"relu"}
     assert all(check.passed for check in static_checks(folder / "model.mlpackage"))
-    assert rms(folder) < 1
+    # Of int8, the float part is float16, which takes values from one level to the next.
+    assert rms(folder) < {"fp16": 0.2, "int8": 3}[default]
 
 
 def test_core_ml_finds_a_package_that_is_not_its_plans(made):

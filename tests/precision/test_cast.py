@@ -85,3 +85,13 @@ def test_float16_overflows_as_it_does_on_a_device(net, x):
         assert torch.isinf(x.half() * 1000).any()
         assert (x.half() + x).dtype == torch.float32
         assert (x.half() * 2.0).dtype == torch.float16
+
+
+def test_between_two_float32_blocks_nothing_is_rounded(net, x):
+    """Nor where they stand in a sequence, which is no block of the plan."""
+    every = cast_net(net, Plan.of_blocks("fp16", {"net.norm3": "fp32", "net.blocks.0": "fp32"}))
+    seen = []
+    every.net.blocks[0].conv1.register_forward_hook(lambda _, given, __: seen.append(given[0]))
+    with RoundedHalf(), torch.inference_mode():
+        every(x)
+    assert not torch.equal(seen[0], seen[0].half().float())

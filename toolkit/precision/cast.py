@@ -26,7 +26,8 @@ CARRIERS: Mapping[Precision, torch.dtype] = {
     "int8": torch.float32,
     "fp8": torch.float32,
 }
-# What goes in here is the picture: it is cast where a block of the net takes it.
+# What goes in here is the picture: it is cast where a block of the net takes it. So is what goes
+# into a sequence, which itself does nothing with it.
 _ENTRANCES = ("", "net")
 
 
@@ -48,7 +49,7 @@ def cast_net(
         if precision == "fp16":
             _convert(module, torch.float16)
         _convert(module, into)
-        if name not in _ENTRANCES:
+        if name not in _ENTRANCES and not isinstance(module, nn.Sequential):
             module.register_forward_pre_hook(_Caster(into))
     mixed.register_forward_hook(_to_float32)
     return mixed
