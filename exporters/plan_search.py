@@ -17,7 +17,7 @@ from toolkit.plan import Plan
 from toolkit.precision.blocks import Block, blocks_of
 from toolkit.precision.cast import cast_net
 from toolkit.precision.cost import Costs, layers_of
-from toolkit.precision.found import Candidate, Cost, Found
+from toolkit.precision.found import Candidate, Cost, Found, price_of
 from toolkit.precision.search import High, Search, Tried
 from toolkit.precision.trial import Inputs, each, emulated, inputs_for
 from toolkit.shapes import Shapes, Size, text
@@ -103,7 +103,7 @@ def search(ask: Ask, told: Callable[[str], None]) -> Found:
         floor=ask.floor,
         cost=ask.cost,
         size=text(ask.size),
-        candidates=tuple(sorted(candidates, key=lambda one: one.bytes)),
+        candidates=tuple(sorted(candidates, key=lambda one: price_of(one, ask.cost))),
         alone={block.name: value for block, value in searched.alone.items()},
         tried=len(searched.tried),
         runtime=first.runtime,

@@ -58,6 +58,12 @@ class Candidate:
         }
 
 
+def price_of(candidate: Candidate, cost: Cost) -> float:
+    """By which candidates are compared."""
+    timed = cost == "time" and candidate.milliseconds is not None
+    return candidate.milliseconds or 0.0 if timed else candidate.bytes
+
+
 @dataclass(frozen=True)
 class Found:
     """A search's result.
@@ -69,7 +75,7 @@ class Found:
         floor: in dB, of the worst input.
         cost: what the cheapest plan is cheapest by.
         size: of the pictures, such as ``256x256``.
-        candidates: measured, the least bytes first.
+        candidates: measured, the cheapest first.
         alone: dB on the worst input with one block alone in the low precision, by its name.
         tried: how many plans were emulated.
         runtime: that measured.
@@ -93,18 +99,12 @@ class Found:
     def chosen(self) -> Candidate | None:
         """The cheapest candidate that holds the floor, or None."""
         held = [each for each in self.candidates if each.worst >= self.floor]
-        return min(held, key=self.price, default=None)
+        return min(held, key=lambda one: price_of(one, self.cost), default=None)
 
     @property
     def best(self) -> Candidate:
         """The candidate that is nearest to the reference."""
         return max(self.candidates, key=lambda each: each.worst)
-
-    def price(self, candidate: Candidate) -> float:
-        """By which candidates are compared."""
-        if self.cost == "time" and candidate.milliseconds is not None:
-            return candidate.milliseconds
-        return candidate.bytes
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values."""
