@@ -1,4 +1,9 @@
-"""From a style net and a floor to a plan: emulated in torch, confirmed on exported models."""
+"""From a style net and a floor to a plan: emulated in torch, confirmed on exported models.
+
+The search goes by costs that need no device: bytes moved, or, where time is to be least,
+multiplications times their width. Which plan is the cheapest is decided among those that were
+exported, by the bytes or by the time that was measured.
+"""
 
 from __future__ import annotations
 
