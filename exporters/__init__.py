@@ -33,9 +33,16 @@ def check(target: str, able: Exporter, request: Request) -> None:
         UsageError: a precision, kind of shapes or size that it or the net does not take.
     """
     least = request.net.contract.smallest_side
-    if request.precision not in able.PRECISIONS:
-        known = ", ".join(able.PRECISIONS)
-        raise UsageError(f"{target} has no precision {request.precision}; it has {known}")
+    for precision in request.plan.precisions:
+        if precision not in able.PRECISIONS:
+            known = ", ".join(able.PRECISIONS)
+            raise UsageError(f"{target} has no precision {precision}; it has {known}")
+    request.plan.check_blocks(
+        {
+            name: bool([*module.parameters(recurse=False)])
+            for name, module in request.net.named_modules()
+        }
+    )
     kind = request.shapes.kind
     if kind not in able.KINDS:
         raise UsageError(f"{target} takes no {_WAYS[kind]}", fix=f"pass {_ways(able.KINDS)}")

@@ -24,8 +24,8 @@ from toolkit.manifest import Checkpoint, Manifest, Target, artifact_source, read
 
 
 def folder_name(target: str, request: Request) -> str:
-    """Such as ``onnx-fp32-512x512`` or ``coreml-fp16-palette8-512x512``; of the options, what the
-    target reads and is not the default.
+    """Such as ``onnx-fp32-512x512``, ``onnx-fp16-plan1a2b3c4d-512x512`` for a mixed plan, or
+    ``coreml-fp16-palette8-512x512``; of the options, what the target reads and is not the default.
     """
     read, default, options = exporter(target).OPTIONS, Options(), request.options
     chosen = [
@@ -33,7 +33,8 @@ def folder_name(target: str, request: Request) -> str:
         for field in _NAMED
         if field in read and getattr(options, field) != getattr(default, field)
     ]
-    return "-".join([target, request.precision, *chosen, _short(str(request.shapes))])
+    mixed = [f"plan{request.plan.digest}"] if request.blocks else []
+    return "-".join([target, request.precision, *mixed, *chosen, _short(str(request.shapes))])
 
 
 def _capabilities(names: tuple[str, ...]) -> str:
@@ -107,7 +108,7 @@ def _manifest(target: str, prepared: Prepared, product: Product, folder: Path) -
         contract=request.net.contract,
         target=Target(target, request.precision, request.shapes, product.options),
         rewrites=prepared.rewrites,
-        plan={"default": request.precision},
+        plan=request.plan.to_dict(),
         quantization=calibration.to_dict() if calibration else None,
         tools={"sttk": __version__, "python": platform.python_version(), **product.tools},
         graph=product.graph,

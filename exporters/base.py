@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+import torch
+
 from toolkit.contract import Precision
+from toolkit.plan import Plan
 from toolkit.shapes import Shapes
 from toolkit.style_net import StyleNet
 
@@ -41,10 +45,11 @@ class Request:
     Attributes:
         net: the style net, rewritten and quantised as ``precision`` asks for.
         precision: of weights and arithmetic; input and output stay float32 (of a Core ML image:
-            8 bits).
+            8 bits). Of a plan, its default.
         shapes: the inputs that the model is to take.
         options: the rest.
         calibration: pictures to calibrate int8 on; none: those of the package.
+        blocks: of a mixed plan, the blocks that are in a higher precision (``Plan.blocks``).
     """
 
     net: StyleNet
@@ -52,6 +57,12 @@ class Request:
     shapes: Shapes = SQUARE
     options: Options = field(default_factory=Options)
     calibration: tuple[Path, ...] = ()
+    blocks: tuple[tuple[str, Precision], ...] = ()
+
+    @property
+    def plan(self) -> Plan:
+        """Which block is in which precision."""
+        return Plan(self.precision, self.blocks)
 
 
 @dataclass(frozen=True)
@@ -81,6 +92,7 @@ class Exporter(Protocol):
         OPTIONS: names of the fields of :class:`Options` that it reads.
         ZERO_POINTS: whether its int8 may have zero points other than 0.
         LEAST_SCALE: smallest scale of int8 weights that it can keep.
+        CARRIERS: type of the tensors in a block of each precision (toolkit.precision.cast).
     """
 
     PRECISIONS: tuple[Precision, ...]
@@ -88,6 +100,7 @@ class Exporter(Protocol):
     OPTIONS: tuple[str, ...]
     ZERO_POINTS: bool
     LEAST_SCALE: float
+    CARRIERS: Mapping[Precision, torch.dtype]
 
     def export(self, request: Request, folder: Path) -> Product:
         """Write the model into ``folder``, which is empty and nobody else's.

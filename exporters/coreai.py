@@ -20,11 +20,11 @@ import torch
 from torch import Tensor, nn
 
 from exporters.base import Product, Request
-from exporters.onnx import HalfNet
 from toolkit.contract import Precision
 from toolkit.errors import ExportError
 from toolkit.lazy import Lazy, versions
 from toolkit.memory import check_fits
+from toolkit.precision import cast
 from toolkit.shapes import Shapes, Size, text
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ KINDS = ("fixed", "any", "enumerated")
 OPTIONS: tuple[str, ...] = ()
 ZERO_POINTS = False  # no int8
 LEAST_SCALE = 0.0
+CARRIERS = cast.CARRIERS
 MODEL = "model.aimodel"
 INPUT, OUTPUT = "image", "stylized"
 _ENTRY = "main"
@@ -78,7 +79,7 @@ def _entries(shapes: Shapes) -> list[tuple[str, Size | None]]:
 
 
 def _convert(request: Request) -> coreai_authoring.AIProgram:
-    net = HalfNet(request.net) if request.precision == "fp16" else request.net
+    net = cast.cast_net(request.net, request.plan)
     # Debug information in full would be stack traces, with this machine's paths.
     converter = coreai_torch.TorchConverter(mode=coreai_torch.TorchConverter.Mode.RELEASE)
     for name, size in _entries(request.shapes):

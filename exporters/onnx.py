@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import io
 import logging
 import warnings
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from exporters.base import Options, Product, Request
 from exporters.onnx_int8 import store_weights_as_int8
@@ -22,8 +21,8 @@ from toolkit.contract import Precision
 from toolkit.errors import ExportError, UsageError
 from toolkit.lazy import Lazy, versions
 from toolkit.memory import check_fits
+from toolkit.precision import cast
 from toolkit.shapes import Shapes
-from toolkit.style_net import StyleNet
 
 if TYPE_CHECKING:
     import onnx
@@ -35,6 +34,7 @@ KINDS = ("fixed", "any", "range")
 OPTIONS = ("opset", "simplify")
 ZERO_POINTS = True
 LEAST_SCALE = 0.0
+CARRIERS = cast.CARRIERS
 OPSETS = range(18, 24)
 _FP8_OPSET = 21
 MODEL = "model.onnx"
@@ -43,19 +43,6 @@ INPUT, OUTPUT = "image", "stylized"
 # torch.export specialises sizes of 1, and the trace must not be square, lest it take height for
 # width; two different even sizes above any smallest side.
 _TRACE_BATCH, _TRACE_SIZE = 2, (96, 128)
-
-
-class HalfNet(nn.Module):
-    """A style net in float16 with float32 input and output."""
-
-    def __init__(self, net: StyleNet) -> None:
-        super().__init__()
-        self.net = copy.deepcopy(net).half()
-
-    def forward(self, image: Tensor) -> Tensor:
-        """(B, 3, H, W) float32 in 0..255 -> the same."""
-        y: Tensor = self.net(image.half())
-        return y.float()
 
 
 def export(request: Request, folder: Path) -> Product:
@@ -88,7 +75,7 @@ def graph(request: Request) -> onnx.ModelProto:
     """
     read = Options(_opset(request), request.options.simplify)
     return onnx.load_model_from_string(
-        _built(Request(request.net, request.precision, request.shapes, read))
+        _built(Request(request.net, request.precision, request.shapes, read, blocks=request.blocks))
     )
 
 
@@ -124,7 +111,7 @@ def _example(shapes: Shapes) -> Tensor:
 
 
 def _trace(request: Request) -> onnx.ModelProto:
-    net = HalfNet(request.net) if request.precision == "fp16" else request.net
+    net = cast.cast_net(request.net, request.plan)
     free = _free_axes(request.shapes)
     dynamic = (dict.fromkeys(free, torch.export.Dim.DYNAMIC),) if free else None
     try:

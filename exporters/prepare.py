@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from toolkit.plan import Plan
 from toolkit.quantize.calibrate import Calibration, Format, calibrate
 from toolkit.quantize.fake import fake_quantized
 from toolkit.regimes import shipped_photos
@@ -53,7 +54,7 @@ def prepare(request: Request, zero_points: bool = True, least_scale: float = 0.0
     if request.precision not in ("int8", "fp8"):
         return Prepared(replace(request, net=net), rewrites)
     pictures = request.calibration or tuple(shipped_photos())
-    calibration = _calibration(net, pictures, request.precision)
+    calibration = _kept(_calibration(net, pictures, request.precision), request.plan)
     quantized = _quantized(net, calibration, not zero_points, least_scale)
     return Prepared(replace(request, net=quantized), rewrites, calibration)
 
@@ -68,6 +69,17 @@ def _rewritten(net: StyleNet) -> tuple[StyleNet, tuple[str, ...]]:
 @lru_cache(maxsize=4)
 def _calibration(net: StyleNet, files: tuple[Path, ...], to: Format) -> Calibration:
     return calibrate(net, files, to)
+
+
+@lru_cache(maxsize=4)
+def _kept(calibration: Calibration, plan: Plan) -> Calibration:
+    """Without the convolutions that the plan has in a higher precision."""
+    inputs = {
+        name: affine
+        for name, affine in calibration.inputs.items()
+        if plan.of(name) == calibration.format
+    }
+    return replace(calibration, inputs=inputs)
 
 
 @lru_cache(maxsize=4)

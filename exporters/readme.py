@@ -118,7 +118,8 @@ def _precision(target: str, request: Request) -> str:
     if target == "openvino" and request.precision == "fp16":
         meant = _ON_DISK
     compressed = request.options.compress if target == "coreml" else None
-    return f"{request.precision}: {meant}" + (f"; weights {compressed}" if compressed else "")
+    mixed = f", by the plan: {printable(str(request.plan))}" if request.blocks else ""
+    return f"{request.precision}: {meant}{f'; weights {compressed}' if compressed else ''}{mixed}"
 
 
 def _proof() -> str:

@@ -23,6 +23,7 @@ from exporters.reflect import check_reflect_pads
 from toolkit.contract import Precision
 from toolkit.errors import ExportError, UsageError
 from toolkit.lazy import Lazy
+from toolkit.precision import cast
 from toolkit.runtimes.cuda import Device
 from toolkit.runtimes.trt_checks import compare_precisions, precisions
 from toolkit.runtimes.trt_engine import read_header
@@ -39,6 +40,7 @@ KINDS = ("fixed", "range")
 OPTIONS = ("opset", "simplify", "compute_capabilities")
 ZERO_POINTS = False
 LEAST_SCALE = 0.0
+CARRIERS = cast.CARRIERS
 MODEL = "model.engine"
 # Below these, TensorRT for RTX refuses fp8, and runs int8 as fp32 without a word.
 _LEAST = {"int8": (8, 0), "fp8": (8, 9)}

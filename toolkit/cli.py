@@ -28,6 +28,9 @@ COMMANDS: dict[str, _Entry] = {
     "mutants": _Entry(
         "exporters.commands.mutants:mutants", "Test the parity gate with faulty models."
     ),
+    "precision": _Entry(
+        "exporters.commands.precision:precision", "Search the cheapest plan that holds a floor."
+    ),
     "verify": _Entry(
         "toolkit.commands.verify:verify", "Check that artifacts are what was exported."
     ),

@@ -13,6 +13,7 @@ from toolkit.contract import PRECISIONS, Contract
 from toolkit.errors import ArtifactError
 from toolkit.files import sha256, sweep_writes, write_atomic
 from toolkit.jsontext import dumps
+from toolkit.plan import Plan
 from toolkit.shapes import Shapes
 
 FILE_NAME = "manifest.json"
@@ -98,6 +99,9 @@ class Manifest:
         graph = fields["graph"]
         _require(graph is None or graph in fields["files"], f"graph {graph!r} is not in files")
         _require(target["precision"] in PRECISIONS, f"precision {target['precision']!r}")
+        if plan := fields["plan"]:
+            default = Plan.from_dict(plan).default
+            _require(default == target["precision"], f"a plan of {default}")
         return cls(
             **{
                 **fields,

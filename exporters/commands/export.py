@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from exporters.base import Options, Request
     from toolkit.contract import Precision
+    from toolkit.plan import Plan
     from toolkit.shapes import Shapes, Size
     from toolkit.style_net import StyleNet
 
@@ -54,6 +55,7 @@ _NOT_IN_ALL = ("coreai",)
     type=click.Path(path_type=Path, file_okay=False),
     help="int8, fp8: folder of photographs to calibrate on.  [default: the package's]",
 )
+@click.option("--plan", type=click.Path(path_type=Path), help="Precision by block: a plan file.")
 @click.option("--half", is_flag=True, help="The same as --precision fp16.")
 @click.option("--opset", type=int, help="ONNX opset.  [default: 18; fp8: 21]")
 @click.option(
@@ -101,6 +103,7 @@ def export(
     opt_size: Size | None,
     max_size: Size | None,
     precision: Precision | None,
+    plan: Path | None,
     half: bool,
     calib: Path | None,
     output: Path,
@@ -122,9 +125,10 @@ def export(
     _check_options(context, named)
     net = styles.find(style or styles.DEFAULT)
     wanted: Precision | None = "fp16" if half else precision
-    pictures = _pictures(calib, wanted)
+    chosen = _plan(plan, net, wanted)
+    pictures = _pictures(calib, chosen.default if chosen else wanted)
     jobs = [
-        (target, _request(target, net, wanted, shapes, Options(**options), pictures))
+        (target, _request(target, net, chosen or wanted, shapes, Options(**options), pictures))
         for target in named
         for shapes in ways
     ]
@@ -206,18 +210,30 @@ def _pictures(folder: Path | None, precision: str | None) -> tuple[Path, ...]:
     return tuple(files)
 
 
+def _plan(file: Path | None, net: StyleNet, precision: Precision | None) -> Plan | None:
+    """The plan in a file; a precision that is said beside it must be the plan's default."""
+    from toolkit.plan import read_plan
+
+    plan = read_plan(file, net.origin.sha256) if file else None
+    if plan and precision not in (None, plan.default):
+        raise UsageError(f"{file} is a plan of {plan.default}, and {precision} is asked for")
+    return plan
+
+
 def _request(
     target: str,
     net: StyleNet,
-    precision: Precision | None,
+    wanted: Plan | Precision | None,
     shapes: Shapes,
     options: Options,
     pictures: tuple[Path, ...],
 ) -> Request:
     from exporters import exporter
     from exporters.base import Request
+    from toolkit.plan import Plan
 
-    return Request(net, precision or exporter(target).PRECISIONS[0], shapes, options, pictures)
+    plan = wanted if isinstance(wanted, Plan) else Plan(wanted or exporter(target).PRECISIONS[0])
+    return Request(net, plan.default, shapes, options, pictures, plan.blocks)
 
 
 def _export(jobs: list[tuple[str, Request]], root: Path) -> Iterator[Path | SttkError]:

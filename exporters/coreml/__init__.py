@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
+
 from exporters.base import Product, Request
 from exporters.coreml.compress import SCHEMES, compressed
 from exporters.coreml.convert import converted
@@ -18,6 +20,7 @@ from exporters.coreml.sizes import mend_output
 from toolkit.contract import Precision
 from toolkit.errors import UsageError
 from toolkit.lazy import versions
+from toolkit.precision import cast
 from toolkit.runtimes.coreml.quiet import quiet
 
 PRECISIONS: tuple[Precision, ...] = ("fp16", "fp32", "int8")
@@ -25,6 +28,7 @@ KINDS = ("fixed", "enumerated", "range")
 OPTIONS = ("deployment_target", "compress", "tensor_io")
 ZERO_POINTS = True
 LEAST_SCALE = 2.0**-13  # float16 has all its bits from 2**-14 on
+CARRIERS = {**cast.CARRIERS, "int8": torch.float16}
 MODEL = "model.mlpackage"
 SYSTEMS = ("iOS15", "iOS16", "iOS17", "iOS18")
 # quantize and dequantize are operations of iOS 17.
@@ -68,6 +72,8 @@ def _check(request: Request) -> None:
         _need(request, _LEAST_FOR_INT8, "int8 arithmetic")
     if options.compress is None:
         return
+    if request.blocks:
+        raise UsageError("weights of a mixed plan are not compressed", fix="leave out --compress")
     if options.compress not in SCHEMES:
         raise UsageError(f"no compression {options.compress}; known: {', '.join(SCHEMES)}")
     if request.precision != "fp16":

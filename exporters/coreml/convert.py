@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from exporters.base import Request
+from exporters.coreml.precisions import compute_precision
 from exporters.coreml.quantisers import QUANTISE, register_quantisers
 from exporters.coreml.sizes import core_ml_shape, torch_shape
 from toolkit.errors import ExportError
@@ -64,14 +65,13 @@ def _convert(program: torch.export.ExportedProgram, request: Request) -> ct.mode
         # A scale or bias here would be an operation of its own, in float32.
         source = ct.ImageType(INPUT, shape=shape, color_layout=ct.colorlayout.RGB)
         result = ct.ImageType(OUTPUT, color_layout=ct.colorlayout.RGB)
-    precision = ct.precision.FLOAT32 if request.precision == "fp32" else ct.precision.FLOAT16
     return ct.convert(
         program,
         convert_to="mlprogram",
         inputs=[source],
         outputs=[result],
         minimum_deployment_target=getattr(ct.target, request.options.deployment_target),
-        compute_precision=precision,
+        compute_precision=compute_precision(request.plan, program),
         skip_model_load=True,
     )
 

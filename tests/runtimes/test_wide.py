@@ -10,6 +10,7 @@ import torch
 from toolkit.artifact import open_artifact, with_half_weights
 from toolkit.errors import ArtifactError, UsageError
 from toolkit.parity.metrics import difference
+from toolkit.plan import Plan
 from toolkit.runtimes import open_model
 from toolkit.runtimes.base import Settings
 from toolkit.runtimes.onnx_widen import widened
@@ -26,12 +27,20 @@ def picture():
 @pytest.mark.parametrize("target", ["onnx", "openvino", "coreml"])
 def test_it_is_the_net_of_the_saved_weights(make, net, target, picture):
     opened = open_artifact(make(target, size=SIZE, precision="fp16"))
-    wanted = with_half_weights(net)(torch.from_numpy(picture)).numpy()
+    wanted = with_half_weights(net, Plan("fp16"))(torch.from_numpy(picture)).numpy()
     wide = difference(opened.wide_runner().run(picture), wanted)
     assert wide.psnr > 100
     assert difference(net(torch.from_numpy(picture)).numpy(), wanted).psnr < wide.psnr - 20
     if target != "openvino":  # which computes in float32 as it is
         assert difference(opened.runner().run(picture), wanted).psnr < wide.psnr - 20
+
+
+def test_blocks_in_float32_keep_their_weights(net):
+    rounded = with_half_weights(net, Plan("fp16", (("net.conv1", "fp32"),)))
+    assert torch.equal(rounded.net.conv1.conv.weight, net.net.conv1.conv.weight)
+    weight = net.net.conv2.conv.weight
+    assert torch.equal(rounded.net.conv2.conv.weight, weight.half().float())
+    assert not torch.equal(rounded.net.conv2.conv.weight, weight)
 
 
 def test_no_float16_is_left_in_the_graph(make):

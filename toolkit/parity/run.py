@@ -25,6 +25,7 @@ from toolkit.parity.judge import EXACT, FAITHFUL, SAME_STYLE, promise_of, promis
 from toolkit.parity.reference import References
 from toolkit.parity.style import StyleJudge
 from toolkit.parity.witness import Seen, Witness
+from toolkit.plan import Plan
 from toolkit.regimes import NAMES, Regimes, Sample
 from toolkit.runtimes import open_model, static_checks
 from toolkit.runtimes.base import Runner, Settings
@@ -68,7 +69,7 @@ class Judge:
 
     def __init__(self, ask: Ask) -> None:
         self.ask = ask
-        self._references: dict[tuple[str, bool], References] = {}
+        self._references: dict[tuple[str, Plan | None], References] = {}
 
     def artifact(self, folder: Path, *witnesses: Witness) -> Report:
         """Judge an artifact against the checkpoint that its manifest names, before witnesses.
@@ -131,10 +132,11 @@ class Judge:
         coarse = settings and settings.inference_precision not in (None, "f32")
         return self.ask.promise or (FAITHFUL if coarse and promise == EXACT else promise)
 
-    def _of(self, net: StyleNet, rounded: bool = False) -> References:
-        key = (net.origin.sha256, rounded)
+    def _of(self, net: StyleNet, saved: Plan | None = None) -> References:
+        """Of ``net``, or of the weights that a float16 model of a plan has of it."""
+        key = (net.origin.sha256, saved)
         if key not in self._references:
-            self._references[key] = References(with_half_weights(net) if rounded else net)
+            self._references[key] = References(with_half_weights(net, saved) if saved else net)
         return self._references[key]
 
     def _of_saved_weights(self, opened: OpenArtifact, references: References) -> Iterator[_Trial]:
@@ -146,7 +148,8 @@ class Judge:
             return
         if self.ask.settings or self.ask.promise or not (runner := opened.wide_runner()):
             return
-        yield _Trial(runner, self._of(references.net, True), EXACT, HALF_WEIGHTS)
+        plan = Plan.from_dict(opened.manifest.plan)
+        yield _Trial(runner, self._of(references.net, plan), EXACT, HALF_WEIGHTS)
 
     def _judge(self, name: str, trials: Sequence[_Trial], witnesses: Sequence[Witness]) -> Report:
         """By the first of the trials, and on each input by the others, too."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.manifest import FILE_NAME
+from toolkit.plan import Plan
 from toolkit.runtimes.base import Check
 from toolkit.runtimes.coreml.describe import precision
 from toolkit.runtimes.coreml.package import Package, read_package
@@ -52,8 +53,9 @@ def _checkpoint(package: Package, manifest: dict[str, Any]) -> Check:
 
 
 def _precision(package: Package, manifest: dict[str, Any]) -> Check:
-    found, wanted = precision(package), manifest["target"]["precision"]
-    return Check("precision of the program", found == wanted, f"{found}, {wanted} was exported")
+    found, plan = precision(package), Plan.from_dict(manifest["plan"])
+    wanted = "mixed" if plan.default == "fp16" and plan.blocks else plan.default
+    return Check("precision of the program", found == wanted, f"{found}, {plan} was exported")
 
 
 def _manifest(model: Path) -> dict[str, Any] | None:

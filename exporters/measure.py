@@ -1,0 +1,91 @@
+"""Plans measured as what they become: exported, run under the target's own runtime, timed."""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from exporters.artifact import make_artifact
+from exporters.base import Request
+from toolkit.artifact import open_artifact
+from toolkit.errors import MissingExtraError, NotRunError
+from toolkit.images import Floats
+from toolkit.precision.trial import Inputs, Score
+from toolkit.runtimes.base import Runner
+
+# Runtimes whose time is what a user of the model waits for.
+TIMED = ("onnxruntime", "openvino", "tensorrt")
+_ROUNDS = 15
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One exported plan.
+
+    Attributes:
+        score: by input.
+        milliseconds: median of one picture, or None where the runtime's time means nothing.
+        runtime: that ran it.
+        notes: of the runtime, and why another one ran the graph in its place.
+    """
+
+    score: Score
+    milliseconds: float | None
+    runtime: str
+    notes: tuple[str, ...] = ()
+
+
+def measure(
+    target: str, requests: Sequence[Request], inputs: Inputs, told: Callable[[int], None]
+) -> list[Measured]:
+    """Export and run each request.
+
+    Times are taken in rounds, one picture of each model a round, so that what else the machine does
+    hits all of them alike; after one warm-up.
+    """
+    with tempfile.TemporaryDirectory(prefix="sttk-") as root:
+        runners: list[tuple[Runner, str]] = []
+        scores = []
+        for index, request in enumerate(requests):
+            told(index)
+            runner, not_run = _runner(make_artifact(target, request, Path(root)))
+            runners.append((runner, not_run))
+            scores.append(inputs.score(runner.run))
+        timed = all(runner.name in TIMED and not not_run for runner, not_run in runners)
+        picture = inputs.asked[0][0].batch
+        times = _times([runner for runner, _ in runners], picture) if timed else None
+    return [
+        Measured(score, times[index] if times else None, runner.name, _notes(runner, not_run))
+        for index, (score, (runner, not_run)) in enumerate(zip(scores, runners, strict=True))
+    ]
+
+
+def _notes(runner: Runner, not_run: str) -> tuple[str, ...]:
+    graph = f"{not_run}; measured is the graph that it was compiled from, under {runner.name}"
+    return (*runner.notes, *((graph,) if not_run else ()))
+
+
+def _runner(folder: Path) -> tuple[Runner, str]:
+    """The artifact's, or that of the graph beside it and why."""
+    opened = open_artifact(folder)
+    try:
+        return opened.runner(), ""
+    except NotRunError as error:
+        graph = None if isinstance(error, MissingExtraError) else opened.graph_runner()
+        if graph is None:
+            raise
+        return graph, str(error)
+
+
+def _times(runners: Sequence[Runner], picture: Floats) -> list[float]:
+    taken: list[list[float]] = [[] for _ in runners]
+    for _ in range(_ROUNDS + 1):
+        for runner, times in zip(runners, taken, strict=True):
+            started = time.perf_counter()
+            runner.run(picture)
+            times.append(time.perf_counter() - started)
+    return [1e3 * statistics.median(times[1:]) for times in taken]
