@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from toolkit import doctor
-from toolkit.errors import ArtifactError, MissingExtraError, ParityError, SttkError
+from toolkit.errors import ArtifactError, MissingExtraError, NotRunError, ParityError, SttkError
 from toolkit.parity import outcome
 from toolkit.parity.compare import Report, Row
 from toolkit.parity.outcome import Judged, Unjudged, conclude, required
@@ -15,6 +15,8 @@ BAD = Judged(Report("bad", "r", "ref", "exact", (Row("x", "photo", "different", 
 GRAPH = Judged(
     dataclasses.replace(GOOD.report, candidate="engine", not_run="not run: no GPU"), "trt"
 )
+NO_VGG = Row("x", "dark", "not run", True, note="style not run: no VGG weights")
+UNSEEN = Judged(Report("unseen", "r", "ref", "same style", (*GOOD.report.rows, NO_VGG)))
 UNREADABLE = Unjudged("gone", ArtifactError("gone: no manifest"))
 ABSENT = Unjudged("package", MissingExtraError("coremltools", "coreml"), "coreml")
 OPTIONAL = dataclasses.replace(ABSENT, needed=False)
@@ -39,12 +41,25 @@ def code(*outcomes):
         ([ABSENT, BAD], 1),
         ([UNREADABLE, BAD], 1),
         ([UNREADABLE, ABSENT], 2),
+        ([GOOD, UNSEEN], 3),
+        ([UNSEEN, BAD], 1),
         ([ABSENT, UNREADABLE, BAD, GOOD], 1),
     ],
 )
 def test_the_gravest_outcome_makes_the_exit_code(outcomes, wanted):
     assert code(*outcomes) == wanted
     assert code(*reversed(outcomes)) == wanted
+
+
+def test_a_style_that_was_promised_and_not_compared_is_not_passed():
+    only = dataclasses.replace(UNSEEN, report=dataclasses.replace(UNSEEN.report, rows=(NO_VGG,)))
+    assert code(only) == 3
+    beside = dataclasses.replace(UNSEEN.report, promise="faithful")
+    assert code(dataclasses.replace(UNSEEN, report=beside)) == 0
+    bad = dataclasses.replace(UNSEEN.report, rows=(NO_VGG, *BAD.report.rows))
+    assert code(dataclasses.replace(UNSEEN, report=bad)) == 1
+    with pytest.raises(NotRunError, match="no VGG weights"):
+        conclude([GOOD, UNSEEN])
 
 
 def test_the_error_names_what_is_bad():

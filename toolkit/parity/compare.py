@@ -91,8 +91,21 @@ class Report:
     @property
     def passed(self) -> bool:
         """Something was judged and nothing failed, checks included."""
-        rows = any(row.judged for row in self.rows) and all(row.passed for row in self.rows)
-        return rows and all(check.passed for check in self.checks)
+        return any(row.judged for row in self.rows) and not self.broken
+
+    @property
+    def broken(self) -> bool:
+        """An input or a check failed."""
+        kept = all(row.passed for row in self.rows)
+        return not (kept and all(check.passed for check in self.checks))
+
+    @property
+    def style_not_run(self) -> str:
+        """Why the style, where it is what was promised, was not compared; "" where it was."""
+        if self.promise != judge.SAME_STYLE:
+            return ""
+        mine = [row for row in self.rows if row.against == REFERENCE]
+        return next((row.note for row in mine if row.rung == judge.NOT_RUN), "")
 
     @property
     def worst(self) -> Row:

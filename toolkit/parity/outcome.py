@@ -45,14 +45,16 @@ class Judged:
     @property
     def exit_code(self) -> int:
         """What this one alone would end the command with."""
-        if not self.report.passed:
+        if self.report.broken:
             return ParityError.exit_code
-        return NotRunError.exit_code if self.needed and self.not_run else 0
+        if self.report.style_not_run or (self.needed and self.not_run):
+            return NotRunError.exit_code
+        return 0 if self.report.passed else ParityError.exit_code
 
     @property
     def not_run(self) -> str:
-        """Why its runtime could not run here, or ""."""
-        return self.report.not_run
+        """Why its runtime, or what compares its style, could not run here, or ""."""
+        return self.report.not_run or self.report.style_not_run
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values."""

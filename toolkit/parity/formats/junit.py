@@ -63,8 +63,10 @@ def _judged(outcome: Judged) -> Iterator[ET.Element]:
         yield _input(report, row)
     for check in report.checks:
         yield _check(report, check)
-    if outcome.not_run:
-        yield _not_run(outcome, "the model itself")
+    if report.not_run:
+        yield _not_run(outcome, "the model itself", needed=outcome.needed)
+    if report.style_not_run:
+        yield _not_run(outcome, "its style", needed=True)
 
 
 def _input(report: Report, row: Row) -> ET.Element:
@@ -88,18 +90,18 @@ def _check(report: Report, check: Check) -> ET.Element:
 
 def _unjudged(outcome: Unjudged) -> ET.Element:
     if outcome.not_run:
-        return _not_run(outcome, "is judged")
+        return _not_run(outcome, "is judged", needed=outcome.needed)
     case = _case(outcome.candidate, "is judged")
     kind = type(outcome.error).__name__
     case.append(_element("error", message=str(outcome.error), type=kind))
     return case
 
 
-def _not_run(outcome: Outcome, name: str) -> ET.Element:
+def _not_run(outcome: Outcome, name: str, *, needed: bool) -> ET.Element:
     """An error where it had to run."""
     case, why = _case(outcome.candidate, name), outcome.not_run
-    needed = _element("error", message=why, type=NOT_RUN)
-    case.append(needed if outcome.needed else _element("skipped", message=why))
+    error = _element("error", message=why, type=NOT_RUN)
+    case.append(error if needed else _element("skipped", message=why))
     return case
 
 

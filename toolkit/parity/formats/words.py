@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from toolkit.errors import ParityError
 from toolkit.parity import judge
 from toolkit.parity.bisect.show import verdict as bisection_verdict
 from toolkit.parity.compare import Row
@@ -16,7 +17,7 @@ PASS, FAIL, NOT_RUN = "pass", "FAIL", "not run"
 
 def word(outcome: Outcome) -> str:
     """``pass``, ``FAIL`` or ``not run``."""
-    if isinstance(outcome, Judged) and not outcome.report.passed:
+    if isinstance(outcome, Judged) and outcome.exit_code == ParityError.exit_code:
         return FAIL
     if outcome.not_run:
         return NOT_RUN
@@ -28,7 +29,7 @@ def verdict(outcome: Outcome) -> str:
     if not isinstance(outcome, Judged):
         return str(outcome.error)
     said = summary(outcome.report).partition(": ")[2]
-    if outcome.not_run:
+    if outcome.report.not_run:
         return f"{outcome.not_run}; the graph that it was compiled from: {said}"
     return said
 
