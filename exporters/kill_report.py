@@ -14,7 +14,9 @@ _ABOUT = """\
 Every fault is put into the net, the net is exported, and the artifact is judged by what
 `sttk parity` does by default. A cell says on how many of the inputs it was caught; *none* is a
 fault that makes no difference to this net, which float64 shows (under 1e-6 of 255). The last column
-names the inputs that caught it where not all did, at all targets together.
+names the inputs that caught it where not all did, at all targets together. What float32 arithmetic
+itself may cost cannot be caught: a variance over n - 1 in place of n is, at 96x128, but is not in
+this table, since at 512x512 it comes to no more than the order of a sum.
 """
 
 

@@ -1,4 +1,9 @@
-"""Faults of what a graph computes: other pads, norms, sums and interpolations."""
+"""Faults of what a graph computes: other pads, norms, sums and interpolations.
+
+One that is not here: a variance over n - 1 in place of n. At 96x128 the gate catches it. At 512x512
+it is a change of one part in 30,000 or less, as large as what adding up in another order costs
+float32, and no gate that lets runtimes choose their order can tell the two apart.
+"""
 
 from __future__ import annotations
 
@@ -39,18 +44,6 @@ def _epsilon(factor: float) -> Callable[[Call], Tensor]:
     return norm
 
 
-def _unbiased(call: Call) -> Tensor:
-    """With r = n / (n - 1), 1 / sqrt(r v + eps) is 1 / sqrt(v + eps / r) over sqrt(r)."""
-    named = call.named
-    height, width = named["input"].shape[2:]
-    ratio = height * width / (height * width - 1)
-    plain = {**named, "weight": None, "bias": None, "eps": named["eps"] / ratio}
-    y: Tensor = F.instance_norm(**plain) * ratio**-0.5
-    weight, bias = (named[name] for name in ("weight", "bias"))
-    y = y if weight is None else y * weight.view(1, -1, 1, 1)
-    return y if bias is None else y + bias.view(1, -1, 1, 1)
-
-
 def _is_nearest(call: Call) -> bool:
     return bool(call.named["mode"] == "nearest")
 
@@ -79,7 +72,6 @@ ARITHMETIC = (
     Mutant("edge for one reflecting pad", None, replaced({F.pad}, _edge, _is_reflect, _PAD)),
     Mutant("epsilon x10", None, replaced({F.instance_norm}, _epsilon(10))),
     Mutant("epsilon x100", None, replaced({F.instance_norm}, _epsilon(100))),
-    Mutant("variance over n - 1", None, replaced({F.instance_norm}, _unbiased)),
     Mutant("linear for nearest upsampling", None, replaced({F.interpolate}, _linear, _is_nearest)),
     Mutant("one residual sum dropped", None, replaced(_SUMS, _second_alone, _is_of_pictures, _SUM)),
     Mutant("one ReLU dropped", None, replaced(_RELUS, _first_alone, at=_RELU)),
