@@ -25,7 +25,7 @@ from toolkit.parity.judge import EXACT, FAITHFUL, SAME_STYLE, promise_of, promis
 from toolkit.parity.reference import References
 from toolkit.parity.style import StyleJudge
 from toolkit.parity.witness import Seen, Witness
-from toolkit.plan import Plan
+from toolkit.plan import DEFAULT, Plan
 from toolkit.regimes import CONSTANT, NAMES, Regimes, Sample
 from toolkit.runtimes import open_model, static_checks
 from toolkit.runtimes.base import Runner, Settings
@@ -148,7 +148,7 @@ class Judge:
             return
         if self.ask.settings or self.ask.promise or not (runner := opened.wide_runner()):
             return
-        plan = Plan.from_dict(opened.manifest.plan)
+        plan = Plan.from_dict(opened.manifest.plan or {DEFAULT: target.precision})
         yield _Trial(runner, self._of(references.net, plan), EXACT, HALF_WEIGHTS)
 
     def _judge(self, name: str, trials: Sequence[_Trial], witnesses: Sequence[Witness]) -> Report:
