@@ -51,6 +51,10 @@ def test_the_parity_table_is_the_reports() -> None:
     assert len(rows) == 17
     start = readme.index(rows[0])
     assert readme[start:].startswith("\n".join(rows))
+    (said,) = re.findall(
+        r"^\*\*(.* alarms)\.\*\*$", (REPORTS / "parity.md").read_text(), re.MULTILINE
+    )
+    assert said in " ".join(readme.split())
 
 
 def test_the_kills_are_the_reports() -> None:

@@ -79,3 +79,11 @@ def test_a_photograph_is_cut_to_fill_not_squeezed(photo):
     wide = next(iter(Regimes([photo], Shapes.fixed(36, 90), names=("photo",))))
     rgb = read_image(photo).rgb
     assert np.abs(wide.batch[0].transpose(1, 2, 0) - rgb[17:53]).mean() < 0.5
+
+
+def test_tiny_is_as_tiny_as_the_net_takes(photo):
+    sizes = {
+        sample.regime: sample.batch.shape[2:]
+        for sample in Regimes([photo], Shapes.any(), names=("tiny", "tall"), smallest=41)
+    }
+    assert sizes == {"tiny": (41, 41), "tall": (320, 64)}

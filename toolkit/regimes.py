@@ -129,12 +129,14 @@ class Regimes:
         takes: what the model takes; one that takes one batch alone is given each input that often.
         sizes: to try in place of those that it promises; the first is the default.
         names: of the regimes wanted, or all of :data:`NAMES`.
+        smallest: side that the net takes: of a model of any size, no side is under it.
     """
 
     files: Sequence[Path]
     takes: Shapes
     sizes: tuple[Size, ...] = ()
     names: tuple[str, ...] = NAMES
+    smallest: int = 1
 
     def __len__(self) -> int:
         return sum(1 for _ in self._plan())
@@ -148,8 +150,13 @@ class Regimes:
         """Each size that is tried, the default first."""
         first, *others = self.sizes or self.takes.promised or (_SQUARE,)
         if self._of_any_size:
-            others = [size for name, size in _SIZED.items() if name in self.names]
+            others = [size for name, size in self._sized.items() if name in self.names]
         return (first, *others)
+
+    @property
+    def _sized(self) -> dict[str, Size]:
+        least = self.smallest
+        return {name: (max(h, least), max(w, least)) for name, (h, w) in _SIZED.items()}
 
     @property
     def _of_any_size(self) -> bool:
@@ -170,7 +177,7 @@ class Regimes:
             yield regime, f"{regime} {text(size)}", partial(_drawn, draw, size)
 
     def _at_others(self) -> Iterator[Planned]:
-        named = list(_SIZED.items())
+        named = list(self._sized.items())
         if not self._of_any_size:
             named = [("size", size) for size in self.every_size[1:]]
         for regime, size in named:

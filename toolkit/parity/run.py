@@ -226,8 +226,8 @@ def inputs_of(name: str, runner: Runner, net: StyleNet, ask: Ask) -> Regimes:
     takes = runner.takes
     if not all(takes.takes(size) for size in ask.sizes):
         raise UsageError(f"{name} takes {takes} only")
-    inputs = Regimes(ask.files, takes, ask.sizes, ask.regimes)
     least = net.contract.smallest_side
+    inputs = Regimes(ask.files, takes, ask.sizes, ask.regimes, least)
     if min(map(min, inputs.every_size)) < least:
         raise UsageError(f"{name}: the reference takes no side under {least} pixels")
     for size in inputs.every_size:
