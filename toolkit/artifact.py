@@ -44,10 +44,16 @@ class OpenArtifact:
     def wide_runner(self) -> Runner | None:
         """Its saved weights in float32 arithmetic: its model, or the graph that it was compiled
         from. None where its runtime has no choice.
+
+        Raises:
+            NotRunError: what runs it is not here.
+            ArtifactError: it cannot be loaded so.
         """
         graph = self.manifest.graph
         try:
             return self._within(open_model(self.folder / (graph or self.manifest.model), _WIDE))
+        except ArtifactError:
+            raise
         except UsageError:
             return None
 
@@ -105,7 +111,11 @@ def reference_of(manifest: Manifest) -> StyleNet:
 
 
 def with_half_weights(net: StyleNet, plan: Plan) -> StyleNet:
-    """``net`` with its weights as a float16 model of this plan stores them, float32 again."""
+    """``net`` with its weights as a float16 model of this plan stores them, float32 again.
+
+    Not :func:`toolkit.precision.cast.cast_net`, whose casts hold it to float32: this one can be
+    widened to float64.
+    """
     rounded = copy.deepcopy(net)
     for name, module in rounded.named_modules():
         if plan.of(name) != "fp16":

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from exporters import TARGETS
-from toolkit.commands.options import SIZE, json_option
-from toolkit.errors import ParityError, UsageError
+from toolkit.commands.options import OUTPUT, SIZE, json_option
+from toolkit.errors import ParityError
 from toolkit.shapes import Size
 
 if TYPE_CHECKING:
@@ -28,9 +28,7 @@ if TYPE_CHECKING:
     help="To export to; repeatable.",
 )
 @click.option("--size", type=SIZE, default="128", show_default=True, help="N or HxW.")
-@click.option(
-    "--markdown", type=click.Path(path_type=Path, dir_okay=False), help="Write the table here."
-)
+@click.option("--markdown", type=OUTPUT, help="Write the table here.")
 @json_option
 def mutants(
     style: str | None,
@@ -48,18 +46,18 @@ def mutants(
     from exporters.mutation import kill_table
     from toolkit import styles
     from toolkit.console import print_json, progress
-    from toolkit.files import write_atomic
+    from toolkit.outputs import check_output, write_output
     from toolkit.parity.mutants import MUTANTS
 
-    if markdown and markdown.parent.is_file():
-        raise UsageError(f"{markdown}: {markdown.parent} is a file")
+    if markdown:
+        check_output(markdown)
     net = styles.find(style or styles.DEFAULT)
     with progress("mutants", total=1 + len(MUTANTS)) as update:
         table = kill_table(net, list(dict.fromkeys(targets)), size, update)
     if markdown:
         from exporters.kill_report import to_markdown
 
-        write_atomic(markdown, to_markdown(table).encode())
+        write_output(markdown, to_markdown(table))
     if as_json:
         print_json(table.to_dict())
     else:
@@ -85,3 +83,5 @@ def _finish(table: KillTable) -> None:
     if survived := table.of(SURVIVED):
         named = ", ".join(f"{each.mutant} at {each.target}" for each in survived)
         raise ParityError(f"{len(survived)} survived: {named}")
+    if not table.passed:
+        raise ParityError("none of the faults is one for this net: nothing is proven")

@@ -56,7 +56,11 @@ class _Regime(click.ParamType[str]):
     multiple=True,
     help="Kinds of input: photo, dark, ramp, ...; repeatable.  [default: all]",
 )
-@click.option("--photos", type=click.Path(path_type=Path), help="Folder of your own photographs.")
+@click.option(
+    "--photos",
+    type=click.Path(path_type=Path),
+    help="Folder of your own, in place of the package's.",
+)
 @click.option(
     "--size",
     "sizes",

@@ -54,8 +54,11 @@ def test_the_gravest_outcome_makes_the_exit_code(outcomes, wanted):
 def test_a_style_that_was_promised_and_not_compared_is_not_passed():
     only = dataclasses.replace(UNSEEN, report=dataclasses.replace(UNSEEN.report, rows=(NO_VGG,)))
     assert code(only) == 3
-    beside = dataclasses.replace(UNSEEN.report, promise="faithful")
-    assert code(dataclasses.replace(UNSEEN, report=beside)) == 0
+    int8 = (*GOOD.report.rows, dataclasses.replace(NO_VGG, against="float net"))
+    beside = dataclasses.replace(UNSEEN.report, promise="faithful", rows=int8)
+    assert code(dataclasses.replace(UNSEEN, report=beside)) == 3
+    assert not beside.passed
+    assert not UNSEEN.report.passed
     bad = dataclasses.replace(UNSEEN.report, rows=(NO_VGG, *BAD.report.rows))
     assert code(dataclasses.replace(UNSEEN, report=bad)) == 1
     with pytest.raises(NotRunError, match="no VGG weights"):

@@ -10,7 +10,7 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from toolkit.errors import ArtifactError, RunError, UsageError
+from toolkit.errors import ArtifactError, MissingExtraError, RunError, UsageError
 from toolkit.files import sha256
 from toolkit.images import read_image
 from toolkit.manifest import Manifest, read_manifest
@@ -142,6 +142,42 @@ def test_faults_in_artifacts_are_caught(broken, photo, fault, judged):
     folder = broken(fault)
     assert not judged(folder).passed
     assert not read_manifest(folder).parity["passed"]
+
+
+def raise_epsilon_tenfold(model):
+    for node in model.graph.node:
+        for attribute in node.attribute:
+            if attribute.name == "epsilon":
+                attribute.f *= 10
+
+
+@pytest.fixture
+def broken_half(make, tmp_path):
+    folder = shutil.copytree(make(size=(64, 96), precision="fp16"), tmp_path / "half")
+    model = onnx.load(folder / "model.onnx")
+    raise_epsilon_tenfold(model)
+    onnx.save_model(model, folder / "model.onnx")
+    manifest = read_manifest_unchecked(folder)
+    files = {"model.onnx": sha256(folder / "model.onnx")}
+    dataclasses.replace(manifest, files=files).write(folder)
+    return folder
+
+
+@pytest.mark.parametrize("promise", [None, "faithful"])
+def test_what_rounding_hides_is_caught_in_the_saved_weights(broken_half, judged, promise):
+    report = judged(broken_half, promise=promise)
+    assert not report.passed
+    failed = {row.against for row in report.rows if not row.passed}
+    assert "float16 weights" in failed
+
+
+def test_saved_weights_that_cannot_be_run_are_said(broken_half, judged, monkeypatch):
+    def absent(*_):
+        raise MissingExtraError("onnx", "onnx")
+
+    monkeypatch.setattr("toolkit.artifact.OpenArtifact.wide_runner", absent)
+    report = judged(broken_half)
+    assert any("not run: float16 weights" in note for note in report.notes)
 
 
 @pytest.mark.parametrize("fault", FAULTS)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from toolkit.errors import CheckpointError, NotRunError, RunError
+from toolkit.errors import NotRunError, RunError
 from toolkit.images import Floats
 from toolkit.parity import judge
 from toolkit.parity.metrics import Difference, Regions, regions
@@ -90,8 +90,9 @@ class Report:
 
     @property
     def passed(self) -> bool:
-        """Something was judged and nothing failed, checks included."""
-        return any(row.judged for row in self.rows) and not self.broken
+        """The model itself was judged, nothing failed, checks included, and no style is open."""
+        judged = any(row.judged for row in self.rows if row.against == REFERENCE)
+        return judged and not self.broken and not self.style_not_run
 
     @property
     def broken(self) -> bool:
@@ -101,11 +102,8 @@ class Report:
 
     @property
     def style_not_run(self) -> str:
-        """Why the style, where it is what was promised, was not compared; "" where it was."""
-        if self.promise != judge.SAME_STYLE:
-            return ""
-        mine = [row for row in self.rows if row.against == REFERENCE]
-        return next((row.note for row in mine if row.rung == judge.NOT_RUN), "")
+        """Why a style that was promised was not compared; "" where all that were are."""
+        return next((row.note for row in self.rows if row.rung == judge.NOT_RUN), "")
 
     @property
     def worst(self) -> Row:
@@ -189,7 +187,7 @@ class Jury:
             return rung, None, ""
         try:
             style = self.style.compare(output, answer.exact, sample.batch)
-        except (NotRunError, CheckpointError) as error:
+        except NotRunError as error:
             promised = self.promise == judge.SAME_STYLE
             return (judge.NOT_RUN if promised else rung), None, f"style not run: {error}"
         return (judge.SAME_STYLE if style.same else judge.DIFFERENT), style, ""

@@ -33,6 +33,7 @@ from toolkit.shapes import Size
 from toolkit.style_net import StyleNet
 
 _APART = f"the rows against {HALF_WEIGHTS} are of the saved weights in float32 arithmetic"
+_NOT_APART = f"not run: {HALF_WEIGHTS} in float32 arithmetic"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,9 +93,11 @@ class Judge:
             references = References(net, references)
         runner, not_run = _runner(opened, self.ask.settings)
         trial = _Trial(runner, references, self._held_to(promise))
-        trials = [trial, *self._of_saved_weights(opened, references)]
+        beside, note = self._of_saved_weights(opened, references)
+        report = self._judge(str(folder), [trial, *beside], witnesses)
         report = dataclasses.replace(
-            self._judge(str(folder), trials, witnesses),
+            report,
+            notes=(*report.notes, *note),
             target=manifest.target.name,
             not_run=not_run,
             checks=static_checks(opened.model),
@@ -139,17 +142,28 @@ class Judge:
             self._references[key] = References(with_half_weights(net, saved) if saved else net)
         return self._references[key]
 
-    def _of_saved_weights(self, opened: OpenArtifact, references: References) -> Iterator[_Trial]:
-        """Of a float16 model: its graph and weights apart from the arithmetic. However little the
-        promise holds rounded sums to, a fault in the file shows.
+    def _of_saved_weights(
+        self, opened: OpenArtifact, references: References
+    ) -> tuple[list[_Trial], list[str]]:
+        """Of a float16 model: its graph and weights apart from the arithmetic, and what a reader
+        must know of that. However little the promise holds rounded sums to, a fault in the file
+        shows.
         """
         target = opened.manifest.target
         if target.precision != "fp16" or target.options.get("compress"):
-            return
-        if self.ask.settings or self.ask.promise or not (runner := opened.wide_runner()):
-            return
+            return [], []
+        if self.ask.settings or self.ask.promise == SAME_STYLE:
+            return [], []
+        try:
+            runner = opened.wide_runner()
+        except NotRunError as error:
+            return [], [f"{_NOT_APART}: {error}"]
+        if runner is None:
+            return [], [f"{_NOT_APART}: its runtime has none"]
         plan = Plan.from_dict(opened.manifest.plan or {DEFAULT: target.precision})
-        yield _Trial(runner, self._of(references.net, plan), EXACT, HALF_WEIGHTS)
+        trial = _Trial(runner, self._of(references.net, plan), EXACT, HALF_WEIGHTS)
+        graph = opened.manifest.graph
+        return [trial], [f"{_APART}, of {graph} beside the model" if graph else _APART]
 
     def _judge(self, name: str, trials: Sequence[_Trial], witnesses: Sequence[Witness]) -> Report:
         """By the first of the trials, and on each input by the others, too."""
@@ -166,8 +180,7 @@ class Judge:
                         witness(seen)
                 update(done, sample.name)
         source, runner = trial.references.net.origin.source, trial.runner
-        notes = (*runner.notes, *((_APART,) if len(trials) > 1 else ()))
-        return Report(name, runner.name, source, trial.promise, tuple(rows), notes)
+        return Report(name, runner.name, source, trial.promise, tuple(rows), runner.notes)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from toolkit.errors import ArtifactError
+from toolkit.errors import ArtifactError, MissingExtraError
 from toolkit.lazy import Lazy
 
 if TYPE_CHECKING:
@@ -33,6 +33,10 @@ def widened(file: Path) -> bytes:
     try:
         model = onnx.load(file)
         _widen_graph(model.graph)
+        for function in model.functions:
+            _widen_nodes(function.node)
+    except MissingExtraError:
+        raise
     # protobuf's DecodeError is its own, and a tensor may lie outside the file.
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
@@ -47,7 +51,11 @@ def _widen_graph(graph: Any) -> None:
     for value in (*graph.input, *graph.output, *graph.value_info):
         described = value.type.tensor_type
         described.elem_type = _wide(described.elem_type)
-    for node in graph.node:
+    _widen_nodes(graph.node)
+
+
+def _widen_nodes(nodes: Any) -> None:
+    for node in nodes:
         for attribute in node.attribute:
             _widen_attribute(attribute)
 

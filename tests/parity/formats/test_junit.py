@@ -52,7 +52,7 @@ def test_a_suite_for_each_model_and_a_case_for_each_input_and_check(passing, fai
     assert {case.get("classname") for case in root[1].iter("testcase")} == {"bad.onnx"}
     names = [case.get("name") for case in root[1].iter("testcase")]
     assert names[:2] == ["cat 64x96", "dark 64x96"]
-    assert names[-2:] == ["check: header", "check: precisions"]
+    assert names[-3:] == ["check: header", "check: precisions", "its style"]
     properties = {each.get("name"): each.get("value") for each in root[1].iter("property")}
     assert properties == {
         "promise": "exact",
@@ -102,7 +102,7 @@ def test_what_had_to_run_is_an_error(closed, left_out):
 
 def test_the_counts_add_up(passing, failing, closed, unreadable, left_out):
     root = parsed(passing, failing, closed, unreadable, left_out)
-    assert [root.get(name) for name in ("tests", "failures", "errors")] == ["15", "3", "1"]
+    assert [root.get(name) for name in ("tests", "failures", "errors")] == ["16", "3", "2"]
     counted = {
         suite.get("name"): tuple(
             int(suite.get(name)) for name in ("tests", "failures", "errors", "skipped")
@@ -119,3 +119,11 @@ def test_names_are_what_xml_can_say(hostile):
     name = root[0].get("name")
     assert "<script>" in name
     assert not set("\x00\x1b\ud800") & set(name)
+
+
+def test_a_model_of_which_nothing_was_judged_is_an_error(passing):
+    row = dataclasses.replace(passing.report.rows[0], rung="ill-conditioned")
+    report = dataclasses.replace(passing.report, rows=(row,))
+    (suite,) = parsed(dataclasses.replace(passing, report=report))
+    (case,) = (case for case in suite.iter("testcase") if case.find("error") is not None)
+    assert case.get("name") == "is judged"

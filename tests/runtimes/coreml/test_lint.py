@@ -132,7 +132,8 @@ def test_a_package_that_is_not_its_manifests(make, tmp_path):
     manifest = Manifest.from_dict(json.loads((folder / "manifest.json").read_text()))
     other = dataclasses.replace(manifest.checkpoint, sha256="f" * 64)
     target = dataclasses.replace(manifest.target, precision="fp16")
-    dataclasses.replace(manifest, checkpoint=other, target=target).write(folder)
+    half = {"plan": {"default": "fp16"}, "target": target}
+    dataclasses.replace(manifest, checkpoint=other, **half).write(folder)
     passed = {check.name: check.passed for check in static_checks(folder / "model.mlpackage")}
     assert passed == {
         "output size": True,

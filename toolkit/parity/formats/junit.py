@@ -65,6 +65,10 @@ def _judged(outcome: Judged) -> Iterator[ET.Element]:
         yield _check(report, check)
     if report.not_run:
         yield _not_run(outcome, "the model itself", needed=outcome.needed)
+    if not any(row.judged for row in report.rows) and not report.style_not_run:
+        case = _case(outcome.candidate, "is judged")
+        case.append(_element("error", message="none of its inputs was judged", type=NOT_RUN))
+        yield case
     if report.style_not_run:
         yield _not_run(outcome, "its style", needed=True)
 

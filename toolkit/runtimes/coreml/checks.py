@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.manifest import FILE_NAME
-from toolkit.plan import Plan
+from toolkit.plan import DEFAULT, Plan
 from toolkit.runtimes.base import Check
 from toolkit.runtimes.coreml.describe import precision
 from toolkit.runtimes.coreml.package import Package, read_package
@@ -53,7 +53,8 @@ def _checkpoint(package: Package, manifest: dict[str, Any]) -> Check:
 
 
 def _precision(package: Package, manifest: dict[str, Any]) -> Check:
-    found, plan = precision(package), Plan.from_dict(manifest["plan"])
+    default = {DEFAULT: manifest["target"]["precision"]}
+    found, plan = precision(package), Plan.from_dict(manifest["plan"] or default)
     wanted = "mixed" if plan.default == "fp16" and plan.blocks else plan.default
     return Check("precision of the program", found == wanted, f"{found}, {plan} was exported")
 
