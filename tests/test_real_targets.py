@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import shutil
 
 import pytest
 
 from exporters import TARGETS
-from toolkit.regimes import shipped_photos
 
 CHECKPOINTS = (
     "checkpoints/gnsmrky/candy_nc16_b1_e2_1e05_1e10.model",
@@ -20,19 +18,12 @@ CHECKPOINTS = (
 )
 
 
-@pytest.fixture
-def one_photo(tmp_path):
-    (tmp_path / "photos").mkdir()
-    shutil.copy(shipped_photos()[0], tmp_path / "photos")
-    return tmp_path / "photos"
-
-
 @pytest.mark.parametrize("name", CHECKPOINTS)
-def test_to_every_target(shared, name, sttk, tmp_path, one_photo):
+def test_to_every_target(shared, name, sttk, tmp_path):
     options = ("--target", "all", "--precision", "fp16", "--size", "96x128", "-o", tmp_path)
     result = sttk("export", shared / name, *options, "--json")
     assert result.exit_code == 0, result.output
-    result = sttk("parity", tmp_path, "--photos", one_photo, "--json")
+    result = sttk("parity", tmp_path, "--json")
     assert result.exit_code == 0, result.output
     reports = {report["target"]: report for report in json.loads(result.stdout)}
     assert set(reports) == set(TARGETS) - {"coreai"}
@@ -46,11 +37,11 @@ def test_to_every_target(shared, name, sttk, tmp_path, one_photo):
 
 
 @pytest.mark.parametrize("target", ["onnx", "openvino", "coreml"])
-def test_int8_of_a_real_net(shared, sttk, tmp_path, one_photo, target):
+def test_int8_of_a_real_net(shared, sttk, tmp_path, target):
     net = shared / "checkpoints/pytorch_examples/mosaic.pth"
     system = ("--deployment-target", "iOS17") if target == "coreml" else ()
     options = ("--precision", "int8", "--size", "96x128", "-o", tmp_path, *system)
     result = sttk("export", net, "--target", target, *options)
     assert result.exit_code == 0, result.output
-    result = sttk("parity", tmp_path, "--photos", one_photo, "--json")
+    result = sttk("parity", tmp_path, "--json")
     assert result.exit_code == 0, result.output

@@ -59,7 +59,7 @@ class _Regime(click.ParamType[str]):
 @click.option(
     "--photos",
     type=click.Path(path_type=Path),
-    help="Folder of your own, in place of the package's.",
+    help="Folder of your own, beside the package's.",
 )
 @click.option(
     "--size",
@@ -129,9 +129,10 @@ def parity(
     from toolkit.runtimes.base import Settings
 
     named = _checked(files, heatmaps)
-    pictures = list_images(photos) if photos else shipped_photos()
-    if not pictures:
+    mine = list_images(photos) if photos else []
+    if photos and not mine:
         raise UsageError(f"{photos}: no pictures in it")
+    pictures = [*shipped_photos(), *mine]
     settings = Settings(inference_precision) if inference_precision else None
     net = styles.find(reference) if reference else None
     promised = promise.replace("-", " ") if promise else None

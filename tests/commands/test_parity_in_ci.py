@@ -41,11 +41,11 @@ def bad(good, tmp_path):
 
 
 @pytest.fixture
-def ask(sttk, photo):
-    """Of one photograph and one regime, which is quick."""
+def ask(sttk):
+    """Of one regime with one picture, which is quick."""
 
     def run(*arguments):
-        return sttk("parity", *arguments, "--photos", photo.parent, "--regime", "photo")
+        return sttk("parity", *arguments, "--regime", "bright")
 
     return run
 
@@ -74,7 +74,7 @@ def test_a_run_that_fails_writes_everything(ask, good, bad, checkpoint):
     assert "parity fails for 1 of 2 models" in Path("r/p.md").read_text()
     assert Path("r/p.html").read_text().count("data:image/") == 8
     (heatmap,) = Path("r/heat").rglob("*.png")
-    assert heatmap.name == "photo-64x96.png"
+    assert heatmap.name == "bright-64x96.png"
     with Image.open(heatmap) as image:
         light = image.convert("L").resize((96, 64 + 32 // 3), Image.Resampling.BOX)
         assert light.getpixel((48, 1)) > 2 * light.getpixel((48, 32))
