@@ -160,7 +160,7 @@ def test_without_vgg_the_style_is_not_run(references, samples):
     [
         ("fp32", {}, "exact"),
         ("fp16", {}, "faithful"),
-        ("int8", {}, "faithful"),
+        ("int8", {}, "same style"),
         ("fp8", {}, "faithful"),
         ("fp16", {"compress": None}, "faithful"),
         ("fp16", {"compress": "palette4"}, "same style"),
@@ -168,6 +168,10 @@ def test_without_vgg_the_style_is_not_run(references, samples):
 )
 def test_what_an_artifact_promises(precision, options, promise):
     assert judge.promise_of(Target("coreml", precision, Shapes.any(), options)) == promise
+
+
+def test_int8_kernels_promise_more_than_int8_in_float16():
+    assert judge.promise_of(Target("openvino", "int8", Shapes.any(), {})) == "faithful"
 
 
 def test_the_summary_counts_every_verdict(references, samples):

@@ -45,6 +45,8 @@ _LEAST_FAITHFUL = (12**-0.5, 2.0)
 # fault; where half a level of noise moves the picture by 15 dB, nearly any picture would pass.
 _LEAST_FLOOR, _LEAST_NOISE = 60.0, 15.0
 
+# Their int8 is float16 between quantisers.
+_INT8_IN_HALF = ("coreml", "coreai")
 _PROMISES = {"fp32": EXACT, "fp16": FAITHFUL, "int8": FAITHFUL, "fp8": FAITHFUL}
 
 
@@ -64,9 +66,11 @@ def promise_of(target: Target) -> str:
     """The rung that an artifact promises against its reference.
 
     Of int8 and fp8 the reference has the same quantisers; weights compressed after the fact have
-    none that could be exact, so they promise the style.
+    none that could be exact, so they promise the style. So does int8 in float16 arithmetic: where a
+    rounded value lands on another level, the step is a thousand times the rounding, and spreads.
     """
-    return SAME_STYLE if target.options.get("compress") else _PROMISES[target.precision]
+    in_half = target.precision == "int8" and target.name in _INT8_IN_HALF
+    return SAME_STYLE if in_half or target.options.get("compress") else _PROMISES[target.precision]
 
 
 def promise_of_precision(precision: str) -> str:
