@@ -12,7 +12,6 @@ from pathlib import Path
 from exporters.artifact import make_artifact
 from exporters.base import Request
 from toolkit.artifact import open_artifact
-from toolkit.errors import MissingExtraError, NotRunError
 from toolkit.images import Floats
 from toolkit.precision.trial import Inputs, Score
 from toolkit.runtimes.base import Runner
@@ -52,7 +51,8 @@ def measure(
         scores = []
         for index, request in enumerate(requests):
             told(index)
-            runner, not_run = _runner(make_artifact(target, request, Path(root)))
+            folder = make_artifact(target, request, Path(root))
+            runner, not_run = open_artifact(folder).runner_or_graph()
             runners.append((runner, not_run))
             scores.append(inputs.score(runner.run))
         timed = all(runner.name in TIMED and not not_run for runner, not_run in runners)
@@ -67,18 +67,6 @@ def measure(
 def _notes(runner: Runner, not_run: str) -> tuple[str, ...]:
     graph = f"{not_run}; measured is the graph that it was compiled from, under {runner.name}"
     return (*runner.notes, *((graph,) if not_run else ()))
-
-
-def _runner(folder: Path) -> tuple[Runner, str]:
-    """The artifact's, or that of the graph beside it and why."""
-    opened = open_artifact(folder)
-    try:
-        return opened.runner(), ""
-    except NotRunError as error:
-        graph = None if isinstance(error, MissingExtraError) else opened.graph_runner()
-        if graph is None:
-            raise
-        return graph, str(error)
 
 
 def _times(runners: Sequence[Runner], picture: Floats) -> list[float]:

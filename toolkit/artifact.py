@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from toolkit.errors import ArtifactError, CheckpointError, UsageError
+from toolkit.errors import (
+    ArtifactError,
+    CheckpointError,
+    MissingExtraError,
+    NotRunError,
+    UsageError,
+)
 from toolkit.manifest import Manifest, find_artifacts, read_manifest
 from toolkit.plan import Plan
 from toolkit.quantize.calibrate import Calibration
@@ -40,6 +46,21 @@ class OpenArtifact:
         """The graph that its model was compiled from, loaded, if it keeps one."""
         graph = self.manifest.graph
         return self._within(open_model(self.folder / graph)) if graph else None
+
+    def runner_or_graph(self, settings: Settings | None = None) -> tuple[Runner, str]:
+        """Its runner and ""; or, where that cannot run here, its graph's runner and why.
+
+        Raises:
+            NotRunError: it keeps no graph, or lacks a library that can be installed.
+            UsageError, ArtifactError: as :meth:`runner`.
+        """
+        try:
+            return self.runner(settings), ""
+        except NotRunError as error:
+            graph = None if isinstance(error, MissingExtraError) else self.graph_runner()
+            if graph is None:
+                raise
+            return graph, str(error)
 
     def wide_runner(self) -> Runner | None:
         """Its saved weights in float32 arithmetic: its model, or the graph that it was compiled

@@ -74,6 +74,7 @@ def test_survivors_and_false_alarms_fail(sttk, monkeypatch):
     cases = {
         "c at onnx": table_of(KILLS, LIVES),
         "the net as it is fails at onnx": table_of(KILLS, clean=alarm),
+        "nothing is proven": table_of(Outcome("d", "onnx", NO_FAULT)),
     }
     for said, table in cases.items():
         monkeypatch.setattr(mutation, "kill_table", lambda *_, table=table: table)

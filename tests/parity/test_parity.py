@@ -4,6 +4,7 @@ import dataclasses
 import json
 import math
 import shutil
+from functools import partial
 
 import numpy as np
 import onnx
@@ -92,11 +93,11 @@ def pad_by_edge(model):
                 attribute.s = b"edge"
 
 
-def raise_epsilon(model):
+def raise_epsilon(model, factor=100):
     for node in model.graph.node:
         for attribute in node.attribute:
             if attribute.name == "epsilon":
-                attribute.f *= 100
+                attribute.f *= factor
 
 
 def swap_channels(model):
@@ -119,9 +120,9 @@ FAULTS = [flip_one_weight, pad_by_edge, raise_epsilon, swap_channels]
 def broken(make, tmp_path):
     """A copy of an artifact with a fault in its model, and its manifest made to agree."""
 
-    def copy(fault):
+    def copy(fault, **how):
         folder = tmp_path / "broken"
-        shutil.copytree(make(size=None), folder)
+        shutil.copytree(make(**(how or {"size": None})), folder)
         model = onnx.load(folder / "model.onnx")
         fault(model)
         onnx.save_model(model, folder / "model.onnx")
@@ -144,23 +145,9 @@ def test_faults_in_artifacts_are_caught(broken, photo, fault, judged):
     assert not read_manifest(folder).parity["passed"]
 
 
-def raise_epsilon_tenfold(model):
-    for node in model.graph.node:
-        for attribute in node.attribute:
-            if attribute.name == "epsilon":
-                attribute.f *= 10
-
-
 @pytest.fixture
-def broken_half(make, tmp_path):
-    folder = shutil.copytree(make(size=(64, 96), precision="fp16"), tmp_path / "half")
-    model = onnx.load(folder / "model.onnx")
-    raise_epsilon_tenfold(model)
-    onnx.save_model(model, folder / "model.onnx")
-    manifest = read_manifest_unchecked(folder)
-    files = {"model.onnx": sha256(folder / "model.onnx")}
-    dataclasses.replace(manifest, files=files).write(folder)
-    return folder
+def broken_half(broken):
+    return broken(partial(raise_epsilon, factor=10), size=(64, 96), precision="fp16")
 
 
 @pytest.mark.parametrize("promise", [None, "faithful"])

@@ -16,7 +16,7 @@ from toolkit.artifact import (
     with_half_weights,
 )
 from toolkit.console import progress
-from toolkit.errors import MissingExtraError, NotRunError, UsageError
+from toolkit.errors import NotRunError, UsageError
 from toolkit.images import Floats
 from toolkit.manifest import model_sha256
 from toolkit.memory import check_fits
@@ -91,7 +91,7 @@ class Judge:
         elif manifest.quantization:
             net = quantized(references.net, manifest.quantization)
             references = References(net, references)
-        runner, not_run = _runner(opened, self.ask.settings)
+        runner, not_run = opened.runner_or_graph(self.ask.settings)
         trial = _Trial(runner, references, self._held_to(promise))
         beside, note = self._of_saved_weights(opened, references)
         report = self._judge(str(folder), [trial, *beside], witnesses)
@@ -201,17 +201,6 @@ class _Trial:
         if answer.float_net and output is not None and row.judged:
             row = Jury(SAME_STYLE, style, FLOAT_NET).verdict(sample, output, answer.float_net)
             yield Seen(sample, output, answer.float_net, row)
-
-
-def _runner(opened: OpenArtifact, settings: Settings | None) -> tuple[Runner, str]:
-    """The artifact's runner and "", or its graph's runner and why the first cannot run here."""
-    try:
-        return opened.runner(settings), ""
-    except NotRunError as error:
-        graph = None if isinstance(error, MissingExtraError) else opened.graph_runner()
-        if graph is None:
-            raise
-        return graph, str(error)
 
 
 class _Clamped:
