@@ -10,12 +10,13 @@ from PIL import Image
 
 from toolkit.checkpoints import load
 from toolkit.errors import TrainingError
+from toolkit.losses.objective import Objective
+from toolkit.losses.perceptual import PerceptualLoss
+from toolkit.losses.vgg_weights import load_vgg
 from toolkit.nets.johnson import JohnsonSpec
 from toolkit.training.data import Crops, Photos
 from toolkit.training.loop import Trainer
-from toolkit.training.losses import Objective, PerceptualLoss
 from toolkit.training.recipe import Recipe
-from toolkit.training.vgg_weights import load_vgg
 
 OBJECTIVE = Objective("relu1_2", ("relu1_1", "relu2_1"))
 SPEC = JohnsonSpec((4, 4, 4), 1)
@@ -45,7 +46,7 @@ def vgg_file(tmp_path):
 
 @pytest.fixture
 def trainer(content, vgg_file, tmp_path):
-    vgg = load_vgg(OBJECTIVE.layers, vgg_file)
+    vgg = load_vgg(OBJECTIVE, vgg_file)
 
     def make(name, steps=6, spec=SPEC, **recipe):
         recipe = Recipe(spec, OBJECTIVE, steps, size=32, batch=2, **recipe)

@@ -107,8 +107,8 @@ def train(
 
 
 def _recipe(options: dict[str, object], device: str) -> Recipe:
+    from toolkit.losses.objective import Objective
     from toolkit.nets.johnson import JohnsonSpec
-    from toolkit.training.losses import Objective
     from toolkit.training.recipe import Recipe
     from toolkit.training.session import precision_for
 

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 Variant = Literal["vgg16", "vgg19"]
 Normalisation = Literal["caffe", "torchvision"]
+Pooling = Literal["max", "average"]
 
 _CONVS_PER_BLOCK: dict[Variant, tuple[int, ...]] = {
     "vgg16": (2, 2, 3, 3, 3),
@@ -41,6 +42,8 @@ class Vgg(nn.Module):
         variant: which net.
         layers: the taps wanted, such as ``relu3_3``.
         normalisation: what the weights were trained on.
+        pooling: between the blocks; average in place of the net's own max makes smoother pictures
+            (Gatys et al. 2016, section 2).
     """
 
     mean: Tensor
@@ -51,9 +54,12 @@ class Vgg(nn.Module):
         variant: Variant,
         layers: Iterable[str],
         normalisation: Normalisation = "caffe",
+        pooling: Pooling = "max",
     ) -> None:
         super().__init__()
         self.variant = variant
+        self.normalisation = normalisation
+        self.pool = F.max_pool2d if pooling == "max" else F.avg_pool2d
         self.layers = tuple(dict.fromkeys(layers))
         names = layer_names(variant)
         unknown = [tap for tap in self.layers if tap.replace("relu", "conv") not in names]
@@ -73,7 +79,7 @@ class Vgg(nn.Module):
         block = "1"
         for name, conv in self.convs.items():
             if name[4] != block:
-                x, block = F.max_pool2d(x, 2), name[4]
+                x, block = self.pool(x, 2), name[4]
             x = F.relu(conv(x))
             tap = name.replace("conv", "relu")
             if tap in self.layers:

@@ -16,10 +16,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from toolkit.losses.objective import Objective
+from toolkit.losses.terms import gram
+from toolkit.losses.vgg_weights import load_vgg
 from toolkit.nets.vgg import Vgg
 from toolkit.parity.metrics import PEAK, Array
-from toolkit.training.losses import Objective, gram
-from toolkit.training.vgg_weights import load_vgg
 
 # Of the reference's: int8 nets that people cannot tell from their float nets stay within it.
 _LARGEST = 0.05
@@ -64,7 +65,7 @@ class StyleJudge:
 
     @cached_property
     def _vgg(self) -> Vgg:
-        return load_vgg(self._aim.layers, self._file)
+        return load_vgg(self._aim, self._file)
 
     @torch.inference_mode()
     def compare(self, candidate: Array, reference: Array, photo: Array) -> StyleDifference:

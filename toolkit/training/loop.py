@@ -17,12 +17,12 @@ from torch import Tensor, nn
 
 from toolkit.errors import TrainingError
 from toolkit.files import write_atomic
+from toolkit.losses.perceptual import PerceptualLoss
 from toolkit.nets.johnson import JohnsonNet
 from toolkit.pickles import read_pickle
 from toolkit.training.data import Crops
 from toolkit.training.layout import channels_last
 from toolkit.training.log import LossLog
-from toolkit.training.losses import PerceptualLoss
 from toolkit.training.recipe import Recipe
 
 # While it trains, the net sees x / 127.5 and answers with (y - 127.5) / 4, so that Adam's steps fit
@@ -130,7 +130,7 @@ class Trainer:
         bf16 = self.recipe.precision == "bf16"
         with torch.autocast(self.device.split(":")[0], torch.bfloat16, enabled=bf16):
             output = self.net(photo * INPUT_SCALE).float() * OUTPUT_SCALE + OUTPUT_SHIFT
-            losses = self.loss(output, photo, self._inner)
+            losses = self.loss(output, self.loss.content_of(photo), self._inner)
         if not math.isfinite(float(losses.total.detach())):
             state = self.folder / STATE
             kept = f"; {state} is the last good state" if self._saved else ""

@@ -6,8 +6,8 @@ import math
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from toolkit.losses.objective import Objective
 from toolkit.nets.johnson import JohnsonSpec
-from toolkit.training.losses import Objective
 
 _WARMUP = 0.02
 

