@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -38,16 +39,32 @@ def _silent(done: float, text: str) -> None:
     """Where nobody watches."""
 
 
+def _lines(label: str, seconds: float) -> Update:
+    """For logs: a line now and then."""
+    last = time.monotonic()
+
+    def update(done: float, text: str) -> None:
+        nonlocal last
+        if time.monotonic() - last >= seconds:
+            last = time.monotonic()
+            click.echo(f"{label} {done:.0%}  {text}", err=True)
+
+    return update
+
+
 @contextmanager
-def progress(label: str, *, total: float = 1.0) -> Iterator[Update]:
-    """A bar on standard error: ``update(done, text)``. None where it is no terminal.
+def progress(
+    label: str, *, total: float = 1.0, line_seconds: float | None = None
+) -> Iterator[Update]:
+    """A bar on standard error: ``update(done, text)``.
 
     Args:
         label: what is going on.
         total: the value of ``done`` at the end.
+        line_seconds: where standard error is no terminal, between two lines; None for no line.
     """
     if not sys.stderr.isatty():
-        yield _silent
+        yield _silent if line_seconds is None else _lines(label, line_seconds)
         return
     columns = (
         bars.TextColumn("{task.description}", markup=False),

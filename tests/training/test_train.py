@@ -9,14 +9,17 @@ import torch
 from PIL import Image
 
 from toolkit.checkpoints import load
-from toolkit.errors import TrainingError
+from toolkit.errors import TrainingError, UsageError
 from toolkit.losses.objective import Objective
 from toolkit.losses.perceptual import PerceptualLoss
+from toolkit.losses.presets import PRESETS
 from toolkit.losses.vgg_weights import load_vgg
 from toolkit.nets.johnson import JohnsonSpec
+from toolkit.training import guard
 from toolkit.training.data import Crops, Photos
 from toolkit.training.loop import Trainer
 from toolkit.training.recipe import Recipe
+from toolkit.training.team import Team
 
 OBJECTIVE = Objective("relu1_2", ("relu1_1", "relu2_1"))
 SPEC = JohnsonSpec((4, 4, 4), 1)
@@ -48,13 +51,15 @@ def vgg_file(tmp_path):
 def trainer(content, vgg_file, tmp_path):
     vgg = load_vgg(OBJECTIVE, vgg_file)
 
-    def make(name, steps=6, spec=SPEC, **recipe):
+    def make(name, steps=6, spec=SPEC, inputs=None, teacher=None, **recipe):
         recipe = Recipe(spec, OBJECTIVE, steps, size=32, batch=2, **recipe)
         style = 255 * torch.rand(1, 3, 40, 40, generator=torch.Generator().manual_seed(1))
-        crops = Crops(Photos.scan([content]), 2, 32, recipe.seed)
+        crops = Crops(Photos.scan([content]), range(2), 32, recipe.seed)
         folder = tmp_path / name
         folder.mkdir(exist_ok=True)
-        return Trainer(recipe, PerceptualLoss(vgg, style, OBJECTIVE), crops, folder, "cpu")
+        return Trainer(
+            recipe, PerceptualLoss(vgg, style, OBJECTIVE), crops, folder, None, inputs, teacher
+        )
 
     return make
 
@@ -73,15 +78,102 @@ def test_a_resumed_run_gives_the_same_bits(trainer):
     whole.run()
     first = trainer("halves")
     for step in range(3):
-        first._step(first.crops[step])
+        first.log.add(first._step(first.crops[step]))
         first._advance(0.1)
     first.save()
     second = trainer("halves")
     second.resume()
     assert second.progress.step == 3
     second.run()
-    wanted, got = whole.net.state_dict(), second.net.state_dict()
+    wanted, got = whole.scaled.state_dict(), second.scaled.state_dict()
     assert all(torch.equal(wanted[key], got[key]) for key in wanted)
+
+
+def test_the_log_of_a_resumed_run_is_that_of_a_whole_one(trainer):
+    whole = trainer("whole", steps=20)
+    whole.run()
+    half = trainer("half", steps=20)
+    for step in range(7):
+        half.log.add(half._step(half.crops[step]))
+        half._advance(0.1)
+    half.save()
+    rest = trainer("half", steps=20)
+    rest.resume()
+    rest.run()
+    assert rest.log.latest == whole.log.latest
+
+
+def test_a_loss_that_runs_away_stops_and_keeps_the_last_good_state(trainer, monkeypatch):
+    run = trainer("run", steps=100_000)
+    rows = iter([10.0] * 3 + [1e3] * 30)
+
+    def step(photo):
+        return {"total": next(rows)}
+
+    monkeypatch.setattr(run, "_step", step)
+    monkeypatch.setattr("toolkit.training.loop._LOG_EVERY", 1)
+    with pytest.raises(TrainingError, match=r"run away by step 13 .*last good state, of step 3\)"):
+        run.run(save_seconds=0.0)
+    again = trainer("run", steps=100_000)
+    again.resume()
+    assert again.progress.step == 3
+
+
+def test_one_hard_crop_is_no_divergence():
+    rows = [{"total": value} for value in [10.0] * 5 + [1e4] * 3 + [9.0] * 20]
+    assert not any(guard.has_diverged(rows[:end]) for end in range(len(rows) + 1))
+    assert not guard.is_sound(rows[:6])
+    assert guard.is_sound(rows)
+    assert not guard.is_number({"total": float("inf")})
+
+
+def test_a_teacher_is_imitated(trainer):
+    teacher = torch.nn.Module()
+    teacher.forward = lambda photo: torch.full_like(photo, 50.0)
+    alone, taught = (
+        trainer(name, steps=60, teacher=teacher, teacher_weight=weight, learning_rate=1e-2)
+        for name, weight in (("alone", 0.0), ("taught", 1e4))
+    )
+    photo = alone.crops[1000]
+    apart = []
+    for run in (alone, taught):
+        run.run()
+        with torch.no_grad():
+            apart.append((run.scaled(photo) - 50.0).square().mean().item())
+    assert apart[1] < 0.5 * apart[0]
+    assert taught.log.latest["teacher"] > 0
+
+
+def test_noise_moves_a_steady_net_less(trainer):
+    plain = trainer("plain", steps=100, learning_rate=1e-2)
+    steady = trainer("steady", steps=100, learning_rate=1e-2, steady_weight=1e4)
+    photo, noise = plain.crops[1000], 4.0 * plain.crops.noise(1000)
+    moved = []
+    for run in (plain, steady):
+        run.run()
+        with torch.no_grad():
+            moved.append((run.scaled(photo + noise) - run.scaled(photo)).square().mean().item())
+    assert moved[1] < 0.5 * moved[0]
+    assert "steady" in steady.log.latest
+    assert "steady" not in plain.log.latest
+
+
+@pytest.mark.parametrize(("precision", "tolerance"), [("bf16", 0.4), ("fp16", 0.1)])
+def test_mixed_precision_has_the_gradients_of_fp32(trainer, precision, tolerance):
+    def gradient(precision):
+        run = trainer(precision, precision=precision)
+        for _ in range(10):  # in fp16 steps are skipped until the scale fits
+            run._step(run.crops[0])
+            found = torch.cat([p.grad.flatten() for p in run.scaled.parameters()])
+            if found.isfinite().all():
+                return found
+        raise AssertionError("no gradient")
+
+    wanted, got = gradient("fp32"), gradient(precision)
+    assert got.dtype == torch.float32
+    # Both are clipped to unit norm, so unscaled: another gradient would be 1.4 away.
+    assert (got - wanted).norm() < tolerance * wanted.norm()
+    assert not torch.equal(got, wanted)
 
 
 def test_another_recipe_cannot_resume(trainer):
@@ -94,12 +186,12 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_last_state(trainer):
     run = trainer("run")
     run.save()
     with torch.no_grad():
-        run.net.head.conv.bias.fill_(float("nan"))
+        run.scaled.net.head.conv.bias.fill_(float("nan"))
     with pytest.raises(TrainingError, match=r"the loss is nan at step 0.*last good state"):
         run.run()
     again = trainer("run")
     again.resume()
-    assert all(torch.isfinite(value).all() for value in again.net.state_dict().values())
+    assert all(torch.isfinite(value).all() for value in again.scaled.state_dict().values())
 
 
 @pytest.mark.parametrize("norm", ["instance", "batch"])
@@ -109,39 +201,48 @@ def test_the_saved_net_takes_0_to_255(trainer, norm):
     run.run()
     x = 255 * torch.rand(1, 3, 32, 32)
     with torch.no_grad():
-        expected = 127.5 + 4 * run.net.eval()(x / 127.5)
+        expected = run.scaled.eval()(x)
         got = run.trained()(x)
     assert torch.allclose(got, expected, atol=1e-2)
 
 
 def test_the_norms_features_reach_the_loss(trainer):
     run = trainer("run", steps=1)
-    run._step(run.crops[0])
-    assert len(run._inner) == 7
-    assert tuple(run._inner[0].shape) == (2, 4, 32, 32)
-    run._log()
-    assert run.log.latest["peak"] >= 7 * run.recipe.objective.peak_weight
+    row = run._step(run.crops[0])
+    assert [len(x) for x in run.scaled.inner] == [2] * 7
+    assert tuple(run.scaled.inner[0].shape) == (2, 4, 32, 32)
+    assert row["peak"] >= 7 * run.recipe.objective.peak_weight
 
 
 def test_a_run_can_start_from_a_finished_net(trainer):
     first = trainer("first", steps=2)
     first.run()
     second = trainer("second")
-    second.start_from(first.trained())
-    x = torch.rand(1, 3, 32, 32)
+    second.scaled.start_from(first.trained())
+    x = 255 * torch.rand(1, 3, 32, 32)
     with torch.no_grad():
-        assert torch.allclose(first.net.eval()(x), second.net.eval()(x), atol=1e-5)
-    other = trainer("third")
-    other.recipe = Recipe(JohnsonSpec((4, 4, 8), 1))
+        assert torch.allclose(first.scaled.eval()(x), second.scaled.eval()(x), atol=1e-3)
+    other = trainer("third", spec=JohnsonSpec((4, 4, 8), 1))
     with pytest.raises(TrainingError, match="another shape"):
-        other.start_from(first.trained())
+        other.scaled.start_from(first.trained())
+
+
+def test_processes_see_together_what_one_sees(content):
+    photos = Photos.scan([content])
+    whole = Crops(photos, range(4), 32, seed=3)
+    parts = [Crops(photos, Team("cpu", rank, 2).part(4), 32, seed=3) for rank in range(2)]
+    for draw in (Crops.__getitem__, Crops.noise):
+        together = torch.stack([draw(part, 5) for part in parts], dim=1).flatten(0, 1)
+        assert torch.equal(together, draw(whole, 5))
+    with pytest.raises(UsageError, match="--batch 5 is no multiple of the 2 processes"):
+        Team("cpu", 0, 2).part(5)
 
 
 def test_crops_depend_on_seed_and_step_alone(content):
     photos = Photos.scan([content])
-    crops = Crops(photos, 2, 32, seed=3)
+    crops = Crops(photos, range(2), 32, seed=3)
     assert crops[5].shape == (2, 3, 32, 32)
-    assert torch.equal(crops[5], Crops(photos, 2, 32, seed=3)[5])
+    assert torch.equal(crops[5], Crops(photos, range(2), 32, seed=3)[5])
     assert not torch.equal(crops[5], crops[6])
     ahead = crops.since(5)
     assert torch.equal(next(ahead), crops[5])
@@ -153,7 +254,7 @@ def test_pictures_that_break_later_are_passed_over(content):
     whole = (content / "0.jpg").read_bytes()
     (content / "cut.jpg").write_bytes(whole[: len(whole) // 2])
     Image.new("RGB", (900, 9)).save(content / "strip.png")
-    crops = Crops(Photos.scan([content]), 8, 32, seed=0)
+    crops = Crops(Photos.scan([content]), range(8), 32, seed=0)
     assert len(crops.photos.files) == 5
     batches = [crops[step] for step in range(4)]
     assert all(batch.std() > 10 for batch in batches)
@@ -171,7 +272,7 @@ def test_a_forced_run_keeps_the_old_net_until_it_has_something(trainer):
     (old.folder / "net.safetensors").write_bytes(b"old")
     new = trainer("run", steps=4)
     with torch.no_grad():
-        new.net.head.conv.bias.fill_(float("nan"))
+        new.scaled.net.head.conv.bias.fill_(float("nan"))
     with pytest.raises(TrainingError, match=r"lower --learning-rate\)"):
         new.run()
     assert (new.folder / "net.safetensors").exists()
@@ -192,11 +293,8 @@ def _interrupt(seconds):
 
 
 def test_another_painting_cannot_resume(trainer):
-    run = trainer("run")
-    run.inputs = {"painting": "a"}
-    run.save()
-    other = trainer("run")
-    other.inputs = {"painting": "b"}
+    trainer("run", inputs={"painting": "a"}).save()
+    other = trainer("run", inputs={"painting": "b"})
     with pytest.raises(TrainingError, match="another recipe, painting"):
         other.resume()
 
@@ -219,6 +317,11 @@ def test_learning_rate_rises_then_falls_to_zero():
     assert 0 < rates[0] < rates[1] < rates[2] <= 1
     assert rates[3] == pytest.approx(0.5)
     assert rates[4] == 0
+
+
+def test_every_preset_is_named_by_the_help(sttk):
+    text = "".join(sttk("train", "--help").output.split())  # click breaks lines at hyphens, too
+    assert ",".join(PRESETS) in text
 
 
 def test_the_command(sttk, content, photo, tmp_path):
@@ -269,6 +372,9 @@ def test_the_command(sttk, content, photo, tmp_path):
         (["--learning-rate", "-1"], 2, "--learning-rate"),
         (["--seed", "-1"], 2, "--seed"),
         (["--content-layer", "relu9_9"], 2, "relu9_9"),
+        (["--preset", "picasso"], 2, "known are sttk, johnson2016"),
+        (["--preset", "jcjohnson"], 3, "no weights of vgg16 by caffe"),
+        (["--teacher", "nobody"], 2, "nobody: neither a shipped style"),
         (["--vgg", "none.npz"], 2, "none.npz"),
     ],
 )

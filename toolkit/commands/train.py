@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,11 +11,17 @@ from toolkit.commands.options import Finite, MultipleOfFour, json_option
 from toolkit.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from toolkit.training.loop import Progress
     from toolkit.training.recipe import Recipe
-    from toolkit.training.session import Session
+    from toolkit.training.session import Request, Session
+    from toolkit.training.team import Team
 
 _PATH = click.Path(path_type=Path)
+_PRESETS = "sttk, johnson2016, jcjohnson, pytorch-examples, lengstrom, gatys2015, gatys2016"
+# Where no terminal shows a bar, one line as often as this.
+_LINE_SECONDS = 30.0
 
 
 @click.command(short_help="Train a style net on a painting.")
@@ -37,67 +43,66 @@ _PATH = click.Path(path_type=Path)
 )
 @click.option("--width", type=Finite(0.05, 4), default=1.0, show_default=True, help="Width factor.")
 @click.option("--norm", type=click.Choice(["instance", "batch"]), default="instance")
-@click.option("--content-layer", default="relu3_3", show_default=True)
-@click.option("--content-weight", type=Finite(0), default=1.0, show_default=True)
-@click.option("--style-weight", type=Finite(0), default=40.0, show_default=True)
-@click.option("--tv-weight", type=Finite(0), default=40.0, show_default=True)
+@click.option("--preset", default="sttk", show_default=True, help=f"Losses: {_PRESETS}.")
+@click.option("--content-layer", help="Such as relu3_3; this and the weights: the preset's.")
+@click.option("--content-weight", type=Finite(0))
+@click.option("--style-weight", type=Finite(0))
+@click.option("--tv-weight", type=Finite(0), help="Total variation.")
+@click.option(
+    "--steady-weight", type=Finite(0), default=0.0, help="Against flicker in video; try 30."
+)
+@click.option("--teacher", help="Style or checkpoint whose pictures to imitate as well.")
+@click.option("--teacher-weight", type=Finite(0), default=30.0, show_default=True)
 @click.option("--learning-rate", type=Finite(0, min_open=True), default=1e-3, show_default=True)
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True)
 @click.option(
-    "--precision", type=click.Choice(["auto", "fp32", "bf16"]), default="auto", show_default=True
+    "--precision",
+    type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
+    default="auto",
+    show_default=True,
 )
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, ...")
 @click.option("--init", help="Style or checkpoint to start from, in place of random weights.")
 @click.option("--resume", is_flag=True, help="Go on with the run in OUTPUT.")
 @click.option("--force", is_flag=True, help="Begin anew over the run in OUTPUT.")
+@click.option(
+    "--save-minutes", type=Finite(0), default=2.0, show_default=True, help="Between two states."
+)
 @click.option("--licence", default="", help="Licence of the painting, for the model card.")
 @json_option
-def train(
-    style: Path,
-    content: tuple[Path, ...],
-    output: Path | None,
-    name: str | None,
-    vgg: Path | None,
-    steps: int | None,
-    minutes: float | None,
-    init: str | None,
-    resume: bool,
-    force: bool,
-    licence: str,
-    device: str,
-    as_json: bool,
-    **options: object,
-) -> None:
+def train(device: str, as_json: bool, **options: Any) -> None:
     """Train a Johnson net (Johnson et al. 2016) on the painting STYLE.
 
-    OUTPUT receives net.safetensors, which every other command takes, log.csv with the
-    losses, preview.png, and state.pt, from which --resume goes on.
+    OUTPUT receives net.safetensors, which every other command takes, log.csv and loss.png with the
+    losses, preview.png, and state.pt, from which --resume goes on. A run of --steps that was killed
+    and resumed gives the same bits as one that was not.
+
+    On several GPUs or machines: torchrun --nproc-per-node N -m toolkit train ...; --batch is the
+    whole batch.
     """
-    if steps and minutes:
+    if options["steps"] and options["minutes"]:
         raise UsageError("--steps and --minutes exclude each other")
-    if minutes is None:
-        options["steps"] = steps or 2000
-    else:
-        options["steps"], options["minutes"] = None, minutes
+    from toolkit.training.devices import device_for
+    from toolkit.training.team import team
+
+    device = device_for(device)
+    with team(device) as mine:
+        _train(_request(options, device), mine, as_json=as_json)
+
+
+def _train(request: Request, mine: Team, *, as_json: bool) -> None:
     from toolkit import styles
     from toolkit.console import print_json
     from toolkit.training.session import Session
 
-    session = Session.prepare(
-        painting=style,
-        content=list(content),
-        folder=output or Path("runs") / (name or style.stem),
-        vgg=vgg,
-        device=device,
-        recipe=_recipe(options, device),
-        start=styles.find(init) if init else None,
-        resume=resume,
-        force=force,
-    )
+    session = Session.prepare(request, mine)
+    if not mine.leads:
+        session.run(lambda _: None)
+        return
     for reason in session.photos.skipped:
         click.echo(f"skipped: {reason}", err=True)
     click.echo(session.summary(), err=as_json)
-    path = _run(session, name or style.stem, licence)
+    path = _run(session)
     for reason in session.trainer.crops.broken.values():
         click.echo(f"skipped: {reason}", err=True)
     if as_json:
@@ -106,30 +111,58 @@ def train(
         click.echo(f"{path}: try 'sttk stylize PHOTO -o OUT.png --checkpoint {path}'")
 
 
-def _recipe(options: dict[str, object], device: str) -> Recipe:
-    from toolkit.losses.objective import Objective
-    from toolkit.nets.johnson import JohnsonSpec
-    from toolkit.training.recipe import Recipe
-    from toolkit.training.session import precision_for
+def _request(options: dict[str, Any], device: str) -> Request:
+    from toolkit import styles
+    from toolkit.training.session import Request
 
-    def take(*names: str) -> dict[str, object]:
-        return {name: options.pop(name) for name in names}
-
-    objective = Objective(
-        **take("content_layer", "content_weight", "style_weight", "tv_weight")  # type: ignore[arg-type]
+    recipe = _recipe(options, device)
+    name = options["name"] or options["style"].stem
+    return Request(
+        painting=options["style"],
+        content=list(options["content"]),
+        folder=options["output"] or Path("runs") / name,
+        recipe=recipe,
+        vgg=options["vgg"],
+        start=styles.find(options["init"]) if options["init"] else None,
+        teacher=styles.find(options["teacher"]) if options["teacher"] else None,
+        resume=options["resume"],
+        force=options["force"],
+        name=name,
+        licence=options["licence"],
+        save_seconds=60 * options["save_minutes"],
     )
-    spec = JohnsonSpec.scaled(float(str(options.pop("width"))), norm=options.pop("norm"))
-    options["precision"] = precision_for(str(options["precision"]), device)
-    return Recipe(spec=spec, objective=objective, **options)  # type: ignore[arg-type]
 
 
-def _run(session: Session, name: str, licence: str) -> Path:
+def _recipe(options: dict[str, Any], device: str) -> Recipe:
+    from toolkit.losses.presets import preset
+    from toolkit.nets.johnson import JohnsonSpec
+    from toolkit.training.devices import precision_for
+    from toolkit.training.recipe import Recipe
+
+    changes = ("content_layer", "content_weight", "style_weight", "tv_weight")
+    plain = ("minutes", "batch", "size", "style_size", "learning_rate", "seed", "steady_weight")
+    return Recipe(
+        spec=JohnsonSpec.scaled(options["width"], norm=options["norm"]),
+        objective=preset(options["preset"], **{name: options[name] for name in changes}),
+        steps=None if options["minutes"] else options["steps"] or 2000,
+        precision=precision_for(options["precision"], device),
+        teacher_weight=options["teacher_weight"] if options["teacher"] else 0.0,
+        **{name: options[name] for name in plain},
+    )
+
+
+def _run(session: Session) -> Path:
     from toolkit.console import progress
 
-    with progress("train") as update:
+    with progress("train", line_seconds=_LINE_SECONDS) as update:
+        return session.run(_reporter(session.request.recipe.batch, update))
 
-        def report(now: Progress) -> None:
-            text = f"step {now.step}  " + "  ".join(f"{k} {v:.3g}" for k, v in now.losses.items())
-            update(now.fraction, text)
 
-        return session.run(report, name=name, licence=licence)
+def _reporter(batch: int, update: Callable[[float, str], None]) -> Callable[[Progress], None]:
+    def report(now: Progress) -> None:
+        losses = "  ".join(f"{name} {value:.3g}" for name, value in now.losses.items())
+        pace = now.step * batch / now.seconds
+        left = f"{now.seconds_left / 60:.0f} min left"
+        update(now.fraction, f"step {now.step}  {losses}  {pace:.1f} pictures/s  {left}")
+
+    return report

@@ -13,11 +13,16 @@ Reduction = Literal["mean", "half-sum"]
 
 def gram(features: Tensor) -> Tensor:
     """Gram matrix: (B, C, H, W) -> (B, C, C), divided by C * H * W (Johnson et al. 2016, eq. 3)."""
-    b, c, h, w = features.shape
-    # Sums of H * W products: in bfloat16 they would keep two digits.
-    with torch.autocast(features.device.type, enabled=False):
-        flat = widened(features.reshape(b, c, h * w))
-        return torch.bmm(flat, flat.transpose(1, 2)) / (c * h * w)
+    return _products(features.flatten(2)) / features[0].numel()
+
+
+def _products(flat: Tensor) -> Tensor:
+    """(B, C, N) -> (B, C, C), sums of N products: bfloat16 would keep two digits of them, and
+    float16 would overflow.
+    """
+    with torch.autocast(flat.device.type, enabled=False):
+        flat = widened(flat)
+        return torch.bmm(flat, flat.transpose(1, 2))
 
 
 def widened(x: Tensor) -> Tensor:
@@ -44,7 +49,7 @@ def chroma_covariance(x: Tensor) -> Tensor:
     """
     red, green, blue = x.unbind(dim=1)
     chroma = torch.stack([red - green, (red + green) / 2 - blue], dim=1).flatten(2)
-    return torch.bmm(chroma, chroma.transpose(1, 2)) / chroma.shape[2]
+    return _products(chroma) / chroma.shape[2]
 
 
 def peakedness(features: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
-"""Training photographs: random crops whose choice depends on (seed, step) alone.
+"""Training photographs: random crops whose choice depends on (seed, step, number) alone.
 
-A batch is a function of its step, so a resumed run sees what the run it resumes would have seen.
+A batch is a function of its step, so a resumed run sees what the run it resumes would have seen,
+and any number of processes see together what one would.
 """
 
 from __future__ import annotations
@@ -67,22 +68,30 @@ def _usable(file: Path) -> Image.Image:
 
 @dataclass(frozen=True)
 class Crops:
-    """Batches of random square crops, (batch, 3, size, size) in 0..255 RGB float32.
+    """Batches of random square crops, (len(part), 3, size, size) in 0..255 RGB float32.
 
-    ``broken`` collects the pictures that could not be used after all, with the reason.
+    Args:
+        part: which pictures of each batch are wanted; of several processes each takes its own.
+        broken: collects the pictures that could not be used after all, with the reason.
     """
 
     photos: Photos
-    batch: int
+    part: range
     size: int
     seed: int
     broken: dict[Path, str] = field(default_factory=dict)
 
     def __getitem__(self, step: int) -> Tensor:
         """The batch of one step."""
-        rng = np.random.default_rng((self.seed, step))
-        crops = [self._readable_crop(rng) for _ in range(self.batch)]
+        draws = [np.random.default_rng((self.seed, step, number)) for number in self.part]
+        crops = [self._readable_crop(rng) for rng in draws]
         return torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).float()
+
+    def noise(self, step: int) -> Tensor:
+        """Standard normal numbers of the shape of the batch, its own in every step."""
+        draws = [np.random.default_rng((self.seed, step, number, 1)) for number in self.part]
+        shape = (3, self.size, self.size)
+        return torch.from_numpy(np.stack([rng.standard_normal(shape, np.float32) for rng in draws]))
 
     def _readable_crop(self, rng: np.random.Generator) -> np.ndarray:
         """A crop of the first picture drawn that can be used; the others are noted."""

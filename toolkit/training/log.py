@@ -14,23 +14,25 @@ Row = dict[str, float]
 
 @dataclass
 class LossLog:
-    """``rows`` hold step, seconds and the means of the losses since the row before."""
+    """``rows`` hold step, seconds and the means of the losses since the row before; ``open`` what
+    the next row will be the mean of.
+    """
 
     rows: list[Row] = field(default_factory=list)
-    _open: list[Row] = field(default_factory=list)
+    open: list[Row] = field(default_factory=list)
 
     def add(self, losses: Row) -> None:
         """Note the losses of one step."""
-        self._open.append(losses)
+        self.open.append(losses)
 
     def close_row(self, step: int, seconds: float) -> None:
         """Make a row of what was added since the last; nothing if nothing was."""
-        if not self._open:
+        if not self.open:
             return
-        count = len(self._open)
-        means = {name: sum(row[name] for row in self._open) / count for name in self._open[0]}
+        count = len(self.open)
+        means = {name: sum(row[name] for row in self.open) / count for name in self.open[0]}
         self.rows.append({"step": float(step), "seconds": round(seconds, 1), **means})
-        self._open = []
+        self.open = []
 
     @property
     def latest(self) -> Row:

@@ -3,40 +3,35 @@
 from __future__ import annotations
 
 import contextlib
-import io
-import json
-import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from toolkit.errors import TrainingError
-from toolkit.files import write_atomic
-from toolkit.losses.perceptual import PerceptualLoss
+from toolkit.losses.perceptual import Losses, PerceptualLoss
 from toolkit.nets.johnson import JohnsonNet
-from toolkit.pickles import read_pickle
+from toolkit.training import guard
 from toolkit.training.data import Crops
 from toolkit.training.layout import channels_last
-from toolkit.training.log import LossLog
+from toolkit.training.log import LossLog, Row
 from toolkit.training.recipe import Recipe
+from toolkit.training.scaled import Scaled
+from toolkit.training.state import identity, read_state, write_state
+from toolkit.training.step import step_losses
+from toolkit.training.team import Team
 
-# While it trains, the net sees x / 127.5 and answers with (y - 127.5) / 4, so that Adam's steps fit
-# the first and last layers' weights; both maps are folded into those layers when it is saved. One
-# step of 1e-3 moves all 2592 weights of an output channel, and with them its values by up to ten
-# grey levels; at a scale of 150 it was hundreds, and colours swung from step to step.
-# No tanh: where it saturates it passes no gradient, and white stains stay white.
-INPUT_SCALE = 1.0 / 127.5
-OUTPUT_SCALE, OUTPUT_SHIFT = 4.0, 127.5
-# Of the last layer's random weights, so that the first pictures have some contrast: without it the
-# small scale takes hundreds of steps to get there (style loss after 120: three times as high).
-_HEAD_GAIN = 12.0
 _LOG_EVERY = 20
-STATE, LOG, NET, PREVIEW = "state.pt", "log.csv", "net.safetensors", "preview.png"
+STATE, LOG, NET, PREVIEW, CURVE = (
+    "state.pt",
+    "log.csv",
+    "net.safetensors",
+    "preview.png",
+    "loss.png",
+)
 
 
 @dataclass
@@ -46,7 +41,12 @@ class Progress:
     step: int = 0
     seconds: float = 0.0
     fraction: float = 0.0
-    losses: dict[str, float] = field(default_factory=dict)
+    losses: Row = field(default_factory=dict)
+
+    @property
+    def seconds_left(self) -> float:
+        """At the speed so far."""
+        return self.seconds * (1 / self.fraction - 1) if self.fraction else float("inf")
 
 
 class Trainer:
@@ -55,10 +55,11 @@ class Trainer:
     Args:
         recipe: what to compute.
         loss: the perceptual loss of the painting.
-        crops: training batches by step.
+        crops: training batches by step, this process's part of them.
         folder: where the run lives.
-        device: torch device of the net and the losses.
+        team: the processes that train together, and this one's device.
         inputs: digests of all else that decides the result; a resumed run's must be the same.
+        teacher: a finished net whose pictures are to be imitated, by ``recipe.teacher_weight``.
     """
 
     def __init__(
@@ -67,26 +68,29 @@ class Trainer:
         loss: PerceptualLoss,
         crops: Crops,
         folder: Path,
-        device: str = "cpu",
+        team: Team | None = None,
         inputs: dict[str, str] | None = None,
+        teacher: nn.Module | None = None,
     ) -> None:
         torch.manual_seed(recipe.seed)
         self.recipe = recipe
         self.loss = loss
         self.crops = crops
         self.folder = folder
-        self.device = device
-        self.inputs = inputs or {}
-        self.net = channels_last(JohnsonNet(recipe.spec).to(device))
-        with torch.no_grad():
-            self.net.head.conv.weight.mul_(_HEAD_GAIN)
-        self.optimizer = torch.optim.Adam(self.net.parameters(), lr=recipe.learning_rate)
+        self.team = team or Team()
+        self.teacher = teacher
+        self.scaled = channels_last(Scaled(recipe.spec).to(self.team.device))
+        self.optimizer = torch.optim.Adam(self.scaled.parameters(), lr=recipe.learning_rate)
+        # The losses are large (1e5 to 1e8), and float16 ends at 65504: from torch's own scale of
+        # 65536 on, thirty steps would be skipped before it fits.
+        self.scaler = torch.amp.GradScaler(
+            self.team.kind, init_scale=2.0**-10, enabled=recipe.precision == "fp16"
+        )
         self.progress = Progress()
-        self._inner: list[Tensor] = []
-        for norm in self.net.norms():
-            norm.register_forward_hook(lambda _module, _args, out: self._inner.append(out))
         self.log = LossLog()
-        self._saved = False
+        self._identity = identity(recipe, inputs or {})
+        self._shared: nn.Module | None = None
+        self._saved_step: int | None = None
 
     def run(
         self,
@@ -98,7 +102,8 @@ class Trainer:
         when the user interrupts.
 
         Raises:
-            TrainingError: the loss is not a number; ``state.pt`` keeps the last good state.
+            TrainingError: the loss is not a number, or has run away; ``state.pt`` keeps the last
+                good state.
         """
         saved = time.monotonic()
         with contextlib.closing(self.crops.since(self.progress.step)) as batches:
@@ -108,9 +113,9 @@ class Trainer:
                     if self.progress.step % _LOG_EVERY == 0:
                         self._log()
                         report(self.progress)
-                    if time.monotonic() - saved > save_seconds:
-                        self.save()
-                        saved = time.monotonic()
+                        if time.monotonic() - saved >= save_seconds:
+                            self.save()
+                            saved = time.monotonic()
             except KeyboardInterrupt:
                 self.save()
                 raise
@@ -119,32 +124,43 @@ class Trainer:
 
     def _timed_step(self, batches: Iterator[Tensor]) -> None:
         started = time.monotonic()
-        self._step(next(batches))
-        self._advance(time.monotonic() - started)
+        self.log.add(self._step(next(batches)))
+        (seconds,) = self.team.means([time.monotonic() - started])
+        self._advance(seconds)
 
-    def _step(self, photo: Tensor) -> None:
+    def _step(self, photo: Tensor) -> Row:
+        """One step of the optimiser. Returns the terms of the whole batch."""
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.rate(self.progress.fraction)
-        photo = photo.to(self.device).contiguous(memory_format=torch.channels_last)
-        self._inner.clear()
-        bf16 = self.recipe.precision == "bf16"
-        with torch.autocast(self.device.split(":")[0], torch.bfloat16, enabled=bf16):
-            output = self.net(photo * INPUT_SCALE).float() * OUTPUT_SCALE + OUTPUT_SHIFT
-            losses = self.loss(output, self.loss.content_of(photo), self._inner)
-        if not math.isfinite(float(losses.total.detach())):
-            state = self.folder / STATE
-            kept = f"; {state} is the last good state" if self._saved else ""
-            raise TrainingError(
-                f"the loss is {float(losses.total.detach())} at step {self.progress.step}",
-                fix=f"lower --learning-rate{kept}",
-            )
         self.optimizer.zero_grad(set_to_none=True)
-        losses.total.backward()  # type: ignore[no-untyped-call]
+        losses = self.losses(photo)
+        self.scaler.scale(losses.total).backward()  # type: ignore[no-untyped-call]
+        mine = losses.floats()
+        row = dict(zip(mine, self.team.means(list(mine.values())), strict=True))
+        if not guard.is_number(row):
+            raise self._failure(f"the loss is {row['total']} at step {self.progress.step}")
+        self.scaler.unscale_(self.optimizer)
         # The losses fall by two orders of magnitude in the first minutes. Unit norm keeps one
         # hard crop from undoing what Adam has averaged (seen: style loss x500 at step 170).
-        torch.nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
-        self.optimizer.step()
-        self.log.add(losses.floats())
+        torch.nn.utils.clip_grad_norm_(self.scaled.parameters(), 1.0)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        return row
+
+    def losses(self, photo: Tensor) -> Losses:
+        """The terms of (B, 3, H, W) crops in 0..255, in the recipe's precision."""
+        if self._shared is None:
+            # Late: what is shared from the start is what start_from and resume have put there.
+            self._shared = self.team.share(self.scaled)
+        device, recipe = self.team.device, self.recipe
+        photo = photo.to(device).contiguous(memory_format=torch.channels_last)
+        steady = recipe.steady_weight > 0
+        noise = self.crops.noise(self.progress.step).to(device) if steady else None
+        low = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(recipe.precision)
+        with torch.autocast(self.team.kind, low, enabled=low is not None):
+            return step_losses(
+                self._shared, self.scaled, photo, self.loss, recipe, noise, self.teacher
+            )
 
     def _advance(self, seconds: float) -> None:
         now = self.progress
@@ -158,76 +174,58 @@ class Trainer:
     def _log(self) -> None:
         self.log.close_row(self.progress.step, self.progress.seconds)
         self.progress.losses = self.log.latest
+        if guard.has_diverged(self.log.rows):
+            raise self._failure(f"the loss has run away by step {self.progress.step}")
+
+    def _failure(self, what: str) -> TrainingError:
+        kept = ""
+        if self._saved_step is not None:
+            state = self.folder / STATE
+            kept = f"; {state} is the last good state, of step {self._saved_step}"
+        return TrainingError(what, fix=f"lower --learning-rate{kept}")
 
     def save(self) -> None:
-        """Write ``state.pt`` (weights, optimiser, progress and log) and ``log.csv``, atomically.
+        """Write ``state.pt`` and ``log.csv``, atomically, if the run is sound.
+
+        Of several processes one writes.
 
         The first time, what an earlier run left in the folder is removed.
         """
-        state: dict[str, Any] = {
-            "run": self._run_identity(),
-            "net": self.net.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "step": self.progress.step,
-            "seconds": self.progress.seconds,
-            "fraction": self.progress.fraction,
-            "log": self.log.rows,
-        }
-        buffer = io.BytesIO()
-        torch.save(state, buffer)
-        write_atomic(self.folder / STATE, buffer.getvalue())
-        if not self._saved:
-            for name in (NET, PREVIEW):
+        if not self.team.leads or not guard.is_sound(self.log.rows):
+            return
+        write_state(
+            self.folder / STATE,
+            self._identity,
+            {
+                "net": self.scaled.net.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "scaler": self.scaler.state_dict(),
+                "progress": [self.progress.step, self.progress.seconds, self.progress.fraction],
+                "log": {"rows": self.log.rows, "open": self.log.open},
+            },
+        )
+        if self._saved_step is None:
+            for name in (NET, PREVIEW, CURVE):
                 (self.folder / name).unlink(missing_ok=True)
-        self._saved = True
+        self._saved_step = self.progress.step
         self.log.write(self.folder / LOG)
-
-    def _run_identity(self) -> str:
-        return json.dumps({"recipe": self.recipe.to_dict(), **self.inputs}, sort_keys=True)
 
     def resume(self) -> None:
         """Go on from ``state.pt``.
 
         Raises:
-            TrainingError: it is of another recipe or other inputs, or no state of a run.
+            TrainingError: it is of another recipe or other inputs.
+            CheckpointError: it cannot be read.
         """
-        state = read_pickle(self.folder / STATE)
-        if state.get("run") != self._run_identity():
-            raise TrainingError(
-                f"{self.folder} was started with another recipe, painting, content or loss network",
-                fix="repeat its options, or choose another folder with -o",
-            )
-        self.net.load_state_dict(state["net"])
+        state = read_state(self.folder / STATE, self._identity)
+        self.scaled.net.load_state_dict(state["net"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.progress.step = state["step"]
-        self.progress.seconds = state["seconds"]
-        self.progress.fraction = state["fraction"]
-        self.log.rows = state["log"]
+        self.scaler.load_state_dict(state["scaler"])
+        self.progress.step, self.progress.seconds, self.progress.fraction = state["progress"]
+        self.log.rows, self.log.open = state["log"]["rows"], state["log"]["open"]
         self.progress.losses = self.log.latest
-        self._saved = True
-
-    def start_from(self, net: nn.Module) -> None:
-        """Take over the weights of a finished net: the inverse of :meth:`trained`.
-
-        Raises:
-            TrainingError: it is not a Johnson net of the recipe's spec.
-        """
-        if not isinstance(net, JohnsonNet) or net.spec != self.recipe.spec:
-            raise TrainingError("the net to start from has another shape", fix="match its --width")
-        self.net.load_state_dict(net.state_dict())
-        with torch.no_grad():
-            self.net.conv1.conv.weight.div_(INPUT_SCALE)
-            self.net.head.conv.get_parameter("bias").sub_(OUTPUT_SHIFT)
-            for parameter in self.net.head.conv.parameters():
-                parameter.div_(OUTPUT_SCALE)
+        self._saved_step = self.progress.step
 
     def trained(self) -> JohnsonNet:
-        """A copy for 0..255 input, on the CPU, in evaluation mode, frozen."""
-        net = JohnsonNet(self.recipe.spec)
-        net.load_state_dict({key: value.cpu() for key, value in self.net.state_dict().items()})
-        with torch.no_grad():
-            net.conv1.conv.weight.mul_(INPUT_SCALE)
-            for parameter in net.head.conv.parameters():
-                parameter.mul_(OUTPUT_SCALE)
-            net.head.conv.get_parameter("bias").add_(OUTPUT_SHIFT)
-        return net.requires_grad_(False).eval()
+        """A copy of the net for 0..255 input, on the CPU, in evaluation mode, frozen."""
+        return self.scaled.folded()

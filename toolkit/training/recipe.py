@@ -21,7 +21,11 @@ class Recipe:
         size: side of the square training crops, pixels.
         style_size: longer side of the painting, pixels: smaller means finer strokes.
         learning_rate: Adam's peak; warmed up, then cosine to zero.
-        precision: ``bf16`` runs convolutions in bfloat16; weights and losses stay float32.
+        precision: ``bf16`` and ``fp16`` run convolutions in it; weights and losses stay float32.
+        steady_weight: of the mean squared difference that noise in the photograph makes in the
+            picture: less flicker in video (Rainy 2018, "Stabilizing neural style-transfer for
+            video", has the same term).
+        teacher_weight: of the mean squared difference from a teacher's picture.
     """
 
     spec: JohnsonSpec = field(default_factory=JohnsonSpec)
@@ -34,6 +38,8 @@ class Recipe:
     learning_rate: float = 1e-3
     seed: int = 0
     precision: str = "fp32"
+    steady_weight: float = 0.0
+    teacher_weight: float = 0.0
 
     def rate(self, progress: float) -> float:
         """Learning rate at ``progress`` in 0..1 of the run."""

