@@ -75,5 +75,8 @@ def team(device: str) -> Iterator[Team]:
     distributed.init_process_group("nccl" if cuda else "gloo")
     try:
         yield Team(device, distributed.get_rank(), size)
+        # One that leaves while another still talks to it aborts. Not after an error: who raised it
+        # would wait for those that did not, and torchrun ends these anyway.
+        distributed.barrier()
     finally:
         distributed.destroy_process_group()
