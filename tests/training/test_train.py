@@ -119,6 +119,15 @@ def test_a_loss_that_runs_away_stops_and_keeps_the_last_good_state(trainer, monk
     assert again.progress.step == 3
 
 
+def test_a_run_that_ends_badly_gives_no_net(trainer, monkeypatch):
+    run = trainer("run", steps=4)
+    rows = iter([10.0] * 3 + [1e3])
+    monkeypatch.setattr(run, "_step", lambda photo: {"total": next(rows)})
+    monkeypatch.setattr("toolkit.training.loop._LOG_EVERY", 1)
+    with pytest.raises(TrainingError, match=r"ended far above its best"):
+        run.run()
+
+
 def test_one_hard_crop_is_no_divergence():
     rows = [{"total": value} for value in [10.0] * 5 + [1e4] * 3 + [9.0] * 20]
     assert not any(guard.has_diverged(rows[:end]) for end in range(len(rows) + 1))

@@ -120,6 +120,8 @@ class Trainer:
                 self.save()
                 raise
         self._log()
+        if not guard.is_sound(self.log.rows):
+            raise self._failure("the loss ended far above its best")
         self.save()
 
     def _timed_step(self, batches: Iterator[Tensor]) -> None:
