@@ -98,17 +98,23 @@ class _Point:
         self.picture = start.detach().clone().requires_grad_()
         self._loss = loss
         self._content = content
-        self._at: Tensor | None = None
-        self._gradient: Tensor | None = None
+        self._at = self._gradient = self.picture
         self._losses: dict[str, float] = {}
         self._evaluations = 0
+        # torch's L-BFGS learns nothing from steps with y . s below 1e-10, whatever the scale of
+        # the objective: unscaled, two of three pairs at 64 px did not move in 60 iterations. With
+        # the mean gradient of the start brought to 1, it does not matter how large the weights are.
+        self._scale = 1.0
+        self._compute()
+        mean = float(self._gradient.abs().mean())
+        self._scale = 1 / mean if mean else 1.0
 
     def evaluate(self) -> float:
-        """The objective here; leaves its gradient on the picture."""
-        if self._at is None or not torch.equal(self._at, self.picture):
+        """The scaled objective here; leaves its gradient on the picture."""
+        if not torch.equal(self._at, self.picture):
             self._compute()
-        self.picture.grad = self._gradient
-        return self._losses["total"]
+        self.picture.grad = self._gradient * self._scale
+        return self._losses["total"] * self._scale
 
     def step(self, iteration: int) -> Step:
         """A copy of the state here."""
