@@ -94,7 +94,7 @@ def precision(
     """
     from exporters.plan_search import Ask
     from toolkit import styles
-    from toolkit.precision.chart import check_charts
+    from toolkit.canvas import check_charts
     from toolkit.regimes import shipped_photos
 
     if chart:

@@ -9,12 +9,12 @@ import torch
 from PIL import Image
 
 from exporters import measure
+from toolkit import canvas
 from toolkit.checkpoints import load
 from toolkit.checkpoints.native import save_net
 from toolkit.contract import Contract
 from toolkit.lazy import Lazy
 from toolkit.manifest import read_manifest
-from toolkit.precision import chart
 from toolkit.regimes import shipped_photos
 
 SENSITIVE = {"net.conv2": "fp32", "net.norm2": "fp32"}
@@ -119,7 +119,7 @@ def test_what_cannot_be_searched(search, checkpoint, arguments, code, words):
 
 
 def test_a_chart_that_cannot_be_drawn_is_known_before_the_search(search, checkpoint, monkeypatch):
-    monkeypatch.setattr(chart, "figure", Lazy("not_installed", "charts"))
+    monkeypatch.setattr(canvas, "figure", Lazy("not_installed", "charts"))
     result = search(checkpoint, "--floor", 60)
     assert result.exit_code == 3
     assert "pip install 'sttk[charts]'" in result.stderr

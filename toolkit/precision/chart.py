@@ -2,43 +2,26 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from toolkit.files import write_atomic
-from toolkit.lazy import Lazy
+from toolkit.canvas import blank, write_png
 from toolkit.precision.found import Candidate, Found
 
-if TYPE_CHECKING:
-    from matplotlib import figure
-    from matplotlib.backends import backend_agg
-else:
-    figure = Lazy("matplotlib.figure", "charts")
-    backend_agg = Lazy("matplotlib.backends.backend_agg", "charts")
-
-_INCHES, _DOTS = (11.0, 4.5), 120
+_INCHES = (11.0, 4.5)
 _PLAIN, _CHOSEN, _FLOOR = "#4878a8", "#c8502d", "#555555"
 
 
-def check_charts() -> None:
-    """Raises MissingExtraError where no chart can be drawn."""
-    _ = figure.Figure
-
-
 def draw(found: Found, path: Path) -> None:
-    """Write a PNG, atomically; on a canvas of its own, which no other figure shares."""
-    page = figure.Figure(figsize=_INCHES, layout="constrained")
-    canvas = backend_agg.FigureCanvasAgg(page)
+    """Write a PNG, whole or not at all."""
+    page = blank(_INCHES)
     front, alone = page.subplots(1, 2, width_ratios=(3, 2))
     page.suptitle(
         f"{found.style}, {found.target}: {found.low} with blocks in {found.high}, {found.size}"
     )
     _front(front, found)
     _alone(alone, found)
-    written = io.BytesIO()
-    canvas.print_png(written, metadata={"Software": "sttk"}, pil_kwargs={})
-    write_atomic(path, written.getvalue())
+    write_png(page, path)
 
 
 def _front(axes: Any, found: Found) -> None:

@@ -1,0 +1,38 @@
+"""Charts: a matplotlib figure on a canvas of its own, which no other figure shares."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from toolkit.files import write_atomic
+from toolkit.lazy import Lazy
+
+if TYPE_CHECKING:
+    from matplotlib import figure
+    from matplotlib.backends import backend_agg
+else:
+    figure = Lazy("matplotlib.figure", "charts")
+    backend_agg = Lazy("matplotlib.backends.backend_agg", "charts")
+
+_DOTS = 120
+
+
+def check_charts() -> None:
+    """Raises MissingExtraError where no chart can be drawn."""
+    _ = figure.Figure
+
+
+def blank(inches: tuple[float, float]) -> Any:
+    """A figure of this width and height to draw on."""
+    return figure.Figure(figsize=inches, dpi=_DOTS, layout="constrained")
+
+
+def write_png(page: Any, path: Path) -> None:
+    """Write what was drawn, whole or not at all."""
+    written = io.BytesIO()
+    backend_agg.FigureCanvasAgg(page).print_png(
+        written, metadata={"Software": "sttk"}, pil_kwargs={}
+    )
+    write_atomic(path, written.getvalue())

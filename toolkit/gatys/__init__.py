@@ -1,0 +1,1 @@
+"""Style transfer without a net: the pixels of one picture are optimised."""
