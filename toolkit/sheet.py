@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from toolkit.errors import ImageError
 from toolkit.images import Bytes
 
 _PAPER, _INK = (255, 255, 255), (32, 32, 32)
 _GAP = 4
 # Heights of letters, in pixels: a share of the narrowest column, but not too small to read.
 _LETTERS, _LEAST_LETTERS = 1 / 14, 9
+_QUALITIES = range(95, 45, -5)
 
 
 def sheet(
@@ -51,6 +54,20 @@ def sheet(
             down, right = (height - picture.shape[0]) // 2, (width - picture.shape[1]) // 2
             page.paste(Image.fromarray(picture), (left + right, top + down))
     return np.array(page)
+
+
+def to_jpeg(page: Bytes, most: int) -> bytes:
+    """A sheet as the bytes of a JPEG file of at most ``most`` bytes, as good as fits.
+
+    Raises:
+        ImageError: it is larger even where faults begin to show.
+    """
+    for quality in _QUALITIES:
+        buffer = io.BytesIO()
+        Image.fromarray(page).save(buffer, format="JPEG", quality=quality, optimize=True)
+        if buffer.tell() <= most:
+            return buffer.getvalue()
+    raise ImageError(f"no JPEG of {page.shape[1]}x{page.shape[0]} in {most:,} bytes")
 
 
 def _check(rows: Sequence[Sequence[Bytes]], columns: Sequence[str], labels: Sequence[str]) -> None:
