@@ -1,0 +1,1 @@
+"""Gatys' optimisation of a picture, and what a net's picture is worth in its iterations."""
