@@ -16,8 +16,17 @@ def test_styles_are_listed(sttk):
     rows = json.loads(sttk("styles", "--json").stdout)
     assert [row["style"] for row in rows] == styles.names()
     assert rows[0]["style"] == styles.DEFAULT == "ink"
-    assert rows[0]["licence"]
+    assert rows[0]["recipe"]["spec"]["widths"] == [32, 64, 128]
     assert "pytorch-examples" in sttk("styles", "--layouts").stdout
+
+
+def test_the_list_fits_a_terminal(sttk):
+    lines = sttk("styles").stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    for name, card in ((name, styles.find(name).origin.card) for name in styles.names()):
+        (line,) = (line for line in lines if line.split()[:1] == [name])
+        assert {"public", "domain", str(card["steps"])} <= set(line.split())
+        assert "\N{HORIZONTAL ELLIPSIS}" not in line
 
 
 def test_export_and_parity_with_no_arguments(sttk, tmp_path, monkeypatch):

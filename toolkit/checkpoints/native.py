@@ -36,6 +36,24 @@ def save_net(
         "contract": contract.to_dict(),
         "card": card,
     }
+    _write(path, state, about)
+
+
+def write_card(path: Path, card: dict[str, Any]) -> None:
+    """Put another model card into a saved net, whose tensors and contract stay as they are.
+
+    The file's sha256 changes with it, so this is for before a net is given away.
+
+    Raises:
+        CheckpointError: the file cannot be read, or is not of this layout.
+    """
+    state, about = read(path)
+    if not isinstance(about, dict):
+        raise CheckpointError(f"{path}: its metadata is not sttk's")
+    _write(path, state, {**about, "card": card})
+
+
+def _write(path: Path, state: dict[str, Tensor], about: dict[str, Any]) -> None:
     write_atomic(path, save(state, metadata={_KEY: json.dumps(about, sort_keys=True)}))
 
 

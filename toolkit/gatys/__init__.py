@@ -1,1 +1,1 @@
-"""Style transfer without a net: the pixels of one picture are optimised."""
+"""Gatys' optimisation of a picture, and what a net's picture is worth in its iterations."""

@@ -78,8 +78,9 @@ def _method(name: str, picture: Tensor, rate: float | None) -> optim.Optimizer:
         return optim.Adam([picture], lr=_LEARNING_RATE if rate is None else rate)
     if name != "lbfgs":
         raise UsageError(f"{name}: no optimizer", fix="lbfgs or adam")
-    # The first step of L-BFGS is 1 in the L1 norm of the whole picture, too short to matter; the
-    # line search lengthens it, and accepts no step that raises the objective.
+    # Without a line search, as the authors have it: one evaluation an iteration. Measured on three
+    # pairs at 64 px, 60 iterations: it fell in every window of 20; torch's strong Wolfe search came
+    # to the same on two, and on the third ended in steps of length zero.
     return optim.LBFGS(
         [picture],
         lr=1.0 if rate is None else rate,
@@ -87,7 +88,6 @@ def _method(name: str, picture: Tensor, rate: float | None) -> optim.Optimizer:
         history_size=_HISTORY,
         tolerance_grad=0.0,
         tolerance_change=0.0,
-        line_search_fn="strong_wolfe",
     )
 
 
@@ -101,9 +101,9 @@ class _Point:
         self._at = self._gradient = self.picture
         self._losses: dict[str, float] = {}
         self._evaluations = 0
-        # torch's L-BFGS learns nothing from steps with y . s below 1e-10, whatever the scale of
-        # the objective: unscaled, two of three pairs at 64 px did not move in 60 iterations. With
-        # the mean gradient of the start brought to 1, it does not matter how large the weights are.
+        # L-BFGS takes its first step from the gradient's size, and torch's forgets what it has
+        # learnt where y . s is under 1e-10: unscaled, gatys2016 did not move in 60 iterations. With
+        # the mean gradient of the start brought to 1, the size of the weights does not matter.
         self._scale = 1.0
         self._compute()
         mean = float(self._gradient.abs().mean())

@@ -74,3 +74,9 @@ class Objective:
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values, for model cards and reports."""
         return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Objective:
+        """Of a model card. One that was written before an attribute was, has its default."""
+        lists = ("style_layers", "layer_weights")
+        return cls(**{**values, **{key: tuple(values[key]) for key in lists if key in values}})

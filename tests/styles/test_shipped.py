@@ -1,0 +1,35 @@
+"""Every style that the package ships: its file, its card, its page."""
+
+from __future__ import annotations
+
+import pytest
+
+from toolkit import styles
+from toolkit.files import size_of
+from toolkit.losses.objective import Objective
+from toolkit.styles.page import with_facts
+
+
+@pytest.fixture(params=styles.names())
+def name(request):
+    return request.param
+
+
+def test_a_card_says_where_the_net_comes_from(name):
+    card = styles.find(name).origin.card
+    assert card["name"] == name
+    assert card["painting"]
+    assert len(card["painting_sha256"]) == 64
+    assert card["licence"] == "public domain"
+    assert Objective.from_dict(card["recipe"]["objective"]).layers
+    assert card["steps"] > 1000
+
+
+def test_its_page_is_that_of_its_card(name):
+    page = styles.folder() / f"{name}.md"
+    text = page.read_text(encoding="utf-8")
+    assert text == with_facts(text, styles.find(name).origin.card)
+
+
+def test_the_package_stays_small():
+    assert size_of(styles.folder()) < 20_000_000
