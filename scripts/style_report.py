@@ -27,8 +27,8 @@ from toolkit import styles
 from toolkit.checkpoints.native import write_card
 from toolkit.errors import UsageError
 from toolkit.files import write_atomic
-from toolkit.gatys import optimise
 from toolkit.gatys.equal import equal_iterations, losses_of
+from toolkit.gatys.optimise import optimise, white_noise
 from toolkit.images import list_images
 from toolkit.losses.objective import Objective
 from toolkit.losses.perceptual import PerceptualLoss
@@ -41,7 +41,7 @@ from toolkit.styles.held_out import KEY, HeldOut, Measured, Optimised
 from toolkit.styles.page import with_facts
 from toolkit.styles.painting import find_painting
 from toolkit.styles.side_by_side import side_by_side
-from toolkit.training.session import painting_batch
+from toolkit.training.pictures import painting_batch
 
 _STARTS = ("noise", "content")
 _ITERATIONS = 100
@@ -134,8 +134,10 @@ def _measured(
         picture = net(photo)
     losses = losses_of(loss, photo, picture)
     optimised = {}
+    content = loss.content_of(photo)
     for start in options.starts:
-        steps = optimise.optimise(loss, photo, start, iterations=options.most, optimizer="lbfgs")
+        begin = photo if start == "content" else white_noise(photo, seed=0)
+        steps = optimise(loss, content, begin, iterations=options.most)
         curve = equal_iterations(losses["total"], steps, least=_ITERATIONS)
         optimised[start] = Optimised(curve.curve[_ITERATIONS], curve.iterations)
         print(net.origin.name, name, start, optimised[start], file=sys.stderr, flush=True)  # noqa: T201

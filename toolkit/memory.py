@@ -12,20 +12,31 @@ BYTES_PER_PIXEL = 1400
 _MEMINFO = Path("/proc/meminfo")
 
 
-def check_fits(height: int, width: int) -> None:
-    """Raise if stylising a picture of this size would need more memory than is available.
+def check_fits(
+    height: int,
+    width: int,
+    bytes_per_pixel: int = BYTES_PER_PIXEL,
+    fix: str = "pass --max-size to scale the picture",
+) -> None:
+    """Raise if work on a picture of this size would need more memory than is available.
 
     Nothing is checked where the system does not tell what is available (other than Linux).
+
+    Args:
+        height: of the picture, in pixels.
+        width: of the picture, in pixels.
+        bytes_per_pixel: that the work takes; the default is of stylising.
+        fix: what the user can do about it.
 
     Raises:
         ImageError: it does not fit.
     """
-    needed, free = height * width * BYTES_PER_PIXEL, available()
+    needed, free = height * width * bytes_per_pixel, available()
     if free is not None and needed > free:
         raise ImageError(
             f"{height}x{width} pixels take about {needed / 1e9:.1f} GB of memory, "
             f"{free / 1e9:.1f} GB are available",
-            fix="pass --max-size to scale the picture",
+            fix=fix,
         )
 
 

@@ -14,7 +14,7 @@ from toolkit.losses.perceptual import PerceptualLoss
 
 # Of 0..255, for Adam.
 _LEARNING_RATE = 10.0
-_HISTORY = 100
+_HISTORY = 50
 
 
 @dataclass(frozen=True)
