@@ -38,6 +38,12 @@ COMMANDS: dict[str, _Entry] = {
     "stylize": _Entry("exporters.commands.stylize:stylize", "Stylise a photograph."),
     "styles": _Entry("toolkit.commands.styles:styles", "List the styles that sttk ships."),
     "train": _Entry("toolkit.commands.train:train", "Train a style net on a painting."),
+    "gatys": _Entry(
+        "toolkit.commands.gatys:gatys", "Stylise one picture by optimisation, as Gatys et al. did."
+    ),
+    "reconstruct": _Entry(
+        "toolkit.commands.reconstruct:reconstruct", "Show what VGG's layers keep of a picture."
+    ),
     "doctor": _Entry("toolkit.commands.doctor:doctor", "Show what this machine can do."),
 }
 

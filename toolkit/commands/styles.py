@@ -15,9 +15,9 @@ from toolkit.commands.options import json_option
 def styles(layouts: bool, as_json: bool) -> None:
     """List the styles that sttk ships, or the checkpoint layouts that it reads.
 
-    Of each style: steps and minutes of training; its loss on photographs that it was not trained
-    on, by the loss of 100 iterations of Gatys' optimisation from noise (under 1 is better); and how
-    many iterations are as good. --json prints the whole cards.
+    Of each style: its loss on photographs that it was not trained on, by the loss of 100 iterations
+    of Gatys' optimisation from noise (under 1 is better); and how many iterations are as good.
+    --json prints the whole cards, with recipes and losses.
     """
     from toolkit.console import print_json, print_table
 
@@ -26,7 +26,7 @@ def styles(layouts: bool, as_json: bool) -> None:
         listed = [dict(zip(columns, row, strict=True)) for row in rows]
     else:
         cards = _cards()
-        columns = ["style", "painting", "licence", "steps", "min", "loss", "equal"]
+        columns = ["style", "painting", "licence", "loss", "equal"]
         rows = [_row(name, card) for name, card in cards.items()]
         listed = [{**card, "style": name} for name, card in cards.items()]
     if as_json:
@@ -45,7 +45,7 @@ def _row(name: str, card: dict[str, Any]) -> list[str]:
     from toolkit.styles.held_out import HeldOut
     from toolkit.styles.painting import title
 
-    row = [name, title(card), card["licence"], str(card["steps"]), f"{card['minutes']:.0f}"]
+    row = [name, title(card), card["licence"]]
     held = HeldOut.of(card)
     if held is None:
         return [*row, "", ""]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -97,6 +98,26 @@ class Run:
             self.log.add(step.losses)
             self.log.close_row(step.iteration, monotonic() - began)
             report(step, monotonic() - began)
+
+    def summary(self) -> dict[str, Any]:
+        """What came out, as plain JSON values."""
+        step, rows = self.step, self.log.rows
+        return {
+            "iterations": step.iteration if step else 0,
+            "evaluations": step.evaluations if step else 0,
+            "seconds": rows[-1]["seconds"] if rows else 0.0,
+            "losses": step.losses if step else {},
+            "objective": self.request.objective.to_dict(),
+        }
+
+    def told(self) -> str:
+        """The same for people."""
+        found = self.summary()
+        first, last = self.log.rows[0]["total"], self.log.rows[-1]["total"]
+        return (
+            f"{found['iterations']} iterations in {found['seconds']:.0f} s, "
+            f"loss {first:.4g} to {last:.4g}"
+        )
 
 
 def photo_batch(path: Path, longer_side: int) -> Tensor:
