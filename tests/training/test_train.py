@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from toolkit.checkpoints import load
-from toolkit.errors import TrainingError, UsageError
+from toolkit.errors import MissingExtraError, TrainingError, UsageError
 from toolkit.losses.objective import Objective
 from toolkit.losses.perceptual import PerceptualLoss
 from toolkit.losses.presets import PRESETS
@@ -341,7 +341,7 @@ def test_the_command(sttk, content, photo, tmp_path):
     result = sttk(*arguments, "--precision", "fp32", "--licence", "CC0")
     assert result.exit_code == 0, result.output
     assert "broken.jpg" in result.stderr
-    files = {"net.safetensors", "preview.png", "state.pt", "log.csv"}
+    files = {"net.safetensors", "preview.png", "state.pt", "log.csv", "loss.png"}
     assert {p.name for p in run.iterdir()} == files
     net = load(run / "net.safetensors")
     card = net.origin.card
@@ -367,6 +367,21 @@ def test_the_command(sttk, content, photo, tmp_path):
     start = load(tmp_path / "more" / "net.safetensors").origin.card["start"]
     assert (start["sha256"], start["name"]) == (net.origin.sha256, "dots")
     assert sttk(*arguments, "--force", "--precision", "fp32").exit_code == 0
+
+
+def test_without_matplotlib_a_line_says_what_is_not_drawn(
+    sttk, content, photo, tmp_path, monkeypatch
+):
+    def missing():
+        raise MissingExtraError("matplotlib", "charts")
+
+    monkeypatch.setattr("toolkit.training.session.check_charts", missing)
+    run = tmp_path / "run"
+    arguments = ["train", "--style", photo, "--content", content, "-o", run, "--size", 32]
+    result = sttk(*arguments, "--steps", 1, "--width", 0.125, "--style-size", 64)
+    assert result.exit_code == 0, result.output
+    assert "loss.png is not drawn: matplotlib is not installed (pip install" in result.stderr
+    assert not (run / "loss.png").exists()
 
 
 @pytest.mark.parametrize(

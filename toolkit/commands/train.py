@@ -101,6 +101,8 @@ def _train(request: Request, mine: Team, *, as_json: bool) -> None:
         return
     for reason in session.photos.skipped:
         click.echo(f"skipped: {reason}", err=True)
+    if missing := session.charts_missing():
+        click.echo(missing, err=True)
     click.echo(session.summary(), err=as_json)
     path = _run(session)
     for reason in session.trainer.crops.broken.values():

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from toolkit.canvas import check_charts
 from toolkit.checkpoints.native import save_net
 from toolkit.contract import Contract
-from toolkit.errors import TrainingError, UsageError
+from toolkit.errors import MissingExtraError, TrainingError, UsageError
 from toolkit.files import sha256
 from toolkit.images import write_image
+from toolkit.losses.curve import draw_curve
 from toolkit.losses.perceptual import PerceptualLoss
 from toolkit.losses.vgg_weights import load_vgg
 from toolkit.nets.vgg import Vgg
@@ -21,7 +23,7 @@ from toolkit.regimes import shipped_photos
 from toolkit.style_net import StyleNet
 from toolkit.training.data import Crops, Photos
 from toolkit.training.layout import channels_last
-from toolkit.training.loop import NET, PREVIEW, STATE, Progress, Trainer
+from toolkit.training.loop import CURVE, NET, PREVIEW, STATE, Progress, Trainer
 from toolkit.training.pictures import painting_batch, preview
 from toolkit.training.recipe import Recipe
 from toolkit.training.team import Team
@@ -115,18 +117,31 @@ class Session:
         def each(now: Progress) -> None:
             report(now)
             if leads and now.step % _PREVIEW_EVERY == 0:
-                self._preview()
+                self._show()
 
         self.trainer.run(each, save_seconds=self.request.save_seconds)
         path = self.trainer.folder / NET
         if leads:
-            self._preview()
+            self._show()
             save_net(path, self.trainer.trained(), Contract(), self._card(), half=True)
         return path
 
-    def _preview(self) -> None:
-        tiles = preview(self.trainer.trained(), shipped_photos())
-        write_image(self.trainer.folder / PREVIEW, tiles)
+    def _show(self) -> None:
+        """Preview and, where there is matplotlib, the losses as a chart."""
+        folder = self.trainer.folder
+        write_image(folder / PREVIEW, preview(self.trainer.trained(), shipped_photos()))
+        if not self.charts_missing():
+            title = self.request.name or self.request.painting.stem
+            draw_curve(self.trainer.log.rows, folder / CURVE, title=title, across="step")
+
+    @staticmethod
+    def charts_missing() -> str:
+        """Why the losses are not drawn; empty if they are."""
+        try:
+            check_charts()
+        except MissingExtraError as error:
+            return f"{CURVE} is not drawn: {error}"
+        return ""
 
     def _card(self) -> dict[str, Any]:
         now, request = self.trainer.progress, self.request
