@@ -39,7 +39,7 @@ def _silent(done: float, text: str) -> None:
     """Where nobody watches."""
 
 
-def _lines(label: str, seconds: float) -> Update:
+def _lines(label: str, total: float, seconds: float) -> Update:
     """For logs: a line now and then."""
     last = time.monotonic()
 
@@ -47,7 +47,7 @@ def _lines(label: str, seconds: float) -> Update:
         nonlocal last
         if time.monotonic() - last >= seconds:
             last = time.monotonic()
-            click.echo(f"{label} {done:.0%}  {text}", err=True)
+            click.echo(f"{label} {done / total:.0%}  {text}", err=True)
 
     return update
 
@@ -64,7 +64,7 @@ def progress(
         line_seconds: where standard error is no terminal, between two lines; None for no line.
     """
     if not sys.stderr.isatty():
-        yield _silent if line_seconds is None else _lines(label, line_seconds)
+        yield _silent if line_seconds is None else _lines(label, total, line_seconds)
         return
     columns = (
         bars.TextColumn("{task.description}", markup=False),
