@@ -37,13 +37,12 @@ from toolkit.machine import cpu
 from toolkit.regimes import photographs, shipped_photos
 from toolkit.sheet import to_jpeg
 from toolkit.style_net import StyleNet
-from toolkit.styles.held_out import KEY, HeldOut, Measured, Optimised
+from toolkit.styles.held_out import KEY, STARTS, HeldOut, Measured, Optimised
 from toolkit.styles.page import with_facts
 from toolkit.styles.painting import find_painting
 from toolkit.styles.side_by_side import side_by_side
 from toolkit.training.pictures import painting_batch
 
-_STARTS = ("noise", "content")
 _ITERATIONS = 100
 _SHEET_BYTES = 400_000
 
@@ -68,7 +67,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--paintings", type=Path, action="append", default=[])
     parser.add_argument("--vgg", type=Path)
     parser.add_argument("--styles", nargs="+", default=styles.names())
-    parser.add_argument("--starts", nargs="+", default=_STARTS, choices=_STARTS)
+    parser.add_argument("--starts", nargs="+", default=STARTS, choices=STARTS)
     parser.add_argument("--count", type=int, default=4, help="photographs")
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--most", type=int, default=500, help="iterations searched")

@@ -13,6 +13,8 @@ from statistics import fmean, median_high
 from typing import Any
 
 KEY = "held_out"
+# Noise first: it is what the article began with, and what a net is held to.
+STARTS = ("noise", "content")
 
 
 @dataclass(frozen=True)
@@ -64,8 +66,8 @@ class HeldOut:
 
     @property
     def starts(self) -> tuple[str, ...]:
-        """What the optimisation began with."""
-        return tuple(self.photographs[0].optimised)
+        """What the optimisation began with; the order in a file is that of the alphabet."""
+        return tuple(start for start in STARTS if start in self.photographs[0].optimised)
 
     @property
     def losses(self) -> dict[str, float]:
