@@ -1,5 +1,7 @@
 """Pictures optimised on an objective."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 
@@ -38,6 +40,26 @@ def test_the_objective_falls(start, optimizer, iterations):
     assert [step.iteration for step in steps] == list(range(iterations + 1))
     assert steps[-1].losses["total"] < 1e-2 * steps[0].losses["total"]
     assert steps[-1].evaluations == bowl.calls
+
+
+class Cliff(Bowl):
+    """A valley whose curvature misleads: beside it the objective rises a thousandfold."""
+
+    def __call__(self, picture, content):
+        self.calls += 1
+        apart = (picture - self.middle).abs()
+        return Losses({"style": torch.where(apart > 90, 1e3 * apart.square(), apart).sum()})
+
+
+def test_a_step_that_raises_the_objective_much_is_taken_back(start):
+    steps = list(optimise(Cliff(100.0), None, start, iterations=60))
+    totals = [step.losses["total"] for step in steps]
+    lowest = totals[0]
+    for total in totals:
+        assert total <= 1.5 * lowest
+        lowest = min(lowest, total)
+    assert totals[-1] < 0.5 * totals[0]
+    assert any(one.picture is other.picture for one, other in pairwise(steps))
 
 
 def test_losses_are_those_of_the_picture_beside_them(start):
