@@ -83,7 +83,7 @@ def test_gatys_2015_by_its_equations():
 
 
 def test_gatys_2016_weighs_like_the_authors_code():
-    aim = preset("gatys2016", unit_means=False, style_weight=1e3)
+    aim = preset("gatys2016", unit_means=False)
     vgg = random_vgg(aim)
     style, _, x = pictures(3)
     got = PerceptualLoss(vgg, style, aim)(x, None).terms["style"]

@@ -32,7 +32,7 @@ _LINE_SECONDS = 30.0
     "--size", type=click.IntRange(32), default=512, show_default=True, help="Longer side."
 )
 @click.option("--style-size", type=click.IntRange(32), help="Painting's side.  [default: --size]")
-@click.option("--preset", default="gatys2016", show_default=True, help="As of sttk train.")
+@click.option("--preset", default="gatys", show_default=True, help="As of sttk train.")
 @click.option("--content-weight", type=Finite(0), help="This and the others: the preset's.")
 @click.option("--style-weight", type=Finite(0))
 @click.option("--tv-weight", type=Finite(0), help="Total variation.")

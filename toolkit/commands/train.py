@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from toolkit.training.team import Team
 
 _PATH = click.Path(path_type=Path)
-_PRESETS = "sttk, johnson2016, jcjohnson, pytorch-examples, lengstrom, gatys2015, gatys2016"
+_PRESETS = "sttk, johnson2016, jcjohnson, pytorch-examples, lengstrom, gatys2015, gatys2016, gatys"
 # Where no terminal shows a bar, one line as often as this.
 _LINE_SECONDS = 30.0
 
