@@ -35,7 +35,8 @@ def test_it_lowers_the_objective_and_leaves_pictures(sttk, photo, painting, tmp_
     )
     assert result.exit_code == 0, result.output
     report = json.loads(result.stdout)
-    assert (report["iterations"], report["evaluations"]) == (20, 21)
+    assert report["iterations"] == 20
+    assert report["evaluations"] >= 21  # more where a jump was taken back
     totals = losses(tmp_path / "out" / "p-loss.csv")
     assert len(totals) == 21
     assert totals[-1] < 0.5 * totals[0]
