@@ -369,6 +369,19 @@ def test_the_command(sttk, content, photo, tmp_path):
     assert sttk(*arguments, "--force", "--precision", "fp32").exit_code == 0
 
 
+def test_a_small_net_from_a_shipped_style(sttk, content, photo, tmp_path, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "4")  # as some clusters set it for any process
+    run = tmp_path / "run"
+    arguments = ["train", "--style", photo, "--content", content, "-o", run, "--size", 32]
+    arguments += ["--width", 0.125, "--style-size", 64, "--steps", 1, "--teacher", "ink", "--json"]
+    result = sttk(*arguments)
+    assert result.exit_code == 0, result.output
+    card = json.loads(result.stdout)
+    assert card["teacher"]["name"] == "ink"
+    assert card["recipe"]["teacher_weight"] == 30.0
+    assert card["losses"]["teacher"] > 0
+
+
 def test_without_matplotlib_a_line_says_what_is_not_drawn(
     sttk, content, photo, tmp_path, monkeypatch
 ):

@@ -83,6 +83,7 @@ class Session:
         """
         recipe = request.recipe
         _check_team(recipe, team)
+        _check_teacher(request)
         _check_run(request)
         photos = Photos.scan(request.content)
         style = painting_batch(request.painting, recipe.style_size).to(team.device)
@@ -90,7 +91,7 @@ class Session:
         loss = PerceptualLoss(channels_last(net), style, recipe.objective)
         crops = Crops(photos, team.part(recipe.batch), recipe.size, recipe.seed)
         check_folder(request.folder)
-        teacher = request.teacher.net.to(team.device) if request.teacher else None
+        teacher = request.teacher.to(team.device) if request.teacher else None
         inputs = _digests(request, photos, net)
         trainer = Trainer(recipe, loss, crops, request.folder, team, inputs, teacher)
         if request.resume:
@@ -191,6 +192,15 @@ def _check_team(recipe: Recipe, team: Team) -> None:
         raise UsageError(
             "batch norm would take its statistics from a part of the batch in each process",
             fix="--norm instance, or one process",
+        )
+
+
+def _check_teacher(request: Request) -> None:
+    size = request.recipe.size
+    if request.teacher and request.teacher.contract.output_size(size, size) != (size, size):
+        raise UsageError(
+            f"the teacher {request.teacher.origin.name} gives pictures of {size} px another size",
+            fix="pass --size of its multiple",
         )
 
 

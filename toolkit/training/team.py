@@ -64,7 +64,8 @@ def team(device: str) -> Iterator[Team]:
         device: ``cpu``, ``cuda`` or ``cuda:N``; of several processes on CUDA each takes the GPU of
             its number on this machine.
     """
-    size = int(os.environ.get("WORLD_SIZE", "1"))
+    # Others than torchrun set WORLD_SIZE, too, without the rest.
+    size = int(os.environ["WORLD_SIZE"]) if distributed.is_torchelastic_launched() else 1
     if size == 1:
         yield Team(device)
         return
