@@ -8,7 +8,7 @@ import pytest
 
 from toolkit.losses.objective import Objective
 from toolkit.styles.held_out import KEY
-from toolkit.styles.page import BEGIN, END, command, facts, with_facts
+from toolkit.styles.page import BEGIN, END, command, facts, stages, with_facts
 from toolkit.styles.painting import CUT
 from toolkit.training.recipe import Recipe
 
@@ -52,6 +52,20 @@ def test_facts_are_the_cards(card, held):
     assert "after 100 iterations | 1.10 | 2.20 |" in told
     assert "median | 90 | >500 |" in told
     assert "of `whole.jpg` columns 0 to 512, rows 10 to 512" in told
+
+
+def test_the_stages_of_training_are_those_of_the_nets_that_it_began_as(card):
+    first = {**card, "steps": 300, "minutes": 5.0, "painting": "ink.png"}
+    assert stages(card) == [card]
+    assert "| 4,000 steps of 2 crops of 192 px on `wave.jpg`, fp32, 20 minutes |" in facts(card)
+    card["start"] = first
+    assert stages(card) == [first, card]
+    assert "| 300 steps of 2 crops of 192 px on `ink.png`, fp32, 5 minutes; then 4,000 " in facts(
+        card
+    )
+    first["start"] = {"sha256": "0" * 64, "layout": "sttk"}
+    assert stages(card) == [first, card]
+    assert "| a net without a record, then 300 steps" in facts(card)
 
 
 def test_what_was_written_by_hand_stays(card):

@@ -7,7 +7,8 @@ import pytest
 from toolkit import styles
 from toolkit.files import size_of
 from toolkit.losses.objective import Objective
-from toolkit.styles.page import with_facts
+from toolkit.styles.held_out import HeldOut
+from toolkit.styles.page import stages, with_facts
 
 
 @pytest.fixture(params=styles.names())
@@ -22,7 +23,13 @@ def test_a_card_says_where_the_net_comes_from(name):
     assert len(card["painting_sha256"]) == 64
     assert card["licence"] == "public domain"
     assert Objective.from_dict(card["recipe"]["objective"]).layers
-    assert card["steps"] > 1000
+    assert sum(stage["steps"] for stage in stages(card)) > 2000
+
+
+def test_a_card_holds_what_the_net_reaches_on_photographs_it_never_saw(name):
+    held = HeldOut.of(styles.find(name).origin.card)
+    assert len(held.photographs) >= 3
+    assert set(held.starts) == {"noise", "content"}
 
 
 def test_its_page_is_that_of_its_card(name):

@@ -81,12 +81,26 @@ def _net(spec: dict[str, Any]) -> str:
     )
 
 
+def stages(card: dict[str, Any]) -> list[dict[str, Any]]:
+    """The cards of the nets that this one began as, the first of all first, and its own last.
+
+    One that began as a net without a record has none of that.
+    """
+    earlier = card.get("start", {})
+    return [*(stages(earlier) if "steps" in earlier else []), card]
+
+
 def _training(card: dict[str, Any]) -> str:
+    first, *_ = past = stages(card)
+    begun = "a net without a record, then " if "start" in first else ""
+    return begun + "; then ".join(map(_stage, past))
+
+
+def _stage(card: dict[str, Any]) -> str:
     recipe = card["recipe"]
-    start = ", from an earlier net" if "start" in card else ""
     return (
-        f"{card['steps']:,} steps of {recipe['batch']} crops of {recipe['size']} px, "
-        f"{recipe['precision']}, {card['minutes']:g} minutes{start}"
+        f"{card['steps']:,} steps of {recipe['batch']} crops of {recipe['size']} px on "
+        f"`{card['painting']}`, {recipe['precision']}, {card['minutes']:g} minutes"
     )
 
 
