@@ -10,6 +10,7 @@ from toolkit.errors import ImageError
 # to 1.3 kB. Its widest tensors are 32 float32 channels at full size, of which several live at once.
 BYTES_PER_PIXEL = 1400
 _MEMINFO = Path("/proc/meminfo")
+_STATUS = Path("/proc/self/status")
 
 
 def check_fits(
@@ -42,11 +43,24 @@ def check_fits(
 
 def available() -> int | None:
     """Bytes that can be taken without swapping, or None where the system does not tell."""
+    return _kilobytes(_MEMINFO, "MemAvailable:")
+
+
+def peak() -> int | None:
+    """Bytes of memory that this process has taken at most, or None where the system does not tell.
+
+    Not by ``getrusage``: on Linux a new process begins with the peak of the one that started it.
+    """
+    return _kilobytes(_STATUS, "VmHWM:")
+
+
+def _kilobytes(file: Path, name: str) -> int | None:
+    """A line of one of /proc's tables, as bytes."""
     try:
-        lines = _MEMINFO.read_text(encoding="ascii").splitlines()
+        lines = file.read_text(encoding="ascii", errors="replace").splitlines()
     except OSError:
         return None
     for line in lines:
-        if line.startswith("MemAvailable:"):
+        if line.startswith(name):
             return int(line.split()[1]) * 1024
     return None

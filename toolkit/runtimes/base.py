@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from toolkit.images import Floats
 from toolkit.shapes import Shapes
@@ -16,13 +16,32 @@ WIDE = "computed in float32, with the weights that are saved"
 class Settings:
     """How to run a model; None is the runtime's own choice.
 
-    A runtime that cannot do as it is told raises UsageError.
+    A runtime that cannot compute in the precision that it is told raises UsageError.
 
     Attributes:
         inference_precision: ``f32``, ``bf16`` or ``f16``, of the arithmetic.
+        threads: of the CPU; of no matter to a runtime that computes elsewhere.
+        profile: take the time of every node, which costs time itself (:class:`Profiled`).
     """
 
     inference_precision: str | None = None
+    threads: int | None = None
+    profile: bool = False
+
+
+@dataclass(frozen=True)
+class Node:
+    """What one node of a model takes.
+
+    Attributes:
+        name: in the model.
+        kind: its operation, as the runtime calls it.
+        seconds: of one run.
+    """
+
+    name: str
+    kind: str
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -38,6 +57,14 @@ class Check:
     name: str
     passed: bool
     detail: str = ""
+
+
+@runtime_checkable
+class Profiled(Protocol):
+    """A loaded model that can tell where its time goes, if its settings said so."""
+
+    def profile(self) -> list[Node]:
+        """Of the runs so far: their mean, or the last one. It ends the profile."""
 
 
 class Runner(Protocol):

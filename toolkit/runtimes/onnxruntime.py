@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import tempfile
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +13,7 @@ import numpy as np
 from toolkit.errors import ArtifactError, RunError, UsageError
 from toolkit.images import Floats
 from toolkit.lazy import Lazy
-from toolkit.runtimes.base import WIDE, Settings
+from toolkit.runtimes.base import WIDE, Node, Settings
 from toolkit.runtimes.onnx_widen import widened
 from toolkit.shapes import Shapes
 
@@ -21,6 +24,8 @@ else:
 
 # 3: errors only. The warnings below that tell of optimisations that a user cannot act on.
 _ERRORS_ONLY = 3
+# Suffix of the events in a profile that are a node's own work.
+_KERNEL = "_kernel_time"
 
 
 class OnnxRuntimeRunner:
@@ -43,7 +48,8 @@ class OnnxRuntimeRunner:
                 f"onnxruntime has no --inference-precision {precision}: its graph says it",
                 fix="f32 is the only other one",
             )
-        self._session = _session(model, widened(model) if precision else str(model))
+        source = widened(model) if precision else str(model)
+        self._session = _session(model, source, settings or Settings())
         self.notes = (WIDE,) if precision else ()
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         shape = inputs[0].shape if len(inputs) == len(outputs) == 1 else []
@@ -61,10 +67,26 @@ class OnnxRuntimeRunner:
             raise RunError(f"ONNX Runtime: {' '.join(str(error).split())[:200]}") from error
         return np.asarray(output, dtype=np.float32)
 
+    def profile(self) -> list[Node]:
+        """See :class:`toolkit.runtimes.base.Profiled`; the mean of all runs."""
+        file = Path(self._session.end_profiling())
+        events = json.loads(file.read_text(encoding="utf-8"))
+        file.unlink()
+        took: dict[tuple[str, str], list[float]] = {}
+        for event in events:
+            if event.get("cat") == "Node" and event["name"].endswith(_KERNEL):
+                node = event["name"].removesuffix(_KERNEL), event["args"]["op_name"]
+                took.setdefault(node, []).append(event["dur"] / 1e6)
+        return [Node(*node, fmean(seconds)) for node, seconds in took.items()]
 
-def _session(model: Path, source: str | bytes) -> onnxruntime.InferenceSession:
+
+def _session(model: Path, source: str | bytes, settings: Settings) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _ERRORS_ONLY
+    options.intra_op_num_threads = settings.threads or 0  # 0: as many as it likes
+    if settings.profile:
+        options.enable_profiling = True
+        options.profile_file_prefix = str(Path(tempfile.gettempdir()) / "sttk-onnxruntime")
     try:
         return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
     # onnxruntime's exceptions share no base class below Exception.

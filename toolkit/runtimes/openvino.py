@@ -10,7 +10,7 @@ import numpy as np
 from toolkit.errors import ArtifactError, NotRunError, RunError
 from toolkit.images import Floats
 from toolkit.lazy import Lazy
-from toolkit.runtimes.base import Settings
+from toolkit.runtimes.base import Node, Settings
 from toolkit.shapes import Shapes
 
 if TYPE_CHECKING:
@@ -45,7 +45,14 @@ class OpenVinoRunner:
         self.takes = _takes(model, network)
         if precision != _DEFAULT:
             self.notes = (f"the arithmetic was done in {precision}",)
-        hints = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY"}
+        hints: dict[str, Any] = {
+            "INFERENCE_PRECISION_HINT": precision,
+            "PERFORMANCE_HINT": "LATENCY",
+        }
+        if settings and settings.threads:
+            hints["INFERENCE_NUM_THREADS"] = settings.threads
+        if settings and settings.profile:
+            hints["PERF_COUNT"] = True
         self._request = core.compile_model(network, _DEVICE, hints).create_infer_request()
 
     def run(self, batch: Floats) -> Floats:
@@ -55,6 +62,14 @@ class OpenVinoRunner:
         except RuntimeError as error:
             raise RunError(f"OpenVINO: {_brief(error)}") from error
         return np.array(output, dtype=np.float32)  # a copy: the next run overwrites it
+
+    def profile(self) -> list[Node]:
+        """See :class:`toolkit.runtimes.base.Profiled`; of the last run."""
+        return [
+            Node(node.node_name, node.exec_type, node.real_time.total_seconds())
+            for node in self._request.get_profiling_info()
+            if node.real_time
+        ]
 
 
 def _check_capable(core: openvino.Core, precision: str) -> None:

@@ -1,0 +1,208 @@
+"""Stopwatches: one holds a model, one holds Gatys' optimisation. Each lives in its own process.
+
+A model's stopwatch looks at what it times. Two pictures take turns, and what comes back has to be
+that of the picture that went in: a runtime that returns before its result is there, or hands out an
+old one, is caught instead of praised.
+"""
+
+from __future__ import annotations
+
+import importlib
+import statistics
+import time
+from collections.abc import Callable, Iterator, Mapping
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.subjects.base import Subject
+from toolkit.errors import RunError
+from toolkit.images import Floats, from_batch, read_image, to_batch
+from toolkit.memory import peak
+from toolkit.runtimes.base import Node, Profiled
+
+_STEADY_RUNS = 3
+_STEADY_SPREAD = 1.10
+_WARM_RUNS, _WARM_SECONDS = 30, 8.0
+# Time for a result that is late to come in, in runs of the model, and at least so long.
+_LATE_RUNS, _LATE_SECONDS = 2.0, 0.05
+
+
+class ModelClock:
+    """Times a model.
+
+    Args:
+        subject: ``module:name`` of what makes the :class:`Subject`.
+        options: its arguments.
+        photo: JPEG file of the size that is timed.
+        batch: pictures at once.
+    """
+
+    def __init__(
+        self, subject: str, options: Mapping[str, Any], photo: Path, batch: int = 1
+    ) -> None:
+        self._photo, self._batch = photo, batch
+        picture = self._decoded()
+        # Turned upside down: as natural a picture, of the same size.
+        self._inputs = [picture, np.ascontiguousarray(picture[:, :, ::-1])]
+        self._turn = cycle((0, 1))
+        module, name = subject.split(":")
+        started = time.perf_counter()
+        self._subject: Subject = getattr(importlib.import_module(module), name)(**options)
+        self._load = time.perf_counter() - started
+        self._first = self._subject.timed(picture)[0]
+        self._expected: list[Floats] = []
+
+    def warm(self) -> dict[str, Any]:
+        """Run until three runs agree, and see that results are results.
+
+        Returns:
+            ``seconds`` of a run, about; ``steady``; ``load`` and ``first`` in seconds; ``notes``.
+
+        Raises:
+            RunError: a run returned before its result was there.
+        """
+        runs, steady = _warmed(lambda: self._subject.timed(self._inputs[0])[0])
+        self._expected = [self._settled(picture, max(runs)) for picture in self._inputs]
+        if np.array_equal(self._expected[0], self._expected[1]):
+            raise RunError("two different pictures gave the same result")
+        return {
+            "seconds": statistics.median(runs),
+            "steady": steady,
+            "load": self._load,
+            "first": self._first,
+            "notes": tuple(self._subject.notes),
+        }
+
+    def turn(self, runs: int) -> list[float]:
+        """Seconds of each of ``runs`` runs in a row, the last one's result looked at.
+
+        Raises:
+            RunError: that result is not the picture's.
+        """
+        samples = []
+        for _ in range(runs):
+            at = next(self._turn)
+            seconds, output = self._subject.timed(self._inputs[at])
+            samples.append(seconds)
+        self._check(at, output)
+        return samples
+
+    def whole(self) -> float:
+        """Seconds from a file to 8-bit pictures: decoded, prepared, run, rounded."""
+        started = time.perf_counter()
+        output = self._subject.run(self._decoded())
+        for index in range(self._batch):
+            from_batch(output[index : index + 1])
+        return time.perf_counter() - started
+
+    def memory(self) -> int | None:
+        """Bytes that this process took at most."""
+        return peak()
+
+    def profile(self, runs: int) -> list[Node]:
+        """Nodes and what they take, the slowest first; none if the subject cannot tell."""
+        if not isinstance(self._subject, Profiled):
+            return []
+        for _ in range(runs):
+            self._subject.run(self._inputs[0])
+        return sorted(self._subject.profile(), key=lambda node: -node.seconds)
+
+    def _decoded(self) -> Floats:
+        return np.concatenate([to_batch(read_image(self._photo).rgb) for _ in range(self._batch)])
+
+    def _settled(self, picture: Floats, seconds: float) -> Floats:
+        """The result of a picture at the second asking, with nothing more to come in."""
+        self._subject.timed(picture)
+        time.sleep(max(_LATE_SECONDS, _LATE_RUNS * seconds))
+        _, output = self._subject.timed(picture)
+        early: Floats = output.copy()
+        time.sleep(max(_LATE_SECONDS, _LATE_RUNS * seconds))
+        if not np.array_equal(early, output, equal_nan=True):
+            raise RunError(_HASTY)
+        return early
+
+    def _check(self, at: int, output: Floats) -> None:
+        own, other = (np.abs(output - self._expected[i]).mean() for i in (at, 1 - at))
+        if not own < other:
+            raise RunError(_HASTY)
+
+
+_HASTY = "it returned before its result was there: its time means nothing"
+
+
+class IterationClock:
+    """Times iterations of Gatys' optimisation.
+
+    Args:
+        photo: JPEG file of the size that is timed; it is the painting, too, which changes no time.
+        preset: of the objective.
+        vgg: weights of the loss network; None for those at hand.
+        threads: of torch.
+    """
+
+    def __init__(self, photo: Path, preset: str, vgg: Path | None, threads: int) -> None:
+        started = time.perf_counter()
+        self._steps, self._variant = _optimisation(photo, preset, vgg, threads)
+        next(self._steps)  # the start
+        self._load = time.perf_counter() - started
+        self._first = self._iteration()
+
+    def warm(self) -> dict[str, Any]:
+        """As :meth:`ModelClock.warm`; the second iteration is the first of many like it."""
+        return {
+            "seconds": self._iteration(),
+            "steady": True,
+            "load": self._load,
+            "first": self._first,
+            "notes": (f"an iteration of L-BFGS on {self._variant}",),
+        }
+
+    def turn(self, runs: int) -> list[float]:
+        """Seconds of each of ``runs`` iterations."""
+        return [self._iteration() for _ in range(runs)]
+
+    def memory(self) -> int | None:
+        """Bytes that this process took at most."""
+        return peak()
+
+    def _iteration(self) -> float:
+        started = time.perf_counter()
+        next(self._steps)
+        return time.perf_counter() - started
+
+
+def _optimisation(
+    photo: Path, preset: str, vgg: Path | None, threads: int
+) -> tuple[Iterator[Any], str]:
+    import torch  # noqa: PLC0415 (a model's process does without)
+
+    from toolkit.gatys.optimise import optimise, white_noise  # noqa: PLC0415
+    from toolkit.losses import presets  # noqa: PLC0415
+    from toolkit.losses.perceptual import PerceptualLoss  # noqa: PLC0415
+    from toolkit.losses.vgg_weights import load_vgg  # noqa: PLC0415
+
+    torch.set_num_threads(threads)
+    objective = presets.preset(preset)
+    picture = torch.from_numpy(to_batch(read_image(photo).rgb))
+    net = load_vgg(objective, vgg)
+    loss = PerceptualLoss(net, picture, objective)
+    start = white_noise(picture, seed=0)
+    steps = optimise(loss, loss.content_of(picture), start, iterations=10**9)
+    return steps, net.variant.upper().replace("VGG", "VGG-")
+
+
+def _warmed(run: Callable[[], float]) -> tuple[list[float], bool]:
+    """The last runs, and whether they agree."""
+    runs: list[float] = []
+    started = time.perf_counter()
+    while len(runs) < _WARM_RUNS:
+        runs.append(run())
+        last = runs[-_STEADY_RUNS:]
+        if len(last) == _STEADY_RUNS and max(last) <= _STEADY_SPREAD * min(last):
+            return last, True
+        if len(runs) >= _STEADY_RUNS and time.perf_counter() - started > _WARM_SECONDS:
+            break
+    return runs[-_STEADY_RUNS:], False

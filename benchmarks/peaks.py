@@ -1,0 +1,112 @@
+"""What the machine can do at most, measured: products, convolutions, and copying.
+
+A peak from a data sheet knows nothing of this machine's clock, cooling and neighbours.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+
+_SIDE = 2048
+_SIDE_ON_GPU = 8192
+_COPIED = 1 << 28  # bytes: larger than any cache
+_CHANNELS, _PICTURE = 256, 64
+_SECONDS = 0.4  # for each
+COPY = "copy"
+
+Try = tuple[str, float, Callable[[], object]]  # arithmetic, work, and what does it
+
+
+class Peaks:
+    """Measures in its own process.
+
+    Args:
+        threads: of torch.
+        device: ``cpu`` or ``cuda``.
+    """
+
+    def __init__(self, threads: int, device: str) -> None:
+        torch.set_num_threads(threads)
+        self._device = device
+        self._side = _SIDE if device == "cpu" else _SIDE_ON_GPU
+
+    def measure(self) -> dict[str, float]:
+        """Multiplications a second by arithmetic, the best of many products; ``copy``: bytes a
+        second, read or written. Of a GPU, ``cuda`` stands before each name. What this device
+        cannot do is not among them.
+        """
+        found: dict[str, float] = {}
+        prefix = "" if self._device == "cpu" else f"{self._device} "
+        for kind, work, run in self._tries():
+            name = prefix + kind
+            try:
+                found[name] = max(found.get(name, 0.0), work / self._best(run))
+            except RuntimeError:  # no such kernel here
+                continue
+        return found
+
+    def _tries(self) -> Iterator[Try]:
+        types = {"fp32": torch.float32, "bf16": torch.bfloat16}
+        if self._device != "cpu":
+            types["fp16"] = torch.float16
+        for name, kind in types.items():
+            yield self._product(name, kind)
+            yield self._convolution(name, kind)
+        if self._device == "cpu":
+            yield self._numpy_product()
+        yield self._integer_product()
+        yield self._copy()
+
+    def _product(self, name: str, kind: torch.dtype) -> Try:
+        a, b = (self._values((self._side, self._side), kind) for _ in range(2))
+        return name, float(self._side) ** 3, lambda: torch.mm(a, b)
+
+    def _convolution(self, name: str, kind: torch.dtype) -> Try:
+        """What these nets are made of, in the layout that its kernels like. Seen on an AMD
+        processor: torch's float32 product, by MKL, came to less than half of it.
+        """
+        picture = self._values((1, _CHANNELS, _PICTURE, _PICTURE), kind)
+        weight = self._values((_CHANNELS, _CHANNELS, 3, 3), kind)
+        x, w = (each.contiguous(memory_format=torch.channels_last) for each in (picture, weight))
+        work = float(w.numel()) * _PICTURE**2
+        return name, work, lambda: torch.nn.functional.conv2d(x, w, padding=1)
+
+    def _numpy_product(self) -> Try:
+        a, b = (self._values((self._side, self._side), torch.float32).numpy() for _ in range(2))
+        return "fp32", float(self._side) ** 3, lambda: a @ b
+
+    def _integer_product(self) -> Try:
+        shape = self._side, self._side
+        a, b = (
+            torch.randint(-128, 127, shape, dtype=torch.int8, device=self._device) for _ in range(2)
+        )
+        # The only product of int8 that torch has on every device.
+        return "int8", float(self._side) ** 3, lambda: torch._int_mm(a, b.t())  # noqa: SLF001
+
+    def _copy(self) -> Try:
+        source = torch.empty(_COPIED, dtype=torch.uint8, device=self._device)
+        target = torch.zeros_like(source)
+        return COPY, 2.0 * _COPIED, lambda: target.copy_(source)
+
+    def _values(self, shape: tuple[int, ...], kind: torch.dtype) -> Tensor:
+        return torch.rand(shape, device=self._device).to(kind)
+
+    def _best(self, run: Callable[[], object]) -> float:
+        run()
+        taken: list[float] = []
+        ends = time.perf_counter() + _SECONDS
+        while time.perf_counter() < ends or len(taken) < 3:
+            self._wait()
+            started = time.perf_counter()
+            run()
+            self._wait()
+            taken.append(time.perf_counter() - started)
+        return min(taken)
+
+    def _wait(self) -> None:
+        if self._device == "cuda":
+            torch.cuda.synchronize()

@@ -1,0 +1,91 @@
+"""What a row of samples says: percentiles, how sure the median is, and whether to trust it.
+
+Samples come in turns (``benchmarks.rounds``). Within a turn they hang together, between turns the
+machine changes: so intervals are drawn by resampling whole turns (block bootstrap; Efron and
+Tibshirani 1993, section 8.5): many samples of one quiet minute are no certainty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Turns = Sequence[Sequence[float]]  # seconds, by turn
+
+_NOISY = 1.25
+_DRIFT = 1.10
+_DRAWS = 2000
+_SEED = 2016
+_CONFIDENCE = 95.0
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Of one row's samples; all times in seconds.
+
+    Attributes:
+        count: of samples.
+        p50: the median.
+        low: of the 95 % confidence interval of the median.
+        high: of it.
+        drift: median of the later half of the turns by that of the earlier half.
+    """
+
+    count: int
+    p50: float
+    p95: float
+    p99: float
+    low: float
+    high: float
+    drift: float
+
+    @property
+    def noise(self) -> str:
+        """Why the row should not be trusted too far, or ""."""
+        said = []
+        if self.p95 > _NOISY * self.p50:
+            said.append(f"noisy: p95 is {self.p95 / self.p50:.1f} x p50")
+        if not 1 / _DRIFT <= self.drift <= _DRIFT:
+            said.append(f"drifting: the later half took {self.drift:.2f} x the earlier")
+        return "; ".join(said)
+
+
+def summary(turns: Turns) -> Summary:
+    """Of at least one sample."""
+    values = _flat(turns)
+    p50, p95, p99 = (float(value) for value in np.percentile(values, (50, 95, 99)))
+    low, high = _interval(_medians(turns))
+    return Summary(len(values), p50, p95, p99, low, high, _drift(turns))
+
+
+def ratio_interval(new: Turns, old: Turns) -> tuple[float, float]:
+    """95 % confidence interval of the ratio of two rows' medians, ``new`` by ``old``."""
+    return _interval(_medians(new, _SEED) / _medians(old, _SEED + 1))
+
+
+def _medians(turns: Turns, seed: int = _SEED) -> NDArray[np.float64]:
+    """Of ``_DRAWS`` rows made of whole turns drawn with replacement."""
+    draw = np.random.default_rng(seed)
+    arrays = [np.asarray(turn, np.float64) for turn in turns if len(turn)]
+    chosen = draw.integers(0, len(arrays), (_DRAWS, len(arrays)))
+    return np.array([np.median(np.concatenate([arrays[i] for i in row])) for row in chosen])
+
+
+def _interval(values: NDArray[np.float64]) -> tuple[float, float]:
+    rest = (100 - _CONFIDENCE) / 2
+    low, high = np.percentile(values, (rest, 100 - rest))
+    return float(low), float(high)
+
+
+def _drift(turns: Turns) -> float:
+    half = len(turns) // 2
+    if not half:
+        return 1.0
+    return float(np.median(_flat(turns[-half:])) / np.median(_flat(turns[:half])))
+
+
+def _flat(turns: Turns) -> NDArray[np.float64]:
+    return np.concatenate([np.asarray(turn, np.float64) for turn in turns])

@@ -1,0 +1,1 @@
+"""What a stopwatch can hold: one file a kind."""
