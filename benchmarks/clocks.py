@@ -67,7 +67,7 @@ class ModelClock:
         runs, steady = _warmed(lambda: self._subject.timed(self._inputs[0])[0])
         self._expected = [self._settled(picture, max(runs)) for picture in self._inputs]
         if np.array_equal(self._expected[0], self._expected[1]):
-            raise RunError("two different pictures gave the same result")
+            raise RunError(f"two pictures gave the same result: it is deaf, or {_HASTY}")
         return {
             "seconds": statistics.median(runs),
             "steady": steady,
@@ -121,16 +121,16 @@ class ModelClock:
         early: Floats = output.copy()
         time.sleep(max(_LATE_SECONDS, _LATE_RUNS * seconds))
         if not np.array_equal(early, output, equal_nan=True):
-            raise RunError(_HASTY)
+            raise RunError(f"it {_HASTY}")
         return early
 
     def _check(self, at: int, output: Floats) -> None:
         own, other = (np.abs(output - self._expected[i]).mean() for i in (at, 1 - at))
         if not own < other:
-            raise RunError(_HASTY)
+            raise RunError(f"it {_HASTY}")
 
 
-_HASTY = "it returned before its result was there: its time means nothing"
+_HASTY = "returned before its result was there: its time means nothing"
 
 
 class IterationClock:
@@ -145,7 +145,7 @@ class IterationClock:
 
     def __init__(self, photo: Path, preset: str, vgg: Path | None, threads: int) -> None:
         started = time.perf_counter()
-        self._steps, self._variant = _optimisation(photo, preset, vgg, threads)
+        self._steps = _optimisation(photo, preset, vgg, threads)
         next(self._steps)  # the start
         self._load = time.perf_counter() - started
         self._first = self._iteration()
@@ -157,7 +157,7 @@ class IterationClock:
             "steady": True,
             "load": self._load,
             "first": self._first,
-            "notes": (f"an iteration of L-BFGS on {self._variant}",),
+            "notes": (),
         }
 
     def turn(self, runs: int) -> list[float]:
@@ -174,9 +174,7 @@ class IterationClock:
         return time.perf_counter() - started
 
 
-def _optimisation(
-    photo: Path, preset: str, vgg: Path | None, threads: int
-) -> tuple[Iterator[Any], str]:
+def _optimisation(photo: Path, preset: str, vgg: Path | None, threads: int) -> Iterator[Any]:
     import torch  # noqa: PLC0415 (a model's process does without)
 
     from toolkit.gatys.optimise import optimise, white_noise  # noqa: PLC0415
@@ -187,11 +185,9 @@ def _optimisation(
     torch.set_num_threads(threads)
     objective = presets.preset(preset)
     picture = torch.from_numpy(to_batch(read_image(photo).rgb))
-    net = load_vgg(objective, vgg)
-    loss = PerceptualLoss(net, picture, objective)
+    loss = PerceptualLoss(load_vgg(objective, vgg), picture, objective)
     start = white_noise(picture, seed=0)
-    steps = optimise(loss, loss.content_of(picture), start, iterations=10**9)
-    return steps, net.variant.upper().replace("VGG", "VGG-")
+    return optimise(loss, loss.content_of(picture), start, iterations=10**9)
 
 
 def _warmed(run: Callable[[], float]) -> tuple[list[float], bool]:

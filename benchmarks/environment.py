@@ -34,7 +34,7 @@ def environment(threads: int) -> dict[str, Any]:
         "software": {
             "sttk": __version__,
             "python": platform.python_version(),
-            "platform": platform.platform(),
+            "system": f"{platform.system()} {platform.machine()}",
             **{name: version for name, version in installed.items() if version},
         },
     }
@@ -55,5 +55,6 @@ def place(values: dict[str, Any]) -> str:
     here = values["machine"]
     gpus = "".join(f"; {gpu['name']}" for gpu in here["gpus"])
     cores = f"{here['cores']} cores, " if here["cores"] else ""
+    threads = f"{here['threads used']} thread{'s' if here['threads used'] > 1 else ''}"
     extras = ", ".join(name for name in here["features"] if name != "AVX2")
-    return f"{here['cpu']}, {cores}{here['threads used']} threads ({extras}){gpus}"
+    return f"{here['cpu']}, {cores}{threads} ({extras}){gpus}"

@@ -129,5 +129,5 @@ def _serve(pipe: Connection, factory: str, options: dict[str, Any]) -> None:
 
 def _told(error: Exception) -> str:
     if isinstance(error, SttkError):
-        return str(error)
+        return str(error).removeprefix("not run: ")
     return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"

@@ -115,7 +115,7 @@ def _trace(request: Request) -> onnx.ModelProto:
     free = _free_axes(request.shapes)
     dynamic = (dict.fromkeys(free, torch.export.Dim.DYNAMIC),) if free else None
     try:
-        with _quiet():
+        with quiet():
             program = torch.onnx.export(
                 net.eval(),
                 (_example(request.shapes),),
@@ -154,7 +154,7 @@ def _free_axes(shapes: Shapes) -> tuple[int, ...]:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """torch.onnx prints and warns about its own workings; nothing there is for our users."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level

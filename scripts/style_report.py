@@ -14,8 +14,6 @@ from __future__ import annotations
 import argparse
 import platform
 import sys
-import tempfile
-from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -30,18 +28,15 @@ from toolkit.files import write_atomic
 from toolkit.gatys.equal import equal_iterations, losses_of
 from toolkit.gatys.optimise import optimise, white_noise
 from toolkit.images import list_images
-from toolkit.losses.objective import Objective
 from toolkit.losses.perceptual import PerceptualLoss
-from toolkit.losses.vgg_weights import load_vgg
 from toolkit.machine import cpu
 from toolkit.regimes import photographs, shipped_photos
 from toolkit.sheet import to_jpeg
 from toolkit.style_net import StyleNet
 from toolkit.styles.held_out import KEY, STARTS, HeldOut, Measured, Optimised
+from toolkit.styles.own_loss import own_loss
 from toolkit.styles.page import with_facts
-from toolkit.styles.painting import find_painting
 from toolkit.styles.side_by_side import side_by_side
-from toolkit.training.pictures import painting_batch
 
 _ITERATIONS = 100
 _SHEET_BYTES = 400_000
@@ -102,7 +97,7 @@ def _held_out(name: str, card: dict[str, Any]) -> HeldOut:
 
 
 def _measure(net: StyleNet, options: argparse.Namespace) -> HeldOut:
-    loss = _loss(net, options)
+    loss = own_loss(net, options.paintings, options.vgg)
     files = list_images(options.photos)[: options.count]
     batches = photographs(files, (options.size, options.size))
     measured = [
@@ -110,20 +105,6 @@ def _measure(net: StyleNet, options: argparse.Namespace) -> HeldOut:
         for file, batch in zip(files, batches, strict=True)
     ]
     return HeldOut(tuple(measured), options.size, _ITERATIONS, options.most, _machine())
-
-
-def _loss(net: StyleNet, options: argparse.Namespace) -> PerceptualLoss:
-    card = net.origin.card
-    recipe = card["recipe"]
-    # The optimisation has no inner features; none of the shown terms changes with it.
-    objective = replace(Objective.from_dict(recipe["objective"]), peak_weight=0.0)
-    vgg = load_vgg(objective, options.vgg)
-    if vgg.variant != card["loss_network"]:
-        raise UsageError(f"{net.origin.name} was trained on {card['loss_network']}")
-    with tempfile.TemporaryDirectory() as scratch:
-        painting = find_painting(card, options.paintings, Path(scratch))
-        style = painting_batch(painting, recipe["style_size"])
-    return PerceptualLoss(vgg, style, objective)
 
 
 def _measured(

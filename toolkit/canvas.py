@@ -11,12 +11,15 @@ from toolkit.lazy import Lazy
 
 if TYPE_CHECKING:
     from matplotlib import figure
-    from matplotlib.backends import backend_agg
+    from matplotlib.backends import backend_agg, backend_svg
 else:
+    backend_svg = Lazy("matplotlib.backends.backend_svg", "charts")
     figure = Lazy("matplotlib.figure", "charts")
     backend_agg = Lazy("matplotlib.backends.backend_agg", "charts")
 
 _DOTS = 120
+# Okabe and Ito's, told apart by the colour-blind.
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 
 
 def check_charts() -> None:
@@ -36,3 +39,11 @@ def write_png(page: Any, path: Path) -> None:
         written, metadata={"Software": "sttk"}, pil_kwargs={}
     )
     write_atomic(path, written.getvalue())
+
+
+def svg(page: Any) -> str:
+    """What was drawn as SVG text, to be put into a page; no date, no address of a namespace."""
+    written = io.StringIO()
+    backend_svg.FigureCanvasSVG(page).print_svg(written, metadata={"Date": None, "Creator": "sttk"})
+    text = written.getvalue()
+    return text[text.index("<svg") :]

@@ -31,6 +31,9 @@ COMMANDS: dict[str, _Entry] = {
     "precision": _Entry(
         "exporters.commands.precision:precision", "Search the cheapest plan that holds a floor."
     ),
+    "bench": _Entry(
+        "benchmarks.commands.bench:bench", "Measure how fast a style is, and against what."
+    ),
     "verify": _Entry(
         "toolkit.commands.verify:verify", "Check that artifacts are what was exported."
     ),

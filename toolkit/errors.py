@@ -10,6 +10,7 @@ SttkError                 1   something asked for could not be done
 +-- RunError              1   a runtime refused or failed to run a model
 +-- ParityError           1   an exported model is not the same function as its reference
 +-- VerifyError           1   an artifact is not what was exported, or not proven
++-- SlowerError           1   a benchmark is slower than it may be, or its stopwatch is not right
 +-- NotRunError           3   something required could not be run here
     +-- MissingExtraError 3   an optional library is not installed
 """
@@ -72,6 +73,10 @@ class ParityError(SttkError):
 
 class VerifyError(SttkError):
     """An artifact is not what was exported, or lacks a proof that was required."""
+
+
+class SlowerError(SttkError):
+    """A benchmark is slower than it may be, or its stopwatch cannot be trusted."""
 
 
 class NotRunError(SttkError):

@@ -12,6 +12,7 @@ from toolkit.shapes import Size
 
 # 16,384: the side of the largest texture that phones and GPUs take; beyond it lies a typing error.
 _LARGEST_SIDE = 16_384
+_SCREENS = {"720p": (720, 1280), "1080p": (1080, 1920), "4k": (2160, 3840)}
 INFERENCE_PRECISIONS = ("f32", "bf16", "f16")
 
 
@@ -35,6 +36,18 @@ class Finite(click.FloatRange):
         return number
 
 
+class Percent(Finite):
+    """``10%`` or ``10``: a tenth, as 0.1."""
+
+    name = "PERCENT"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """As click does, without the sign."""
+        return super().convert(str(value).removesuffix("%"), param, ctx) / 100
+
+
 class MultipleOfFour(click.IntRange):
     """A side that every net gives back unchanged."""
 
@@ -47,7 +60,7 @@ class MultipleOfFour(click.IntRange):
 
 
 class SizeType(_SizeParam):
-    """``512`` for a square or ``HxW``, such as ``720x1280``."""
+    """``512`` for a square, ``HxW``, such as ``720x1280``, or ``720p``, ``1080p``, ``4k``."""
 
     name = "SIZE"
 
@@ -55,6 +68,8 @@ class SizeType(_SizeParam):
         """To (height, width)."""
         if isinstance(value, tuple):
             return value
+        if str(value).lower() in _SCREENS:
+            return _SCREENS[str(value).lower()]
         parts = str(value).lower().split("x")
         if len(parts) > 2 or not all(part.isdecimal() for part in parts):
             self.fail(f"{value!r} is neither N nor HxW", param, ctx)

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from toolkit.canvas import blank, write_png
+from toolkit.canvas import PALETTE, blank, write_png
 
 _INCHES = (8.0, 4.5)
-# Okabe and Ito's palette, told apart by the colour-blind; black is the total's.
-_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 
 
 def draw_curve(rows: Sequence[dict[str, float]], path: Path, *, title: str, across: str) -> None:
@@ -29,8 +27,9 @@ def draw_curve(rows: Sequence[dict[str, float]], path: Path, *, title: str, acro
     steps = [row["step"] for row in rows]
     terms = [name for name in rows[0] if name not in ("step", "seconds", "total")]
     for number, name in enumerate(terms):
-        color = _COLORS[number % len(_COLORS)]
+        color = PALETTE[number % len(PALETTE)]
         axes.plot(steps, [row[name] for row in rows], color=color, label=name)
+    # Black is the total's.
     axes.plot(steps, [row["total"] for row in rows], color="black", linewidth=2, label="total")
     axes.set_yscale("log", nonpositive="mask")
     axes.set_xlabel(across)

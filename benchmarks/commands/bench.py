@@ -1,0 +1,244 @@
+"""``sttk bench``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from toolkit.commands.options import OUTPUT, SIZE, Finite, Percent, json_option
+from toolkit.errors import NotRunError, SlowerError, UsageError
+
+if TYPE_CHECKING:
+    from benchmarks.rows import Results
+    from benchmarks.suite import Request
+
+
+@click.command(short_help="Measure how fast a style is, and against what.")
+@click.argument("style", required=False)
+@click.option(
+    "--size", "sizes", type=SIZE, multiple=True, default=["512"],
+    help="N, HxW or 1080p; repeatable.  [default: 512]",
+)  # fmt: skip
+@click.option(
+    "--runtime", "runtimes", multiple=True, metavar="NAME",
+    help="Time this one, and fail if it cannot run; repeatable.  [default: all]",
+)  # fmt: skip
+@click.option(
+    "--precision", "precisions", multiple=True, metavar="NAME",
+    help="fp32, bf16, fp16 or int8; repeatable.  [default: the usual ones]",
+)  # fmt: skip
+@click.option(
+    "--batch", "batches", type=click.IntRange(1, 64), multiple=True, default=[1],
+    help="Pictures at once; repeatable.  [default: 1]",
+)  # fmt: skip
+@click.option("--threads", type=click.IntRange(1), help="Of the CPU.  [default: its cores]")
+@click.option(
+    "--seconds", type=Finite(0, min_open=True), default=45.0, show_default=True,
+    help="To spend on the rounds of a size.",
+)  # fmt: skip
+@click.option("--gatys/--no-gatys", default=True, show_default=True, help="Time Gatys, too.")
+@click.option("--full", is_flag=True, help="Run Gatys to the end, in place of extrapolating only.")
+@click.option(
+    "--equal-loss", is_flag=True,
+    help="Count the iterations that are as good as the net; needs --paintings.",
+)  # fmt: skip
+@click.option(
+    "--paintings", type=click.Path(path_type=Path, file_okay=False, exists=True), multiple=True,
+    help="Folder of the painting that the style was trained on.",
+)  # fmt: skip
+@click.option(
+    "--photos", type=click.Path(path_type=Path, file_okay=False),
+    help="For --equal-loss.  [default: the package's]",
+)  # fmt: skip
+@click.option(
+    "--vgg", type=click.Path(path_type=Path, dir_okay=False, exists=True), multiple=True,
+    help="Weights of VGG-19 for Gatys; with --equal-loss those of the style's own, second.",
+)  # fmt: skip
+@click.option("--profile", is_flag=True, help="List the slowest nodes of each row.")
+@click.option("--peers", is_flag=True, help="Time other people's ways and nets beside it.")
+@click.option("--self-test", is_flag=True, help="Test the stopwatch, and nothing else.")
+@click.option(
+    "--compare", type=click.Path(path_type=Path, dir_okay=False),
+    help="Results of an earlier --json, of this machine.",
+)  # fmt: skip
+@click.option(
+    "--fail-if-slower", "allowed", type=Percent(0), metavar="PERCENT",
+    help="With --compare: exit code 1 if a row is surely slower by more.",
+)  # fmt: skip
+@click.option("-o", "--output", type=OUTPUT, help="Folder for report, page and charts.")
+@json_option
+def bench(**options: Any) -> None:
+    """Measure STYLE (default: ink) on every runtime that this machine has.
+
+    STYLE is a shipped style or a checkpoint. Each runtime runs in a process of its own; they take
+    turns. Beside each row stands how much faster it is than Gatys' optimisation, and how near to
+    what this machine's measured peaks allow. What cannot run says why.
+    """
+    if options["self_test"]:
+        _self_test(options["as_json"])
+        return
+    _bench(options)
+
+
+def _bench(options: dict[str, Any]) -> None:
+    from benchmarks.compare import check_alike, read_results
+    from benchmarks.environment import environment
+
+    request = _request(options)
+    _check(options)
+    old = read_results(options["compare"]) if options["compare"] else None
+    if old:  # found before minutes are spent
+        check_alike(environment(request.threads), old.environment)
+    results = _measured(request, options)
+    _write(results, options)
+    _report(results, old, options)
+    for runtime in options["runtimes"]:
+        rows = [row for row in results.rows if row.case.runtime == runtime]
+        if not any(row.timing for row in rows):
+            raise NotRunError(f"asked for and not run: {rows[0].case.way}: {rows[0].not_run}")
+
+
+def _check(options: dict[str, Any]) -> None:
+    """Wrong usage is found before anything is measured."""
+    from toolkit.canvas import check_charts
+    from toolkit.outputs import check_folder
+
+    if options["equal_loss"] and not options["paintings"]:
+        raise UsageError(
+            "--equal-loss judges by the painting", fix="pass the folder it lies in: --paintings"
+        )
+    if options["allowed"] is not None and not options["compare"]:
+        raise UsageError("--fail-if-slower is for --compare")
+    if options["output"]:
+        check_charts()
+        check_folder(options["output"])
+
+
+def _request(options: dict[str, Any]) -> Request:
+    from benchmarks import peers, suite, ways
+    from benchmarks.environment import threads_here
+    from toolkit import styles
+
+    for given, known in (
+        (options["runtimes"], ways.runtimes()),
+        (options["precisions"], ways.precisions()),
+    ):
+        if unknown := [name for name in given if name not in known]:
+            raise UsageError(f"{unknown[0]}: not known; there are {', '.join(known)}")
+    return suite.Request(
+        styles.find(options["style"] or styles.DEFAULT),
+        ways.chosen(options["runtimes"], options["precisions"]),
+        tuple(dict.fromkeys(options["sizes"])),
+        tuple(dict.fromkeys(options["batches"])),
+        options["threads"] or threads_here(),
+        options["seconds"],
+        options["gatys"],
+        options["full"],
+        _vgg(options, 0),
+        options["profile"],
+        peers.entrants if options["peers"] else None,
+    )
+
+
+def _vgg(options: dict[str, Any], index: int) -> Path | None:
+    given: tuple[Path, ...] = options["vgg"]
+    return given[index] if index < len(given) else None
+
+
+def _measured(request: Request, options: dict[str, Any]) -> Results:
+    from dataclasses import replace
+
+    from benchmarks import suite
+    from toolkit.console import progress
+
+    with progress("bench", line_seconds=15.0) as told:
+        results = suite.run(request, told)
+        if not options["equal_loss"]:
+            return results
+        return replace(results, equal=tuple(_equal(request, options, told)))
+
+
+def _equal(request: Request, options: dict[str, Any], told: Any) -> list[dict[str, Any]]:
+    from benchmarks.remote import Remote
+    from toolkit.images import list_images
+    from toolkit.regimes import shipped_photos
+    from toolkit.styles.held_out import STARTS
+
+    folder = options["photos"]
+    photos = list_images(folder) if folder else shipped_photos()
+    asked = {
+        "style": request.net.origin.source,
+        "paintings": list(options["paintings"]),
+        "vgg": _vgg(options, 1),
+        "threads": request.threads,
+    }
+    found = []
+    with Remote("benchmarks.equal_loss:EqualLoss", asked, request.threads) as judge:
+        for size in request.sizes:
+            for photo in photos:
+                for start in STARTS:
+                    told(1.0, f"equal loss: {photo.stem} from {start}")
+                    found.append(judge.call("measure", photo, size, start))
+    return found
+
+
+def _write(results: Results, options: dict[str, Any]) -> None:
+    from benchmarks.charts import draw
+    from benchmarks.formats.html import html
+    from benchmarks.formats.markdown import markdown
+    from toolkit.files import write_atomic
+    from toolkit.jsontext import dumps
+
+    folder = options["output"]
+    if not folder:
+        return
+    command = " ".join(["sttk", *sys.argv[1:]])
+    charts = draw(results, folder)
+    for name, text in {
+        "bench.json": dumps(results.to_dict()),
+        "bench.md": markdown(results, command, charts),
+        "bench.html": html(results, command, charts),
+    }.items():
+        write_atomic(folder / name, text.encode())
+
+
+def _report(results: Results, old: Results | None, options: dict[str, Any]) -> None:
+    """Print; then fail if a row is slower than it may be."""
+    from benchmarks.compare import changed_software, changes, slower
+    from benchmarks.formats.terminal import show, show_changes
+    from toolkit.console import print_json
+
+    found = changes(results, old) if old else []
+    allowed = options["allowed"] or 0.0
+    if options["as_json"]:
+        print_json({**results.to_dict(), "changes": [vars(each) for each in found]})
+    else:
+        show(results)
+    if old and not options["as_json"]:
+        show_changes(found, changed_software(results, old), allowed)
+    late = slower(found, allowed) if options["allowed"] is not None else []
+    if late:
+        raise SlowerError(
+            f"{len(late)} of {len(found)} rows are slower by more than {allowed:.0%}: "
+            f"{late[0].case} by {late[0].ratio - 1:.0%}"
+        )
+
+
+def _self_test(as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from benchmarks.self_test import self_test
+    from toolkit.console import print_json
+
+    found = list(self_test())
+    if as_json:
+        print_json([asdict(each) for each in found])
+    else:
+        for each in found:
+            click.echo(f"{'pass' if each.passed else 'FAIL'}  {each.name}: {each.said}")
+    failed = [each.name for each in found if not each.passed]
+    if failed:
+        raise SlowerError(f"the stopwatch cannot be trusted: {'; '.join(failed)}")

@@ -1,0 +1,71 @@
+"""Results on one page, charts and all, with nothing to load."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from markupsafe import Markup
+
+from benchmarks.rows import Results
+from benchmarks.words import (
+    COLUMNS,
+    EXPLAINED,
+    equal_loss,
+    lines,
+    nodes,
+    peaks,
+    remarks,
+    title,
+    where,
+)
+
+_CAPTIONS = {
+    "fps": "Pictures a second.",
+    "speed-up": "One pass of the net against the optimisation that it replaces, on a log axis.",
+    "roofline": "Time of one run, and the part that the machine's measured peaks account for.",
+    "equal-loss": "How long the optimisation takes to be as good as the net is in one pass.",
+}
+
+
+def html(results: Results, command: str, charts: Mapping[str, str]) -> str:
+    """The page.
+
+    Args:
+        results: what was measured.
+        command: that makes it again.
+        charts: SVG text by name (``benchmarks.charts.draw``).
+    """
+    sections = [
+        {
+            "title": title(results, size),
+            "lines": lines(results, size),
+            "remarks": list(remarks(results, size)),
+        }
+        for size in results.sizes
+    ]
+    # Our own drawing: matplotlib escapes what it is told to write.
+    drawn = [(Markup(svg), _CAPTIONS[name]) for name, svg in charts.items()]  # noqa: S704
+    return _template().render(
+        style=results.style["name"],
+        where=where(results),
+        peaks=peaks(results),
+        software=results.environment["software"],
+        columns=COLUMNS,
+        explained=EXPLAINED,
+        sections=sections,
+        charts=drawn,
+        equal=list(equal_loss(results)),
+        nodes=list(nodes(results)),
+        command=command,
+    )
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=PackageLoader("benchmarks.formats"), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
+    )  # fmt: skip
+    return environment.get_template("page.html")

@@ -1,0 +1,59 @@
+"""Results as Markdown, for documents and reviews."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from benchmarks.rows import Results
+from benchmarks.words import (
+    COLUMNS,
+    EXPLAINED,
+    equal_loss,
+    lines,
+    nodes,
+    peaks,
+    remarks,
+    title,
+    where,
+)
+from toolkit.shapes import Size
+
+
+def markdown(results: Results, command: str, charts: Iterable[str] = ()) -> str:
+    """The report.
+
+    Args:
+        results: what was measured.
+        command: that makes it again.
+        charts: names of the pictures that lie beside it.
+    """
+    software = ", ".join(f"{k} {v}" for k, v in results.environment["software"].items())
+    parts = [
+        f"# Benchmark of {results.style['name']}",
+        f"{where(results)}.\n\nMeasured peaks: {peaks(results)}.\n\n{software}.",
+        *(f"## {title(results, size)}\n\n{table(results, size)}" for size in results.sizes),
+        f"{EXPLAINED}.",
+        *_section("Equal loss", equal_loss(results)),
+        *_section("Slowest nodes", nodes(results)),
+        *(f"![{name}]({name}.png)" for name in charts),
+        f"Made by: `{command}`",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def table(results: Results, size: Size) -> str:
+    """The table of one size, and the remarks below it."""
+    rows: list[Sequence[str]] = [COLUMNS, ["---"] + ["---:"] * (len(COLUMNS) - 1)]
+    rows += [
+        (each.label, *(each.figures or (f"not run: {each.reason}",)))
+        for each in lines(results, size)
+    ]
+    drawn = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    said = "\n".join(f"- {remark}" for remark in remarks(results, size))
+    return f"{drawn}\n\n{said}".rstrip()
+
+
+def _section(name: str, said: Iterable[str]) -> Iterator[str]:
+    listed = "\n".join(f"- {each}" for each in said)
+    if listed:
+        yield f"## {name}\n\n{listed}"

@@ -1,0 +1,58 @@
+"""Results on the terminal: tables of 80 columns, then what they do not say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from benchmarks.compare import Change
+from benchmarks.rows import Results
+from benchmarks.words import (
+    COLUMNS,
+    EXPLAINED,
+    equal_loss,
+    lines,
+    nodes,
+    peaks,
+    remarks,
+    title,
+    where,
+)
+from toolkit.console import print_table
+from toolkit.text import printable
+
+
+def show(results: Results) -> None:
+    """Everything, on standard output."""
+    click.echo(where(results))
+    click.echo(f"measured peaks: {peaks(results)}")
+    for size in results.sizes:
+        found = lines(results, size)
+        click.echo(f"\n{printable(title(results, size))}")
+        print_table(COLUMNS, [(each.label, *each.figures) for each in found if each.figures])
+        for each in found:
+            if each.reason:
+                click.echo(f"{each.label}: not run: {printable(each.reason)}")
+        for remark in remarks(results, size):
+            click.echo(remark)
+    click.echo(f"\n{EXPLAINED}")
+    for said in (*equal_loss(results), *nodes(results)):
+        click.echo(said)
+
+
+def show_changes(changes: Sequence[Change], software: Sequence[str], allowed: float) -> None:
+    """A table of each row against what it was."""
+    rows = [
+        (
+            str(change.case),
+            f"{change.ratio:.3f}",
+            f"{change.low:.3f} to {change.high:.3f}",
+            "slower" if change.slower(allowed) else "",
+        )
+        for change in changes
+    ]
+    click.echo("\nnow by then, model alone; over 1 is slower")
+    print_table(("row", "ratio", "95 % interval", ""), rows)
+    for each in software:
+        click.echo(f"changed: {each}")

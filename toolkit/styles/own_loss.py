@@ -1,0 +1,47 @@
+"""The objective that a style was trained on, as its card has it, ready to judge any picture."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from toolkit.errors import UsageError
+from toolkit.losses.objective import Objective
+from toolkit.losses.perceptual import PerceptualLoss
+from toolkit.losses.vgg_weights import load_vgg
+from toolkit.style_net import StyleNet
+from toolkit.styles.painting import find_painting
+from toolkit.training.pictures import painting_batch
+
+
+def own_loss(net: StyleNet, paintings: Iterable[Path], vgg: Path | None) -> PerceptualLoss:
+    """Of the net's own painting, without the term that is of its inner features.
+
+    Args:
+        net: trained by sttk.
+        paintings: folders in which its painting lies.
+        vgg: weights of the loss network; None for those at hand.
+
+    Raises:
+        UsageError: the net has no card, its painting is not there, or the loss network is another
+            than it was trained on.
+        NotRunError: there are no weights.
+    """
+    card = net.origin.card
+    if "recipe" not in card:
+        raise UsageError(f"{net.origin.name} does not say what it was trained on")
+    recipe = card["recipe"]
+    # An optimised picture has no inner features; none of the other terms changes with it.
+    objective = replace(Objective.from_dict(recipe["objective"]), peak_weight=0.0)
+    found = load_vgg(objective, vgg)
+    if found.variant != card["loss_network"]:
+        raise UsageError(
+            f"{net.origin.name} was trained on {card['loss_network']}, not {found.variant}",
+            fix="pass its weights as --vgg",
+        )
+    with tempfile.TemporaryDirectory(prefix="sttk-") as scratch:
+        painting = find_painting(card, paintings, Path(scratch))
+        style = painting_batch(painting, recipe["style_size"])
+    return PerceptualLoss(found, style, objective)
