@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from toolkit.commands.options import OUTPUT, SIZE, Finite, Percent, json_option
 from toolkit.errors import NotRunError, SlowerError, UsageError
 
 if TYPE_CHECKING:
+    from benchmarks.compare import Change
     from benchmarks.rows import Results
     from benchmarks.suite import Request
 
@@ -121,6 +123,8 @@ def _request(options: dict[str, Any]) -> Request:
     from benchmarks import peers, suite, ways
     from benchmarks.environment import threads_here
     from toolkit import styles
+    from toolkit.memory import check_fits
+    from toolkit.shapes import text
 
     for given, known in (
         (options["runtimes"], ways.runtimes()),
@@ -128,10 +132,17 @@ def _request(options: dict[str, Any]) -> Request:
     ):
         if unknown := [name for name in given if name not in known]:
             raise UsageError(f"{unknown[0]}: not known; there are {', '.join(known)}")
+    net = styles.find(options["style"] or styles.DEFAULT)
+    sizes = tuple(dict.fromkeys(options["sizes"]))
+    least = net.contract.smallest_side
+    for size in sizes:
+        if min(size) < least:
+            raise UsageError(f"size {text(size)}: the net's smallest side is {least}")
+        check_fits(size[0], size[1], fix="a smaller --size")
     return suite.Request(
-        styles.find(options["style"] or styles.DEFAULT),
+        net,
         ways.chosen(options["runtimes"], options["precisions"]),
-        tuple(dict.fromkeys(options["sizes"])),
+        sizes,
         tuple(dict.fromkeys(options["batches"])),
         options["threads"] or threads_here(),
         options["seconds"],
@@ -149,8 +160,6 @@ def _vgg(options: dict[str, Any], index: int) -> Path | None:
 
 
 def _measured(request: Request, options: dict[str, Any]) -> Results:
-    from dataclasses import replace
-
     from benchmarks import suite
     from toolkit.console import progress
 
@@ -206,21 +215,33 @@ def _write(results: Results, options: dict[str, Any]) -> None:
 
 
 def _report(results: Results, old: Results | None, options: dict[str, Any]) -> None:
-    """Print; then fail if a row is slower than it may be."""
-    from benchmarks.compare import changed_software, changes, slower
-    from benchmarks.formats.terminal import show, show_changes
+    """Print; then fail if a row is slower than it may be, or gone."""
+    from benchmarks.compare import changes
+    from benchmarks.formats.terminal import show
     from toolkit.console import print_json
 
     found = changes(results, old) if old else []
-    allowed = options["allowed"] or 0.0
     if options["as_json"]:
-        print_json({**results.to_dict(), "changes": [vars(each) for each in found]})
+        print_json({**results.to_dict(), "changes": [asdict(each) for each in found]})
     else:
         show(results)
-    if old and not options["as_json"]:
-        show_changes(found, changed_software(results, old), allowed)
-    late = slower(found, allowed) if options["allowed"] is not None else []
-    if late:
+    if old:
+        _judge(results, old, found, options)
+
+
+def _judge(results: Results, old: Results, found: list[Change], options: dict[str, Any]) -> None:
+    from benchmarks.compare import changed_software, gone, slower
+    from benchmarks.formats.terminal import show_changes
+
+    allowed = options["allowed"] or 0.0
+    lost = gone(results, old)
+    if not options["as_json"]:
+        show_changes(found, lost, changed_software(results, old), allowed)
+    if options["allowed"] is None:
+        return
+    if lost:
+        raise SlowerError(f"{lost[0].case} ran then, and not now: {lost[0].not_run}")
+    if late := slower(found, allowed):
         raise SlowerError(
             f"{len(late)} of {len(found)} rows are slower by more than {allowed:.0%}: "
             f"{late[0].case} by {late[0].ratio - 1:.0%}"
@@ -228,8 +249,6 @@ def _report(results: Results, old: Results | None, options: dict[str, Any]) -> N
 
 
 def _self_test(as_json: bool) -> None:
-    from dataclasses import asdict
-
     from benchmarks.self_test import self_test
     from toolkit.console import print_json
 

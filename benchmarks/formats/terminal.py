@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import click
 
 from benchmarks.compare import Change
-from benchmarks.rows import Results
+from benchmarks.rows import Results, Row
 from benchmarks.words import (
     COLUMNS,
     EXPLAINED,
@@ -41,7 +41,9 @@ def show(results: Results) -> None:
         click.echo(said)
 
 
-def show_changes(changes: Sequence[Change], software: Sequence[str], allowed: float) -> None:
+def show_changes(
+    changes: Sequence[Change], lost: Sequence[Row], software: Sequence[str], allowed: float
+) -> None:
     """A table of each row against what it was."""
     rows = [
         (
@@ -54,5 +56,7 @@ def show_changes(changes: Sequence[Change], software: Sequence[str], allowed: fl
     ]
     click.echo("\nnow by then, model alone; over 1 is slower")
     print_table(("row", "ratio", "95 % interval", ""), rows)
+    for row in lost:
+        click.echo(f"{row.case}: ran then, not now: {printable(row.not_run)}")
     for each in software:
         click.echo(f"changed: {each}")

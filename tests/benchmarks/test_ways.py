@@ -1,0 +1,56 @@
+"""Ways to run a style, and why some cannot be gone here."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from benchmarks import ways
+from benchmarks.ways import WAYS, chosen, reason_against
+from toolkit import doctor
+from toolkit.errors import UsageError
+from toolkit.machine import Gpu
+
+
+def named(name):
+    (way,) = [way for way in WAYS if str(way) == name]
+    return way
+
+
+def test_names_are_unique():
+    assert len(set(map(str, WAYS))) == len(WAYS)
+
+
+def test_usual_ones_unless_asked_for_others():
+    assert "onnxruntime fp16" not in map(str, chosen((), ()))
+    assert "onnxruntime fp16" in map(str, chosen(("onnxruntime",), ()))
+    assert [*map(str, chosen(("openvino",), ("bf16", "int8")))] == [
+        "openvino bf16",
+        "openvino int8",
+    ]
+    assert {way.precision for way in chosen((), ("bf16",))} == {"bf16"}
+    with pytest.raises(UsageError, match="no onnxruntime in bf16"):
+        chosen(("onnxruntime",), ("bf16",))
+
+
+def test_without_a_gpu(monkeypatch):
+    monkeypatch.setattr(ways, "_devices", lambda: ())
+    assert reason_against(named("torch cuda fp16")) == "no CUDA device"
+    assert reason_against(named("tensorrt fp16"))
+    assert reason_against(named("torch fp32")) == ""
+
+
+def test_a_gpu_is_used(monkeypatch):
+    monkeypatch.setattr(ways, "_devices", lambda: (Gpu("H100", "9.0", "570"),))
+    assert reason_against(named("torch cuda fp16")) == ""
+
+
+def test_core_ml_is_timed_on_macs_alone(monkeypatch):
+    monkeypatch.setattr(sys, "platform", "linux")
+    assert "macOS" in reason_against(named("coreml fp16"))
+
+
+def test_a_missing_library_is_the_reason(monkeypatch):
+    monkeypatch.setattr(doctor, "version_of", lambda name: None)
+    assert "openvino not installed" in reason_against(named("openvino fp32"))
