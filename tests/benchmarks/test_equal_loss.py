@@ -1,0 +1,88 @@
+"""Iterations that are as good as one pass, and the objective by which that is judged."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from benchmarks import equal_loss
+from benchmarks.equal_loss import EqualLoss
+from tests.losses.conftest import random_vgg_arrays
+from toolkit.checkpoints import load
+from toolkit.checkpoints.native import write_card
+from toolkit.errors import UsageError
+from toolkit.files import sha256
+from toolkit.losses.objective import Objective
+from toolkit.styles.own_loss import own_loss
+from toolkit.training.recipe import Recipe
+
+OBJECTIVE = Objective("relu2_1", ("relu1_1", "relu1_2"), peak_weight=10.0, color_weight=0.0)
+
+
+@pytest.fixture
+def painting(photo, tmp_path):
+    folder = tmp_path / "paintings"
+    folder.mkdir()
+    path = folder / "painting.png"
+    path.write_bytes(photo.read_bytes())
+    return path
+
+
+@pytest.fixture
+def trained(checkpoint, painting, tmp_path):
+    """The tiny net, as if it had been trained on the painting."""
+    path = tmp_path / "trained.safetensors"
+    path.write_bytes(checkpoint.read_bytes())
+    recipe = replace(Recipe(steps=1, objective=OBJECTIVE), style_size=64).to_dict()
+    write_card(path, {
+        "painting": painting.name, "painting_sha256": sha256(painting), "recipe": recipe,
+        "loss_network": "vgg16",
+    })  # fmt: skip
+    return path
+
+
+@pytest.fixture
+def vgg(tmp_path):
+    np.savez(tmp_path / "vgg.npz", **random_vgg_arrays())
+    return tmp_path / "vgg.npz"
+
+
+def test_iterations_and_seconds_to_the_nets_loss(trained, painting, vgg, photo, monkeypatch):
+    monkeypatch.setattr(equal_loss, "MOST", 60)
+    judge = EqualLoss(str(trained), [painting.parent], vgg, threads=1)
+    found = judge.measure(photo, (48, 64), "content")
+    iterations = [row[0] for row in found["curve"]]
+    assert iterations == list(range(1, len(iterations) + 1))
+    seconds = [row[1] for row in found["curve"]]
+    assert seconds == sorted(seconds)
+    assert seconds[0] > 0
+    if found["iterations"] is None:
+        assert len(iterations) == 60
+    else:
+        assert found["iterations"] == iterations[-1]
+        assert found["seconds"] == seconds[-1]
+        assert found["curve"][-1][2] <= found["aim"]
+    # A net of random weights is soon overtaken.
+    assert found["iterations"]
+
+
+def test_the_judge_is_the_nets_own_objective(trained, painting, vgg):
+    loss = own_loss(load(trained), [painting.parent], vgg)
+    assert loss.objective == replace(OBJECTIVE, peak_weight=0.0)
+    picture = torch.from_numpy(np.array(Image.open(painting))).permute(2, 0, 1)[None].float()
+    assert loss(picture, loss.content_of(picture)).floats()["content"] == 0
+
+
+def test_a_net_that_does_not_say_is_refused(checkpoint, painting, vgg):
+    with pytest.raises(UsageError, match="does not say what it was trained on"):
+        own_loss(load(checkpoint), [painting.parent], vgg)
+
+
+def test_another_painting_is_refused(trained, painting, vgg):
+    Image.new("RGB", (64, 64)).save(painting)
+    with pytest.raises(UsageError, match="not the painting of the card"):
+        own_loss(load(trained), [painting.parent], vgg)
