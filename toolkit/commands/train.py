@@ -49,7 +49,7 @@ _LINE_SECONDS = 30.0
 @click.option("--style-weight", type=Finite(0))
 @click.option("--tv-weight", type=Finite(0), help="Total variation.")
 @click.option(
-    "--steady-weight", type=Finite(0), default=0.0, help="Against flicker in video; try 30."
+    "--steady-weight", type=Finite(0), default=0.0, help="Against flicker in video; try 300."
 )
 @click.option("--teacher", help="Style or checkpoint whose pictures to imitate as well.")
 @click.option("--teacher-weight", type=Finite(0), default=30.0, show_default=True)
