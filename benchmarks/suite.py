@@ -55,7 +55,7 @@ class Request:
     sizes: Sequence[Size] = ((512, 512),)
     batches: Sequence[int] = (1,)
     threads: int = 1
-    seconds: float = 45.0
+    seconds: float = 30.0
     gatys: bool = True
     full: bool = False
     vgg: Path | None = None

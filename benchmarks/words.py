@@ -17,6 +17,11 @@ EXPLAINED = (
     "ms: median of one run, model alone; from file: JPEG to 8-bit pixels, ms; x Gatys: times "
     f"faster than {ITERATIONS[-1]} iterations; of limit: of what the machine's measured peaks allow"
 )
+COSTS = ("runtime", "runs", "95 % of median", "load", "first run", "memory, MB")
+COSTS_EXPLAINED = (
+    "ms; 95 % of median: its confidence interval; load: until the model can run; first run: with "
+    "what a compiler does then; memory: the most that the process took"
+)
 _FEW = 100
 _SLOWEST = 5
 
@@ -44,6 +49,20 @@ def lines(results: Results, size: Size) -> list[Line]:
     """The table of one size."""
     gatys = results.gatys(size)
     return [_line(row, gatys, results) for row in results.at(size)]
+
+
+def costs(results: Results, size: Size) -> list[Line]:
+    """A second table of one size: how sure the figures are, and what comes before the first."""
+    return [_cost(row, row.timing, results) for row in results.at(size) if row.timing]
+
+
+def calm(results: Results) -> str:
+    """Whether the machine was quiet, in one line."""
+    ran = [row for row in results.rows if row.timing]
+    loud = [row for row in ran if row.timing and row.timing.summary.noise]
+    if not loud:
+        return f"the machine was quiet: none of {len(ran)} rows is noisy or drifts"
+    return f"the machine was noisy: {len(loud)} of {len(ran)} rows are noisy or drift"
 
 
 def remarks(results: Results, size: Size) -> Iterator[str]:
@@ -99,6 +118,18 @@ def _line(row: Row, gatys: Row | None, results: Results) -> Line:
         f"{row.share:.0%}" if row.share else "",
     )
     return Line(name, figures)
+
+
+def _cost(row: Row, timing: Timing, results: Results) -> Line:
+    found = timing.summary
+    figures = (
+        str(found.count),
+        f"{milliseconds(found.low)} - {milliseconds(found.high)}",
+        milliseconds(timing.load),
+        milliseconds(timing.first),
+        f"{timing.memory / 1e6:,.0f}" if timing.memory else "",
+    )
+    return Line(label(row, results), figures)
 
 
 def _of_gatys(results: Results, size: Size) -> Iterator[str]:

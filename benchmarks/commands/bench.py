@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option("--threads", type=click.IntRange(1), help="Of the CPU.  [default: its cores]")
 @click.option(
-    "--seconds", type=Finite(0, min_open=True), default=45.0, show_default=True,
+    "--seconds", type=Finite(0, min_open=True), default=30.0, show_default=True,
     help="To spend on the rounds of a size.",
 )  # fmt: skip
 @click.option("--gatys/--no-gatys", default=True, show_default=True, help="Time Gatys, too.")

@@ -11,7 +11,11 @@ from markupsafe import Markup
 from benchmarks.rows import Results
 from benchmarks.words import (
     COLUMNS,
+    COSTS,
+    COSTS_EXPLAINED,
     EXPLAINED,
+    calm,
+    costs,
     equal_loss,
     lines,
     nodes,
@@ -42,6 +46,7 @@ def html(results: Results, command: str, charts: Mapping[str, str]) -> str:
             "title": title(results, size),
             "lines": lines(results, size),
             "remarks": list(remarks(results, size)),
+            "costs": costs(results, size),
         }
         for size in results.sizes
     ]
@@ -53,7 +58,8 @@ def html(results: Results, command: str, charts: Mapping[str, str]) -> str:
         peaks=peaks(results),
         software=results.environment["software"],
         columns=COLUMNS,
-        explained=EXPLAINED,
+        explained=(EXPLAINED, COSTS_EXPLAINED, calm(results)),
+        cost_columns=COSTS,
         sections=sections,
         charts=drawn,
         equal=list(equal_loss(results)),

@@ -7,7 +7,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from benchmarks.rows import Results
 from benchmarks.words import (
     COLUMNS,
+    COSTS,
+    COSTS_EXPLAINED,
     EXPLAINED,
+    Line,
+    calm,
+    costs,
     equal_loss,
     lines,
     nodes,
@@ -32,7 +37,7 @@ def markdown(results: Results, command: str, charts: Iterable[str] = ()) -> str:
         f"# Benchmark of {results.style['name']}",
         f"{where(results)}.\n\nMeasured peaks: {peaks(results)}.\n\n{software}.",
         *(f"## {title(results, size)}\n\n{table(results, size)}" for size in results.sizes),
-        f"{EXPLAINED}.",
+        f"{EXPLAINED}.\n\n{COSTS_EXPLAINED}.\n\n{calm(results)}.",
         *_section("Equal loss", equal_loss(results)),
         *_section("Slowest nodes", nodes(results)),
         *(f"![{name}]({name}.png)" for name in charts),
@@ -42,15 +47,16 @@ def markdown(results: Results, command: str, charts: Iterable[str] = ()) -> str:
 
 
 def table(results: Results, size: Size) -> str:
-    """The table of one size, and the remarks below it."""
-    rows: list[Sequence[str]] = [COLUMNS, ["---"] + ["---:"] * (len(COLUMNS) - 1)]
-    rows += [
-        (each.label, *(each.figures or (f"not run: {each.reason}",)))
-        for each in lines(results, size)
-    ]
-    drawn = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    """The tables of one size, and the remarks on them."""
     said = "\n".join(f"- {remark}" for remark in remarks(results, size))
-    return f"{drawn}\n\n{said}".rstrip()
+    parts = (_drawn(COLUMNS, lines(results, size)), said, _drawn(COSTS, costs(results, size)))
+    return "\n\n".join(filter(None, parts))
+
+
+def _drawn(columns: Sequence[str], found: Sequence[Line]) -> str:
+    rows: list[Sequence[str]] = [columns, ["---"] + ["---:"] * (len(columns) - 1)]
+    rows += [(each.label, *(each.figures or (f"not run: {each.reason}",))) for each in found]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
 def _section(name: str, said: Iterable[str]) -> Iterator[str]:

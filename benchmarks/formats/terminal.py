@@ -10,7 +10,11 @@ from benchmarks.compare import Change
 from benchmarks.rows import Results, Row
 from benchmarks.words import (
     COLUMNS,
+    COSTS,
+    COSTS_EXPLAINED,
     EXPLAINED,
+    calm,
+    costs,
     equal_loss,
     lines,
     nodes,
@@ -36,7 +40,9 @@ def show(results: Results) -> None:
                 click.echo(f"{each.label}: not run: {printable(each.reason)}")
         for remark in remarks(results, size):
             click.echo(remark)
-    click.echo(f"\n{EXPLAINED}")
+        print_table(COSTS, [(each.label, *each.figures) for each in costs(results, size)])
+    for said in (calm(results), "", EXPLAINED, COSTS_EXPLAINED):
+        click.echo(said)
     for said in (*equal_loss(results), *nodes(results)):
         click.echo(said)
 
