@@ -49,7 +49,9 @@ class Entrant:
 
     @property
     def bytes(self) -> int:
-        """Of memory that its process will take, about."""
+        """Of memory that its process will take, about; none if it has none."""
+        if self.reason:
+            return 0
         height, width = self.case.size
         each = gatys_run.BYTES_PER_PIXEL if self.clock == GATYS_CLOCK else BYTES_PER_PIXEL
         return _PROCESS_BYTES + each * height * width * self.case.batch

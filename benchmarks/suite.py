@@ -75,8 +75,10 @@ def run(request: Request, told: Told) -> Results:
                 told((number + share) / len(request.sizes), f"{text(size)}: {what}")
 
             entrants = _entered(request, size, Path(root), within)
-            for group in _groups(entrants):
-                rows += zip(group, _raced(request, group, within), strict=True)
+            groups = list(_groups(entrants))
+            for group in groups:
+                raced = _raced(request, group, within)
+                rows += zip(group, _noted(raced, len(groups)), strict=True)
             if request.gatys and request.full:
                 full.append(_in_full(entrants[-1], request.threads, within))
     peaks = _better(peaks, measured_peaks(request.threads))
@@ -137,6 +139,19 @@ def _groups(entrants: Sequence[Entrant]) -> Iterator[list[Entrant]]:
             group = []
         group.append(entrant)
     yield group
+
+
+def _noted(rows: Sequence[Row], groups: int) -> list[Row]:
+    """Rows that did not all take turns with each other say so."""
+    if groups == 1:
+        return list(rows)
+    said = "not all rows took turns with each other: memory does not hold them at once"
+    return [
+        replace(row, timing=replace(row.timing, notes=(*row.timing.notes, said)))
+        if row.timing
+        else row
+        for row in rows
+    ]
 
 
 def _raced(request: Request, group: Sequence[Entrant], told: Told) -> list[Row]:

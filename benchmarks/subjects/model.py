@@ -8,7 +8,7 @@ from benchmarks.subjects.base import OnHost
 from toolkit.errors import NotRunError
 from toolkit.images import Floats
 from toolkit.runtimes import open_model
-from toolkit.runtimes.base import Node, Profiled, Settings
+from toolkit.runtimes.base import Node, OnDevice, Profiled, Settings
 
 
 class ModelSubject(OnHost):
@@ -34,6 +34,13 @@ class ModelSubject(OnHost):
     def run(self, batch: Floats) -> Floats:
         """See :class:`benchmarks.subjects.base.Subject`."""
         return self._runner.run(batch)
+
+    def timed(self, batch: Floats) -> tuple[float, Floats]:
+        """See :class:`benchmarks.subjects.base.Subject`."""
+        seconds, output = super().timed(batch)
+        if isinstance(self._runner, OnDevice):
+            seconds = self._runner.device_seconds
+        return seconds, output
 
     def profile(self) -> list[Node]:
         """See :class:`toolkit.runtimes.base.Profiled`."""

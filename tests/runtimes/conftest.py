@@ -67,6 +67,15 @@ class Driver:
         ctypes.memmove(to, source, size)
         return 0
 
+    def evented(self, event, flags):
+        event._obj.value = 7 + self.calls.count("cuEventCreate")
+        return 0
+
+    def elapsed(self, milliseconds, began, ended):
+        assert began.value < ended.value
+        milliseconds._obj.value = 2.5
+        return 0
+
     def told(self, code, text):
         text._obj.value = b"out of memory"
         return 0
@@ -77,6 +86,8 @@ class Driver:
         "cuDeviceGetName": named,
         "cuDeviceGetAttribute": asked,
         "cuStreamCreate": streamed,
+        "cuEventCreate": evented,
+        "cuEventElapsedTime": elapsed,
         "cuMemAlloc_v2": allocated,
         "cuMemFree_v2": freed,
         "cuMemcpyHtoDAsync_v2": copied,

@@ -67,6 +67,17 @@ class Profiled(Protocol):
         """Of the runs so far: their mean, or the last one. It ends the profile."""
 
 
+@runtime_checkable
+class OnDevice(Protocol):
+    """A loaded model whose arrays have to go somewhere else and come back.
+
+    Attributes:
+        device_seconds: that the last run took there, without its copies.
+    """
+
+    device_seconds: float
+
+
 class Runner(Protocol):
     """A loaded model.
 

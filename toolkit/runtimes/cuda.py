@@ -2,8 +2,8 @@
 
 The torch that sttk pins is the CPU build, and the driver is there wherever an engine can run at
 all, so nothing else need be installed. TensorRT works in the device's primary context, which is
-what is made current here. Source: CUDA Driver API, "Primary Context", "Memory" and "Stream
-Management"; ``_v2`` is part of a function's name in the library.
+what is made current here. Source: CUDA Driver API, "Primary Context", "Memory", "Stream
+Management" and "Event Management"; ``_v2`` is part of a function's name in the library.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import sys
-from ctypes import POINTER, byref, c_char_p, c_int, c_size_t, c_uint, c_uint64, c_void_p
+from ctypes import POINTER, byref, c_char_p, c_float, c_int, c_size_t, c_uint, c_uint64, c_void_p
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,9 @@ _FUNCTIONS: dict[str, tuple[Any, ...]] = {
     "cuMemcpyDtoHAsync_v2": (c_void_p, c_uint64, c_size_t, c_void_p),
     "cuStreamCreate": (POINTER(c_void_p), c_uint),
     "cuStreamSynchronize": (c_void_p,),
+    "cuEventCreate": (POINTER(c_void_p), c_uint),
+    "cuEventRecord": (c_void_p, c_void_p),
+    "cuEventElapsedTime": (POINTER(c_float), c_void_p, c_void_p),
     "cuGetErrorString": (c_int, POINTER(c_char_p)),
 }
 
@@ -91,6 +94,22 @@ class Device:
         address = c_uint64()
         self._call("cuMemAlloc_v2", byref(address), size)
         return int(address.value)
+
+    def event(self) -> c_void_p:
+        """A mark that can be put into the stream."""
+        event = c_void_p()
+        self._call("cuEventCreate", byref(event), 0)
+        return event
+
+    def mark(self, event: c_void_p) -> None:
+        """Note the time at which the stream comes to here."""
+        self._call("cuEventRecord", event, self.stream)
+
+    def between(self, began: c_void_p, ended: c_void_p) -> float:
+        """Seconds between two marks that the stream has passed."""
+        milliseconds = c_float()
+        self._call("cuEventElapsedTime", byref(milliseconds), began, ended)
+        return milliseconds.value / 1e3
 
     def free(self, address: int) -> None:
         """Give memory back."""

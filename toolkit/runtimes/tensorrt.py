@@ -48,6 +48,8 @@ class TensorrtRunner:
         where = f"ran on {self._device.name} ({self._device.capability}) under {self._library}"
         self.notes: tuple[str, ...] = (where, *((warning,) if warning else ()))
         self._buffers: dict[str, Buffer] = {}
+        self._began, self._ended = self._device.event(), self._device.event()
+        self.device_seconds = 0.0
 
     def run(self, batch: Floats) -> Floats:
         """See :class:`toolkit.runtimes.base.Runner`."""
@@ -64,8 +66,12 @@ class TensorrtRunner:
         self._done("set_tensor_address", self._input, sources.address)
         self._done("set_tensor_address", self._output, results.address)
         self._device.upload(batch, sources)
+        self._device.mark(self._began)
         self._done("execute_async_v3", self._device.stream)
-        return self._device.download(results, shape)
+        self._device.mark(self._ended)
+        output = self._device.download(results, shape)
+        self.device_seconds = self._device.between(self._began, self._ended)
+        return output
 
     @property
     def _library(self) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from toolkit.errors import ArtifactError, MissingExtraError, NotRunError, RunError, UsageError
 from toolkit.runtimes import open_model
-from toolkit.runtimes.base import Settings
+from toolkit.runtimes.base import OnDevice, Settings
 from toolkit.runtimes.cuda import Buffer, Device
 from toolkit.shapes import Shapes
 
@@ -52,6 +52,18 @@ def test_a_fixed_engine(opened, version):
     assert [call for call in driver.calls if call in copies] == copies
     library = f"{own.module.__name__} {own.module.__version__}"
     assert runner.notes == (f"ran on Fake GPU (8.6) under {library}",)
+
+
+def test_the_time_on_the_device_is_without_the_copies(opened):
+    runner, driver, _ = opened()
+    assert isinstance(runner, OnDevice)
+    runner.run(batch(1, 3, 32, 32))
+    assert runner.device_seconds == pytest.approx(2.5e-3)
+    wanted = [
+        "cuMemcpyHtoDAsync_v2", "cuEventRecord", "cuEventRecord", "cuMemcpyDtoHAsync_v2",
+        "cuStreamSynchronize", "cuEventElapsedTime",
+    ]  # fmt: skip
+    assert [call for call in driver.calls if call in wanted] == wanted
 
 
 @pytest.mark.parametrize("version", VERSIONS)

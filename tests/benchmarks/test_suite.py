@@ -1,0 +1,92 @@
+"""From a request to rows: groups that fit, failures that stay one row's."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks import suite
+from benchmarks.entrants import GATYS_CLOCK, Entrant
+from benchmarks.rows import GATYS, Case
+from benchmarks.suite import Request, run
+from benchmarks.ways import chosen
+from tests.benchmarks.conftest import PEAKS
+
+FAKES = "benchmarks.subjects.fakes"
+SIZE = (64, 64)
+
+
+def fake(name, photo, **options):
+    asked = {"subject": f"{FAKES}:{name}", "options": options, "photo": photo}
+    return Entrant(Case(name, "fake", "fp32", SIZE), options=asked)
+
+
+@pytest.fixture
+def request_of_fakes(net, monkeypatch):
+    """The net in torch, and what ``more`` adds."""
+    monkeypatch.setattr(suite, "measured_peaks", lambda threads: dict(PEAKS))
+
+    def request(more, **changed):
+        ways = chosen(("torch",), ("fp32",))
+        return Request(net, ways, (SIZE,), seconds=0.2, gatys=False, more=more, **changed)
+
+    return request
+
+
+def test_one_that_fails_takes_no_other_down(request_of_fakes):
+    def more(net, photo, size, threads, folder):
+        yield fake("Sleeper", photo, seconds=0.01)
+        yield fake("Stale", photo)
+        yield fake("Nobody", photo)
+
+    results = run(request_of_fakes(more), lambda share, what: None)
+    rows = {row.case.model: row for row in results.rows}
+    assert rows["tiny"].timing
+    assert rows["Sleeper"].seconds == pytest.approx(0.01, rel=0.05)
+    assert "before its result was there" in rows["Stale"].not_run
+    assert "AttributeError" in rows["Nobody"].not_run
+    assert rows["tiny"].limit
+    assert rows["Sleeper"].limit is None
+
+
+def test_rows_that_do_not_fit_into_memory_together_say_so(request_of_fakes, monkeypatch):
+    monkeypatch.setattr(suite, "available", lambda: 1)
+    results = run(
+        request_of_fakes(lambda net, photo, *_: [fake("Sleeper", photo, seconds=0.01)]),
+        lambda share, what: None,
+    )
+    for row in results.rows:
+        assert "not all rows took turns" in row.timing.notes[-1]
+
+
+def test_groups_are_as_large_as_memory_allows(monkeypatch):
+    entrants = [Entrant(Case(str(n), "x", "fp32", (512, 512))) for n in range(5)]
+    each = entrants[0].bytes
+    monkeypatch.setattr(suite, "available", lambda: int(2.5 * each / suite._OF_MEMORY))
+    assert [len(group) for group in suite._groups(entrants)] == [2, 2, 1]
+    monkeypatch.setattr(suite, "available", lambda: None)
+    assert [len(group) for group in suite._groups(entrants)] == [5]
+
+
+def test_the_optimisation_in_full_is_measured_to_the_end(request_of_fakes, monkeypatch):
+    monkeypatch.setattr(suite, "ITERATIONS", (3, 5))
+    entrant = Entrant(Case("VGG-19", GATYS, "fp32", SIZE), GATYS_CLOCK)
+
+    class Clock:
+        def __init__(self, *_):
+            self.done = 2
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+        def call(self, method, *arguments):
+            if method == "warm":
+                return {"first": 4.0, "seconds": 2.0}
+            self.done += 1
+            return [1.0]
+
+    monkeypatch.setattr(suite, "Remote", Clock)
+    found = suite._in_full(entrant, 1, lambda share, what: None)
+    assert found.seconds == {3: 7.0, 5: 9.0}
