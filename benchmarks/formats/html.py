@@ -8,22 +8,8 @@ from functools import cache
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from benchmarks import words
 from benchmarks.rows import Results
-from benchmarks.words import (
-    COLUMNS,
-    COSTS,
-    COSTS_EXPLAINED,
-    EXPLAINED,
-    calm,
-    costs,
-    equal_loss,
-    lines,
-    nodes,
-    peaks,
-    remarks,
-    title,
-    where,
-)
 
 _CAPTIONS = {
     "fps": "Pictures a second.",
@@ -43,10 +29,10 @@ def html(results: Results, command: str, charts: Mapping[str, str]) -> str:
     """
     sections = [
         {
-            "title": title(results, size),
-            "lines": lines(results, size),
-            "remarks": list(remarks(results, size)),
-            "costs": costs(results, size),
+            "title": words.title(results, size),
+            "lines": words.lines(results, size),
+            "remarks": list(words.remarks(results, size)),
+            "costs": words.costs(results, size),
         }
         for size in results.sizes
     ]
@@ -54,16 +40,16 @@ def html(results: Results, command: str, charts: Mapping[str, str]) -> str:
     drawn = [(Markup(svg), _CAPTIONS[name]) for name, svg in charts.items()]  # noqa: S704
     return _template().render(
         style=results.style["name"],
-        where=where(results),
-        peaks=peaks(results),
+        where=words.where(results),
+        peaks=words.peaks(results),
         software=results.environment["software"],
-        columns=COLUMNS,
-        explained=(EXPLAINED, COSTS_EXPLAINED, calm(results)),
-        cost_columns=COSTS,
+        columns=words.COLUMNS,
+        explained=(words.EXPLAINED, words.COSTS_EXPLAINED, words.calm(results)),
+        cost_columns=words.COSTS,
         sections=sections,
         charts=drawn,
-        equal=list(equal_loss(results)),
-        nodes=list(nodes(results)),
+        equal=list(words.equal_loss(results)),
+        nodes=list(words.nodes(results)),
         command=command,
     )
 

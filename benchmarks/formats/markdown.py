@@ -4,23 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from benchmarks import words
 from benchmarks.rows import Results
-from benchmarks.words import (
-    COLUMNS,
-    COSTS,
-    COSTS_EXPLAINED,
-    EXPLAINED,
-    Line,
-    calm,
-    costs,
-    equal_loss,
-    lines,
-    nodes,
-    peaks,
-    remarks,
-    title,
-    where,
-)
 from toolkit.shapes import Size
 
 
@@ -35,11 +20,11 @@ def markdown(results: Results, command: str, charts: Iterable[str] = ()) -> str:
     software = ", ".join(f"{k} {v}" for k, v in results.environment["software"].items())
     parts = [
         f"# Benchmark of {results.style['name']}",
-        f"{where(results)}.\n\nMeasured peaks: {peaks(results)}.\n\n{software}.",
-        *(f"## {title(results, size)}\n\n{table(results, size)}" for size in results.sizes),
-        f"{EXPLAINED}.\n\n{COSTS_EXPLAINED}.\n\n{calm(results)}.",
-        *_section("Equal loss", equal_loss(results)),
-        *_section("Slowest nodes", nodes(results)),
+        f"{words.where(results)}.\n\nMeasured peaks: {words.peaks(results)}.\n\n{software}.",
+        *(f"## {words.title(results, size)}\n\n{table(results, size)}" for size in results.sizes),
+        f"{words.EXPLAINED}.\n\n{words.COSTS_EXPLAINED}.\n\n{words.calm(results)}.",
+        *_section("Equal loss", words.equal_loss(results)),
+        *_section("Slowest nodes", words.nodes(results)),
         *(f"![{name}]({name}.png)" for name in charts),
         f"Made by: `{command}`",
     ]
@@ -48,12 +33,16 @@ def markdown(results: Results, command: str, charts: Iterable[str] = ()) -> str:
 
 def table(results: Results, size: Size) -> str:
     """The tables of one size, and the remarks on them."""
-    said = "\n".join(f"- {remark}" for remark in remarks(results, size))
-    parts = (_drawn(COLUMNS, lines(results, size)), said, _drawn(COSTS, costs(results, size)))
+    said = "\n".join(f"- {remark}" for remark in words.remarks(results, size))
+    parts = (
+        _drawn(words.COLUMNS, words.lines(results, size)),
+        said,
+        _drawn(words.COSTS, words.costs(results, size)),
+    )
     return "\n\n".join(filter(None, parts))
 
 
-def _drawn(columns: Sequence[str], found: Sequence[Line]) -> str:
+def _drawn(columns: Sequence[str], found: Sequence[words.Line]) -> str:
     rows: list[Sequence[str]] = [columns, ["---"] + ["---:"] * (len(columns) - 1)]
     rows += [(each.label, *(each.figures or (f"not run: {each.reason}",))) for each in found]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)

@@ -6,44 +6,32 @@ from collections.abc import Sequence
 
 import click
 
+from benchmarks import words
 from benchmarks.compare import Change
 from benchmarks.rows import Results, Row
-from benchmarks.words import (
-    COLUMNS,
-    COSTS,
-    COSTS_EXPLAINED,
-    EXPLAINED,
-    calm,
-    costs,
-    equal_loss,
-    lines,
-    nodes,
-    peaks,
-    remarks,
-    title,
-    where,
-)
 from toolkit.console import print_table
 from toolkit.text import printable
 
 
 def show(results: Results) -> None:
     """Everything, on standard output."""
-    click.echo(where(results))
-    click.echo(f"measured peaks: {peaks(results)}")
+    click.echo(words.where(results))
+    click.echo(f"measured peaks: {words.peaks(results)}")
     for size in results.sizes:
-        found = lines(results, size)
-        click.echo(f"\n{printable(title(results, size))}")
-        print_table(COLUMNS, [(each.label, *each.figures) for each in found if each.figures])
+        found = words.lines(results, size)
+        click.echo(f"\n{printable(words.title(results, size))}")
+        print_table(words.COLUMNS, [(each.label, *each.figures) for each in found if each.figures])
         for each in found:
             if each.reason:
                 click.echo(f"{each.label}: not run: {printable(each.reason)}")
-        for remark in remarks(results, size):
+        for remark in words.remarks(results, size):
             click.echo(remark)
-        print_table(COSTS, [(each.label, *each.figures) for each in costs(results, size)])
-    for said in (calm(results), "", EXPLAINED, COSTS_EXPLAINED):
+        print_table(
+            words.COSTS, [(each.label, *each.figures) for each in words.costs(results, size)]
+        )
+    for said in (words.calm(results), "", words.EXPLAINED, words.COSTS_EXPLAINED):
         click.echo(said)
-    for said in (*equal_loss(results), *nodes(results)):
+    for said in (*words.equal_loss(results), *words.nodes(results)):
         click.echo(said)
 
 
