@@ -56,8 +56,12 @@ if TYPE_CHECKING:
     help="For --equal-loss.  [default: the package's]",
 )  # fmt: skip
 @click.option(
-    "--vgg", type=click.Path(path_type=Path, dir_okay=False, exists=True), multiple=True,
-    help="Weights of VGG-19 for Gatys; with --equal-loss those of the style's own, second.",
+    "--vgg", type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="Weights of VGG-19, for Gatys.  [default: those at hand]",
+)  # fmt: skip
+@click.option(
+    "--style-vgg", type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="For --equal-loss: weights of the loss network that the style was trained on.",
 )  # fmt: skip
 @click.option("--profile", is_flag=True, help="List the slowest nodes of each row.")
 @click.option("--peers", is_flag=True, help="Time other people's ways and nets beside it.")
@@ -148,15 +152,10 @@ def _request(options: dict[str, Any]) -> Request:
         options["seconds"],
         options["gatys"],
         options["full"],
-        _vgg(options, 0),
+        options["vgg"],
         options["profile"],
         peers.entrants if options["peers"] else None,
     )
-
-
-def _vgg(options: dict[str, Any], index: int) -> Path | None:
-    given: tuple[Path, ...] = options["vgg"]
-    return given[index] if index < len(given) else None
 
 
 def _measured(request: Request, options: dict[str, Any]) -> Results:
@@ -181,7 +180,7 @@ def _equal(request: Request, options: dict[str, Any], told: Any) -> list[dict[st
     asked = {
         "style": request.net.origin.source,
         "paintings": list(options["paintings"]),
-        "vgg": _vgg(options, 1),
+        "vgg": options["style_vgg"],
         "threads": request.threads,
     }
     found = []

@@ -43,7 +43,7 @@ def test_quick_ones_have_more_runs_in_a_turn():
     quick, slow = racers(Fake("quick", [], 0.01), Fake("slow", [], 2.0))
     race([quick, slow], 1e-9, lambda _: None)
     assert [len(turn) for turn in quick.turns] == [40] * LEAST_ROUNDS
-    assert [len(turn) for turn in slow.turns] == [1] * LEAST_ROUNDS
+    assert [len(turn) for turn in slow.turns] == [2] * LEAST_ROUNDS
     assert quick.wholes == [[0.02]] * LEAST_ROUNDS
 
 
