@@ -186,7 +186,8 @@ def nodes(results: Results) -> Iterator[str]:
     for row in results.rows:
         whole = sum(node.seconds for node in row.nodes)
         for node in row.nodes[:_SLOWEST]:
+            kind = "" if node.kind in node.name else f" ({node.kind})"
             yield (
-                f"{label(row, results)}, {text(row.case.size)}: {node.name} ({node.kind}) "
+                f"{label(row, results)}, {text(row.case.size)}: {node.name}{kind} "
                 f"{milliseconds(node.seconds)} ms, {node.seconds / whole:.0%}"
             )

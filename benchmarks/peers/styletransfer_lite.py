@@ -17,9 +17,11 @@ import numpy as np
 from benchmarks.entrants import MODEL_CLOCK, Entrant
 from benchmarks.rows import Case
 from benchmarks.subjects.base import OnHost
+from toolkit import styles
 from toolkit.errors import NotRunError
 from toolkit.images import Floats
 from toolkit.lazy import Lazy
+from toolkit.precision.cost import layers_of
 from toolkit.shapes import Size
 from toolkit.style_net import StyleNet
 
@@ -42,30 +44,36 @@ def entrants(
 ) -> Iterator[Entrant]:
     """One: see ``benchmarks.peers.entrants``."""
     case = Case(_NAME, "onnxruntime", "fp32", size)
-    spec = importlib.util.find_spec(_PACKAGE)
-    if spec is None:
-        yield Entrant(case, reason=f"{_NAME} is not installed (pip install {_NAME})")
+    try:
+        model = _model()
+    except NotRunError as error:
+        yield Entrant(case, reason=str(error))
         return
     subject = f"{__name__}:StyletransferLite"
     asked = {"subject": subject, "options": {"threads": threads}, "photo": photo}
-    yield Entrant(case, MODEL_CLOCK, asked)
+    layers = layers_of(styles.find(f"{model}#style=0"), size)
+    yield Entrant(case, MODEL_CLOCK, asked, layers=tuple(layers.values()))
+
+
+def _model() -> Path:
+    """Its file in the installed package, whose code is not imported."""
+    spec = importlib.util.find_spec(_PACKAGE)
+    if spec is None or spec.origin is None:
+        raise NotRunError(f"{_NAME} is not installed", fix=f"pip install {_NAME}")
+    return Path(spec.origin).parent / _MODEL
 
 
 class StyletransferLite(OnHost):
-    """Its net, from the file in the installed package; its code is not imported."""
+    """Its net, as the package has it."""
 
     notes: tuple[str, ...] = ()
 
     def __init__(self, threads: int) -> None:
-        spec = importlib.util.find_spec(_PACKAGE)
-        if spec is None or spec.origin is None:
-            raise NotRunError(f"{_NAME} is not installed")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
-        model = Path(spec.origin).parent / _MODEL
         self._session = onnxruntime.InferenceSession(
-            str(model), options, providers=["CPUExecutionProvider"]
+            str(_model()), options, providers=["CPUExecutionProvider"]
         )
 
     def run(self, batch: Floats) -> Floats:

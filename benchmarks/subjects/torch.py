@@ -73,7 +73,7 @@ class TorchSubject:
         with torch.profiler.profile() as found:
             self._forward(self._last)
         return [
-            Node(each.key, each.key.removeprefix("aten::"), each.self_cpu_time_total / 1e6)
+            Node(each.key, each.key, each.self_cpu_time_total / 1e6)
             for each in found.key_averages()
         ]
 

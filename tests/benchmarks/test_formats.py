@@ -91,10 +91,10 @@ def test_a_name_is_no_markup(results):
 
 
 def test_slowest_nodes(results):
-    nodes = tuple(Node(f"conv{n}", "Conv", 0.1 / n) for n in range(1, 9))
+    nodes = tuple(Node(f"conv{n}", "FusedConv", 0.1 / n) for n in range(1, 9))
     profiled = results.with_rows((replace(results.rows[0], nodes=nodes),))
     text = markdown(profiled, "sttk bench")
-    assert "conv1 (Conv) 100 ms, 37%" in text
+    assert "conv1 (FusedConv) 100 ms, 37%" in text
     assert "conv6" not in text
 
 
