@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,8 @@ from toolkit.files import write_atomic
 from toolkit.shapes import text
 
 _INCHES = (8.0, 4.5)
-_BAR = 0.42  # inches of height for each bar
+_BAR = 0.36  # inches of height for each bar
+_LINES = {"fp32": "-", "bf16": "--", "fp16": "--", "int8": ":"}
 
 
 def draw(results: Results, folder: Path) -> dict[str, str]:
@@ -40,27 +41,33 @@ def _ran(results: Results) -> list[Row]:
 
 
 def _titled(axes: Any, title: str, results: Results) -> None:
-    axes.set_title(f"{title}\n", loc="left", fontweight="bold")
-    axes.text(0, 1.02, where(results), transform=axes.transAxes, fontsize=7, color="#555555")
+    axes.set_title(title, loc="left", fontweight="bold", pad=20)
+    axes.annotate(
+        where(results), (0, 1), (0, 6), xycoords="axes fraction", textcoords="offset points",
+        fontsize=7, color="#555555",
+    )  # fmt: skip
 
 
 def _fps(results: Results) -> Any:
-    """FPS by size: lines over the sides, or bars where there is one size."""
+    """FPS by size: lines over the sizes, or bars where there is one."""
     rows = [row for row in _ran(results) if row.case.batch == 1]
     if not rows:
         return None
     if len(results.sizes) == 1:
-        page = _bars(results, rows, [row.fps for row in rows], "{:.2f}")
-        axes = page.axes[0]
+        page, (axes,) = _panels(results, rows, lambda row: row.fps, "{:.2f}")
         axes.set_xlabel("pictures a second, model alone")
         _titled(axes, f"{results.style['name']} at {text(results.sizes[0])}", results)
         return page
     page = blank(_INCHES)
     axes = page.subplots()
-    for number, name in enumerate(dict.fromkeys(label(row, results) for row in rows)):
+    runtimes = list(dict.fromkeys(row.case.runtime for row in rows))
+    for name in dict.fromkeys(label(row, results) for row in rows):
         own = [row for row in rows if label(row, results) == name]
-        across = [text(row.case.size) for row in own]
-        axes.plot(across, [row.fps for row in own], "o-", label=name, color=_color(number))
+        case = own[0].case
+        axes.plot(
+            [text(row.case.size) for row in own], [row.fps for row in own], marker="o", label=name,
+            color=_color(runtimes.index(case.runtime)), linestyle=_LINES.get(case.precision, "-."),
+        )  # fmt: skip
     axes.set_yscale("log")
     axes.set_ylabel("pictures a second, model alone")
     axes.grid(alpha=0.3, which="both")
@@ -71,16 +78,20 @@ def _fps(results: Results) -> Any:
 
 def _speed_ups(results: Results) -> Any:
     """Against the optimisation, each size with its own, on a log axis."""
-    pairs = [(row, results.gatys(row.case.size)) for row in _ran(results)]
-    known = [(row, gatys) for row, gatys in pairs if gatys]
-    if not known:
+    rows = [row for row in _ran(results) if results.gatys(row.case.size)]
+    if not rows:
         return None
-    rows = [row for row, _ in known]
-    values = [speed_up(row, gatys, ITERATIONS[-1]) for row, gatys in known]
-    page = _bars(results, rows, values, "{:,.0f} x", log=True)
-    axes = page.axes[0]
-    axes.set_xlabel(f"times faster than {ITERATIONS[-1]} iterations of Gatys (extrapolated)")
-    _titled(axes, "One pass against the optimisation", results)
+
+    def times(row: Row) -> float:
+        gatys = results.gatys(row.case.size)
+        return speed_up(row, gatys, ITERATIONS[-1]) if gatys else 0.0
+
+    page, axes = _panels(results, rows, times, "{:,.0f} x")
+    for each in axes:  # from 1, as fast: the length of a bar on such an axis means nothing else
+        each.set_xscale("log")
+        each.set_xlim(1, 8 * max(map(times, rows)))
+    axes[-1].set_xlabel(f"times faster than {ITERATIONS[-1]} iterations of Gatys (extrapolated)")
+    _titled(axes[0], "One pass against the optimisation", results)
     return page
 
 
@@ -89,13 +100,14 @@ def _roofline(results: Results) -> Any:
     rows = [row for row in _ran(results) if row.limit]
     if not rows:
         return None
-    page = _bars(results, rows, [1e3 * row.seconds for row in rows], "{:,.1f}")
-    axes = page.axes[0]
-    limits = [1e3 * (row.limit or 0.0) for row in rows]
-    axes.barh(range(len(rows)), limits, color=PALETTE[1], label="limit by measured peaks")
-    axes.set_xlabel("ms of one run")
-    page.legend(loc="outside lower right", fontsize=8)
-    _titled(axes, "What it took, and what the machine could do", results)
+    page, axes = _panels(results, rows, lambda row: 1e3 * row.seconds, "{:,.1f}")
+    for each, own in zip(axes, _by_size(rows), strict=True):
+        limits = [1e3 * (row.limit or 0.0) for row in own]
+        each.barh(range(len(own)), limits, color=PALETTE[1], label="limit by measured peaks")
+    axes[-1].set_xlabel("ms of one run")
+    handles, _ = axes[-1].get_legend_handles_labels()
+    page.legend(handles=handles, loc="outside lower right", fontsize=8)
+    _titled(axes[0], "What it took, and what the machine could do", results)
     return page
 
 
@@ -128,27 +140,31 @@ _CHARTS: dict[str, Callable[[Results], Any]] = {
 }
 
 
-def _bars(
-    results: Results, rows: list[Row], values: list[float], told: str, *, log: bool = False
-) -> Any:
-    """One bar for each row, the first on top, its value at its end."""
-    page = blank((_INCHES[0], 1.6 + _BAR * len(rows)))
-    axes = page.subplots()
-    several = len(results.sizes) > 1
-    names = [
-        f"{label(row, results)}{f', {text(row.case.size)}' if several else ''}" for row in rows
-    ]
-    bars = axes.barh(range(len(rows)), values, color=PALETTE[0])
-    axes.set_yticks(range(len(rows)), names)
-    axes.bar_label(bars, [told.format(value) for value in values], padding=4, fontsize=9)
-    axes.invert_yaxis()
-    axes.margins(x=0.12)
-    if log:  # from 1, as fast: the length of a bar on such an axis means nothing else
-        axes.set_xscale("log")
-        axes.set_xlim(1, 8 * max(values))
-    axes.grid(axis="x", alpha=0.3)
-    axes.set_axisbelow(True)
-    return page
+def _by_size(rows: Sequence[Row]) -> list[list[Row]]:
+    sizes = dict.fromkeys(row.case.size for row in rows)
+    return [[row for row in rows if row.case.size == size] for size in sizes]
+
+
+def _panels(
+    results: Results, rows: Sequence[Row], value: Callable[[Row], float], told: str
+) -> tuple[Any, list[Any]]:
+    """A panel for each size, in it a bar for each row, the first on top, its value at its end."""
+    groups = _by_size(rows)
+    page = blank((_INCHES[0], 1.2 + 0.5 * len(groups) + _BAR * len(rows)))
+    heights = [len(group) for group in groups]
+    axes = page.subplots(len(groups), 1, squeeze=False, height_ratios=heights)[:, 0]
+    for each, group in zip(axes, groups, strict=True):
+        values = [value(row) for row in group]
+        bars = each.barh(range(len(group)), values, color=PALETTE[0])
+        each.set_yticks(range(len(group)), [label(row, results) for row in group])
+        each.bar_label(bars, [told.format(number) for number in values], padding=4, fontsize=9)
+        each.invert_yaxis()
+        each.margins(x=0.12, y=0.02)
+        each.grid(axis="x", alpha=0.3)
+        each.set_axisbelow(True)
+        if len(groups) > 1:
+            each.set_ylabel(text(group[0].case.size))
+    return page, list(axes)
 
 
 def _color(number: int) -> str:

@@ -70,16 +70,19 @@ def remarks(results: Results, size: Size) -> Iterator[str]:
     yield from _of_gatys(results, size)
     if size in TABLE:
         yield f"paper: {_published(size)} ({SOURCE})"
+    doubts: dict[str, list[str]] = {}
     for row in results.rows:
         if row.case.size == size and row.timing:
-            yield from (f"{label(row, results)}: {said}" for said in _said(row.timing))
+            for said in _said(row.timing):
+                doubts.setdefault(said, []).append(label(row, results))
+    yield from (f"{', '.join(names)}: {said}" for said, names in doubts.items())
 
 
 def label(row: Row, results: Results) -> str:
     """What a row is called: the style's by its way, others by their model."""
     case = row.case
     batch = f" x {case.batch}" if case.batch > 1 else ""
-    if case.model == results.style["name"]:
+    if _own(row, results):
         return case.way + batch
     return f"{case.model}, {case.way}{batch}"
 
@@ -172,13 +175,15 @@ def equal_loss(results: Results) -> Iterator[str]:
         if each["iterations"] is None:
             yield f"{name}: {len(each['curve'])} iterations do not reach the net's loss"
             continue
-        fastest = min((row for row in results.at(size) if row.timing), key=_each, default=None)
-        times = f", {each['seconds'] / _each(fastest):,.0f} x the fastest row" if fastest else ""
+        # The loss is of the net in float32: what another precision costs of it is not known here.
+        exact = [r for r in results.at(size) if r.timing and r.case.precision == "fp32"]
+        best = max((r for r in exact if _own(r, results)), key=lambda r: r.fps, default=None)
+        times = f", {each['seconds'] * best.fps:,.0f} x {label(best, results)}" if best else ""
         yield f"{name}: {each['iterations']} iterations, {each['seconds']:.1f} s{times}"
 
 
-def _each(row: Row) -> float:
-    return 1 / row.fps
+def _own(row: Row, results: Results) -> bool:
+    return row.case.model == results.style["name"]
 
 
 def nodes(results: Results) -> Iterator[str]:

@@ -6,6 +6,9 @@ import re
 from collections import Counter
 from pathlib import Path
 
+from benchmarks.compare import read_results
+from benchmarks.formats.markdown import table
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -63,6 +66,40 @@ def test_the_kills_are_the_reports() -> None:
     )
     assert len(said) == 1
     assert said[0] in " ".join((ROOT / "README.md").read_text().split())
+
+
+def test_the_benchmarks_table_is_the_reports() -> None:
+    report = (REPORTS / "bench/bench.md").read_text()
+    start = report.index("| runtime | ms |")
+    drawn = report[start : report.index("\n\n", start)]
+    rows = [row for row in drawn.splitlines() if "not run" not in row]
+    assert len(rows) > 10
+    readme = (ROOT / "README.md").read_text()
+    assert "\n".join(rows) in readme
+
+
+def test_the_equal_loss_is_the_reports() -> None:
+    results = read_results(REPORTS / "bench/bench.json")
+    readme = " ".join((ROOT / "README.md").read_text().split())
+    for start in ("noise", "content"):
+        found = [each for each in results.equal if each["start"] == start]
+        counts, seconds = ([each[key] for each in found] for key in ("iterations", "seconds"))
+        said = f"{min(counts)} to {max(counts)} iterations ({min(seconds):.0f} to "
+        assert f"{said}{max(seconds):.0f} s)" in readme
+    own = [row for row in results.rows if row.timing and row.case.model == "ink"]
+    best = min(row.seconds for row in own if row.case.precision == "fp32")
+    times = [each["seconds"] / best for each in results.equal]
+    assert f"{min(times):.0f} to {max(times):.0f} times" in readme
+
+
+def test_the_reports_figures_are_those_of_its_samples() -> None:
+    """Markdown made again from the committed samples says the same."""
+    for name in ("bench", "bench-sizes"):
+        folder = REPORTS / name
+        written = (folder / "bench.md").read_text()
+        results = read_results(folder / "bench.json")
+        for size in results.sizes:
+            assert table(results, size) in written
 
 
 def test_links_to_files_lead_somewhere() -> None:

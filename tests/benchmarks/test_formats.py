@@ -82,7 +82,7 @@ def test_markdown_and_page_have_the_same_rows(results):
             assert figure in written
     assert "| openvino int8 | 100 |" in text
     assert "![fps](fps.png)" in text
-    assert "river at 512x512, from noise: 40 iterations, 80.0 s, 800 x the fastest row" in text
+    assert "river at 512x512, from noise: 40 iterations, 80.0 s, 160 x onnxruntime fp32" in text
 
 
 def test_a_name_is_no_markup(results):
