@@ -50,6 +50,7 @@ _NAMED: dict[str, Callable[[Any], str]] = {
     "tensor_io": lambda _: "tensors",
     "opset": lambda opset: f"opset{opset}",
     "simplify": lambda _: "plain",
+    "rewrites": lambda _: "rewritten",
 }
 _LONGEST = 80
 _LOOKS, _PAUSE = 10, 0.05  # seconds
@@ -79,7 +80,7 @@ def make_artifact(target: str, request: Request, root: Path) -> Path:
         raise ExportError(f"{root}: cannot be written: {error}") from error
     try:
         _check_replaceable(final, request)
-        prepared = prepare(request, chosen.ZERO_POINTS, chosen.LEAST_SCALE)
+        prepared = prepare(request, chosen)
         product = chosen.export(prepared.request, work)
         write_readme(target, prepared.request, product, work)
         _manifest(target, prepared, product, work).write(work)

@@ -28,6 +28,7 @@ class Options:
         deployment_target: oldest system that a Core ML package is for, such as ``iOS16``.
         compress: compression of a Core ML package's weights, such as ``palette8``, or None.
         tensor_io: arrays in and out of a Core ML package, rather than images.
+        rewrites: change the net to one that is the same function and faster where it is to run.
     """
 
     opset: int | None = None
@@ -36,6 +37,7 @@ class Options:
     deployment_target: str = "iOS16"
     compress: str | None = None
     tensor_io: bool = False
+    rewrites: bool = False
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,7 @@ class Exporter(Protocol):
         OPTIONS: names of the fields of :class:`Options` that it reads.
         ZERO_POINTS: whether its int8 may have zero points other than 0.
         LEAST_SCALE: smallest scale of int8 weights that it can keep.
+        REWRITES: names of the rewrites that pay where its models are run.
         CARRIERS: type of the tensors in a block of each precision (toolkit.precision.cast).
     """
 
@@ -100,6 +103,7 @@ class Exporter(Protocol):
     OPTIONS: tuple[str, ...]
     ZERO_POINTS: bool
     LEAST_SCALE: float
+    REWRITES: tuple[str, ...]
     CARRIERS: Mapping[Precision, torch.dtype]
 
     def export(self, request: Request, folder: Path) -> Product:

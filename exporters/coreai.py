@@ -42,6 +42,7 @@ KINDS = ("fixed", "any", "enumerated")
 OPTIONS: tuple[str, ...] = ()
 ZERO_POINTS = False  # no int8
 LEAST_SCALE = 0.0
+REWRITES = ()
 CARRIERS = cast.CARRIERS
 MODEL = "model.aimodel"
 INPUT, OUTPUT = "image", "stylized"

@@ -22,6 +22,7 @@ from toolkit.errors import ExportError, UsageError
 from toolkit.lazy import Lazy, versions
 from toolkit.memory import check_fits
 from toolkit.precision import cast
+from toolkit.rewrites import wide_head
 from toolkit.shapes import Shapes
 
 if TYPE_CHECKING:
@@ -31,9 +32,10 @@ else:
 
 PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "int8")
 KINDS = ("fixed", "any", "range")
-OPTIONS = ("opset", "simplify")
+OPTIONS = ("opset", "simplify", "rewrites")
 ZERO_POINTS = True
 LEAST_SCALE = 0.0
+REWRITES = (wide_head.NAME,)
 CARRIERS = cast.CARRIERS
 OPSETS = range(18, 24)
 _FP8_OPSET = 21

@@ -33,6 +33,7 @@ KINDS = ("fixed", "any", "range")
 OPTIONS = onnx.OPTIONS
 ZERO_POINTS = True
 LEAST_SCALE = 0.0
+REWRITES = onnx.REWRITES
 CARRIERS = dict.fromkeys(PRECISIONS, torch.float32)  # of float16 are weights on disk alone
 MODEL = "model.xml"
 

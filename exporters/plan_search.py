@@ -156,7 +156,7 @@ class _Bench:
         return emulated(cast_net(net, plan, self._able.CARRIERS))
 
     def _prepared(self, plan: Plan) -> Prepared:
-        return prepare(self._ask.request(plan), self._able.ZERO_POINTS, self._able.LEAST_SCALE)
+        return prepare(self._ask.request(plan), self._able)
 
 
 def _check_timed(ask: Ask, first: Measured) -> None:

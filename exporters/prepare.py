@@ -11,14 +11,15 @@ from toolkit.plan import Plan
 from toolkit.quantize.calibrate import Calibration, Format, calibrate
 from toolkit.quantize.fake import fake_quantized
 from toolkit.regimes import shipped_photos
-from toolkit.rewrites import scale_fold
+from toolkit.rewrites import scale_fold, wide_head
 from toolkit.style_net import StyleNet
 
 if TYPE_CHECKING:
-    from exporters.base import Request
+    from exporters.base import Exporter, Request
 
 # Precisions in which nothing is computed in float16 on any device.
 _WIDE = ("fp32",)
+_FASTER = {wide_head.NAME: wide_head.wide_head}
 
 
 @dataclass(frozen=True)
@@ -36,27 +37,38 @@ class Prepared:
     calibration: Calibration | None = None
 
 
-def prepare(request: Request, zero_points: bool = True, least_scale: float = 0.0) -> Prepared:
-    """Rewrite and quantise the net as the request's precision asks for.
+def prepare(request: Request, target: Exporter) -> Prepared:
+    """Rewrite and quantise the net as the request's precision and target ask for.
 
     Args:
         request: with the net as it was loaded.
-        zero_points: whether the target's int8 may have them.
-        least_scale: smallest scale of int8 weights that the target can keep.
+        target: what it can keep, and which rewrites pay there.
 
     Raises:
         ExportError: a rewrite is not exact for this net.
         ImageError: a picture to calibrate on cannot be read.
     """
     if request.precision in _WIDE:
-        return Prepared(request)
+        net, rewrites = _faster(request.net, target.REWRITES if request.options.rewrites else ())
+        return Prepared(replace(request, net=net), rewrites)
     net, rewrites = _rewritten(request.net)
     if request.precision not in ("int8", "fp8"):
         return Prepared(replace(request, net=net), rewrites)
     pictures = request.calibration or tuple(shipped_photos())
     calibration = _kept(_calibration(net, pictures, request.precision), request.plan)
-    quantized = _quantized(net, calibration, not zero_points, least_scale)
+    quantized = _quantized(net, calibration, not target.ZERO_POINTS, target.LEAST_SCALE)
     return Prepared(replace(request, net=quantized), rewrites, calibration)
+
+
+# Cached, by the net's identity, as those below.
+@lru_cache(maxsize=4)
+def _faster(net: StyleNet, names: tuple[str, ...]) -> tuple[StyleNet, tuple[str, ...]]:
+    """With the rewrites of these names, and the names of those that found something to do."""
+    done = []
+    for name in names:
+        net, count = _FASTER[name](net)
+        done += [name] if count else []
+    return net, tuple(done)
 
 
 # Cached, by the net's identity: with several targets and sizes, each is asked for again.

@@ -40,6 +40,7 @@ KINDS = ("fixed", "range")
 OPTIONS = ("opset", "simplify", "compute_capabilities")
 ZERO_POINTS = False
 LEAST_SCALE = 0.0
+REWRITES = ()
 CARRIERS = cast.CARRIERS
 MODEL = "model.engine"
 # Below these, TensorRT for RTX refuses fp8, and runs int8 as fp32 without a word.

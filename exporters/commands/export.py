@@ -62,6 +62,10 @@ _NOT_IN_ALL = ("coreai",)
     "--simplify/--no-simplify", default=True, show_default=True, help="Run onnxsim, checked."
 )
 @click.option(
+    "--rewrites/--no-rewrites", default=False, show_default=True,
+    help="fp32: the same function in a faster form, where it pays.",
+)  # fmt: skip
+@click.option(
     "--compute-capability",
     "compute_capabilities",
     multiple=True,

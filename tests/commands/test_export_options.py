@@ -22,6 +22,7 @@ class Recorder:
         real = exporters.exporter(target)
         self.PRECISIONS, self.KINDS, self.OPTIONS = real.PRECISIONS, real.KINDS, real.OPTIONS
         self.ZERO_POINTS, self.LEAST_SCALE = real.ZERO_POINTS, real.LEAST_SCALE
+        self.REWRITES = real.REWRITES
         self.CARRIERS = real.CARRIERS
         self.target, self.asked, self.error = target, asked, error
 

@@ -20,7 +20,7 @@ class Fake:
     """Writes what it is told to, or fails half-way."""
 
     PRECISIONS, KINDS, OPTIONS, ZERO_POINTS = ("fp32", "fp16"), ("fixed",), (), True
-    LEAST_SCALE = 0.0
+    LEAST_SCALE, REWRITES = 0.0, ()
 
     def __init__(self, content=b"model", error=None):
         self.content, self.error = content, error

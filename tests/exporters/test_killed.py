@@ -33,7 +33,7 @@ content = b""
 
 class Quick:
     PRECISIONS, KINDS, OPTIONS, ZERO_POINTS = ("fp32",), ("fixed",), (), False
-    LEAST_SCALE = 0.0
+    LEAST_SCALE, REWRITES = 0.0, ()
     def export(self, request, folder):
         (folder / "model.bin").write_bytes(content)
         (folder / "package").mkdir()

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from exporters import onnx as exporter
+from exporters import tensorrt as trt
 from exporters.base import Options, Request
 from exporters.prepare import prepare
 from toolkit.errors import UsageError
@@ -38,7 +39,7 @@ def test_the_largest_value_is_the_end():
 @pytest.fixture(scope="module")
 def prepared(net, photo):
     request = Request(net, "fp8", Shapes.fixed(64, 96), calibration=(photo,))
-    return prepare(request, zero_points=False)
+    return prepare(request, trt)
 
 
 def test_the_graph_is_the_fake_quantised_net(net, prepared, tmp_path):

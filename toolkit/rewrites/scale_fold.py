@@ -25,14 +25,13 @@ from torch import Tensor, nn
 
 from toolkit.errors import ExportError
 from toolkit.regimes import photographs, shipped_photos
+from toolkit.rewrites.same import check_same
 from toolkit.style_net import StyleNet
 
 NAME = "scale-fold"
 # Its square is a quarter of float16's largest number.
 LARGEST_DEVIATION = 128.0
 _SIZE = (256, 256)
-# Of 255, in float64: what may remain of an exact rewrite.
-_EXACT = 1e-6
 
 _Convolution = (nn.Conv2d, nn.ConvTranspose2d)
 
@@ -57,7 +56,7 @@ def scale_fold(net: StyleNet) -> tuple[StyleNet, int]:
         _scale(convolution, norm, 2.0**-exponent)
     if not exponents:
         return net, 0
-    _check_same(net, folded)
+    check_same(NAME, net, folded)
     return folded, len(exponents)
 
 
@@ -122,13 +121,3 @@ def _observed(
     finally:
         for hook in hooks:
             hook.remove()
-
-
-def _check_same(net: StyleNet, folded: StyleNet) -> None:
-    """In float64, where rounding cannot hide what is wrong."""
-    x = torch.rand((1, 3, 64, 96), generator=torch.Generator().manual_seed(0)).double() * 255
-    with torch.inference_mode():
-        wanted, got = (copy.deepcopy(each).double()(x) for each in (net, folded))
-    largest = (wanted - got).abs().max().item()
-    if not largest <= _EXACT:
-        raise ExportError(f"{NAME} would change the net by {largest:.2g} of 255")
