@@ -8,6 +8,8 @@ from pathlib import Path
 
 from benchmarks.compare import read_results
 from benchmarks.formats.markdown import table
+from toolkit import styles
+from toolkit.styles.held_out import HeldOut
 
 ROOT = Path(__file__).parents[1]
 
@@ -76,6 +78,20 @@ def test_the_benchmarks_table_is_the_reports() -> None:
     assert len(rows) > 10
     readme = (ROOT / "README.md").read_text()
     assert "\n".join(rows) in readme
+
+
+def test_the_styles_losses_are_their_cards() -> None:
+    report = (REPORTS / "styles.md").read_text()
+    ratios = []
+    for name in styles.names():
+        held = HeldOut.of(styles.find(name).origin.card)
+        assert held
+        ratios.append(held.ratio("noise"))
+        total, best = held.losses["total"], held.optimised("noise")
+        row = f"| {name} | noise | {total:,.0f} | {best:,.0f} | {ratios[-1]:.2f} |"
+        assert row in report
+    readme = " ".join((ROOT / "README.md").read_text().split())
+    assert f"losses are {min(ratios):.2f} to {max(ratios):.2f} times" in readme
 
 
 def test_the_equal_loss_is_the_reports() -> None:
