@@ -26,6 +26,8 @@ from toolkit.runtimes.base import Node, Profiled
 _STEADY_RUNS = 3
 _STEADY_SPREAD = 1.10
 _WARM_RUNS, _WARM_SECONDS = 30, 8.0
+_ENDLESS = 10**9
+_HASTY = "returned before its result was there: its time means nothing"
 # Time for a result that is late to come in, in runs of the model, and at least so long.
 _LATE_RUNS, _LATE_SECONDS = 2.0, 0.05
 
@@ -130,9 +132,6 @@ class ModelClock:
             raise RunError(f"it {_HASTY}")
 
 
-_HASTY = "returned before its result was there: its time means nothing"
-
-
 class IterationClock:
     """Times iterations of Gatys' optimisation.
 
@@ -141,6 +140,9 @@ class IterationClock:
         preset: of the objective.
         vgg: weights of the loss network; None for those at hand.
         threads: of torch.
+
+    Raises:
+        SttkError: see ``toolkit.gatys.run.Run.prepare``.
     """
 
     def __init__(self, photo: Path, preset: str, vgg: Path | None, threads: int) -> None:
@@ -148,21 +150,28 @@ class IterationClock:
         self._steps = _optimisation(photo, preset, vgg, threads)
         next(self._steps)  # the start
         self._load = time.perf_counter() - started
-        self._first = self._iteration()
+        self._taken: list[float] = []
 
     def warm(self) -> dict[str, Any]:
-        """As :meth:`ModelClock.warm`; the second iteration is the first of many like it."""
+        """As :meth:`ModelClock.warm`."""
+        runs, steady = _warmed(self._iteration)
         return {
-            "seconds": self._iteration(),
-            "steady": True,
+            "seconds": statistics.median(runs),
+            "steady": steady,
             "load": self._load,
-            "first": self._first,
+            "first": self._taken[0],
             "notes": (),
         }
 
     def turn(self, runs: int) -> list[float]:
         """Seconds of each of ``runs`` iterations."""
         return [self._iteration() for _ in range(runs)]
+
+    def reach(self, iteration: int) -> float:
+        """Seconds from the start to this iteration, and go there if it has not come to it."""
+        while len(self._taken) < iteration:
+            self._iteration()
+        return sum(self._taken[:iteration])
 
     def memory(self) -> int | None:
         """Bytes that this process took at most."""
@@ -171,23 +180,24 @@ class IterationClock:
     def _iteration(self) -> float:
         started = time.perf_counter()
         next(self._steps)
-        return time.perf_counter() - started
+        self._taken.append(time.perf_counter() - started)
+        return self._taken[-1]
 
 
 def _optimisation(photo: Path, preset: str, vgg: Path | None, threads: int) -> Iterator[Any]:
     import torch  # noqa: PLC0415 (a model's process does without)
 
     from toolkit.gatys.optimise import optimise, white_noise  # noqa: PLC0415
+    from toolkit.gatys.run import Request, Run  # noqa: PLC0415
     from toolkit.losses import presets  # noqa: PLC0415
-    from toolkit.losses.perceptual import PerceptualLoss  # noqa: PLC0415
-    from toolkit.losses.vgg_weights import load_vgg  # noqa: PLC0415
 
     torch.set_num_threads(threads)
-    objective = presets.preset(preset)
-    picture = torch.from_numpy(to_batch(read_image(photo).rgb))
-    loss = PerceptualLoss(load_vgg(objective, vgg), picture, objective)
-    start = white_noise(picture, seed=0)
-    return optimise(loss, loss.content_of(picture), start, iterations=10**9)
+    side = max(read_image(photo).rgb.shape)
+    request = Request(photo, photo, side, side, presets.preset(preset), _ENDLESS, vgg=vgg)
+    run = Run.prepare(request)
+    start = white_noise(run.photo, request.seed)
+    content = run.loss.content_of(run.photo)
+    return optimise(run.loss, content, start, iterations=request.iterations)
 
 
 def _warmed(run: Callable[[], float]) -> tuple[list[float], bool]:

@@ -41,11 +41,14 @@ def read_results(path: Path) -> Results:
         UsageError: it cannot be read, or is something else.
     """
     try:
-        return Results.from_dict(json.loads(path.read_text(encoding="utf-8")))
+        results = Results.from_dict(json.loads(path.read_text(encoding="utf-8")))
+        _ = [results.environment[part].keys() for part in ("machine", "software")]
+        _ = [row.timing.summary for row in results.rows if row.timing]
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror or error}") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise UsageError(f"{path}: not the results of 'sttk bench --json'") from error
+    return results
 
 
 def check_alike(now: dict[str, Any], then: dict[str, Any]) -> None:
@@ -76,19 +79,10 @@ def changed_software(new: Results, old: Results) -> list[str]:
 
 
 def changes(new: Results, old: Results) -> list[Change]:
-    """Of every case that ran both times.
-
-    Raises:
-        UsageError: there is none, or the machines differ.
-    """
+    """Of every case that ran both times. Raises UsageError if the machines differ."""
     check_alike(new.environment, old.environment)
     before = {row.case: row for row in old.rows if row.timing}
-    found = [
-        _change(row, before[row.case]) for row in new.rows if row.timing and row.case in before
-    ]
-    if not found:
-        raise UsageError("the two results have no row in common")
-    return found
+    return [_change(row, before[row.case]) for row in new.rows if row.timing and row.case in before]
 
 
 def gone(new: Results, old: Results) -> list[Row]:

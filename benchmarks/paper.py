@@ -2,7 +2,8 @@
 
 Johnson et al. 2016, "Perceptual Losses for Real-Time Style Transfer and Super-Resolution", table 1:
 seconds for one picture on a GeForce GTX Titan X, and how many times faster the net is. The
-article's 20 FPS at 512x512 is its 0.05 s.
+article's 20 FPS at 512x512 is its 0.05 s. The figures are as they are commonly quoted; the paper
+itself was not at hand to check them against.
 """
 
 from __future__ import annotations

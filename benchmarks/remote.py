@@ -21,7 +21,6 @@ from toolkit.errors import NotRunError, SttkError
 _GONE = (EOFError, BrokenPipeError, ConnectionResetError)
 _PATIENCE = 5.0  # seconds for a process to end when told to
 # Read when the libraries load, before any of their own settings can be made.
-_QUIET = {"KINETO_LOG_LEVEL": "10"}  # torch's profiler says when it starts and stops
 _POOLS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -43,7 +42,7 @@ class Remote:
         self._process = context.Process(
             target=_serve, args=(theirs, factory, dict(options)), daemon=True
         )
-        with _environment({**_QUIET, **dict.fromkeys(_POOLS, str(threads))}):
+        with _environment(dict.fromkeys(_POOLS, str(threads))):
             self._process.start()
         theirs.close()
         try:

@@ -24,6 +24,7 @@ class Racer:
         remote: a ``ModelClock``, or an ``IterationClock``.
         whole: whether it can time a picture from file to bytes.
         warmed: what ``warm`` told.
+        memory: bytes that its process took at most, once it was weighed.
         lost: why it fell out, or "".
     """
 
@@ -32,6 +33,7 @@ class Racer:
     warmed: dict[str, Any] = field(default_factory=dict)
     turns: list[list[float]] = field(default_factory=list)
     wholes: list[list[float]] = field(default_factory=list)
+    memory: int | None = None
     lost: str = ""
 
     @property
@@ -57,6 +59,10 @@ class Racer:
         self.turns.append(self.remote.call("turn", min(max(least, runs), _TURN_RUNS)))
         if self.whole:
             self.wholes.append([self.remote.call("whole")])
+
+    def weigh(self) -> None:
+        """Ask for the memory that its process took."""
+        self.memory = self.remote.call("memory")
 
 
 def race(racers: Sequence[Racer], seconds: float, told: Callable[[float], None]) -> None:

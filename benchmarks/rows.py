@@ -36,7 +36,7 @@ class Case:
 
     @property
     def way(self) -> str:
-        """Such as ``openvino int8``; of a model that is not the style's, its name first."""
+        """Such as ``openvino int8``."""
         return f"{self.runtime} {self.precision}"
 
     def __str__(self) -> str:
@@ -56,7 +56,6 @@ class Timing:
         first: run, before anything is warm; of a compiler, with the compilation.
         memory: bytes that its process took at most, or None where the system does not tell.
         steady: whether three runs in a row agreed before the timing began.
-        threads: of the CPU that it was given.
         notes: what a reader must know.
     """
 
@@ -66,7 +65,6 @@ class Timing:
     first: float
     memory: int | None
     steady: bool
-    threads: int
     notes: tuple[str, ...] = ()
 
     @property

@@ -25,6 +25,7 @@ from toolkit.style_net import StyleNet
 
 # What a net's authors let the optimisation run to, and the tables of 2016.
 ITERATIONS = (100, 300, 500)
+_STRIDE = 20  # iterations between two looks at the clock; all of ITERATIONS are multiples
 _PROFILED_RUNS = 5
 _OF_MEMORY = 0.8
 Told = Callable[[float, str], None]
@@ -79,7 +80,7 @@ def run(request: Request, told: Told) -> Results:
             for group in groups:
                 raced = _raced(request, group, within)
                 rows += zip(group, _noted(raced, len(groups)), strict=True)
-            if request.gatys and request.full:
+            if request.gatys and request.full and rows[-1][1].timing:
                 full.append(_in_full(entrants[-1], request.threads, within))
     peaks = _better(peaks, measured_peaks(request.threads))
     origin = request.net.origin
@@ -166,8 +167,11 @@ def _raced(request: Request, group: Sequence[Entrant], told: Told) -> list[Row]:
             except NotRunError as error:
                 reasons[index] = str(error)
         race([*racers.values()], request.seconds, lambda done: told(0.4 + 0.5 * done, "rounds"))
+        for racer in racers.values():
+            if racer.running:
+                racer.attempt(Racer.weigh)
         rows = [
-            _row(entrant, racers.get(index), reasons.get(index, ""), request)
+            _row(entrant, racers.get(index), reasons.get(index, ""))
             for index, entrant in enumerate(group)
         ]
     finally:
@@ -195,7 +199,7 @@ def _started(entrant: Entrant, threads: int) -> Racer:
     return racer
 
 
-def _row(entrant: Entrant, racer: Racer | None, reason: str, request: Request) -> Row:
+def _row(entrant: Entrant, racer: Racer | None, reason: str) -> Row:
     if racer is None or racer.lost:
         lost = racer.lost if racer else reason
         return Row(entrant.case, not_run=lost, arithmetic=entrant.arithmetic)
@@ -205,9 +209,8 @@ def _row(entrant: Entrant, racer: Racer | None, reason: str, request: Request) -
         tuple(map(tuple, racer.wholes)),
         warmed["load"],
         warmed["first"],
-        racer.remote.call("memory"),
+        racer.memory,
         warmed["steady"],
-        request.threads,
         tuple(warmed["notes"]),
     )
     return Row(entrant.case, timing, arithmetic=entrant.arithmetic)
@@ -234,14 +237,12 @@ def _nodes(entrant: Entrant, threads: int) -> tuple[Node, ...]:
 
 def _in_full(entrant: Entrant, threads: int, told: Told) -> Iterations:
     """The optimisation from its start to the last of ``ITERATIONS``."""
+    last = ITERATIONS[-1]
     seconds: dict[int, float] = {}
     with Remote(entrant.clock, entrant.options, threads) as clock:
-        warmed = clock.call("warm")  # two iterations
-        spent, done = warmed["first"] + warmed["seconds"], 2
-        for until in ITERATIONS:
-            while done < until:
-                told(0.9 + 0.1 * done / ITERATIONS[-1], f"Gatys in full, iteration {done}")
-                spent += clock.call("turn", 1)[0]
-                done += 1
-            seconds[until] = spent
+        for iteration in range(_STRIDE, last + 1, _STRIDE):
+            spent = clock.call("reach", iteration)
+            told(0.9 + 0.1 * iteration / last, f"Gatys in full, iteration {iteration}")
+            if iteration in ITERATIONS:
+                seconds[iteration] = spent
     return Iterations(entrant.case.size, seconds)

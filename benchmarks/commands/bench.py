@@ -94,7 +94,7 @@ def _bench(options: dict[str, Any]) -> None:
     from benchmarks.environment import environment
 
     request = _request(options)
-    _check(options)
+    _check(options, request)
     old = read_results(options["compare"]) if options["compare"] else None
     if old:  # found before minutes are spent
         check_alike(environment(request.threads), old.environment)
@@ -107,15 +107,19 @@ def _bench(options: dict[str, Any]) -> None:
             raise NotRunError(f"asked for and not run: {rows[0].case.way}: {rows[0].not_run}")
 
 
-def _check(options: dict[str, Any]) -> None:
+def _check(options: dict[str, Any], request: Request) -> None:
     """Wrong usage is found before anything is measured."""
     from toolkit.canvas import check_charts
     from toolkit.outputs import check_folder
+    from toolkit.styles.own_loss import own_loss
 
-    if options["equal_loss"] and not options["paintings"]:
-        raise UsageError(
-            "--equal-loss judges by the painting", fix="pass the folder it lies in: --paintings"
-        )
+    if options["equal_loss"]:
+        if not options["paintings"]:
+            raise UsageError(
+                "--equal-loss judges by the painting", fix="pass the folder it lies in: --paintings"
+            )
+        own_loss(request.net, options["paintings"], options["style_vgg"])
+        _photos(options["photos"])
     if options["allowed"] is not None and not options["compare"]:
         raise UsageError("--fail-if-slower is for --compare")
     if options["output"]:
@@ -163,20 +167,25 @@ def _measured(request: Request, options: dict[str, Any]) -> Results:
     from toolkit.console import progress
 
     with progress("bench", line_seconds=15.0) as told:
-        results = suite.run(request, told)
-        if not options["equal_loss"]:
-            return results
-        return replace(results, equal=tuple(_equal(request, options, told)))
+        equal = _equal(request, options, told) if options["equal_loss"] else []
+        return replace(suite.run(request, told), equal=tuple(equal))
+
+
+def _photos(folder: Path | None) -> list[Path]:
+    """To judge by; the package's own unless there is a folder of others."""
+    from toolkit.images import list_images
+    from toolkit.regimes import shipped_photos
+
+    found = list_images(folder) if folder else shipped_photos()
+    if not found:
+        raise UsageError(f"{folder}: no pictures in it")
+    return found
 
 
 def _equal(request: Request, options: dict[str, Any], told: Any) -> list[dict[str, Any]]:
     from benchmarks.remote import Remote
-    from toolkit.images import list_images
-    from toolkit.regimes import shipped_photos
     from toolkit.styles.held_out import STARTS
 
-    folder = options["photos"]
-    photos = list_images(folder) if folder else shipped_photos()
     asked = {
         "style": request.net.origin.source,
         "paintings": list(options["paintings"]),
@@ -186,9 +195,9 @@ def _equal(request: Request, options: dict[str, Any], told: Any) -> list[dict[st
     found = []
     with Remote("benchmarks.equal_loss:EqualLoss", asked, request.threads) as judge:
         for size in request.sizes:
-            for photo in photos:
+            for photo in _photos(options["photos"]):
                 for start in STARTS:
-                    told(1.0, f"equal loss: {photo.stem} from {start}")
+                    told(0.0, f"equal loss: {photo.stem} from {start}")
                     found.append(judge.call("measure", photo, size, start))
     return found
 
@@ -232,6 +241,8 @@ def _judge(results: Results, old: Results, found: list[Change], options: dict[st
     from benchmarks.compare import changed_software, gone, slower
     from benchmarks.formats.terminal import show_changes
 
+    if not found:
+        raise UsageError("the two results have no row in common")
     allowed = options["allowed"] or 0.0
     lost = gone(results, old)
     if not options["as_json"]:

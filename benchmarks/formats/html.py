@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from benchmarks import words
 from benchmarks.rows import Results
+from toolkit.pages import page_template
 
 _CAPTIONS = {
     "fps": "Pictures a second.",
@@ -38,7 +37,7 @@ def html(results: Results, command: str, charts: Mapping[str, str]) -> str:
     ]
     # Our own drawing: matplotlib escapes what it is told to write.
     drawn = [(Markup(svg), _CAPTIONS[name]) for name, svg in charts.items()]  # noqa: S704
-    return _template().render(
+    return page_template("benchmarks.formats").render(
         style=results.style["name"],
         where=words.where(results),
         peaks=words.peaks(results),
@@ -52,12 +51,3 @@ def html(results: Results, command: str, charts: Mapping[str, str]) -> str:
         nodes=list(words.nodes(results)),
         command=command,
     )
-
-
-@cache
-def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("benchmarks.formats"), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
-    )  # fmt: skip
-    return environment.get_template("page.html")

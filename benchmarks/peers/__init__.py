@@ -1,6 +1,7 @@
 """What else does the same work: other people's ways and nets, each at its best setting.
 
-A peer is one file with a function ``entrants(net, photo, size, threads, folder)``, and a line here.
+A peer may name the library that it is about; nobody else needs to know. It is one file with a
+function ``entrants(net, photo, size, threads, folder)``, and a line here.
 """
 
 from __future__ import annotations

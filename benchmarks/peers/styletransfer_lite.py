@@ -18,7 +18,7 @@ from benchmarks.entrants import MODEL_CLOCK, Entrant
 from benchmarks.rows import Case
 from benchmarks.subjects.base import OnHost
 from toolkit import styles
-from toolkit.errors import NotRunError
+from toolkit.errors import NotRunError, SttkError
 from toolkit.images import Floats
 from toolkit.lazy import Lazy
 from toolkit.precision.cost import layers_of
@@ -45,13 +45,12 @@ def entrants(
     """One: see ``benchmarks.peers.entrants``."""
     case = Case(_NAME, "onnxruntime", "fp32", size)
     try:
-        model = _model()
-    except NotRunError as error:
+        layers = layers_of(styles.find(f"{_model()}#style=0"), size)
+    except SttkError as error:
         yield Entrant(case, reason=str(error))
         return
     subject = f"{__name__}:StyletransferLite"
     asked = {"subject": subject, "options": {"threads": threads}, "photo": photo}
-    layers = layers_of(styles.find(f"{model}#style=0"), size)
     yield Entrant(case, MODEL_CLOCK, asked, layers=tuple(layers.values()))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from typing import Protocol
 
 import numpy as np
@@ -26,12 +27,12 @@ class Subject(Protocol):
         """The same and its seconds: on a GPU the device's alone, else all of it."""
 
 
-class OnHost:
+class OnHost(ABC):
     """``timed`` for what runs where its arrays are."""
 
+    @abstractmethod
     def run(self, batch: Floats) -> Floats:
         """See :class:`Subject`."""
-        raise NotImplementedError
 
     def timed(self, batch: Floats) -> tuple[float, Floats]:
         """See :class:`Subject`. Whatever comes back is made an array within the time."""

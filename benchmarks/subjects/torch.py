@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import time
+import os
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from benchmarks.subjects.base import OnHost
 from toolkit import styles
 from toolkit.errors import NotRunError
 from toolkit.images import Floats
@@ -18,7 +19,7 @@ from toolkit.training.layout import channels_last
 _TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
-class TorchSubject:
+class TorchSubject(OnHost):
     """A style or checkpoint, as it was loaded.
 
     Args:
@@ -64,12 +65,11 @@ class TorchSubject:
         """See :class:`benchmarks.subjects.base.Subject`."""
         if self._device.type == "cuda":
             return self._timed_on_device(batch)
-        started = time.perf_counter()
-        output = self.run(batch)
-        return time.perf_counter() - started, output
+        return super().timed(batch)
 
     def profile(self) -> list[Node]:
         """Kinds of operations, each with its own time in one more run of the last picture."""
+        os.environ["KINETO_LOG_LEVEL"] = "10"  # else it says when it starts and stops
         with torch.profiler.profile() as found:
             self._forward(self._last)
         return [

@@ -61,10 +61,7 @@ _NOT_IN_ALL = ("coreai",)
 @click.option(
     "--simplify/--no-simplify", default=True, show_default=True, help="Run onnxsim, checked."
 )
-@click.option(
-    "--rewrites/--no-rewrites", default=False, show_default=True,
-    help="fp32: the same function in a faster form, where it pays.",
-)  # fmt: skip
+@click.option("--rewrites/--no-rewrites", help="fp32: a faster form of the same function.")
 @click.option(
     "--compute-capability",
     "compute_capabilities",

@@ -20,7 +20,7 @@ def timing(seconds, *, turns=6, runs=3, spread=0.01, **changed):
     )
     values = {
         "turns": made, "whole": tuple((1.1 * seconds,) for _ in made), "load": 0.2, "first": 0.3,
-        "memory": 400_000_000, "steady": True, "threads": 2, **changed,
+        "memory": 400_000_000, "steady": True, **changed,
     }  # fmt: skip
     return Timing(**values)
 

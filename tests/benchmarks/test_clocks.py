@@ -87,4 +87,9 @@ def test_iterations_of_the_optimisation_are_timed(jpeg, monkeypatch):
     clock = IterationClock(jpeg, "gatys2016", None, threads=1)
     told = clock.warm()
     assert 0 < told["seconds"] < 30
+    before = len(clock._taken)
+    assert before >= 3
     assert len(clock.turn(2)) == 2
+    assert clock.reach(before) == pytest.approx(sum(clock._taken[:before]))
+    assert len(clock._taken) == before + 2
+    assert clock.reach(before + 3) > clock.reach(before + 2)

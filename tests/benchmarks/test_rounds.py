@@ -54,6 +54,18 @@ def test_who_falls_out_keeps_the_reason_and_the_others_go_on():
     assert (len(good.turns), len(bad.turns)) == (LEAST_ROUNDS, 1)
 
 
+def test_one_that_dies_when_it_is_weighed_falls_out():
+    class Dead(Fake):
+        def call(self, method, *arguments):
+            if method == "memory":
+                raise NotRunError("its process died")
+            return super().call(method, *arguments)
+
+    (dead,) = racers(Dead("dead", []))
+    dead.attempt(Racer.weigh)
+    assert (dead.lost, dead.memory) == ("its process died", None)
+
+
 def test_all_can_fall_out():
     (bad,) = racers(Fake("bad", [], fails_at=1))
     race([bad], 10.0, lambda _: None)

@@ -68,12 +68,12 @@ def test_groups_are_as_large_as_memory_allows(monkeypatch):
 
 
 def test_the_optimisation_in_full_is_measured_to_the_end(request_of_fakes, monkeypatch):
-    monkeypatch.setattr(suite, "ITERATIONS", (3, 5))
+    monkeypatch.setattr(suite, "ITERATIONS", (40, 80))
     entrant = Entrant(Case("VGG-19", GATYS, "fp32", SIZE), GATYS_CLOCK)
 
     class Clock:
         def __init__(self, *_):
-            self.done = 2
+            pass
 
         def __enter__(self):
             return self
@@ -81,12 +81,10 @@ def test_the_optimisation_in_full_is_measured_to_the_end(request_of_fakes, monke
         def __exit__(self, *_):
             pass
 
-        def call(self, method, *arguments):
-            if method == "warm":
-                return {"first": 4.0, "seconds": 2.0}
-            self.done += 1
-            return [1.0]
+        def call(self, method, iteration):
+            assert method == "reach"
+            return 0.5 * iteration
 
     monkeypatch.setattr(suite, "Remote", Clock)
     found = suite._in_full(entrant, 1, lambda share, what: None)
-    assert found.seconds == {3: 7.0, 5: 9.0}
+    assert found.seconds == {40: 20.0, 80: 40.0}

@@ -28,7 +28,8 @@ def test_a_benchmark_from_the_command_to_its_files(bench, tmp_path):
         assert said in result.stdout
     found = read_results(folder / "bench.json")
     timed = {row.case.way: row for row in found.rows}
-    assert timed["onnxruntime int8"].timing.threads == 1
+    assert found.environment["machine"]["threads used"] == 1
+    assert timed["onnxruntime int8"].timing
     assert timed["onnxruntime fp32"].nodes
     assert timed["torch fp32"].nodes
     assert timed["onnxruntime fp32"].timing.memory > 10_000_000
@@ -61,6 +62,26 @@ def test_another_machine_is_refused_before_anything_runs(bench, tmp_path, result
     result = bench("--compare", path)
     assert result.exit_code == 2
     assert "measured on another machine" in result.stderr
+
+
+def test_nothing_in_common_is_an_error_after_the_results_are_out(bench, tmp_path):
+    then = tmp_path / "then.json"
+    then.write_text(
+        bench("--runtime", "torch", "--precision", "fp32", "--no-gatys", "--json").stdout
+    )
+    now = bench(
+        "--runtime", "torch", "--precision", "bf16", "--no-gatys", "--json", "--compare", then
+    )
+    assert now.exit_code == 2
+    assert "no row in common" in now.stderr
+    assert json.loads(now.stdout)["rows"][0]["summary"]["p50"] > 0
+
+
+def test_a_net_that_cannot_be_judged_is_found_first(bench, tmp_path, monkeypatch):
+    monkeypatch.setattr(suite, "run", None)
+    result = bench("--equal-loss", "--paintings", tmp_path)
+    assert result.exit_code == 2
+    assert "does not say what it was trained on" in result.stderr
 
 
 def test_a_row_that_was_asked_for_and_cannot_run(bench):

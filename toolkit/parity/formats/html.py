@@ -9,11 +9,9 @@ import base64
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from itertools import zip_longest
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
-
+from toolkit.pages import page_template
 from toolkit.parity import heat, judge
 from toolkit.parity.compare import REFERENCE, Row
 from toolkit.parity.formats.words import (
@@ -74,7 +72,7 @@ class Section:
 
 def html(outcomes: Sequence[Outcome]) -> str:
     """The page. The same outcomes on the same machine make the same page."""
-    return _template().render(
+    return page_template("toolkit.parity.formats").render(
         headline=headline(outcomes),
         **_whole(outcomes),
         sections=[_section(*each) for each in enumerate(outcomes, 1)],
@@ -84,16 +82,6 @@ def html(outcomes: Sequence[Outcome]) -> str:
         colours=["#{:02x}{:02x}{:02x}".format(*colour) for colour in heat.SCALE],
         odd_colour="#{:02x}{:02x}{:02x}".format(*heat.NOT_FINITE),
     )
-
-
-@cache
-def _template() -> Template:
-    loader = PackageLoader("toolkit.parity.formats")
-    environment = Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True, keep_trailing_newline=True,
-    )  # fmt: skip
-    return environment.get_template("page.html")
 
 
 def _whole(outcomes: Sequence[Outcome]) -> dict[str, str]:

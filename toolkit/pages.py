@@ -1,0 +1,17 @@
+"""Templates of HTML pages, which escape whatever is put into them."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+
+
+@cache
+def page_template(package: str) -> Template:
+    """``templates/page.html`` of a package; a name that it is not given is an error."""
+    environment = Environment(
+        loader=PackageLoader(package), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
+    )  # fmt: skip
+    return environment.get_template("page.html")
