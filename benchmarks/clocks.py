@@ -2,7 +2,8 @@
 
 A model's stopwatch looks at what it times. Two pictures take turns, and what comes back has to be
 that of the picture that went in: a runtime that returns before its result is there, or hands out an
-old one, is caught instead of praised.
+old one, is caught instead of praised. Known limit: one whose result is half there, and whose other
+half comes later than twice what it pretends to take and than 50 ms, is believed.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 import numpy as np
@@ -48,6 +49,24 @@ def test_who_returns_before_its_result_is_caught(fake, options, jpeg):
 
     with pytest.raises(RunError, match="returned before its result was there"):
         watched()
+
+
+def test_one_that_returns_half_of_its_result_is_caught(jpeg, monkeypatch):
+    """The half is that of the right picture: only what comes in later gives it away."""
+
+    class Half(OnHost):
+        notes = ()
+
+        def run(self, batch):
+            output = np.zeros_like(batch)
+            output[:, :, :32] = batch[:, :, :32]
+            threading.Timer(0.03, np.copyto, (output, batch)).start()
+            return output
+
+    clock = ModelClock(f"{FAKES}:Sleeper", {"seconds": 0.001}, jpeg)
+    monkeypatch.setattr(clock, "_subject", Half())
+    with pytest.raises(RunError, match="before its result"):
+        clock.warm()
 
 
 def test_one_that_turns_hasty_later_is_caught_too(jpeg, monkeypatch):

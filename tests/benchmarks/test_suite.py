@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from benchmarks import suite
@@ -65,6 +67,16 @@ def test_groups_are_as_large_as_memory_allows(monkeypatch):
     assert [len(group) for group in suite._groups(entrants)] == [2, 2, 1]
     monkeypatch.setattr(suite, "available", lambda: None)
     assert [len(group) for group in suite._groups(entrants)] == [5]
+
+
+def test_an_optimisation_that_cannot_run_is_not_run_in_full(request_of_fakes, monkeypatch):
+    absent = Entrant(Case("VGG-19", GATYS, "fp32", SIZE), GATYS_CLOCK, reason="no weights")
+    monkeypatch.setattr(suite, "of_gatys", lambda *_: absent)
+    asked = replace(request_of_fakes(None), gatys=True, full=True)
+    results = run(asked, lambda share, what: None)
+    assert results.full == ()
+    assert results.rows[-1].not_run == "no weights"
+    assert results.rows[0].timing
 
 
 def test_the_optimisation_in_full_is_measured_to_the_end(request_of_fakes, monkeypatch):
