@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,8 @@ from toolkit.checkpoints.layout import Loaded, Tensors
 from toolkit.contract import Contract
 from toolkit.errors import CheckpointError
 from toolkit.files import write_atomic
-from toolkit.nets.johnson import JohnsonNet, JohnsonSpec
+from toolkit.nets.trainable import KINDS, Net, describe, spec_from
+from toolkit.nets.trainable import build as build_net
 
 NAME = "sttk"
 DESCRIPTION = "sttk's own safetensors, its contract in the metadata"
@@ -25,14 +25,13 @@ _FORMAT = 1
 
 
 def save_net(
-    path: Path, net: JohnsonNet, contract: Contract, card: dict[str, Any], *, half: bool = False
+    path: Path, net: Net, contract: Contract, card: dict[str, Any], *, half: bool = False
 ) -> None:
     """Write a net with its contract and model card; ``half`` stores the weights as float16."""
     state = {key: _stored(value, half=half) for key, value in net.state_dict().items()}
     about = {
         "format": _FORMAT,
-        "net": "johnson",
-        "spec": asdict(net.spec),
+        **describe(net.spec),
         "contract": contract.to_dict(),
         "card": card,
     }
@@ -84,15 +83,14 @@ def build(path: Path, state: Tensors, about: Any) -> Loaded:
     """The net that the metadata describes, with ``state`` as its weights."""
     if not isinstance(about, dict):
         raise CheckpointError(f"{path}: its metadata is not sttk's")
-    if about.get("format") != _FORMAT or about.get("net") != "johnson":
+    if about.get("format") != _FORMAT or about.get("net") not in KINDS:
         raise CheckpointError(
             f"{path}: written by another sttk (format {about.get('format')}, {about.get('net')})",
             fix="upgrade sttk",
         )
     try:
-        spec = about["spec"]
         with torch.device("meta"):  # of no memory until the tensors are put in
-            net = JohnsonNet(JohnsonSpec(**{**spec, "widths": tuple(spec["widths"])}))
+            net = build_net(spec_from(about))
         contract = Contract.from_dict(about["contract"])
         net.load_state_dict({key: _widened(value) for key, value in state.items()}, assign=True)
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:

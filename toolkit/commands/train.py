@@ -13,6 +13,7 @@ from toolkit.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from toolkit.nets.trainable import Spec
     from toolkit.training.loop import Progress
     from toolkit.training.recipe import Recipe
     from toolkit.training.session import Request, Session
@@ -41,8 +42,15 @@ _LINE_SECONDS = 30.0
 @click.option(
     "--style-size", type=click.IntRange(32), default=512, show_default=True, help="Painting's side."
 )
-@click.option("--width", type=Finite(0.05, 4), default=1.0, show_default=True, help="Width factor.")
-@click.option("--norm", type=click.Choice(["instance", "batch"]), default="instance")
+@click.option(
+    "--net",
+    type=click.Choice(["johnson", "mobile-m", "mobile-s"]),
+    default="johnson",
+    show_default=True,
+    help="mobile-m: 11 times faster on a CPU; mobile-s: 17 times.",
+)
+@click.option("--width", type=Finite(0.05, 4), help="Width factor of a Johnson net.  [default: 1]")
+@click.option("--norm", type=click.Choice(["instance", "batch"]), help="[default: instance]")
 @click.option("--preset", default="sttk", show_default=True, help=f"Losses: {_PRESETS}.")
 @click.option("--content-layer", help="Such as relu3_3; this and the weights: the preset's.")
 @click.option("--content-weight", type=Finite(0))
@@ -137,20 +145,30 @@ def _request(options: dict[str, Any], device: str) -> Request:
 
 def _recipe(options: dict[str, Any], device: str) -> Recipe:
     from toolkit.losses.presets import preset
-    from toolkit.nets.johnson import JohnsonSpec
     from toolkit.training.devices import precision_for
     from toolkit.training.recipe import Recipe
 
     changes = ("content_layer", "content_weight", "style_weight", "tv_weight")
     plain = ("minutes", "batch", "size", "style_size", "learning_rate", "seed", "steady_weight")
     return Recipe(
-        spec=JohnsonSpec.scaled(options["width"], norm=options["norm"]),
+        spec=_spec(options["net"], options["width"], options["norm"]),
         objective=preset(options["preset"], **{name: options[name] for name in changes}),
         steps=None if options["minutes"] else options["steps"] or 2000,
         precision=precision_for(options["precision"], device),
         teacher_weight=options["teacher_weight"] if options["teacher"] else 0.0,
         **{name: options[name] for name in plain},
     )
+
+
+def _spec(net: str, width: float | None, norm: str | None) -> Spec:
+    from toolkit.nets.johnson import JohnsonSpec
+    from toolkit.nets.trainable import SIZES
+
+    if net == "johnson":
+        return JohnsonSpec.scaled(width or 1.0, norm=norm or "instance")
+    if width is not None or norm is not None:
+        raise UsageError(f"--width and --norm are of Johnson nets; {net} has its own")
+    return SIZES[net]
 
 
 def _run(session: Session) -> Path:

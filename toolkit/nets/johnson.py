@@ -142,6 +142,16 @@ class JohnsonNet(nn.Module):
         self.norm5 = _norm(spec.norm, full)
         self.head = Conv(full, 3, 9)
 
+    @property
+    def first(self) -> nn.Conv2d:
+        """The convolution that reads the picture."""
+        return self.conv1.conv
+
+    @property
+    def last(self) -> nn.Conv2d:
+        """The convolution that makes the picture."""
+        return self.head.conv
+
     def norms(self) -> list[nn.Module]:
         """All normalisation layers, from input to output."""
         kinds = (nn.InstanceNorm2d, nn.BatchNorm2d)

@@ -65,7 +65,7 @@ class Vgg(nn.Module):
         unknown = [tap for tap in self.layers if tap.replace("relu", "conv") not in names]
         if unknown:
             raise ValueError(f"{variant} has no {', '.join(unknown)}")
-        deepest = max(names.index(tap.replace("relu", "conv")) for tap in self.layers)
+        deepest = max((names.index(tap.replace("relu", "conv")) for tap in self.layers), default=-1)
         self.convs = nn.ModuleDict(_convolutions(names[: deepest + 1]))
         mean, std = _statistics(normalisation)
         self.register_buffer("mean", mean, persistent=False)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from toolkit.errors import TrainingError
 from toolkit.losses.perceptual import Losses, PerceptualLoss
-from toolkit.nets.johnson import JohnsonNet
+from toolkit.nets.trainable import Net
 from toolkit.training import guard
 from toolkit.training.data import Crops
 from toolkit.training.layout import channels_last
@@ -228,6 +228,6 @@ class Trainer:
         self.progress.losses = self.log.latest
         self._saved_step = self.progress.step
 
-    def trained(self) -> JohnsonNet:
+    def trained(self) -> Net:
         """A copy of the net for 0..255 input, on the CPU, in evaluation mode, frozen."""
         return self.scaled.folded()

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from toolkit.errors import ImageError
 from toolkit.images import Picture, from_batch, read_image, to_batch
-from toolkit.nets.johnson import JohnsonNet
+from toolkit.nets.trainable import Net
 from toolkit.stylize import scale_down
 
 _PREVIEW_SIDE = 256
@@ -32,7 +32,7 @@ def painting_batch(path: Path, longer_side: int) -> Tensor:
     return torch.from_numpy(to_batch(painting.rgb))
 
 
-def preview(net: JohnsonNet, files: list[Path]) -> Picture:
+def preview(net: Net, files: list[Path]) -> Picture:
     """Photographs above, their stylised forms below, in one picture."""
     columns = []
     for file in files:

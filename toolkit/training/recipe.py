@@ -8,6 +8,7 @@ from typing import Any
 
 from toolkit.losses.objective import Objective
 from toolkit.nets.johnson import JohnsonSpec
+from toolkit.nets.trainable import Spec
 
 _WARMUP = 0.02
 
@@ -28,7 +29,7 @@ class Recipe:
         teacher_weight: of the mean squared difference from a teacher's picture.
     """
 
-    spec: JohnsonSpec = field(default_factory=JohnsonSpec)
+    spec: Spec = field(default_factory=JohnsonSpec)
     objective: Objective = field(default_factory=Objective)
     steps: int | None = 2000
     minutes: float | None = None

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from toolkit.errors import TrainingError
-from toolkit.nets.johnson import JohnsonNet, JohnsonSpec
+from toolkit.nets.trainable import Net, Spec, build
 
 # The net sees x / 127.5 and answers with (y - 127.5) / 4, so that Adam's steps fit the first and
 # last layers' weights; both maps are folded into those layers when it is saved. One step of 1e-3
@@ -26,11 +26,11 @@ class Scaled(nn.Module):
     ``inner`` holds what the net's norms gave in the last pass.
     """
 
-    def __init__(self, spec: JohnsonSpec) -> None:
+    def __init__(self, spec: Spec) -> None:
         super().__init__()
-        self.net = JohnsonNet(spec)
+        self.net = build(spec)
         with torch.no_grad():
-            self.net.head.conv.weight.mul_(_HEAD_GAIN)
+            self.net.last.weight.mul_(_HEAD_GAIN)
         self.inner: list[Tensor] = []
         for norm in self.net.norms():
             norm.register_forward_hook(lambda _module, _args, out: self.inner.append(out))
@@ -45,26 +45,26 @@ class Scaled(nn.Module):
         """Take over the weights of a finished net: the inverse of :meth:`folded`.
 
         Raises:
-            TrainingError: it is not a Johnson net of the same spec.
+            TrainingError: it is not a net of the same spec.
         """
-        if not isinstance(net, JohnsonNet) or net.spec != self.net.spec:
+        if not isinstance(net, Net) or net.spec != self.net.spec:
             raise TrainingError(
-                "the net to start from has another shape", fix="match its --width and --norm"
+                "the net to start from has another shape", fix="match its --net, --width and --norm"
             )
         self.net.load_state_dict(net.state_dict())
         with torch.no_grad():
-            self.net.conv1.conv.weight.div_(_INPUT)
-            self.net.head.conv.get_parameter("bias").sub_(_SHIFT)
-            for parameter in self.net.head.conv.parameters():
+            self.net.first.weight.div_(_INPUT)
+            self.net.last.get_parameter("bias").sub_(_SHIFT)
+            for parameter in self.net.last.parameters():
                 parameter.div_(_OUTPUT)
 
-    def folded(self) -> JohnsonNet:
+    def folded(self) -> Net:
         """A copy for 0..255 input, on the CPU, in evaluation mode, frozen."""
-        net = JohnsonNet(self.net.spec)
+        net = build(self.net.spec)
         net.load_state_dict({key: value.cpu() for key, value in self.net.state_dict().items()})
         with torch.no_grad():
-            net.conv1.conv.weight.mul_(_INPUT)
-            for parameter in net.head.conv.parameters():
+            net.first.weight.mul_(_INPUT)
+            for parameter in net.last.parameters():
                 parameter.mul_(_OUTPUT)
-            net.head.conv.get_parameter("bias").add_(_SHIFT)
+            net.last.get_parameter("bias").add_(_SHIFT)
         return net.requires_grad_(False).eval()

@@ -188,7 +188,7 @@ def _brief(net: StyleNet) -> dict[str, Any]:
 
 
 def _check_team(recipe: Recipe, team: Team) -> None:
-    if team.size > 1 and recipe.spec.norm == "batch":
+    if team.size > 1 and getattr(recipe.spec, "norm", "instance") == "batch":
         raise UsageError(
             "batch norm would take its statistics from a part of the batch in each process",
             fix="--norm instance, or one process",
