@@ -50,7 +50,7 @@ _NAMED: dict[str, Callable[[Any], str]] = {
     "tensor_io": lambda _: "tensors",
     "opset": lambda opset: f"opset{opset}",
     "simplify": lambda _: "plain",
-    "rewrites": lambda _: "rewritten",
+    "rewrites": lambda _: "unrewritten",
 }
 _LONGEST = 80
 _LOOKS, _PAUSE = 10, 0.05  # seconds

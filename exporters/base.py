@@ -37,7 +37,7 @@ class Options:
     deployment_target: str = "iOS16"
     compress: str | None = None
     tensor_io: bool = False
-    rewrites: bool = False
+    rewrites: bool = True
 
 
 @dataclass(frozen=True)

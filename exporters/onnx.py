@@ -22,7 +22,7 @@ from toolkit.errors import ExportError, UsageError
 from toolkit.lazy import Lazy, versions
 from toolkit.memory import check_fits
 from toolkit.precision import cast
-from toolkit.rewrites import wide_head
+from toolkit.rewrites import phase_upsample, wide_head
 from toolkit.shapes import Shapes
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ KINDS = ("fixed", "any", "range")
 OPTIONS = ("opset", "simplify", "rewrites")
 ZERO_POINTS = True
 LEAST_SCALE = 0.0
-REWRITES = (wide_head.NAME,)
+REWRITES = (phase_upsample.NAME, wide_head.NAME)
 CARRIERS = cast.CARRIERS
 OPSETS = range(18, 24)
 _FP8_OPSET = 21

@@ -11,7 +11,8 @@ from toolkit.plan import Plan
 from toolkit.quantize.calibrate import Calibration, Format, calibrate
 from toolkit.quantize.fake import fake_quantized
 from toolkit.regimes import shipped_photos
-from toolkit.rewrites import scale_fold, wide_head
+from toolkit.rewrites import scale_fold
+from toolkit.rewrites.rules import rewritten
 from toolkit.style_net import StyleNet
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 # Precisions in which nothing is computed in float16 on any device.
 _WIDE = ("fp32",)
-_FASTER = {wide_head.NAME: wide_head.wide_head}
 
 
 @dataclass(frozen=True)
@@ -48,10 +48,10 @@ def prepare(request: Request, target: Exporter) -> Prepared:
         ExportError: a rewrite is not exact for this net.
         ImageError: a picture to calibrate on cannot be read.
     """
-    if request.precision in _WIDE:
-        net, rewrites = _faster(request.net, target.REWRITES if request.options.rewrites else ())
-        return Prepared(replace(request, net=net), rewrites)
-    net, rewrites = _rewritten(request.net)
+    net, folds = (request.net, ()) if request.precision in _WIDE else _scale_folded(request.net)
+    names = target.REWRITES if request.options.rewrites else ()
+    net, done = rewritten(net, names, request.precision)
+    rewrites = (*folds, *done)
     if request.precision not in ("int8", "fp8"):
         return Prepared(replace(request, net=net), rewrites)
     pictures = request.calibration or tuple(shipped_photos())
@@ -60,20 +60,9 @@ def prepare(request: Request, target: Exporter) -> Prepared:
     return Prepared(replace(request, net=quantized), rewrites, calibration)
 
 
-# Cached, by the net's identity, as those below.
-@lru_cache(maxsize=4)
-def _faster(net: StyleNet, names: tuple[str, ...]) -> tuple[StyleNet, tuple[str, ...]]:
-    """With the rewrites of these names, and the names of those that found something to do."""
-    done = []
-    for name in names:
-        net, count = _FASTER[name](net)
-        done += [name] if count else []
-    return net, tuple(done)
-
-
 # Cached, by the net's identity: with several targets and sizes, each is asked for again.
 @lru_cache(maxsize=4)
-def _rewritten(net: StyleNet) -> tuple[StyleNet, tuple[str, ...]]:
+def _scale_folded(net: StyleNet) -> tuple[StyleNet, tuple[str, ...]]:
     folded, scaled = scale_fold.scale_fold(net)
     return folded, (scale_fold.NAME,) if scaled else ()
 

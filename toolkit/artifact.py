@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from toolkit.errors import (
     ArtifactError,
@@ -18,6 +17,7 @@ from toolkit.manifest import Manifest, find_artifacts, read_manifest
 from toolkit.plan import Plan
 from toolkit.quantize.calibrate import Calibration
 from toolkit.quantize.fake import fake_quantized
+from toolkit.rewrites.rules import rewritten
 from toolkit.runtimes import open_model
 from toolkit.runtimes.base import Runner, Settings
 from toolkit.style_net import StyleNet
@@ -128,7 +128,7 @@ def reference_of(manifest: Manifest) -> StyleNet:
         ArtifactError: it is gone, or is not the one that was exported.
     """
     net = float_reference_of(manifest)
-    return quantized(net, manifest.quantization) if manifest.quantization else net
+    return quantized(net, manifest) if manifest.quantization else net
 
 
 def with_half_weights(net: StyleNet, plan: Plan) -> StyleNet:
@@ -147,14 +147,16 @@ def with_half_weights(net: StyleNet, plan: Plan) -> StyleNet:
     return rounded
 
 
-def quantized(net: StyleNet, fields: dict[str, Any]) -> StyleNet:
-    """``net`` with the fake quantisers that a manifest records.
+def quantized(net: StyleNet, manifest: Manifest) -> StyleNet:
+    """``net`` with the fake quantisers that a manifest records, over the weights of the form that
+    was exported.
 
     Raises:
         ArtifactError: they are not this net's.
     """
+    net, _ = rewritten(net, manifest.rewrites, manifest.target.precision)
     try:
-        return fake_quantized(net, Calibration.from_dict(fields))
+        return fake_quantized(net, Calibration.from_dict(manifest.quantization or {}))
     except (KeyError, TypeError, ValueError) as error:
         raise ArtifactError(
             f"the manifest's quantization is not one of this net's: {error}", fix="export it again"

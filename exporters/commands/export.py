@@ -61,7 +61,12 @@ _NOT_IN_ALL = ("coreai",)
 @click.option(
     "--simplify/--no-simplify", default=True, show_default=True, help="Run onnxsim, checked."
 )
-@click.option("--rewrites/--no-rewrites", help="fp32: a faster form of the same function.")
+@click.option(
+    "--rewrites/--no-rewrites",
+    default=True,
+    show_default=True,
+    help="Another form of the same function, where it is faster.",
+)
 @click.option(
     "--compute-capability",
     "compute_capabilities",

@@ -99,22 +99,20 @@ def test_a_layer_whose_output_has_sides_of_any_length_is_left_as_it_is():
     ("target", "rewrites"), [("onnx", (NAME,)), ("openvino", (NAME,)), ("trt", ())]
 )
 def test_targets_get_what_pays_there(target, rewrites, net):
-    request = Request(net, options=Options(rewrites=True))
-    assert prepare(request, exporter(target)).rewrites == rewrites
+    assert prepare(Request(net), exporter(target)).rewrites == rewrites
 
 
-def test_they_are_for_those_who_ask(net):
-    prepared = prepare(Request(net), exporter("onnx"))
+def test_they_can_be_left_out(net):
+    prepared = prepare(Request(net, options=Options(rewrites=False)), exporter("onnx"))
     assert prepared.request.net is net
     assert prepared.rewrites == ()
 
 
 @pytest.mark.parametrize("shape", [("--size", "64"), ("--dynamic",)])
 def test_a_rewritten_export_is_exact(shape, sttk, checkpoint, tmp_path):
-    made = sttk("export", checkpoint, *shape, "--rewrites", "-o", tmp_path)
+    made = sttk("export", checkpoint, *shape, "-o", tmp_path)
     assert made.exit_code == 0, made.output
     (folder,) = (tmp_path / "tiny").iterdir()
-    assert folder.name.startswith("onnx-fp32-rewritten-")
     assert read_manifest(folder).rewrites == (NAME,)
     judged = sttk("parity", folder, "--promise", "exact")
     assert judged.exit_code == 0, judged.output

@@ -87,8 +87,8 @@ class Inverted(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y = F.relu(self.norm(self.widen(x)))
-        y = self.project(F.relu(self.each(y)))
-        return x + y
+        residual: Tensor = self.project(F.relu(self.each(y)))
+        return x + residual
 
 
 class UpConv(nn.Module):

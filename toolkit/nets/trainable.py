@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -16,7 +16,7 @@ KINDS: dict[str, type[Spec]] = {"johnson": JohnsonSpec, "mobile": MobileSpec}
 # What ``sttk train --net`` takes: a name, and the spec behind it.
 SIZES: dict[str, Spec] = {
     "johnson": JohnsonSpec(),
-    "mobile-s": MobileSpec(),
+    "mobile-s": MobileSpec(trunk=32),
     "mobile-m": MobileSpec(),
 }
 
@@ -34,8 +34,9 @@ def describe(spec: Spec) -> dict[str, Any]:
 
 def spec_from(about: Mapping[str, Any]) -> Spec:
     """The inverse of :func:`describe`. Raises KeyError, TypeError or ValueError."""
-    values = {
+    values: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in about["spec"].items()
     }
-    return KINDS[about["net"]](**values)
+    kind: Callable[..., Spec] = KINDS[about["net"]]
+    return kind(**values)

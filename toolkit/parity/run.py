@@ -89,7 +89,7 @@ class Judge:
         if manifest.quantization and self.ask.net:
             promise = promise_of_precision(manifest.target.precision)
         elif manifest.quantization:
-            net = quantized(references.net, manifest.quantization)
+            net = quantized(references.net, manifest)
             references = References(net, references)
         runner, not_run = opened.runner_or_graph(self.ask.settings)
         trial = _Trial(runner, references, self._held_to(promise))

@@ -1,0 +1,53 @@
+"""The rewrites that make a net faster where it is to run: which there are, and how to apply them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+from toolkit.contract import Precision
+from toolkit.rewrites import phase_upsample, wide_head
+from toolkit.style_net import StyleNet
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rewrite.
+
+    Attributes:
+        apply: the same function in another form, and how many places were rewritten.
+        precisions: of the model, in which it was measured and proven.
+    """
+
+    apply: Callable[[StyleNet], tuple[StyleNet, int]]
+    precisions: tuple[Precision, ...]
+
+
+# In float16 a sum of weights is not the sum of rounded weights: there phases would be another net.
+# A head of 12x12 int8 weights with as many scales was not measured.
+RULES = {
+    phase_upsample.NAME: Rule(phase_upsample.phase_upsample, ("fp32", "int8")),
+    wide_head.NAME: Rule(wide_head.wide_head, ("fp32",)),
+}
+
+
+# Cached, by the net's identity: several targets and sizes ask for the same.
+@lru_cache(maxsize=4)
+def rewritten(
+    net: StyleNet, names: tuple[str, ...], precision: str
+) -> tuple[StyleNet, tuple[str, ...]]:
+    """The net with the rules of these names that are for this precision.
+
+    Returns:
+        ``net`` itself where none finds anything to do, and the names of those that did.
+
+    Raises:
+        ExportError: a rule would make another function of this net.
+    """
+    done = []
+    for name in names:
+        if name in RULES and precision in RULES[name].precisions:
+            net, count = RULES[name].apply(net)
+            done += [name] if count else []
+    return net, tuple(done)
