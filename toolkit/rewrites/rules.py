@@ -1,4 +1,4 @@
-"""The rewrites that make a net faster where it is to run: which there are, and how to apply them."""
+"""The rewrites that make a net faster where it is to run, and how to apply them."""
 
 from __future__ import annotations
 
