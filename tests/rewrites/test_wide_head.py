@@ -15,6 +15,7 @@ from tests.conftest import random_johnson
 from toolkit.contract import Contract
 from toolkit.manifest import read_manifest
 from toolkit.nets.johnson import JohnsonSpec
+from toolkit.rewrites.phase_upsample import NAME as PHASES
 from toolkit.rewrites.wide_head import NAME, STRIDE, WideConv, wide_head
 from toolkit.style_net import Origin, StyleNet
 
@@ -96,7 +97,7 @@ def test_a_layer_whose_output_has_sides_of_any_length_is_left_as_it_is():
 
 
 @pytest.mark.parametrize(
-    ("target", "rewrites"), [("onnx", (NAME,)), ("openvino", (NAME,)), ("trt", ())]
+    ("target", "rewrites"), [("onnx", (PHASES, NAME)), ("openvino", (PHASES, NAME)), ("trt", ())]
 )
 def test_targets_get_what_pays_there(target, rewrites, net):
     assert prepare(Request(net), exporter(target)).rewrites == rewrites
@@ -113,6 +114,6 @@ def test_a_rewritten_export_is_exact(shape, sttk, checkpoint, tmp_path):
     made = sttk("export", checkpoint, *shape, "-o", tmp_path)
     assert made.exit_code == 0, made.output
     (folder,) = (tmp_path / "tiny").iterdir()
-    assert read_manifest(folder).rewrites == (NAME,)
+    assert read_manifest(folder).rewrites == (PHASES, NAME)
     judged = sttk("parity", folder, "--promise", "exact")
     assert judged.exit_code == 0, judged.output

@@ -23,7 +23,7 @@ STYLES = np.random.default_rng(6).normal(1, 0.3, (4, 3)).astype(np.float32)
 def exported(make, tmp_path):
     """The tiny net as anyone may have exported it."""
     path = tmp_path / "anyone's.onnx"
-    shutil.copy(make(size=None) / "model.onnx", path)
+    shutil.copy(make(size=None, rewrites=False) / "model.onnx", path)
     return path
 
 

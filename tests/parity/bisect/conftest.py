@@ -25,10 +25,13 @@ def batch():
 
 @pytest.fixture
 def onnx_with(make, tmp_path):
-    """The tiny net's ONNX model with a fault: ``onnx_with(fault, precision="fp32")``."""
+    """The tiny net's ONNX model with a fault: ``onnx_with(fault, precision="fp32")``.
+
+    Not rewritten, unless asked for: so each block has an operation of its own.
+    """
 
     def made(fault, **options):
-        model = onnx.load(make(size=SIZE, **options) / "model.onnx")
+        model = onnx.load(make(size=SIZE, **{"rewrites": False, **options}) / "model.onnx")
         fault(model.graph)
         path = tmp_path / "broken.onnx"
         onnx.save_model(model, path)

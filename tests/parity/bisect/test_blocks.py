@@ -48,7 +48,7 @@ def test_taps_that_change_the_answer_are_told_of(make, net, batch, monkeypatch):
         def run(self, picture):
             return picture * 0 + 100
 
-    model = make(size=batch.shape[2:]) / "model.onnx"
+    model = make(size=batch.shape[2:], rewrites=False) / "model.onnx"
     assert not bisection.bisect(model, net, batch, "fp32").notes
     monkeypatch.setattr(bisection, "open_model", lambda _: Other())
     changed, unseen = bisection.bisect(model, net, batch, "fp32").notes

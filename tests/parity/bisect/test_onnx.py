@@ -62,8 +62,7 @@ FAULTS = [
     ),
     (become("node_relu_4", "Abs"), "net.blocks.1: relu", "node_relu_4", "Abs"),
     (become("node_add", "Sub"), "net.blocks.0: add", "node_add", "Sub"),
-    # Of the rewritten head, what gives the output of the reference's is the shuffle.
-    (flip_a_weight("node_conv2d_9"), "net.head.conv", "node_pixel_shuffle", "DepthToSpace"),
+    (flip_a_weight("node_conv2d_9"), "net.head.conv", "node_conv2d_9", "Conv"),
 ]
 
 
@@ -74,6 +73,15 @@ def test_the_block_with_the_fault_is_named(onnx_with, net, batch, fault, block, 
     assert (found.first.operation, found.first.kind) == (node, kind)
     assert found.first.at_fault
     assert [row.block for row in found.rows if row.at_fault] == [block]
+
+
+def test_of_a_rewritten_layer_the_operation_with_its_output_is_named(onnx_with, net, batch):
+    found = bisect(onnx_with(flip_a_weight("node_conv2d_9"), rewrites=True), net, batch, "fp32")
+    assert found.first.block == "net.head.conv"
+    assert (found.first.operation, found.first.kind) == ("node_pixel_shuffle_2", "DepthToSpace")
+    assert {row.block for row in found.rows if not row.tensor} == {
+        f"net.up{i}{part}" for i in (1, 2) for part in (": interpolate", ".pad")
+    }
 
 
 @pytest.mark.parametrize(("fault", "block"), [FAULTS[0][:2], FAULTS[1][:2], FAULTS[4][:2]])
@@ -87,7 +95,7 @@ def test_so_it_is_in_float16(onnx_with, net, batch, fault, block):
 def test_a_correct_model_has_no_such_block(make, net, batch, precision):
     from toolkit.artifact import open_artifact, reference_of
 
-    opened = open_artifact(make(size=batch.shape[2:], precision=precision))
+    opened = open_artifact(make(size=batch.shape[2:], precision=precision, rewrites=False))
     found = bisect(opened.model, reference_of(opened.manifest), batch, precision)
     assert found.first is None
     assert all(row.tensor for row in found.rows)

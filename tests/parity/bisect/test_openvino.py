@@ -8,7 +8,7 @@ from toolkit.parity.bisect.bisection import bisect
 
 @pytest.fixture
 def model(make, batch):
-    return make("openvino", size=batch.shape[2:]) / "model.xml"
+    return make("openvino", size=batch.shape[2:], rewrites=False) / "model.xml"
 
 
 def test_the_operation_with_the_fault_is_named(model, net, batch, tmp_path, reproduced):
