@@ -10,8 +10,8 @@ from PIL import Image
 from toolkit.contract import Contract
 from toolkit.errors import UsageError
 from toolkit.images import Bytes, Floats, Picture, from_batch, to_batch, to_bytes
-from toolkit.memory import check_fits
-from toolkit.runtimes.base import Runner
+from toolkit.memory import BYTES_PER_PIXEL, check_fits
+from toolkit.runtimes.base import Frugal, Runner
 from toolkit.shapes import Size
 
 
@@ -38,7 +38,7 @@ def stylize(
     """
     height, width = picture.rgb.shape[:2]
     size = _padded_size(height, width, runner, contract)
-    check_fits(*size)
+    check_fits(*size, runner.bytes_per_pixel if isinstance(runner, Frugal) else BYTES_PER_PIXEL)
     batch = _pad(to_batch(picture.rgb), size)
     styled = from_batch(runner.run(batch)[:, :, :height, :width])
     if preserve_color:

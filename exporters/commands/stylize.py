@@ -35,6 +35,12 @@ _RUNTIMES = ("torch", "onnxruntime")
 @click.option("--strength", type=Finite(0, 1), default=1.0, show_default=True, help="Blend.")
 @click.option("--preserve-color", is_flag=True, help="Keep the photograph's colours.")
 @click.option("--max-size", type=click.IntRange(1), help="Scale the longer side down to this.")
+@click.option(
+    "--tile",
+    type=click.IntRange(64),
+    help="Side of the tiles in which torch runs a picture too large for memory; same picture, "
+    "about 8 times the time.",
+)
 @json_option
 def stylize(
     photo: Path,
@@ -46,6 +52,7 @@ def stylize(
     strength: float,
     preserve_color: bool,
     max_size: int | None,
+    tile: int | None,
     as_json: bool,
 ) -> None:
     """Stylise PHOTO, of any size and mode, with a style, a checkpoint or an artifact."""
@@ -55,7 +62,7 @@ def stylize(
 
     check_writable(output)
     picture = _scaled(read_image(photo), max_size)
-    with _opened(style, checkpoint, artifact, runtime) as (runner, contract):
+    with _opened(style, checkpoint, artifact, runtime, tile) as (runner, contract):
         started = time.perf_counter()
         styled = run(picture, runner, contract, strength=strength, preserve_color=preserve_color)
         seconds = time.perf_counter() - started
@@ -76,11 +83,17 @@ def _scaled(picture: Picture, max_size: int | None) -> Picture:
 
 @contextmanager
 def _opened(
-    style: str | None, checkpoint: Path | None, artifact: Path | None, runtime: str | None
+    style: str | None,
+    checkpoint: Path | None,
+    artifact: Path | None,
+    runtime: str | None,
+    tile: int | None,
 ) -> Iterator[tuple[Runner, Contract]]:
     """The one of the three that was given, else the default style, with its runner."""
     if sum(value is not None for value in (style, checkpoint, artifact)) > 1:
         raise UsageError("--style, --checkpoint and --artifact exclude each other")
+    if tile and (artifact is not None or runtime not in (None, "torch")):
+        raise UsageError("--tile is for torch: the statistics of norms in a model are its own")
     if artifact is not None:
         yield _open_artifact(artifact, runtime)
         return
@@ -88,12 +101,14 @@ def _opened(
     from exporters.base import Request
     from toolkit import styles
     from toolkit.checkpoints import load
+    from toolkit.runtimes.tiled import TiledRunner
     from toolkit.runtimes.torch import TorchRunner
     from toolkit.shapes import Shapes
 
     net = load(checkpoint) if checkpoint else styles.find(style or styles.DEFAULT)
     if runtime in (None, "torch"):
-        yield TorchRunner(net), net.contract
+        runner: Runner = TiledRunner(net, tile) if tile else TorchRunner(net)
+        yield runner, net.contract
         return
     with temporary_artifact("onnx", Request(net, shapes=Shapes.any())) as folder:
         yield _open_artifact(folder, runtime)

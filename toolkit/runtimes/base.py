@@ -78,6 +78,17 @@ class OnDevice(Protocol):
     device_seconds: float
 
 
+@runtime_checkable
+class Frugal(Protocol):
+    """A loaded model that does not hold a whole picture's features.
+
+    Attributes:
+        bytes_per_pixel: of memory, by which it grows with the picture.
+    """
+
+    bytes_per_pixel: int
+
+
 class Runner(Protocol):
     """A loaded model.
 
