@@ -61,7 +61,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("photos", type=Path, nargs="?")
     parser.add_argument("--paintings", type=Path, action="append", default=[])
     parser.add_argument("--vgg", type=Path)
-    parser.add_argument("--styles", nargs="+", default=styles.names())
+    parser.add_argument("--styles", nargs="+", default=styles.full_names())
     parser.add_argument("--starts", nargs="+", default=STARTS, choices=STARTS)
     parser.add_argument("--count", type=int, default=4, help="photographs")
     parser.add_argument("--size", type=int, default=256)

@@ -83,7 +83,7 @@ def test_the_benchmarks_table_is_the_reports() -> None:
 def test_the_styles_losses_are_their_cards() -> None:
     report = (REPORTS / "styles.md").read_text()
     ratios = []
-    for name in styles.names():
+    for name in styles.full_names():
         held = HeldOut.of(styles.find(name).origin.card)
         assert held
         ratios.append(held.ratio("noise"))

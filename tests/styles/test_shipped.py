@@ -7,6 +7,7 @@ import pytest
 from toolkit import styles
 from toolkit.files import size_of
 from toolkit.losses.objective import Objective
+from toolkit.styles.beside import Beside
 from toolkit.styles.held_out import HeldOut
 from toolkit.styles.page import stages, with_facts
 
@@ -26,10 +27,21 @@ def test_a_card_says_where_the_net_comes_from(name):
     assert sum(stage["steps"] for stage in stages(card)) > 2000
 
 
+@pytest.mark.parametrize("name", styles.full_names())
 def test_a_card_holds_what_the_net_reaches_on_photographs_it_never_saw(name):
     held = HeldOut.of(styles.find(name).origin.card)
     assert len(held.photographs) >= 3
     assert set(held.starts) == {"noise", "content"}
+
+
+@pytest.mark.parametrize("name", styles.small_names())
+def test_a_small_nets_card_holds_how_it_compares_with_the_full_net(name):
+    card = styles.find(name).origin.card
+    beside = Beside.of(card)
+    assert name.startswith(f"{beside.full}-mobile-")
+    assert beside.full == card["teacher"]["name"]
+    assert len(beside.pairs) >= 12
+    assert beside.ratio < 1.5
 
 
 def test_its_page_is_that_of_its_card(name):

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 DEFAULT = "ink"
 _PREFIX = "style:"
+_SMALL = "-mobile-"
 
 
 def folder() -> Path:
@@ -21,9 +22,19 @@ def folder() -> Path:
 
 
 def names() -> list[str]:
-    """Shipped styles, the default first."""
-    found = sorted(file.stem for file in folder().glob("*.safetensors"))
-    return sorted(found, key=lambda name: name != DEFAULT)
+    """Shipped styles, the default first, those of mobile nets last."""
+    found = [file.stem for file in folder().glob("*.safetensors")]
+    return sorted(found, key=lambda name: (_SMALL in name, name != DEFAULT, name))
+
+
+def small_names() -> list[str]:
+    """Those of the shipped styles that are of mobile nets, such as ``ink-mobile-m``."""
+    return [name for name in names() if _SMALL in name]
+
+
+def full_names() -> list[str]:
+    """Those that are of Johnson nets."""
+    return [name for name in names() if _SMALL not in name]
 
 
 def locate(reference: str) -> Path | None:

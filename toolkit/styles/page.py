@@ -10,12 +10,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from toolkit.losses.objective import Objective
+from toolkit.nets.trainable import SIZES, describe
+from toolkit.styles.beside import Beside
 from toolkit.styles.held_out import HeldOut
 from toolkit.styles.painting import CUT
 from toolkit.training.recipe import Recipe
 
 BEGIN = "<!-- From the net's own card, by scripts/style_report.py: do not edit. -->"
 END = "<!-- End of the net's own card. -->"
+_TEACHER_WEIGHT = 30.0  # the default of --teacher-weight
 _OPTIONS = ("batch", "size", "style_size", "learning_rate", "seed")
 _TERMS = {
     "content": "content",
@@ -23,6 +26,7 @@ _TERMS = {
     "tv": "total variation",
     "color": "colour",
     "peak": "peakedness",
+    "teacher": "likeness to the teacher",
     "total": "total",
 }
 _WEIGHTS = ("content_layer", "content_weight", "style_weight", "tv_weight")
@@ -43,6 +47,8 @@ def facts(card: dict[str, Any]) -> str:
     parts = ["\n".join(["| | |", "|---|---|", *table]), f"    {command(card)}"]
     if held := HeldOut.of(card):
         parts.append(_held_out(held))
+    if beside := Beside.of(card):
+        parts.append(_beside(beside))
     return "\n\n".join(parts)
 
 
@@ -50,11 +56,15 @@ def command(card: dict[str, Any]) -> str:
     """The ``sttk train`` that the recipe stands for; what is a default is left out."""
     recipe, default = card["recipe"], Recipe().to_dict()
     words = ["sttk", "train", "--style", card["painting"], "--content", "PHOTOS", "--vgg", "VGG"]
+    words += ["--net", small] if (small := _size_of(recipe["spec"])) else []
     words += ["--init", "START"] if "start" in card else []
     length = "steps" if recipe["steps"] else "minutes"
     words += [f"--{length}", f"{recipe[length]:g}"]
     pairs = [(name, recipe[name], default[name]) for name in _OPTIONS]
     pairs += [(name, recipe["objective"][name], default["objective"][name]) for name in _WEIGHTS]
+    if "teacher" in card:
+        words += ["--teacher", card["teacher"]["name"]]
+        pairs.append(("teacher_weight", recipe["teacher_weight"], _TEACHER_WEIGHT))
     for name, value, usual in pairs:
         if value != usual:
             words += [f"--{name.replace('_', '-')}", str(value)]
@@ -73,7 +83,18 @@ def _rows(card: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "losses of the last steps", _terms(card["losses"])
 
 
+def _size_of(spec: dict[str, Any]) -> str:
+    """Its name for ``--net``; empty for a Johnson net's."""
+    names = (name for name, size in SIZES.items() if describe(size)["spec"] == spec)
+    return next((name for name in names if name != "johnson"), "")
+
+
 def _net(spec: dict[str, Any]) -> str:
+    if "trunk" in spec:
+        return (
+            f"{_size_of(spec) or 'mobile net'}: stem {spec['stem']}, trunk {spec['trunk']}, "
+            f"{spec['blocks']} residual blocks, head {spec['head']}"
+        )
     widths = "/".join(map(str, spec["widths"]))
     return (
         f"Johnson net {widths}, {spec['blocks']} residual blocks, {spec['norm']} norm, "
@@ -113,11 +134,16 @@ def _cut(card: dict[str, Any]) -> str:
 
 def _objective(card: dict[str, Any]) -> str:
     aim = Objective.from_dict(card["recipe"]["objective"])
+    teacher = (
+        f"; the picture of {card['teacher']['name']} x {card['recipe']['teacher_weight']:g}"
+        if "teacher" in card
+        else ""
+    )
     return (
         f"{card['loss_network']}; content {aim.content_layer} x {aim.content_weight:g}; style "
         f"{', '.join(aim.style_layers)} x {aim.style_weight:g}; total variation x "
         f"{aim.tv_weight:g}; colour x {aim.color_weight:g}; peakedness x {aim.peak_weight:g}; "
-        f"border {aim.border} px"
+        f"border {aim.border} px{teacher}"
     )
 
 
@@ -137,3 +163,13 @@ def _held_out(held: HeldOut) -> str:
     ]
     lines = [f"| {' | '.join(row)} |" for row in rows]
     return "\n".join([f"{said}: {_terms(held.losses)}.", "", *lines])
+
+
+def _beside(beside: Beside) -> str:
+    height, width = beside.size
+    ratios = beside.terms()
+    terms = "; ".join(f"{_TERMS[name]} {ratios[name]:.2f}" for name in _TERMS if name in ratios)
+    return (
+        f"On {len(beside.pairs)} photographs not trained on, at {height}x{width}, its losses by "
+        f"those of {beside.full}, medians: {terms}."
+    )

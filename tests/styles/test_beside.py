@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from toolkit.commands.train import train
+from toolkit.nets.trainable import SIZES
+from toolkit.styles.beside import KEY, Beside, Pair
+from toolkit.styles.page import _TEACHER_WEIGHT, command, facts
+from toolkit.training.recipe import Recipe
+
+PAIRS = tuple(
+    Pair(f"p{i}", {"style": small, "total": small}, {"style": 50.0, "total": 100.0})
+    for i, small in enumerate((90.0, 110.0, 200.0))
+)
+
+
+def test_ratios():
+    beside = Beside("wave", (256, 384), PAIRS)
+    assert [pair.ratio for pair in PAIRS] == [0.9, 1.1, 2.0]
+    assert beside.ratio == 1.1
+    assert beside.terms() == {"style": pytest.approx(2.2), "total": 1.1}
+    assert Beside.of(json.loads(json.dumps({KEY: beside.to_dict()}))) == beside
+    assert Beside.of({}) is None
+
+
+def test_the_page_of_a_mobile_net():
+    recipe = Recipe(spec=SIZES["mobile-s"], steps=900, teacher_weight=3.0)
+    card = {
+        "name": "wave-mobile-s",
+        "painting": "wave.jpg",
+        "licence": "public domain",
+        "photographs": 10,
+        "loss_network": "vgg16",
+        "recipe": recipe.to_dict(),
+        "steps": 900,
+        "minutes": 2.0,
+        "losses": {"teacher": 7.0, "total": 8.0},
+        "teacher": {"name": "wave"},
+        KEY: Beside("wave", (256, 384), PAIRS).to_dict(),
+    }
+    told = facts(card)
+    assert "| net | mobile-s: stem 16, trunk 32, 5 residual blocks, head 16 |" in told
+    assert "; the picture of wave x 3 |" in told
+    assert "On 3 photographs not trained on, at 256x384" in told
+    assert "those of wave, medians: style 2.20; total 1.10." in told
+    assert command(card) == (
+        "sttk train --style wave.jpg --content PHOTOS --vgg VGG --net mobile-s --steps 900 "
+        "--teacher wave --teacher-weight 3.0 --name wave-mobile-s"
+    )
+    card["recipe"]["teacher_weight"] = 30.0
+    assert "--teacher-weight" not in command(card)
+
+
+def test_the_commands_default_is_not_written():
+    (option,) = (each for each in train.params if each.name == "teacher_weight")
+    assert option.default == _TEACHER_WEIGHT
