@@ -11,6 +11,7 @@ from benchmarks.rows import GATYS, Case
 from benchmarks.ways import Way, reason_against
 from exporters.artifact import make_artifact
 from exporters.base import Request
+from toolkit import styles
 from toolkit.artifact import open_artifact
 from toolkit.errors import SttkError
 from toolkit.gatys import run as gatys_run
@@ -81,6 +82,24 @@ def of_style(
         subject, options = way.subject(net.origin.source, model, threads)
         asked = {"subject": subject, "options": options, "photo": photo, "batch": batch}
         yield Entrant(case, MODEL_CLOCK, asked, way.arithmetic, layers)
+
+
+def of_small(
+    net: StyleNet,
+    ways: Sequence[Way],
+    photo: Path,
+    size: Size,
+    batch: int,
+    threads: int,
+    root: Path,
+) -> Iterator[Entrant]:
+    """The shipped mobile nets of the style, in those ways that they are exported for.
+
+    What cannot run here is left out: the style's own rows say why.
+    """
+    able = [way for way in ways if way.target and not reason_against(way)]
+    for name in styles.small_of(net.origin.source):
+        yield from of_style(styles.find(name), able, photo, size, batch, threads, root)
 
 
 def of_gatys(photo: Path, size: Size, vgg: Path | None, threads: int) -> Entrant:

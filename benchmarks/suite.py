@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmarks.entrants import MODEL_CLOCK, Entrant, of_gatys, of_style
+from benchmarks.entrants import MODEL_CLOCK, Entrant, of_gatys, of_small, of_style
 from benchmarks.environment import environment
 from benchmarks.remote import Remote
 from benchmarks.roofline import limit
@@ -118,9 +118,8 @@ def _entered(request: Request, size: Size, root: Path, told: Told) -> list[Entra
     entrants = [
         entrant
         for count in request.batches
-        for entrant in of_style(
-            request.net, request.ways, photo, size, count, request.threads, folder
-        )
+        for enter in (of_style, of_small)
+        for entrant in enter(request.net, request.ways, photo, size, count, request.threads, folder)
     ]
     if request.more:
         entrants += request.more(request.net, photo, size, request.threads, folder)

@@ -79,7 +79,8 @@ if TYPE_CHECKING:
 def bench(**options: Any) -> None:
     """Measure STYLE (default: ink) on every runtime that this machine has.
 
-    STYLE is a shipped style or a checkpoint. Each runtime runs in a process of its own; they take
+    STYLE is a shipped style or a checkpoint; of a shipped one its mobile nets are timed, too. Each
+    runtime runs in a process of its own; they take
     turns. Beside each row stands how much faster it is than Gatys' optimisation, and how near to
     what this machine's measured peaks allow. What cannot run says why.
     """

@@ -7,11 +7,13 @@ from dataclasses import replace
 import pytest
 
 from benchmarks import suite
-from benchmarks.entrants import GATYS_CLOCK, Entrant
+from benchmarks.entrants import GATYS_CLOCK, Entrant, of_small
 from benchmarks.rows import GATYS, Case
 from benchmarks.suite import Request, run
 from benchmarks.ways import chosen
 from tests.benchmarks.conftest import PEAKS
+from toolkit import styles
+from toolkit.precision.cost import layers_of
 
 FAKES = "benchmarks.subjects.fakes"
 SIZE = (64, 64)
@@ -67,6 +69,23 @@ def test_groups_are_as_large_as_memory_allows(monkeypatch):
     assert [len(group) for group in suite._groups(entrants)] == [2, 2, 1]
     monkeypatch.setattr(suite, "available", lambda: None)
     assert [len(group) for group in suite._groups(entrants)] == [5]
+
+
+def test_a_shipped_styles_mobile_nets_take_part(photo, tmp_path):
+    ways = chosen(("torch", "onnxruntime", "tensorrt"), ("fp32",))
+    asked = (ways, photo, SIZE, 1, 1, tmp_path)
+    found = {each.case.model: each for each in of_small(styles.find("ink"), *asked)}
+    assert list(found) == styles.small_of("style:ink")
+    entrant = found["ink-mobile-m"]
+    assert entrant.case.way == "onnxruntime fp32"
+    assert entrant.options["options"]["model"].exists()
+    whole = sum(layer.products for layer in layers_of(styles.find("ink"), SIZE).values())
+    assert sum(layer.products for layer in entrant.layers) < whole / 10
+    assert not list(of_small(styles.find("ink-mobile-m"), *asked))
+
+
+def test_of_a_checkpoint_nobody_knows_a_smaller_net(net, checkpoint):
+    assert styles.small_of(net.origin.source) == styles.small_of(str(checkpoint)) == []
 
 
 def test_an_optimisation_that_cannot_run_is_not_run_in_full(request_of_fakes, monkeypatch):

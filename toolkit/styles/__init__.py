@@ -37,6 +37,14 @@ def full_names() -> list[str]:
     return [name for name in names() if _SMALL not in name]
 
 
+def small_of(reference: str) -> list[str]:
+    """The mobile nets of a shipped style, named as for :func:`find`; of anything else none."""
+    if not reference.startswith(_PREFIX):
+        return []
+    full = reference.removeprefix(_PREFIX)
+    return [name for name in small_names() if name.startswith(f"{full}{_SMALL}")]
+
+
 def locate(reference: str) -> Path | None:
     """Where a shipped style or a checkpoint lies, named as for :func:`find`; None if nowhere."""
     name = reference.removeprefix(_PREFIX)
