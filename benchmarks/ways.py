@@ -56,7 +56,8 @@ class Way:
 
 
 # ONNX Runtime computes float16 graphs in float32 on a CPU; OpenVINO an IR of float16 weights in
-# what it is told. int8 wants integer instructions, bf16 its own.
+# what it is told. int8 wants integer instructions, bf16 its own; in int8+bf16 what lies between the
+# convolutions is bf16.
 WAYS = (
     Way("torch", "fp32", "fp32"),
     Way("torch", "bf16", "bf16", usual=False),
@@ -69,6 +70,7 @@ WAYS = (
     Way("openvino", "bf16", "bf16", target="openvino", inference="bf16"),
     Way("openvino", "fp16", "fp16", False, "openvino", "fp16", "f16"),
     Way("openvino", "int8", "int8", target="openvino", exported="int8", inference="f32"),
+    Way("openvino", "int8+bf16", "int8", True, "openvino", "int8", "bf16"),
     Way("torch cuda", "fp16", "cuda fp16", device="cuda"),
     Way("torch cuda", "fp32", "cuda fp32", usual=False, device="cuda"),
     Way("torch.compile cuda", "fp16", "cuda fp16", usual=False, device="cuda"),

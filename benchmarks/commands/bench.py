@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option(
     "--precision", "precisions", multiple=True, metavar="NAME",
-    help="fp32, bf16, fp16 or int8; repeatable.  [default: the usual ones]",
+    help="fp32, bf16, fp16, int8, int8+bf16; repeatable.  [default: the usual ones]",
 )  # fmt: skip
 @click.option(
     "--batch", "batches", type=click.IntRange(1, 64), multiple=True, default=[1],

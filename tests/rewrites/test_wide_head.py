@@ -12,11 +12,14 @@ from exporters import exporter
 from exporters.base import Options, Request
 from exporters.prepare import prepare
 from tests.conftest import random_johnson
+from toolkit.artifact import open_artifact, quantized
 from toolkit.contract import Contract
 from toolkit.manifest import read_manifest
 from toolkit.nets.johnson import JohnsonSpec
+from toolkit.regimes import photographs, shipped_photos
 from toolkit.rewrites.phase_upsample import NAME as PHASES
 from toolkit.rewrites.wide_head import NAME, STRIDE, WideConv, wide_head
+from toolkit.runtimes.torch import TorchRunner
 from toolkit.style_net import Origin, StyleNet
 
 ORIGIN = Origin("tiny", "none", "", "sttk")
@@ -117,3 +120,14 @@ def test_a_rewritten_export_is_exact(shape, sttk, checkpoint, tmp_path):
     assert read_manifest(folder).rewrites == (PHASES, NAME)
     judged = sttk("parity", folder, "--promise", "exact")
     assert judged.exit_code == 0, judged.output
+
+
+@pytest.mark.parametrize("target", ["onnx", "openvino"])
+def test_in_int8_the_rewritten_net_is_what_is_quantised(target, make, net):
+    opened = open_artifact(make(target, size=(64, 96), precision="int8"))
+    assert opened.manifest.rewrites[-2:] == (PHASES, NAME)
+    reference = quantized(net, opened.manifest)
+    assert any(isinstance(module, WideConv) for module in reference.modules())
+    batch = next(photographs(shipped_photos(), (64, 96)))
+    wanted, got = TorchRunner(reference).run(batch), opened.runner().run(batch)
+    assert abs(got - wanted).mean() < 0.2
