@@ -15,6 +15,7 @@ from toolkit.losses.perceptual import PerceptualLoss
 from toolkit.losses.presets import PRESETS
 from toolkit.losses.vgg_weights import load_vgg
 from toolkit.nets.johnson import JohnsonSpec
+from toolkit.nets.mobile import MobileNet
 from toolkit.training import guard
 from toolkit.training.data import Crops, Photos
 from toolkit.training.loop import Trainer
@@ -397,9 +398,25 @@ def test_without_matplotlib_a_line_says_what_is_not_drawn(
     assert not (run / "loss.png").exists()
 
 
+def test_a_mobile_net_by_its_teacher_alone(sttk, content, photo, tmp_path):
+    run = tmp_path / "run"
+    arguments = ["train", "--style", photo, "--content", content, "-o", run, "--size", 32]
+    arguments += ["--net", "mobile-s", "--style-size", 64, "--steps", 2, "--teacher", "ink"]
+    weights = [word for name in ("content", "style", "tv") for word in (f"--{name}-weight", 0)]
+    result = sttk(*arguments, *weights, "--json")
+    assert result.exit_code == 0, result.output
+    card = json.loads(result.stdout)
+    assert card["recipe"]["spec"] == {"stem": 16, "trunk": 32, "blocks": 5, "head": 16}
+    assert set(card["losses"]) == {"teacher", "color", "peak", "total"}
+    net = load(run / "net.safetensors")
+    assert isinstance(net.net, MobileNet)
+    assert net(torch.rand(1, 3, 40, 60) * 255).shape == (1, 3, 40, 60)
+
+
 @pytest.mark.parametrize(
     ("extra", "code", "text"),
     [
+        (["--net", "mobile-m", "--width", "0.5"], 2, "mobile-m has its own"),
         (["--steps", "1", "--minutes", "1"], 2, "exclude each other"),
         (["--resume"], 1, "no run to resume"),
         (["--device", "cuda"], 2, "no CUDA device"),
