@@ -6,7 +6,7 @@ Each net's loss, by its own objective, stands beside that of Gatys' optimisation
 same photograph: after 100 iterations, and how many are as good. The term "peak", which is of the
 net's inner features, is no part of the comparison. With --write-cards the figures go into the
 cards in the nets' files as soon as a style is measured, and the cards into NAME.md. Without PHOTOS
-nothing is measured: what the cards hold is written. --sheet draws all styles side by side.
+nothing is measured: what the cards hold is written. --sheet draws the styles side by side.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def main() -> int:
     """Entry point."""
     options = _options()
     if options.sheet:
-        nets = {name: styles.find(name) for name in styles.names()}
+        nets = {name: styles.find(name) for name in options.styles}
         write_atomic(options.sheet, to_jpeg(side_by_side(shipped_photos(), nets), _SHEET_BYTES))
     cards = {name: _card(name, options) for name in options.styles}
     if options.output:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from pathlib import Path
+from statistics import median
 
 from benchmarks.compare import read_results
 from benchmarks.formats.markdown import table
 from toolkit import styles
+from toolkit.styles.beside import Beside
 from toolkit.styles.held_out import HeldOut
 
 ROOT = Path(__file__).parents[1]
@@ -94,8 +96,30 @@ def test_the_styles_losses_are_their_cards() -> None:
     assert f"losses are {min(ratios):.2f} to {max(ratios):.2f} times" in readme
 
 
+def test_the_mobile_nets_ratios_are_their_cards() -> None:
+    report = (REPORTS / "mobile.md").read_text()
+    ratios = []
+    for name in styles.small_names():
+        beside = Beside.of(styles.find(name).origin.card)
+        assert beside
+        ratios.append(beside.ratio)
+        assert re.search(rf"^\| {name} \| 12 \|.* \| {beside.ratio:.2f} \|", report, re.MULTILINE)
+    readme = " ".join((ROOT / "README.md").read_text().split())
+    said = f"{min(ratios):.2f} to {max(ratios):.2f}, {median(ratios):.2f} in the median"
+    assert f"by the full net's objective, is {said}" in readme
+
+
+def test_the_tiles_figures_are_the_reports() -> None:
+    (row,) = re.findall(r"^\| ink-mobile-m \|.*", (REPORTS / "tiles.md").read_text(), re.MULTILINE)
+    psnr, largest, _, _, large = (cell.strip() for cell in row.strip("|").split("|")[1:])
+    seconds, memory = large.split(", ")
+    readme = " ".join((ROOT / "README.md").read_text().split())
+    assert int(largest) <= 1
+    assert f"({psnr}), and one of 24 megapixels takes {memory} and {seconds} with" in readme
+
+
 def test_the_equal_loss_is_the_reports() -> None:
-    results = read_results(REPORTS / "bench/bench.json")
+    results = read_results(REPORTS / "bench-equal-loss/bench.json")
     readme = " ".join((ROOT / "README.md").read_text().split())
     for start in ("noise", "content"):
         found = [each for each in results.equal if each["start"] == start]
@@ -110,7 +134,7 @@ def test_the_equal_loss_is_the_reports() -> None:
 
 def test_the_reports_figures_are_those_of_its_samples() -> None:
     """Markdown made again from the committed samples says the same."""
-    for name in ("bench", "bench-sizes"):
+    for name in ("bench", "bench-equal-loss", "bench-sizes"):
         folder = REPORTS / name
         written = (folder / "bench.md").read_text()
         results = read_results(folder / "bench.json")
