@@ -13,22 +13,20 @@ import argparse
 import sys
 from pathlib import Path
 
-import numpy as np
 import torch
-from PIL import Image, ImageOps
 from torch import Tensor
 
 from toolkit import styles
-from toolkit.checkpoints.native import write_card
 from toolkit.errors import UsageError
 from toolkit.files import write_atomic
 from toolkit.gatys.equal import losses_of
 from toolkit.images import list_images
 from toolkit.losses.perceptual import PerceptualLoss
+from toolkit.regimes import photographs
 from toolkit.style_net import StyleNet
 from toolkit.styles.beside import KEY, Beside, Pair
 from toolkit.styles.own_loss import own_loss
-from toolkit.styles.page import with_facts
+from toolkit.styles.record import record
 
 _TERMS = ("content", "style", "tv", "color", "total")
 
@@ -63,12 +61,8 @@ def _beside(name: str, options: argparse.Namespace) -> Beside:
     card = net.origin.card
     if options.photos:
         card = {**card, KEY: _measure(net, options).to_dict()}
-        if options.write_cards:
-            write_card(styles.folder() / f"{name}.safetensors", card)
     if options.write_cards:
-        page = styles.folder() / f"{name}.md"
-        text = page.read_text(encoding="utf-8") if page.exists() else f"# {name}\n"
-        write_atomic(page, with_facts(text, card).encode())
+        record(name, card)
     beside = Beside.of(card)
     if beside is None:
         raise UsageError(f"{name}: its card holds no figures", fix="pass PHOTOS to measure it")
@@ -79,19 +73,13 @@ def _measure(net: StyleNet, options: argparse.Namespace) -> Beside:
     full = styles.find(net.origin.card["teacher"]["name"])
     loss = own_loss(full, options.paintings, options.vgg)
     height, width = options.size
+    files = list_images(options.photos)[: options.count]
     pairs = []
-    for file in list_images(options.photos)[: options.count]:
-        photo = _photo(file, height, width)
+    for file, batch in zip(files, photographs(files, (height, width)), strict=True):
+        photo = torch.from_numpy(batch)
         pairs.append(Pair(file.stem, *(_losses(loss, photo, each) for each in (net, full))))
         print(net.origin.name, file.stem, f"{pairs[-1].ratio:.3f}", file=sys.stderr, flush=True)  # noqa: T201
     return Beside(full.origin.name, (height, width), tuple(pairs))
-
-
-def _photo(file: Path, height: int, width: int) -> Tensor:
-    """Its middle, scaled: (1, 3, height, width) in 0..255."""
-    with Image.open(file) as picture:
-        fitted = ImageOps.fit(picture.convert("RGB"), (width, height))
-    return torch.from_numpy(np.asarray(fitted, np.float32).transpose(2, 0, 1)[None].copy())
 
 
 def _losses(loss: PerceptualLoss, photo: Tensor, net: StyleNet) -> dict[str, float]:

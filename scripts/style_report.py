@@ -22,7 +22,6 @@ import torch
 from torch import Tensor
 
 from toolkit import styles
-from toolkit.checkpoints.native import write_card
 from toolkit.errors import UsageError
 from toolkit.files import write_atomic
 from toolkit.gatys.equal import equal_iterations, losses_of
@@ -35,7 +34,7 @@ from toolkit.sheet import to_jpeg
 from toolkit.style_net import StyleNet
 from toolkit.styles.held_out import KEY, STARTS, HeldOut, Measured, Optimised
 from toolkit.styles.own_loss import own_loss
-from toolkit.styles.page import with_facts
+from toolkit.styles.record import record
 from toolkit.styles.side_by_side import side_by_side
 
 _ITERATIONS = 100
@@ -80,12 +79,8 @@ def _card(name: str, options: argparse.Namespace) -> dict[str, Any]:
     card = net.origin.card
     if options.photos:
         card = {**card, KEY: _measure(net, options).to_dict()}
-        if options.write_cards:
-            write_card(styles.folder() / f"{name}.safetensors", card)
     if options.write_cards:
-        page = styles.folder() / f"{name}.md"
-        text = page.read_text(encoding="utf-8") if page.exists() else f"# {name}\n"
-        write_atomic(page, with_facts(text, card).encode())
+        record(name, card)
     return card
 
 

@@ -80,9 +80,9 @@ def bench(**options: Any) -> None:
     """Measure STYLE (default: ink) on every runtime that this machine has.
 
     STYLE is a shipped style or a checkpoint; of a shipped one its mobile nets are timed, too. Each
-    runtime runs in a process of its own; they take
-    turns. Beside each row stands how much faster it is than Gatys' optimisation, and how near to
-    what this machine's measured peaks allow. What cannot run says why.
+    runtime runs in a process of its own; they take turns. Beside each row stands how much faster it
+    is than Gatys' optimisation, and how near to what this machine's measured peaks allow. What
+    cannot run says why.
     """
     if options["self_test"]:
         _self_test(options["as_json"])

@@ -39,7 +39,7 @@ _RUNTIMES = ("torch", "onnxruntime")
     "--tile",
     type=click.IntRange(64),
     help="Side of the tiles in which torch runs a picture too large for memory; same picture, "
-    "about 8 times the time.",
+    "several times the time.",
 )
 @json_option
 def stylize(

@@ -11,28 +11,17 @@ costs: ONNX Runtime stands 36 dB over torch's own error there, and is not wrong.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
+from toolkit.nets.norm_call import NormCall
+
 _ROUNDING = 2.0**-24
 _SEED = 2002
-
-
-class _Norm(NamedTuple):
-    """The arguments of ``torch.nn.functional.instance_norm``."""
-
-    x: Tensor
-    running_mean: Tensor | None = None
-    running_var: Tensor | None = None
-    weight: Tensor | None = None
-    bias: Tensor | None = None
-    use_input_stats: bool = True
-    momentum: float = 0.1
-    eps: float = 1e-5
 
 
 class SumsInTurn(TorchFunctionMode):
@@ -55,10 +44,10 @@ class SumsInTurn(TorchFunctionMode):
         """See torch.overrides.TorchFunctionMode."""
         result = func(*args, **(kwargs or {}))
         if func is F.instance_norm:
-            return self._erred(result, _Norm(*args, **(kwargs or {})))
+            return self._erred(result, NormCall(*args, **(kwargs or {})))
         return result
 
-    def _erred(self, result: Tensor, norm: _Norm) -> Tensor:
+    def _erred(self, result: Tensor, norm: NormCall) -> Tensor:
         if not norm.use_input_stats:
             return result
         x = norm.x

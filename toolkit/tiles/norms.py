@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -12,6 +13,7 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from toolkit.errors import UsageError
+from toolkit.nets.norm_call import NormCall
 from toolkit.tiles.cut import Tile
 
 
@@ -47,20 +49,7 @@ class Sums:
         return Statistics(mean, (self.squares / self.count - mean.square()).clamp_min(0))
 
 
-class _Call(NamedTuple):
-    """The arguments of ``torch.nn.functional.instance_norm``."""
-
-    x: Tensor
-    running_mean: Tensor | None = None
-    running_var: Tensor | None = None
-    weight: Tensor | None = None
-    bias: Tensor | None = None
-    use_input_stats: bool = True
-    momentum: float = 0.1
-    eps: float = 1e-5
-
-
-class _Norms(TorchFunctionMode):
+class _Norms(TorchFunctionMode, ABC):
     """While it is entered, instance norms of their own input go through :meth:`norm`."""
 
     def __torch_function__(
@@ -72,19 +61,20 @@ class _Norms(TorchFunctionMode):
     ) -> Any:
         """See torch.overrides.TorchFunctionMode."""
         if func is F.instance_norm:
-            call = _Call(*args, **(kwargs or {}))
+            call = NormCall(*args, **(kwargs or {}))
             if call.use_input_stats:
                 return self.norm(call)
         return func(*args, **(kwargs or {}))
 
-    def norm(self, call: _Call) -> Tensor:
-        raise NotImplementedError
+    @abstractmethod
+    def norm(self, call: NormCall) -> Tensor:
+        """What the norm gives."""
 
 
 class NormsAside(_Norms):
     """Norms give their input back: what is left of a net looks at neighbourhoods alone."""
 
-    def norm(self, call: _Call) -> Tensor:
+    def norm(self, call: NormCall) -> Tensor:
         """See the class."""
         return call.x
 
@@ -103,7 +93,7 @@ class SharedNorms(_Norms):
         self.known, self.sums, self.tile = known, sums, tile
         self._next = 0
 
-    def norm(self, call: _Call) -> Tensor:
+    def norm(self, call: NormCall) -> Tensor:
         """See the class. Raises Reached at the first norm that is not known."""
         if self._next == len(self.known):
             rows, columns = self.tile.within(call.x.shape[2], call.x.shape[3])

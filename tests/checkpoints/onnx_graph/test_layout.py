@@ -56,6 +56,14 @@ def test_what_we_export_comes_back_as_it_was(exported, net):
         assert torch.equal(again(x), net(x))
 
 
+@pytest.mark.parametrize("size", [None, (40, 56)])
+def test_a_rewritten_export_comes_back_as_the_same_function(size, make, net):
+    path = make(size=size) / "model.onnx"
+    assert "DepthToSpace" in {node.op_type for node in onnx.load(path).graph.node}
+    x = torch.rand((1, 3, 40, 56), generator=torch.Generator().manual_seed(1)) * 255
+    torch.testing.assert_close(load(path)(x), net(x), atol=1e-2, rtol=0)
+
+
 @pytest.mark.parametrize(("size", "precision"), [((64, 96), "fp32"), (None, "fp16")])
 def test_of_any_size_and_precision(size, precision, make, net):
     again = load(make(size=size, precision=precision) / "model.onnx")
