@@ -74,9 +74,9 @@ def test_groups_are_as_large_as_memory_allows(monkeypatch):
 def test_a_shipped_styles_mobile_nets_take_part(photo, tmp_path):
     ways = chosen(("torch", "onnxruntime", "tensorrt"), ("fp32",))
     asked = (ways, photo, SIZE, 1, 1, tmp_path)
-    found = {each.case.model: each for each in of_small(styles.find("ink"), *asked)}
-    assert list(found) == styles.small_of("style:ink")
-    entrant = found["ink-mobile-m"]
+    found = list(of_small(styles.find("ink"), *asked))
+    assert [each.case.model for each in found] == styles.small_of("style:ink") == ["ink-mobile-m"]
+    (entrant,) = found
     assert entrant.case.way == "onnxruntime fp32"
     assert entrant.options["options"]["model"].exists()
     whole = sum(layer.products for layer in layers_of(styles.find("ink"), SIZE).values())
