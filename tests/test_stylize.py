@@ -9,7 +9,7 @@ from toolkit.errors import UsageError
 from toolkit.images import Picture, to_batch
 from toolkit.runtimes.torch import TorchRunner
 from toolkit.shapes import Shapes
-from toolkit.stylize import scale_down, stylize
+from toolkit.stylize import Look, scale_down, stylize
 
 CONTRACT = Contract(size_multiple=4, smallest_side=5)
 
@@ -55,14 +55,14 @@ def test_a_model_of_one_size_takes_smaller_pictures_only():
 
 def test_strength_blends():
     original = picture(8, 8)
-    half = stylize(original, Recorder(), CONTRACT, strength=0.5).rgb.astype(int)
+    half = stylize(original, Recorder(), CONTRACT, Look(0.5)).rgb.astype(int)
     assert (abs(half - 127.5) <= 0.5).all()
-    assert (stylize(original, Recorder(), CONTRACT, strength=0.0).rgb == original.rgb).all()
+    assert (stylize(original, Recorder(), CONTRACT, Look(0.0)).rgb == original.rgb).all()
 
 
 def test_preserve_color_keeps_hue_and_takes_light():
     red = Picture(np.full((8, 8, 3), (110, 70, 70), np.uint8))
-    styled = stylize(red, Recorder(), CONTRACT, preserve_color=True).rgb
+    styled = stylize(red, Recorder(), CONTRACT, Look(preserve_color=True)).rgb
     before = np.array(Image.fromarray(red.rgb).convert("YCbCr"))
     after = np.array(Image.fromarray(styled).convert("YCbCr"))
     assert abs(after[0, 0, 1:].astype(int) - before[0, 0, 1:]).max() <= 3

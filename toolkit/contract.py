@@ -52,6 +52,11 @@ class Contract:
         multiple = self.size_multiple
         return -(-height // multiple) * multiple, -(-width // multiple) * multiple
 
+    def size_for(self, height: int, width: int) -> Size:
+        """The smallest size that such a picture fits into and that comes back unchanged."""
+        least = self.smallest_side
+        return self.output_size(max(height, least), max(width, least))
+
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values."""
         fields = asdict(self)

@@ -4,12 +4,15 @@ SttkError                 1   something asked for could not be done
 +-- UsageError            2   the command line, or an input file, is wrong
 |   +-- CheckpointError   2   a checkpoint that cannot be read or is not known
 |   +-- ImageError        2   a picture that cannot be read or is out of bounds
+|   +-- VideoError        2   a video or camera that cannot be read, or cannot be written so
 |   +-- ArtifactError     2   an artifact or manifest that is missing, broken or does not match
 +-- ExportError           1   the exporter failed or its output is not valid
 +-- TrainingError         1   training cannot start or has diverged
 +-- RunError              1   a runtime refused or failed to run a model
 +-- ParityError           1   an exported model is not the same function as its reference
 +-- VerifyError           1   an artifact is not what was exported, or not proven
++-- IncompleteError       1   some of several inputs failed; the rest is done
++-- StoppedError        130   stopped on request; what was done is kept
 +-- SlowerError           1   a benchmark is slower than it may be, or its stopwatch is not right
 +-- NotRunError           3   something required could not be run here
     +-- MissingExtraError 3   an optional library is not installed
@@ -51,6 +54,10 @@ class ImageError(UsageError):
     """A picture cannot be read, or is larger than allowed."""
 
 
+class VideoError(UsageError):
+    """A video or a camera cannot be read, or a video cannot be written so."""
+
+
 class ArtifactError(UsageError):
     """An artifact or its manifest is missing, broken, or does not match."""
 
@@ -77,6 +84,16 @@ class VerifyError(SttkError):
 
 class SlowerError(SttkError):
     """A benchmark is slower than it may be, or its stopwatch cannot be trusted."""
+
+
+class IncompleteError(SttkError):
+    """Some of several inputs failed; what could be done is done."""
+
+
+class StoppedError(SttkError):
+    """Stopped on request; what was done so far is kept, and the message says where."""
+
+    exit_code = 130
 
 
 class NotRunError(SttkError):

@@ -33,13 +33,18 @@ def write_atomic(path: Path, data: bytes) -> None:
     try:
         with os.fdopen(handle, "wb") as stream:
             stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(temporary).chmod(0o666 & ~_UMASK)
-        Path(temporary).replace(path)
+        replace_with(Path(temporary), path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def replace_with(temporary: Path, path: Path) -> None:
+    """Give a finished file that mkstemp named the name ``path``, once it is on the disk."""
+    with temporary.open("r+b") as stream:
+        os.fsync(stream.fileno())
+    temporary.chmod(0o666 & ~_UMASK)
+    temporary.replace(path)
 
 
 def sweep_writes(path: Path) -> None:

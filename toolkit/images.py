@@ -6,7 +6,7 @@ import io
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,27 +53,41 @@ def read_image(path: Path) -> Picture:
         ImageError: not a picture, truncated, or of more than ``MAX_PIXELS`` pixels.
     """
     try:
+        with path.open("rb") as stream:
+            return decode_image(stream, str(path))
+    except FileNotFoundError as error:
+        raise ImageError(f"{path}: no such file") from error
+    except (OSError, ValueError) as error:  # ValueError: a null byte in the name
+        raise ImageError(f"{path}: not a readable picture: {_brief(error)}") from error
+
+
+def decode_image(stream: BinaryIO, name: str) -> Picture:
+    """As :func:`read_image`, from an open file that can seek.
+
+    Args:
+        stream: at the picture's beginning.
+        name: for messages.
+    """
+    try:
         with warnings.catch_warnings():
             # Pillow warns about large pictures and odd metadata; the bound here is our own.
             warnings.simplefilter("ignore")
             Image.init()  # else only the commonest decoders are there to be named
-            with Image.open(path, formats=_FORMATS) as image:
-                _check_size(path, image)
+            with Image.open(stream, formats=_FORMATS) as image:
+                _check_size(name, image)
                 return _decode(image)
-    except FileNotFoundError as error:
-        raise ImageError(f"{path}: no such file") from error
     except ImageError:
         raise
     # Decoders raise what they like on broken files.
     except Exception as error:
-        raise ImageError(f"{path}: not a readable picture: {_brief(error)}") from error
+        raise ImageError(f"{name}: not a readable picture: {_brief(error)}") from error
 
 
-def _check_size(path: Path, image: Image.Image) -> None:
+def _check_size(name: str, image: Image.Image) -> None:
     pixels = image.width * image.height
     if pixels > MAX_PIXELS:
         raise ImageError(
-            f"{path}: {image.width}x{image.height} is more than {MAX_PIXELS:,} pixels",
+            f"{name}: {image.width}x{image.height} is more than {MAX_PIXELS:,} pixels",
             fix="scale it down first",
         )
 
@@ -153,20 +167,25 @@ def write_image(path: Path, picture: Picture) -> None:
             file cannot be written.
     """
     check_writable(path)
-    image = Image.fromarray(picture.rgb)
-    if picture.alpha is not None:
-        if path.suffix.lower() not in _WITH_ALPHA:
-            raise ImageError(f"{path}: no opacity in this format", fix="use .png or .webp")
-        image.putalpha(Image.fromarray(picture.alpha))
-    format_name = Image.registered_extensions()[path.suffix.lower()]
-    options = {"quality": 95, "subsampling": 0} if format_name == "JPEG" else {}
-    buffer = io.BytesIO()
+    if picture.alpha is not None and path.suffix.lower() not in _WITH_ALPHA:
+        raise ImageError(f"{path}: no opacity in this format", fix="use .png or .webp")
     try:
-        image.save(buffer, format=format_name, **options)
-        write_atomic(path, buffer.getvalue())
+        write_atomic(path, encode_image(picture, path.suffix.lower()))
     # Encoders raise what they like on sides that their format cannot hold.
     except Exception as error:
         raise ImageError(f"{path}: cannot be written: {_brief(error)}") from error
+
+
+def encode_image(picture: Picture, suffix: str) -> bytes:
+    """A file's content, in the format of a suffix, such as ``.png``, that can hold the picture."""
+    image = Image.fromarray(picture.rgb)
+    if picture.alpha is not None:
+        image.putalpha(Image.fromarray(picture.alpha))
+    format_name = Image.registered_extensions()[suffix]
+    options = {"quality": 95, "subsampling": 0} if format_name == "JPEG" else {}
+    buffer = io.BytesIO()
+    image.save(buffer, format=format_name, **options)
+    return buffer.getvalue()
 
 
 def _brief(error: Exception) -> str:

@@ -40,6 +40,25 @@ def check_output(path: Path) -> None:
     check_folder(path.parent)
 
 
+def check_new(path: Path, *, force: bool, source: Path | None = None) -> None:
+    """See that nothing is lost by writing there.
+
+    Args:
+        path: for which :func:`check_output` had no objection.
+        force: a file that is there may be replaced.
+        source: what is read at the same time; it may be replaced by nobody.
+
+    Raises:
+        UsageError: something is lost.
+    """
+    if not path.exists() or _is_special(path):
+        return
+    if source is not None and source.exists() and path.samefile(source):
+        raise UsageError(f"{path}: is the input, too", fix="name another output")
+    if not force:
+        raise UsageError(f"{path}: is there already", fix="pass --force to replace it")
+
+
 def check_folder(folder: Path) -> None:
     """Make a folder, and see that files can be made in it. Raises UsageError."""
     try:

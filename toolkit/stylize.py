@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
@@ -15,13 +17,21 @@ from toolkit.runtimes.base import Frugal, Runner
 from toolkit.shapes import Size
 
 
+@dataclass(frozen=True)
+class Look:
+    """How much of the style to take.
+
+    Attributes:
+        strength: 0 gives the picture back, 1 the net's output, between them a blend.
+        preserve_color: keep the picture's colours and take only the style's light and dark.
+    """
+
+    strength: float = 1.0
+    preserve_color: bool = False
+
+
 def stylize(
-    picture: Picture,
-    runner: Runner,
-    contract: Contract,
-    *,
-    strength: float = 1.0,
-    preserve_color: bool = False,
+    picture: Picture, runner: Runner, contract: Contract, look: Look | None = None
 ) -> Picture:
     """The picture in the style of the runner's net, of the same size, with its own opacity.
 
@@ -29,29 +39,73 @@ def stylize(
         picture: any size.
         runner: a runtime with the net loaded.
         contract: of that net.
-        strength: 0 gives the picture back, 1 the net's output, between them a blend.
-        preserve_color: keep the picture's colours and take only the style's light and dark.
+        look: how much of the style; all of it by default.
 
     Raises:
         UsageError: the runner's model is of one size and the picture is larger.
         ImageError: the net would need more memory than there is.
     """
-    height, width = picture.rgb.shape[:2]
+    return stylize_batch([picture], runner, contract, look)[0]
+
+
+def stylize_batch(
+    pictures: Sequence[Picture], runner: Runner, contract: Contract, look: Look | None = None
+) -> list[Picture]:
+    """As :func:`stylize`, pictures of one size in one run.
+
+    Raises:
+        RunError: the model takes no batch of so many.
+    """
+    batch = np.concatenate([prepare(picture.rgb, runner, contract) for picture in pictures])
+    outputs = runner.run(batch)
+    return [
+        Picture(finish(picture.rgb, outputs[index : index + 1], look or Look()), picture.alpha)
+        for index, picture in enumerate(pictures)
+    ]
+
+
+def prepare(rgb: Bytes, runner: Runner, contract: Contract) -> Floats:
+    """What the runner is given for a picture: padded to a size that its model takes.
+
+    Args:
+        rgb: (H, W, 3) uint8.
+        runner: whose model it is for.
+        contract: of the net.
+
+    Returns:
+        (1, 3, H', W') float32 in 0..255.
+
+    Raises:
+        UsageError, ImageError: as :func:`stylize`.
+    """
+    height, width = rgb.shape[:2]
     size = _padded_size(height, width, runner, contract)
     check_fits(*size, runner.bytes_per_pixel if isinstance(runner, Frugal) else BYTES_PER_PIXEL)
-    batch = _pad(to_batch(picture.rgb), size)
-    styled = from_batch(runner.run(batch)[:, :, :height, :width])
-    if preserve_color:
-        styled = _with_color_of(picture.rgb, styled)
-    if strength != 1.0:
-        styled = to_bytes(strength * styled + (1.0 - strength) * picture.rgb.astype(np.float32))
-    return Picture(styled, picture.alpha)
+    return _pad(to_batch(rgb), size)
+
+
+def finish(rgb: Bytes, output: Floats, look: Look) -> Bytes:
+    """The stylised picture, from the one that came in and what the net made of it.
+
+    Args:
+        rgb: (H, W, 3) uint8.
+        output: (1, 3, H', W') float in 0..255, of what :func:`prepare` gave.
+        look: how much of the style.
+
+    Returns:
+        (H, W, 3) uint8.
+    """
+    styled = from_batch(output[:, :, : rgb.shape[0], : rgb.shape[1]])
+    if look.preserve_color:
+        styled = _with_color_of(rgb, styled)
+    if look.strength != 1.0:
+        return to_bytes(look.strength * styled + (1.0 - look.strength) * rgb.astype(np.float32))
+    return styled
 
 
 def _padded_size(height: int, width: int, runner: Runner, contract: Contract) -> Size:
     """The smallest size that the model takes and that the picture fits into."""
-    takes, least = runner.takes, contract.smallest_side
-    needed = contract.output_size(max(height, least), max(width, least))
+    takes, needed = runner.takes, contract.size_for(height, width)
     if takes.least:
         needed = max(needed[0], takes.least[0]), max(needed[1], takes.least[1])
     if takes.takes(needed):
@@ -70,7 +124,7 @@ def _pad(batch: Floats, size: Size) -> Floats:
     height, width = batch.shape[2:]
     pads = ((0, 0), (0, 0), (0, size[0] - height), (0, size[1] - width))
     # "symmetric" repeats the edge pixel and so works from one pixel on, where "reflect" does not.
-    padded: Floats = np.pad(batch, pads, mode="symmetric")
+    padded: Floats = np.pad(batch, pads, mode="symmetric") if size != (height, width) else batch
     return padded
 
 

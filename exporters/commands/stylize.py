@@ -2,36 +2,36 @@
 
 from __future__ import annotations
 
+import dataclasses
+import io
+import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from toolkit.commands.options import Finite, json_option
-from toolkit.errors import UsageError
+from exporters.choice import Choice, net_options
+from toolkit.commands.options import OUTPUT, Finite, json_option
+from toolkit.errors import IncompleteError, UsageError
 
 if TYPE_CHECKING:
     from toolkit.contract import Contract
     from toolkit.images import Picture
     from toolkit.runtimes.base import Runner
+    from toolkit.stylize import Look
 
-_RUNTIMES = ("torch", "onnxruntime")
+_STREAM = "-"
+_SHOWN = 20  # of what failed; the number says the rest
 
 
-@click.command(short_help="Stylise a photograph.")
-@click.argument("photo", type=click.Path(path_type=Path))
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Where to.")
-@click.option("--style", help="A shipped style; see 'sttk styles'.  [default: ink]")
-@click.option("--checkpoint", type=click.Path(path_type=Path), help="A checkpoint of any layout.")
-@click.option("--artifact", type=click.Path(path_type=Path), help="Folder of an exported model.")
+@click.command(short_help="Stylise photographs.")
+@click.argument("photos", nargs=-1, required=True)
 @click.option(
-    "--runtime",
-    type=click.Choice(_RUNTIMES),
-    help="What runs it, exported for it if need be.  [default: the artifact's, else torch]",
+    "-o", "--output", type=OUTPUT, required=True, help="File, or folder for several; - is stdout."
 )
+@net_options("torch")
 @click.option("--strength", type=Finite(0, 1), default=1.0, show_default=True, help="Blend.")
 @click.option("--preserve-color", is_flag=True, help="Keep the photograph's colours.")
 @click.option("--max-size", type=click.IntRange(1), help="Scale the longer side down to this.")
@@ -41,87 +41,136 @@ _RUNTIMES = ("torch", "onnxruntime")
     help="Side of the tiles in which torch runs a picture too large for memory; same picture, "
     "several times the time.",
 )
+@click.option(
+    "--batch",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Pictures of one size to run at once, from a folder.",
+)
+@click.option("--force", is_flag=True, help="In a folder, do again what is there.")
 @json_option
 def stylize(
-    photo: Path,
+    photos: tuple[str, ...],
     output: Path,
-    style: str | None,
-    checkpoint: Path | None,
-    artifact: Path | None,
-    runtime: str | None,
+    choice: Choice,
     strength: float,
     preserve_color: bool,
     max_size: int | None,
     tile: int | None,
+    batch: int,
+    force: bool,
     as_json: bool,
 ) -> None:
-    """Stylise PHOTO, of any size and mode, with a style, a checkpoint or an artifact."""
+    """Stylise PHOTOS, of any size and mode, with a style, several, a checkpoint or an artifact.
+
+    A folder, several files or a pattern go to a folder, where names and folders stay the same; what
+    is there already is left alone, so that a run that was stopped goes on. What cannot be read is
+    reported at the end. PHOTO - is standard input.
+    """
+    from toolkit.stylize import Look
+
+    work = _Work(dataclasses.replace(choice, tile=tile), Look(strength, preserve_color), max_size)
+    if len(photos) > 1 or _is_many(photos[0]) or output.is_dir():
+        if _STREAM in (*photos, str(output)):
+            raise UsageError("- is for one photograph")
+        _many(photos, output, work, batch, force=force, as_json=as_json)
+    else:
+        _one(photos[0], output, work, as_json=as_json)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Work:
+    """What to do with each picture."""
+
+    choice: Choice
+    look: Look
+    max_size: int | None
+
+    def scaled(self, picture: Picture) -> Picture:
+        from toolkit.stylize import scale_down
+
+        return scale_down(picture, self.max_size) if self.max_size else picture
+
+
+def _is_many(photo: str) -> bool:
+    path = Path(photo)
+    return path.is_dir() or (not path.exists() and any(sign in photo for sign in "*?["))
+
+
+def _one(photo: str, output: Path, work: _Work, *, as_json: bool) -> None:
+    from exporters.opening import opened
     from toolkit.console import print_json
-    from toolkit.images import check_writable, read_image, write_image
+    from toolkit.images import check_writable, encode_image, write_image
+    from toolkit.outputs import check_new
     from toolkit.stylize import stylize as run
 
-    check_writable(output)
-    picture = _scaled(read_image(photo), max_size)
-    with _opened(style, checkpoint, artifact, runtime, tile) as (runner, contract):
+    to_stdout = str(output) == _STREAM
+    if not to_stdout:
+        check_writable(output)
+        check_new(output, force=True, source=Path(photo))
+    picture = work.scaled(_read(photo))
+    with opened(work.choice) as (runner, contract):
         started = time.perf_counter()
-        styled = run(picture, runner, contract, strength=strength, preserve_color=preserve_color)
+        styled = run(picture, runner, contract, work.look)
         seconds = time.perf_counter() - started
-    write_image(output, styled)
+    if to_stdout:
+        sys.stdout.buffer.write(encode_image(styled, ".png"))
+    else:
+        write_image(output, styled)
     height, width = styled.rgb.shape[:2]
-    if as_json:
+    if as_json and not to_stdout:
         facts = {"output": str(output), "height": height, "width": width}
         print_json({**facts, "runtime": runner.name, "seconds": round(seconds, 4)})
     else:
-        click.echo(f"{output}: {width}x{height}, {runner.name}, {seconds:.2f} s")
+        text = f"{output}: {width}x{height}, {runner.name}, {seconds:.2f} s"
+        click.echo(text, err=to_stdout)
 
 
-def _scaled(picture: Picture, max_size: int | None) -> Picture:
-    from toolkit.stylize import scale_down
+def _read(photo: str) -> Picture:
+    from toolkit.images import decode_image, read_image
 
-    return scale_down(picture, max_size) if max_size else picture
-
-
-@contextmanager
-def _opened(
-    style: str | None,
-    checkpoint: Path | None,
-    artifact: Path | None,
-    runtime: str | None,
-    tile: int | None,
-) -> Iterator[tuple[Runner, Contract]]:
-    """The one of the three that was given, else the default style, with its runner."""
-    if sum(value is not None for value in (style, checkpoint, artifact)) > 1:
-        raise UsageError("--style, --checkpoint and --artifact exclude each other")
-    if tile and (artifact is not None or runtime not in (None, "torch")):
-        raise UsageError("--tile is for torch: the statistics of norms in a model are its own")
-    if artifact is not None:
-        yield _open_artifact(artifact, runtime)
-        return
-    from exporters.artifact import temporary_artifact
-    from exporters.base import Request
-    from toolkit import styles
-    from toolkit.checkpoints import load
-    from toolkit.runtimes.tiled import TiledRunner
-    from toolkit.runtimes.torch import TorchRunner
-    from toolkit.shapes import Shapes
-
-    net = load(checkpoint) if checkpoint else styles.find(style or styles.DEFAULT)
-    if runtime in (None, "torch"):
-        runner: Runner = TiledRunner(net, tile) if tile else TorchRunner(net)
-        yield runner, net.contract
-        return
-    with temporary_artifact("onnx", Request(net, shapes=Shapes.any())) as folder:
-        yield _open_artifact(folder, runtime)
+    if photo != _STREAM:
+        return read_image(Path(photo))
+    return decode_image(io.BytesIO(sys.stdin.buffer.read()), "standard input")
 
 
-def _open_artifact(folder: Path, runtime: str | None) -> tuple[Runner, Contract]:
-    from toolkit.artifact import open_artifact, reference_of
-    from toolkit.runtimes.torch import TorchRunner
+def _many(
+    photos: Sequence[str], output: Path, work: _Work, batch: int, *, force: bool, as_json: bool
+) -> None:
+    from exporters.opening import opened
+    from toolkit import gallery
+    from toolkit.console import print_json, progress
+    from toolkit.outputs import check_folder
 
-    opened = open_artifact(folder)
-    if runtime == "torch":
-        return TorchRunner(reference_of(opened.manifest)), opened.manifest.contract
-    runner = opened.runner()
-    if runtime not in (None, runner.name):
-        raise UsageError(f"{folder} runs under {runner.name}, not {runtime}")
-    return runner, opened.manifest.contract
+    jobs = gallery.plan(photos, output)
+    check_folder(output)
+    started = time.perf_counter()
+    with opened(work.choice) as (runner, contract), progress("stylize", total=len(jobs)) as update:
+        report = gallery.run(
+            jobs,
+            lambda pictures: _styled(pictures, work, runner, contract),
+            batch=batch,
+            force=force,
+            told=lambda done: update(done, f"{done} of {len(jobs)}"),
+        )
+    seconds = time.perf_counter() - started
+    facts = {"done": len(report.done), "kept": len(report.kept), "failed": report.failed}
+    if as_json:
+        print_json({"output": str(output), **facts, "seconds": round(seconds, 2)})
+    else:
+        kept = f", {len(report.kept)} there already" if report.kept else ""
+        click.echo(f"{output}: {len(report.done)} stylised{kept}, {seconds:.1f} s")
+    if report.failed:
+        shown = "; ".join(report.failed[:_SHOWN])
+        more = len(report.failed) - _SHOWN
+        rest = f"; and {more} more" if more > 0 else ""
+        raise IncompleteError(f"{len(report.failed)} of {len(jobs)} failed: {shown}{rest}")
+
+
+def _styled(
+    pictures: Sequence[Picture], work: _Work, runner: Runner, contract: Contract
+) -> list[Picture]:
+    from toolkit.stylize import stylize_batch
+
+    return stylize_batch([work.scaled(each) for each in pictures], runner, contract, work.look)
