@@ -40,6 +40,12 @@ COMMANDS: dict[str, _Entry] = {
     "inspect": _Entry("toolkit.commands.inspect:inspect", "Show what a file or an artifact is."),
     "stylize": _Entry("exporters.commands.stylize:stylize", "Stylise a photograph."),
     "video": _Entry("exporters.commands.video:video", "Stylise a video, with its sound."),
+    "camera": _Entry(
+        "exporters.commands.camera:camera", "Stylise a camera's picture, live, on a web page."
+    ),
+    "sheet": _Entry(
+        "exporters.commands.sheet:sheet", "Show a photograph in every style, on one sheet."
+    ),
     "styles": _Entry("toolkit.commands.styles:styles", "List the styles that sttk ships."),
     "train": _Entry("toolkit.commands.train:train", "Train a style net on a painting."),
     "gatys": _Entry(

@@ -56,6 +56,27 @@ def sheet(
     return np.array(page)
 
 
+def grid(cells: Sequence[tuple[str, Bytes]], columns: int) -> Bytes:
+    """One picture of many of one size, each with its name above, ``columns`` in a row.
+
+    Args:
+        cells: names, and (H, W, 3) uint8 pictures.
+        columns: in a row; the last row may be shorter.
+
+    Returns:
+        (H, W, 3) uint8.
+    """
+    rows = [cells[start : start + columns] for start in range(0, len(cells), columns)]
+    parts = [sheet([[rgb for _, rgb in row]], [name for name, _ in row]) for row in rows]
+    width = max(part.shape[1] for part in parts)
+    paper = _PAPER[0]  # white, as the sheets themselves
+    padded = [
+        np.pad(part, ((0, 0), (0, width - part.shape[1]), (0, 0)), constant_values=paper)
+        for part in parts
+    ]
+    return np.concatenate(padded)
+
+
 def to_jpeg(page: Bytes, most: int) -> bytes:
     """A sheet as the bytes of a JPEG file of at most ``most`` bytes, as good as fits.
 

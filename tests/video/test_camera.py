@@ -1,0 +1,214 @@
+from __future__ import annotations
+
+import http.client
+import json
+import threading
+import time
+from contextlib import contextmanager
+
+import cv2
+import numpy as np
+import pytest
+
+from tests.video.clips import picture
+from toolkit.contract import Contract
+from toolkit.errors import UsageError, VideoError
+from toolkit.shapes import Shapes
+from toolkit.stylize import Look
+from toolkit.video import camera
+from toolkit.video.camera import Camera, Newest, open_source
+from toolkit.video.live import Settings, run_live
+from toolkit.video.page import serve
+from toolkit.video.reader import open_video
+
+
+class Fake:
+    """A camera of which tests know every frame."""
+
+    name = "fake camera"
+
+    def __init__(self, frames, seconds=0.0):
+        self.left, self.seconds = list(frames), seconds
+
+    def read(self):
+        time.sleep(self.seconds)
+        return self.left.pop(0) if self.left else None
+
+
+class Invert:
+    name = "invert"
+    takes = Shapes.any()
+    notes = ()
+
+    def __init__(self, seconds=0.0):
+        self.seconds = seconds
+
+    def run(self, batch):
+        time.sleep(self.seconds)
+        return 255 - batch
+
+
+def run(source, settings, runner=None):
+    shown = []
+    count = run_live(source, runner or Invert(), Contract(), settings, lambda *p: shown.append(p))
+    assert count == len(shown)
+    return shown
+
+
+def test_frames_are_stylised_and_shown():
+    shown = run(Fake([picture(n) for n in range(5)], seconds=0.05), Settings(Look()))
+    assert (shown[0][0] == 255 - picture(0)).all()
+    assert shown[-1][1] > 0
+
+
+def test_frames_that_nobody_has_time_for_are_dropped():
+    source = Fake([picture(n) for n in range(20)], seconds=0.02)
+    shown = run(source, Settings(Look()), Invert(seconds=0.15))
+    assert 2 <= len(shown) <= 6
+    assert (shown[-1][0] == 255 - picture(19)).all()
+
+
+def test_it_stops_after_so_many():
+    assert len(run(Fake([picture(0)] * 50, seconds=0.01), Settings(Look(), most=3))) == 3
+
+
+def test_a_recording_has_the_times_at_which_frames_came(tmp_path):
+    target = tmp_path / "out.mp4"
+    run(Fake([picture(n) for n in range(6)], seconds=0.1), Settings(Look(), record=target))
+    with open_video(target) as reader:
+        frames = list(reader.frames())
+    assert len(frames) == 6
+    assert 0.4 <= frames[-1].time <= 1.5
+    assert np.abs(frames[0].rgb.astype(int) - (255 - picture(0))).mean() < 14
+
+
+def test_a_source_that_fails_or_hangs_is_an_error(monkeypatch):
+    class Unplugged(Fake):
+        def read(self):
+            raise VideoError("unplugged")
+
+    with pytest.raises(VideoError, match="unplugged"):
+        run(Unplugged([]), Settings(Look()))
+    monkeypatch.setattr(camera, "_PATIENCE", 0.2)
+    with pytest.raises(VideoError, match="fake camera: no frame for"):
+        run(Fake([picture(0)], seconds=1.5), Settings(Look()))
+
+
+def test_newest_ends_its_thread():
+    newest = Newest(Fake([picture(0)] * 1000, seconds=0.01))
+    next(newest.frames())
+    newest.close()
+    assert threading.active_count() == 1
+
+
+def test_a_file_plays_at_its_pace(clip):
+    started = time.monotonic()
+    with open_source(str(clip)) as source:
+        count = 0
+        while source.read() is not None:
+            count += 1
+    assert count == 12
+    assert time.monotonic() - started >= 11 / 12
+
+
+def test_no_camera_is_one_line(sttk, checkpoint):
+    result = sttk("camera", "--source", "63", "--checkpoint", checkpoint)
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert "camera 63: cannot be opened" in result.stderr
+
+
+def test_opencv_frames_become_rgb(monkeypatch):
+    class Capture:
+        def __init__(self, _number):
+            self.asked = {}
+
+        def isOpened(self):  # noqa: N802
+            return True
+
+        def set(self, what, value):
+            self.asked[what] = value
+
+        def read(self):
+            return True, picture(3)[..., ::-1]
+
+    monkeypatch.setattr(cv2, "VideoCapture", Capture)
+    found = Camera(0, (48, 64))
+    assert (found.read() == picture(3)).all()
+    assert found._capture.asked == {cv2.CAP_PROP_FRAME_HEIGHT: 48, cv2.CAP_PROP_FRAME_WIDTH: 64}
+
+
+@contextmanager
+def asked(page, path, host=None):
+    port = int(page.url.rsplit(":", 1)[1].strip("/"))
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request("GET", path, headers={"Host": host} if host else {})
+    try:
+        yield connection.getresponse()
+    finally:
+        connection.close()
+
+
+@pytest.fixture
+def page():
+    with serve("camera 0, invert", "127.0.0.1", 0) as page:
+        yield page
+
+
+def test_the_page_and_its_figures(page):
+    page.show(picture(0), 12.34)
+    with asked(page, "/") as answer:
+        assert answer.status == 200
+        assert b'src="/picture"' in answer.read()
+        assert "default-src 'none'" in answer.getheader("Content-Security-Policy")
+    with asked(page, "/facts") as answer:
+        assert json.loads(answer.read()) == {
+            "title": "camera 0, invert",
+            "fps": 12.3,
+            "ended": False,
+        }
+    with asked(page, "/../pyproject.toml") as answer:
+        assert answer.status == 404
+
+
+def test_the_picture_is_a_stream_of_jpegs(page):
+    page.show(picture(0), 1.0)
+    with asked(page, "/picture") as answer:
+        assert answer.status == 200
+        for index in range(2):
+            head = b"".join(iter(answer.readline, b"\r\n"))
+            length = int(head.split(b"Content-Length: ")[1])
+            jpeg = answer.read(length)
+            assert answer.readline() == b"\r\n"
+            rgb = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+            assert np.abs(rgb.astype(int) - picture(index)).mean() < 8
+            page.show(picture(1), 1.0)
+        page.end()
+        while answer.readline():
+            pass
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:8765", "127.0.0.1.evil.example"])
+def test_other_names_for_this_machine_are_refused(page, host):
+    page.show(picture(0), 1.0)
+    with asked(page, "/picture", host) as answer:
+        assert answer.status == 403
+
+
+def test_a_port_that_is_taken_is_one_line(page):
+    port = int(page.url.rsplit(":", 1)[1].strip("/"))
+    with (
+        pytest.raises(UsageError, match="pass another --host or --port"),
+        serve("x", "127.0.0.1", port),
+    ):
+        pass
+
+
+def test_the_command(clip, checkpoint, sttk, tmp_path):
+    target = tmp_path / "out.mp4"
+    arguments = ("--checkpoint", checkpoint, "--runtime", "torch", "--port", 0)
+    result = sttk("camera", "--source", clip, "-o", target, "--frames", 3, *arguments)
+    assert result.exit_code == 0, result.output
+    assert "http://127.0.0.1:" in result.stdout
+    assert f"3 frames, in {target}" in result.stdout
+    with open_video(target) as reader:
+        assert len(list(reader.frames())) == 3
