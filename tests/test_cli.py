@@ -1,8 +1,8 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
-import time
 
 import click
 import pytest
@@ -11,15 +11,21 @@ from toolkit import __version__, cli
 from toolkit.errors import MissingExtraError, SttkError, UsageError
 
 
+def processor_seconds():
+    """Of the processes that were waited for: other tests that run meanwhile do not count."""
+    used = os.times()
+    return used.children_user + used.children_system
+
+
 def test_help_is_quick_and_leaves_torch_alone():
     program = "import sys; from toolkit.cli import cli; cli(['--help'], standalone_mode=False);"
     program += "sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
     seconds = []
     for _ in range(3):
-        started = time.perf_counter()
+        started = processor_seconds()
         command = [sys.executable, "-c", program]
         result = subprocess.run(command, capture_output=True, text=True, check=False)
-        seconds.append(time.perf_counter() - started)
+        seconds.append(processor_seconds() - started)
         assert result.returncode == 0, result.stderr
     assert "export" in result.stdout
     assert min(seconds) < 0.3

@@ -38,7 +38,7 @@ COMMANDS: dict[str, _Entry] = {
         "toolkit.commands.verify:verify", "Check that artifacts are what was exported."
     ),
     "inspect": _Entry("toolkit.commands.inspect:inspect", "Show what a file or an artifact is."),
-    "stylize": _Entry("exporters.commands.stylize:stylize", "Stylise a photograph."),
+    "stylize": _Entry("exporters.commands.stylize:stylize", "Stylise photographs."),
     "video": _Entry("exporters.commands.video:video", "Stylise a video, with its sound."),
     "camera": _Entry(
         "exporters.commands.camera:camera", "Stylise a camera's picture, live, on a web page."

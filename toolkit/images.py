@@ -83,6 +83,20 @@ def decode_image(stream: BinaryIO, name: str) -> Picture:
         raise ImageError(f"{name}: not a readable picture: {_brief(error)}") from error
 
 
+def from_pillow(image: Image.Image) -> Picture:
+    """A Pillow image of any mode, with its rotation and colour profile applied.
+
+    Raises:
+        ImageError: its file is broken, or it has more than ``MAX_PIXELS`` pixels or none.
+    """
+    _check_size("image", image)
+    try:
+        return _decode(image)
+    # Pillow reads a file when its pixels are asked for.
+    except Exception as error:
+        raise ImageError(f"image: cannot be read: {_brief(error)}") from error
+
+
 def _check_size(name: str, image: Image.Image) -> None:
     pixels = image.width * image.height
     if pixels > MAX_PIXELS:
