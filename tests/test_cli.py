@@ -46,12 +46,20 @@ def test_version(sttk):
 @pytest.mark.parametrize(
     ("error", "code", "line"),
     [
-        (SttkError("it broke", fix="mend it"), 1, "error: it broke (mend it)"),
-        (UsageError("wrong\n  input"), 2, "error: wrong input"),
-        (MissingExtraError("onnx", "onnx"), 3, "pip install 'sttk[onnx]'"),
-        (ZeroDivisionError("by 0"), 70, "a bug in sttk: ZeroDivisionError: by 0"),
-        (KeyboardInterrupt(), 130, "error: interrupted"),
-        (OSError(28, "No space left on device"), 1, "error: No space left on device: output"),
+        (SttkError("it broke", fix="mend it"), 1, "error: it broke (mend it) [failed]"),
+        (UsageError("wrong\n  input"), 2, "error: wrong input [usage]"),
+        (MissingExtraError("onnx", "onnx"), 3, "pip install 'sttk[onnx]') [missing-extra]"),
+        (
+            ZeroDivisionError("by 0"),
+            70,
+            "a bug in sttk: ZeroDivisionError: by 0 (sttk --debug ... shows the traceback) [bug]",
+        ),
+        (KeyboardInterrupt(), 130, "error: interrupted [interrupted]"),
+        (
+            OSError(28, "No space left on device"),
+            1,
+            "error: No space left on device: output [system]",
+        ),
     ],
 )
 def test_errors_are_one_line_and_an_exit_code(error, code, line, sttk, monkeypatch):

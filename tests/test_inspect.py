@@ -154,4 +154,4 @@ def test_a_describers_own_error_is_shown_as_it_is(make, describer, sttk):
 
     describer(fails)
     result = sttk("inspect", make("onnx", size=(64, 96)) / "model.onnx")
-    assert (result.exit_code, result.stderr) == (1, "error: torn\n")
+    assert (result.exit_code, result.stderr) == (1, "error: torn [run]\n")

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import click
 
 from toolkit import __version__
-from toolkit.errors import SttkError
+from toolkit.errors import SttkError, UsageError
 from toolkit.text import printable
 
 
@@ -59,14 +59,15 @@ COMMANDS: dict[str, _Entry] = {
 
 _EPILOG = """\b
 Exit codes: 0 done; 1 it failed; 2 wrong usage or unreadable input;
-3 something required could not run here; 70 a bug in sttk; 130 interrupted."""
+3 something required could not run here; 70 a bug in sttk; 130 interrupted.
+An error's line ends with its code, such as [image]: docs/diagnostics/image.md."""
 
 
 class Failure(click.ClickException):
-    """An error as the terminal shows it: one line, and an exit code."""
+    """An error as the terminal shows it: one line, which ends with its code, and an exit code."""
 
-    def __init__(self, message: str, exit_code: int) -> None:
-        super().__init__(" ".join(message.split()))
+    def __init__(self, message: str, code: str, exit_code: int) -> None:
+        super().__init__(f"{' '.join(message.split())} [{code}]")
         vars(self)["exit_code"] = exit_code  # a class attribute of click's
 
     def show(self, file: Any = None) -> None:
@@ -115,23 +116,31 @@ class LazyGroup(click.Group):
             raise _failure(error) from error
 
 
-_PLAIN = {KeyboardInterrupt: ("interrupted", 130), MemoryError: ("out of memory", 1)}
+# Errors that are not ours: what is said of them, their codes and exit codes.
+_PLAIN = {
+    KeyboardInterrupt: ("interrupted", "interrupted", 130),
+    MemoryError: ("out of memory", "memory", 1),
+}
+# All that stand in brackets at the ends of lines, beside those of toolkit.errors.
+PLAIN_CODES = ("memory", "system", "bug")
 
 
 def _failure(error: BaseException) -> Failure:
     if isinstance(error, SttkError):
-        return Failure(str(error), error.exit_code)
+        return Failure(str(error), error.code, error.exit_code)
     if isinstance(error, click.UsageError):
         path = error.ctx.command_path if error.ctx else "sttk"
-        return Failure(f"{error.format_message()} (see '{path} --help')", error.exit_code)
+        text = f"{error.format_message()} (see '{path} --help')"
+        return Failure(text, UsageError.code, error.exit_code)
     if isinstance(error, click.ClickException):
-        return Failure(error.format_message(), error.exit_code)
+        return Failure(error.format_message(), SttkError.code, error.exit_code)
     if type(error) in _PLAIN:
         return Failure(*_PLAIN[type(error)])
     if isinstance(error, OSError):
-        return Failure(f"{error.strerror or error}: {error.filename or 'output'}", 1)
+        text = f"{error.strerror or error}: {error.filename or 'output'}"
+        return Failure(text, "system", 1)
     text = f"a bug in sttk: {type(error).__name__}: {error}"
-    return Failure(f"{text} (sttk --debug ... shows the traceback)", 70)
+    return Failure(f"{text} (sttk --debug ... shows the traceback)", "bug", 70)
 
 
 @click.group(

@@ -1,5 +1,8 @@
 """What can go wrong, as a tree. Each error is one line for a person and an exit code for a script.
 
+The line ends with the error's ``code`` in brackets, which is the name of its page in
+``docs/diagnostics/``.
+
 SttkError                 1   something asked for could not be done
 +-- UsageError            2   the command line, or an input file, is wrong
 |   +-- CheckpointError   2   a checkpoint that cannot be read or is not known
@@ -30,6 +33,7 @@ class SttkError(Exception):
     """
 
     exit_code = 1
+    code = "failed"
 
     def __init__(self, message: str, *, fix: str | None = None) -> None:
         super().__init__(message)
@@ -44,66 +48,93 @@ class UsageError(SttkError):
     """The command line or an input file is wrong."""
 
     exit_code = 2
+    code = "usage"
 
 
 class CheckpointError(UsageError):
     """A checkpoint cannot be read, or its layout is not known."""
 
+    code = "checkpoint"
+
 
 class ImageError(UsageError):
     """A picture cannot be read, or is larger than allowed."""
+
+    code = "image"
 
 
 class VideoError(UsageError):
     """A video or a camera cannot be read, or a video cannot be written so."""
 
+    code = "video"
+
 
 class ArtifactError(UsageError):
     """An artifact or its manifest is missing, broken, or does not match."""
+
+    code = "artifact"
 
 
 class ExportError(SttkError):
     """An exporter failed, or what it wrote is not valid."""
 
+    code = "export"
+
 
 class TrainingError(SttkError):
     """Training cannot start, or has diverged."""
+
+    code = "training"
 
 
 class RunError(SttkError):
     """A runtime refused or failed to run a model that it has loaded."""
 
+    code = "run"
+
 
 class ParityError(SttkError):
     """An exported model is not the same function as its reference."""
+
+    code = "parity"
 
 
 class VerifyError(SttkError):
     """An artifact is not what was exported, or lacks a proof that was required."""
 
+    code = "verify"
+
 
 class SlowerError(SttkError):
     """A benchmark is slower than it may be, or its stopwatch cannot be trusted."""
 
+    code = "slower"
+
 
 class IncompleteError(SttkError):
     """Some of several inputs failed; what could be done is done."""
+
+    code = "incomplete"
 
 
 class StoppedError(SttkError):
     """Stopped on request; what was done so far is kept, and the message says where."""
 
     exit_code = 130
+    code = "interrupted"
 
 
 class NotRunError(SttkError):
     """Something that was required could not be run on this machine."""
 
     exit_code = 3
+    code = "not-run"
 
 
 class MissingExtraError(NotRunError):
     """An optional library is not installed; ``fix`` is the pip line that mends it."""
+
+    code = "missing-extra"
 
     def __init__(self, library: str, extra: str) -> None:
         super().__init__(f"{library} is not installed", fix=f"pip install 'sttk[{extra}]'")

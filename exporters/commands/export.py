@@ -266,7 +266,7 @@ def _finish(results: Iterator[Path | SttkError], as_json: bool) -> None:
     _report(folders, as_json)
     errors = [result for result in found if isinstance(result, SttkError)]
     for error in errors[:-1]:
-        click.echo(f"error: {error}", err=True)
+        click.echo(f"error: {error} [{error.code}]", err=True)
     if errors:
         errors[-1].exit_code = max(error.exit_code for error in errors)
         raise errors[-1]

@@ -178,7 +178,7 @@ def test_an_option_that_one_of_the_targets_reads_is_no_error(export):
 def test_an_option_that_no_target_reads_is_an_error(sttk, checkpoint, asked, target, arguments):
     result = sttk("export", checkpoint, "--size", 64, "--target", target, *arguments)
     assert result.exit_code == 2
-    assert result.stderr.endswith(f" is not an option of {target}\n")
+    assert result.stderr.endswith(f" is not an option of {target} [usage]\n")
     assert result.stdout == ""
     assert asked == []
 
@@ -245,8 +245,8 @@ def test_what_fails_does_not_hide_what_was_made(sttk, checkpoint, fails):
     made = [entry["artifact"] for entry in json.loads(result.stdout)]
     assert made == [f"artifacts/tiny/openvino-fp32-{size}" for size in ("64x64", "48x48")]
     assert result.stderr.splitlines() == [
-        "error: onnx-fp32-64x64: no luck (try again)",
-        "error: onnx-fp32-48x48: no luck (try again)",
+        "error: onnx-fp32-64x64: no luck (try again) [export]",
+        "error: onnx-fp32-48x48: no luck (try again) [export]",
     ]
 
 
@@ -264,4 +264,6 @@ def test_a_library_that_is_not_there(sttk, checkpoint, fails):
     result = sttk("export", checkpoint, "--size", 64)
     assert result.exit_code == 3
     assert result.stdout == ""
-    assert result.stderr == "error: onnx is not installed (pip install 'sttk[onnx]')\n"
+    assert (
+        result.stderr == "error: onnx is not installed (pip install 'sttk[onnx]') [missing-extra]\n"
+    )

@@ -223,7 +223,7 @@ def test_parity_judges_the_graph_and_says_so(sttk, exported, photo):
     assert result.exit_code == 3
     assert "not run: no CUDA device" in result.stderr
     result = sttk("stylize", photo, "-o", exported.parent / "x.png", "--artifact", exported)
-    assert (result.exit_code, result.stderr) == (3, "error: not run: no CUDA device\n")
+    assert (result.exit_code, result.stderr) == (3, "error: not run: no CUDA device [not-run]\n")
 
 
 def test_parity_fails_on_another_engine(sttk, exported, make, photo):
