@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -13,12 +14,11 @@ from PIL import Image
 
 from tests.conftest import random_johnson
 from tests.docs import pages
+from tests.docs import warm as warm_server
 from toolkit.nets.johnson import JohnsonSpec
 
 _PHOTOS = pages.ROOT / "toolkit/photos"
 _PACKAGES = ("toolkit", "exporters", "benchmarks")
-# A script that starts the checkout's sttk; and python, which not every machine calls so.
-_SHIMS = {"sttk": "-m toolkit ", "python": ""}
 
 
 @pytest.fixture
@@ -52,32 +52,60 @@ def _their_key(key: str) -> str:
     return re.sub(r"^(up1|up2|head)", lambda found: ups[found[1]], key)
 
 
+@pytest.fixture(scope="session")
+def warm(tmp_path_factory):
+    """The script that the checkout's sttk is started by, quickly: see tests/docs/warm.py."""
+    address = tmp_path_factory.mktemp("warm") / "socket"
+    server = subprocess.Popen(
+        [sys.executable, warm_server.__file__, str(address)], env=_environment(pages.ROOT)
+    )
+    while not address.exists():
+        assert server.poll() is None, "it could not be started"
+        time.sleep(0.1)
+    yield warm_server.CLIENT.format(python=sys.executable, address=str(address))
+    server.terminate()
+    server.wait()
+
+
+@pytest.fixture
+def cold():
+    """The script that starts the sttk which PYTHONPATH leads to, as a user's would."""
+    return f'#!/bin/sh\nexec "{sys.executable}" -m toolkit "$@"\n'
+
+
 @pytest.fixture
 def shell(folder, tmp_path):
-    """Runs a command line as a user types it, with the packages that lie in ``packages``."""
+    """Runs a command line as a user types it, with ``sttk`` a script of this text."""
     tools = tmp_path / "bin"
     tools.mkdir()
-    for name, arguments in _SHIMS.items():
-        (tools / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" {arguments}"$@"\n')
-        (tools / name).chmod(0o755)
 
-    def run(command: pages.Command, packages: Path = pages.ROOT) -> None:
-        environment = {
-            **{key: value for key, value in os.environ.items() if not key.startswith("GITHUB_")},
-            "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}",
-            "PYTHONPATH": str(packages),
-            "COLUMNS": "120",
-        }
+    def run(command: pages.Command, sttk: str, packages: Path = pages.ROOT) -> None:
+        _script(tools / "sttk", sttk)
+        _script(tools / "python", f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
         done = subprocess.run(
             ["bash", "-o", "pipefail", "-c", command.line],
-            cwd=folder, env=environment, text=True, capture_output=True, check=False,
+            cwd=folder, env=_environment(packages, tools), text=True, capture_output=True,
+            check=False,
         )  # fmt: skip
         said = f"$ {command.line}\n{done.stdout}{done.stderr}"
-        assert done.returncode == command.exit_code, f"exit code {done.returncode}: {said}"
+        assert done.returncode in command.exit_codes, f"exit code {done.returncode}: {said}"
         lost = pages.missing(command.expected, done.stdout + done.stderr)
         assert lost is None, f"not printed, or not in this order: {lost}\n{said}"
 
     return run
+
+
+def _script(path: Path, text: str) -> None:
+    path.write_text(text)
+    path.chmod(0o755)
+
+
+def _environment(packages: Path, *tools: Path) -> dict[str, str]:
+    """Ours, but for what would make sttk behave as in a workflow of GitHub's."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("GITHUB_")}
+    path = os.pathsep.join([*map(str, tools), os.environ["PATH"]])
+    told = {"PATH": path, "PYTHONPATH": str(packages), "COLUMNS": "120"}
+    return {**kept, **told, "OMP_NUM_THREADS": "1"}  # as many tests run at once as there are cores
 
 
 @pytest.fixture

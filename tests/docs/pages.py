@@ -4,7 +4,8 @@ Conventions:
 
 ``console``
     Lines that begin with ``$ `` are commands and are run; a backslash at the end continues one.
-    ``# exit code N`` at a command's end is the exit code that it must have. Other lines are what
+    ``# exit code N`` at a command's end is the exit code that it must have (``N or M``: where it
+    depends on the machine). Other lines are what
     it prints. They are there for the reader; in a block tagged ``console checked`` each of them
     has to be printed, in this order, where ``…`` stands for anything and a line ``...`` for lines
     left out.
@@ -33,7 +34,7 @@ TAGS = {
 SLOW = "<!-- slow -->"
 
 _FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_EXIT = re.compile(r"\s*# exit code (\d+)$")
+_EXIT = re.compile(r"\s*# exit code (\d+)(?: or (\d+))?$")
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 _FILE = re.compile(r"^(New file|In) `([^`]+)`[^\n]*:$")
 
@@ -62,7 +63,7 @@ class Command:
     """What is typed, its exit code, and the lines that it has to print."""
 
     line: str
-    exit_code: int = 0
+    exit_codes: tuple[int, ...] = (0,)
     expected: tuple[str, ...] = ()
 
 
@@ -91,7 +92,8 @@ def commands(block: Block) -> Iterator[Command]:
         line = line[: code.start()] if code else line
         shown = tuple(each for each in printed if each.strip() not in ("", "..."))
         checked = shown if block.tag == "console checked" else ()
-        yield Command(line.strip(), int(code[1]) if code else 0, checked)
+        codes = tuple(int(each) for each in code.groups() if each) if code else (0,)
+        yield Command(line.strip(), codes, checked)
 
 
 def missing(expected: tuple[str, ...], output: str) -> str | None:

@@ -33,23 +33,23 @@ def _plain(*, slow: bool) -> list[str]:
 
 
 @pytest.mark.parametrize("name", _plain(slow=False))
-def test_its_commands_run(name, shell):
+def test_its_commands_run(name, shell, warm):
     for block in _console(name, slow=False):
         for command in pages.commands(block):
-            shell(command)
+            shell(command, warm)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("name", _plain(slow=True))
-def test_its_slow_commands_run(name, shell):
+def test_its_slow_commands_run(name, shell, warm):
     for block in _console(name, slow=True):
         for command in pages.commands(block):
-            shell(command)
+            shell(command, warm)
 
 
 @pytest.mark.parametrize("name", [name for name in _NAMES if name.startswith("extend/")])
-def test_what_is_added_as_the_page_says_works(name, shell, packages, folder):
+def test_what_is_added_as_the_page_says_works(name, shell, cold, packages, folder):
     for earlier in (*GOES_ON_FROM.get(name, ()), name):
         edits = [block for block in pages.blocks(pages.read(earlier)) if block.file]
         assert edits
@@ -58,7 +58,7 @@ def test_what_is_added_as_the_page_says_works(name, shell, packages, folder):
     ran = [command for block in _console(name, slow=True) for command in pages.commands(block)]
     assert ran
     for command in ran:
-        shell(command, packages)
+        shell(command, cold, packages)
 
 
 def _edit(block, packages, folder):
@@ -120,7 +120,7 @@ def test_a_command_ends_where_its_output_begins():
     text = "```console checked\n$ one \\\n  two  # exit code 3\nsaid … twice\n...\n$ three\n```\n"
     (block,) = pages.blocks(text)
     assert list(pages.commands(block)) == [
-        pages.Command("one    two", 3, ("said … twice",)),
+        pages.Command("one    two", (3,), ("said … twice",)),
         pages.Command("three"),
     ]
 
