@@ -33,7 +33,7 @@ TAGS = {
 }  # fmt: skip
 SLOW = "<!-- slow -->"
 
-_FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_FENCE = re.compile(r"^(`{3,})([^\n`]*)\n(.*?)^\1$", re.MULTILINE | re.DOTALL)
 _EXIT = re.compile(r"\s*# exit code (\d+)(?: or (\d+))?$")
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 _FILE = re.compile(r"^(New file|In) `([^`]+)`[^\n]*:$")
@@ -46,6 +46,10 @@ class Block:
     tag: str
     text: str
     before: str
+
+    @property
+    def runs(self) -> bool:
+        return self.tag.startswith("console")
 
     @property
     def slow(self) -> bool:
@@ -80,7 +84,7 @@ def blocks(text: str) -> Iterator[Block]:
     for found in _FENCE.finditer(text):
         paragraphs = [each.strip() for each in text[: found.start()].split("\n\n")]
         before = [each for each in paragraphs if each]
-        yield Block(found[1].strip(), found[2], before[-1] if before else "")
+        yield Block(found[2].strip(), found[3], before[-1] if before else "")
 
 
 def commands(block: Block) -> Iterator[Command]:

@@ -18,54 +18,33 @@ GOES_ON_FROM = {"extend/target.md": ("extend/runtime.md",)}
 _NAMES = pages.names()
 
 
-def _console(name: str, *, slow: bool) -> list[pages.Block]:
-    """The blocks to run; the slow test runs those that are quick, too: one may need another."""
-    found = [each for each in pages.blocks(pages.read(name)) if each.tag.startswith("console")]
+def _blocks(name: str, *, slow: bool) -> list[pages.Block]:
+    """What there is to do; the slow test does the quick part, too: the rest may need it."""
+    found = [each for each in pages.blocks(pages.read(name)) if each.runs or each.file]
     return [block for block in found if slow or not block.slow]
 
 
-def _having(*, slow: bool) -> list[str]:
-    return [name for name in _NAMES if any(b.slow == slow for b in _console(name, slow=slow))]
-
-
 def _plain(*, slow: bool) -> list[str]:
-    return [name for name in _having(slow=slow) if not name.startswith("extend/")]
+    names = [name for name in _NAMES if not name.startswith("extend/")]
+    return [
+        name for name in names if any(b.runs and b.slow == slow for b in _blocks(name, slow=slow))
+    ]
 
 
-@pytest.mark.parametrize("name", _plain(slow=False))
-def test_its_commands_run(name, shell, warm):
-    for block in _console(name, slow=False):
-        for command in pages.commands(block):
-            shell(command, warm)
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(3600)
-@pytest.mark.parametrize("name", _plain(slow=True))
-def test_its_slow_commands_run(name, shell, warm):
-    for block in _console(name, slow=True):
-        for command in pages.commands(block):
-            shell(command, warm)
-
-
-@pytest.mark.parametrize("name", [name for name in _NAMES if name.startswith("extend/")])
-def test_what_is_added_as_the_page_says_works(name, shell, cold, packages, folder):
-    for earlier in (*GOES_ON_FROM.get(name, ()), name):
-        edits = [block for block in pages.blocks(pages.read(earlier)) if block.file]
-        assert edits
-        for block in edits:
+def _follow(name, shell, sttk, packages, folder, *, slow=False):
+    for block in _blocks(name, slow=slow):
+        if block.file:
             _edit(block, packages, folder)
-    ran = [command for block in _console(name, slow=True) for command in pages.commands(block)]
-    assert ran
-    for command in ran:
-        shell(command, cold, packages)
+        for command in pages.commands(block) if block.runs else ():
+            shell(command, sttk, packages)
 
 
 def _edit(block, packages, folder):
     """Write or change a file of the copied packages; anything else lies where commands run."""
     how, path = block.file
-    root = packages if (packages / path.split("/")[0]).is_dir() else folder
-    file = root / path
+    inside = path.split("/")[0] in ("toolkit", "exporters", "benchmarks")
+    assert not (inside and packages == pages.ROOT)
+    file = (packages if inside else folder) / path
     if how == "In":
         assert block.tag == "diff"
         file.write_text(pages.change(file.read_text(), block.text))
@@ -75,13 +54,34 @@ def _edit(block, packages, folder):
         file.write_text(block.text)
 
 
+@pytest.mark.parametrize("name", _plain(slow=False))
+def test_its_commands_run(name, shell, warm, folder):
+    _follow(name, shell, warm, pages.ROOT, folder)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("name", _plain(slow=True))
+def test_its_slow_commands_run(name, shell, warm, folder):
+    _follow(name, shell, warm, pages.ROOT, folder, slow=True)
+
+
+@pytest.mark.parametrize("name", [name for name in _NAMES if name.startswith("extend/")])
+def test_what_is_added_as_the_page_says_works(name, shell, cold, packages, folder):
+    for earlier in GOES_ON_FROM.get(name, ()):
+        for block in pages.blocks(pages.read(earlier)):
+            if block.file:
+                _edit(block, packages, folder)
+    _follow(name, shell, cold, packages, folder)
+
+
 @pytest.mark.parametrize("name", _NAMES)
 def test_every_block_has_a_tag_that_is_known(name):
     for block in pages.blocks(pages.read(name)):
         assert block.tag in pages.TAGS, block
         if block.tag == "sh":
             assert "not run" in " ".join(block.before.split()), block
-        if block.tag.startswith("console"):
+        if block.runs:
             assert list(pages.commands(block)), block
 
 
