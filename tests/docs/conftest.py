@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -53,9 +54,10 @@ def _their_key(key: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def warm(tmp_path_factory):
+def warm():
     """The script that the checkout's sttk is started by, quickly: see tests/docs/warm.py."""
-    address = tmp_path_factory.mktemp("warm") / "socket"
+    place = tempfile.TemporaryDirectory(prefix="sttk-")  # a socket's path must be short
+    address = Path(place.name) / "socket"
     server = subprocess.Popen(
         [sys.executable, warm_server.__file__, str(address)], env=_environment(pages.ROOT)
     )
@@ -65,6 +67,7 @@ def warm(tmp_path_factory):
     yield warm_server.CLIENT.format(python=sys.executable, address=str(address))
     server.terminate()
     server.wait()
+    place.cleanup()
 
 
 @pytest.fixture
