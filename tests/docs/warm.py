@@ -23,6 +23,7 @@ _HEAVY = (
     "exporters.artifact", "toolkit.cli", "toolkit.parity.run", "toolkit.parity.session",
 )  # fmt: skip
 _LONGEST = 1 << 20
+_LOOK = 5.0  # seconds
 
 # The ``sttk`` on PATH: it hands its arguments, folder, environment and streams over.
 CLIENT = """#!{python} -IS
@@ -37,7 +38,8 @@ sys.exit(int(server.recv(16) or b"70"))
 
 
 def serve(address: str) -> None:
-    """Until the process is ended."""
+    """Until the process is ended, or the one that started it has gone."""
+    parent = os.getppid()
     for name in _HEAVY:
         try:
             importlib.import_module(name)
@@ -46,8 +48,12 @@ def serve(address: str) -> None:
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(address)
         listening.listen()
-        while True:
-            asked, _ = listening.accept()
+        listening.settimeout(_LOOK)
+        while os.getppid() == parent:
+            try:
+                asked, _ = listening.accept()
+            except TimeoutError:
+                continue
             if os.fork() == 0:
                 listening.close()
                 _answer(asked)
@@ -67,7 +73,9 @@ def _answer(asked: socket.socket) -> None:
     length, streams, _, _ = socket.recv_fds(asked, 4, 3)
     said = b""
     while len(said) < int.from_bytes(length, "big"):
-        said += asked.recv(_LONGEST)
+        said += (part := asked.recv(_LONGEST))
+        if not part:
+            os._exit(1)  # the client has gone
     command = os.fork()
     if command == 0:
         _run(*json.loads(said), streams)
