@@ -1,0 +1,132 @@
+"""What docs/ says is so: its commands run, its links lead somewhere, every command has a page."""
+
+from __future__ import annotations
+
+import pytest
+
+from exporters import TARGETS
+from tests.docs import pages
+from toolkit.cli import COMMANDS
+
+# Pages that are being written elsewhere.
+PAGES_TO_COME = {"stylize"}
+LINKS_TO_COME = {f"commands/{name}.md" for name in ("stylize", "video", "camera", "sheet")}
+
+# An example that needs what another page adds.
+GOES_ON_FROM = {"extend/target.md": ("extend/runtime.md",)}
+
+_NAMES = pages.names()
+
+
+def _blocks(name: str, *, slow: bool) -> list[pages.Block]:
+    """What there is to do; the slow test does the quick part, too: the rest may need it."""
+    found = [each for each in pages.blocks(pages.read(name)) if each.runs or each.file]
+    return [block for block in found if slow or not block.slow]
+
+
+def _plain(*, slow: bool) -> list[str]:
+    names = [name for name in _NAMES if not name.startswith("extend/")]
+    return [
+        name for name in names if any(b.runs and b.slow == slow for b in _blocks(name, slow=slow))
+    ]
+
+
+def _follow(name, shell, sttk, packages, folder, *, slow=False):
+    for block in _blocks(name, slow=slow):
+        if block.file:
+            _edit(block, packages, folder)
+        for command in pages.commands(block) if block.runs else ():
+            shell(command, sttk, packages)
+
+
+def _edit(block, packages, folder):
+    """Write or change a file of the copied packages; anything else lies where commands run."""
+    how, path = block.file
+    inside = path.split("/")[0] in ("toolkit", "exporters", "benchmarks")
+    assert not (inside and packages == pages.ROOT)
+    file = (packages if inside else folder) / path
+    if how == "In":
+        assert block.tag == "diff"
+        file.write_text(pages.change(file.read_text(), block.text))
+    else:
+        assert not file.exists(), f"{path} is there"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(block.text)
+
+
+@pytest.mark.parametrize("name", _plain(slow=False))
+def test_its_commands_run(name, shell, warm, folder):
+    _follow(name, shell, warm, pages.ROOT, folder)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("name", _plain(slow=True))
+def test_its_slow_commands_run(name, shell, warm, folder):
+    _follow(name, shell, warm, pages.ROOT, folder, slow=True)
+
+
+@pytest.mark.parametrize("name", [name for name in _NAMES if name.startswith("extend/")])
+def test_what_is_added_as_the_page_says_works(name, shell, cold, packages, folder):
+    for earlier in GOES_ON_FROM.get(name, ()):
+        for block in pages.blocks(pages.read(earlier)):
+            if block.file:
+                _edit(block, packages, folder)
+    _follow(name, shell, cold, packages, folder)
+
+
+@pytest.mark.parametrize("name", _NAMES)
+def test_every_block_has_a_tag_that_is_known(name):
+    for block in pages.blocks(pages.read(name)):
+        assert block.tag in pages.TAGS, block
+        if block.tag == "sh":
+            assert "not run" in " ".join(block.before.lower().split()), block
+        if block.runs:
+            assert list(pages.commands(block)), block
+
+
+@pytest.mark.parametrize("name", _NAMES)
+def test_its_links_lead_somewhere(name):
+    for link in pages.links(pages.read(name)):
+        if link.startswith(("http://", "https://")):
+            continue
+        path, _, anchor = link.partition("#")
+        file = (pages.DOCS / name).parent / path if path else pages.DOCS / name
+        if file.resolve() in {pages.DOCS / each for each in LINKS_TO_COME}:
+            continue
+        assert file.exists(), link
+        if anchor:
+            assert anchor in pages.anchors(file.read_text(encoding="utf-8")), link
+
+
+@pytest.mark.parametrize("name", [*sorted(COMMANDS.keys() - PAGES_TO_COME)])
+def test_every_command_has_its_page(name):
+    assert pages.read(f"commands/{name}.md").startswith(f"# sttk {name}\n")
+    assert f"](commands/{name}.md)" in pages.read("README.md")
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_every_target_has_its_page(name):
+    assert pages.read(f"targets/{name}.md").startswith(f"# {name}")
+    assert f"](targets/{name}.md)" in pages.read("README.md")
+
+
+def test_every_page_can_be_reached_from_the_index():
+    index = pages.links(pages.read("README.md"))
+    assert {name for name in _NAMES if name != "README.md"} <= set(index)
+
+
+def test_a_command_ends_where_its_output_begins():
+    text = "```console checked\n$ one \\\n  two  # exit code 3\nsaid … twice\n...\n$ three\n```\n"
+    (block,) = pages.blocks(text)
+    assert list(pages.commands(block)) == [
+        pages.Command("one    two", (3,), ("said … twice",)),
+        pages.Command("three"),
+    ]
+
+
+def test_what_is_not_printed_is_missed():
+    output = "a   table of 3 rows\nlast\n"
+    assert pages.missing(("a table of … rows", "last"), output) is None
+    assert pages.missing(("last", "a table of … rows"), output) == "a table of … rows"
+    assert pages.missing(("table",), output) == "table"

@@ -1,0 +1,111 @@
+"""A process that has imported what sttk imports, and forks for every command.
+
+Half a minute of importing torch and its exporters for each of a hundred commands would be most of
+the time that the tests of docs/ take. What a command does is what ``python -m toolkit`` does: it
+has a process, a folder, an environment and files of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import os
+import socket
+import sys
+import traceback
+from pathlib import Path
+
+# None of them starts a thread when it is imported, which a fork would lose.
+_HEAVY = (
+    "torch", "torch.onnx._internal.exporter._core", "torch.onnx._internal.exporter._compat",
+    "onnx", "onnxscript", "onnxsim", "onnxruntime", "openvino", "coremltools", "matplotlib",
+    "exporters.artifact", "toolkit.cli", "toolkit.parity.run", "toolkit.parity.session",
+)  # fmt: skip
+_LONGEST = 1 << 20
+_LOOK = 5.0  # seconds
+
+# The ``sttk`` on PATH: it hands its arguments, folder, environment and streams over.
+CLIENT = """#!{python} -IS
+import json, os, socket, sys
+server = socket.socket(socket.AF_UNIX)
+server.connect({address!r})
+said = json.dumps([sys.argv[1:], os.getcwd(), dict(os.environ)]).encode()
+socket.send_fds(server, [len(said).to_bytes(4, "big")], [0, 1, 2])
+server.sendall(said)
+sys.exit(int(server.recv(16) or b"70"))
+"""
+
+
+def serve(address: str) -> None:
+    """Until the process is ended, or the one that started it has gone."""
+    parent = os.getppid()
+    for name in _HEAVY:
+        try:
+            importlib.import_module(name)
+        except ImportError:
+            continue  # an extra that is not here
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(address)
+        listening.listen()
+        listening.settimeout(_LOOK)
+        while os.getppid() == parent:
+            try:
+                asked, _ = listening.accept()
+            except TimeoutError:
+                continue
+            if os.fork() == 0:
+                listening.close()
+                _answer(asked)
+            asked.close()
+            _reap()
+
+
+def _reap() -> None:
+    """Whoever has answered and ended; its time counts as this process's, too."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
+def _answer(asked: socket.socket) -> None:
+    """Run a command in a process of its own, and tell its exit code."""
+    length, streams, _, _ = socket.recv_fds(asked, 4, 3)
+    said = b""
+    while len(said) < int.from_bytes(length, "big"):
+        said += (part := asked.recv(_LONGEST))
+        if not part:
+            os._exit(1)  # the client has gone
+    command = os.fork()
+    if command == 0:
+        _run(*json.loads(said), streams)
+    _, status = os.waitpid(command, 0)
+    asked.sendall(str(os.waitstatus_to_exitcode(status)).encode())
+    os._exit(0)
+
+
+def _run(
+    arguments: list[str], folder: str, environment: dict[str, str], streams: list[int]
+) -> None:
+    code = 70
+    try:
+        for number, stream in enumerate(streams):
+            os.dup2(stream, number)
+        os.chdir(folder)
+        os.environ.clear()
+        os.environ.update(environment)
+        sys.argv = ["sttk", *arguments]
+        importlib.import_module("toolkit.cli").main()
+    except SystemExit as ended:
+        code = int(ended.code or 0)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).parents[2]))
+    serve(sys.argv[1])
