@@ -16,6 +16,7 @@ from PIL import Image
 from tests.conftest import random_johnson
 from tests.docs import pages
 from tests.docs import warm as warm_server
+from tests.video import clips
 from toolkit.nets.johnson import JohnsonSpec
 
 _PHOTOS = pages.ROOT / "toolkit/photos"
@@ -24,7 +25,7 @@ _PACKAGES = ("toolkit", "exporters", "benchmarks")
 
 @pytest.fixture
 def folder(tmp_path):
-    """What a page's commands find: photographs, a painting, somebody's checkpoint."""
+    """What a page's commands find: photographs, a painting, a clip, somebody's checkpoint."""
     here = tmp_path / "here"
     (here / "photos").mkdir(parents=True)
     shutil.copy(_PHOTOS / "pagoda.jpg", here / "photo.jpg")
@@ -32,6 +33,7 @@ def folder(tmp_path):
         shutil.copy(_PHOTOS / name, here / "photos")
     with Image.open(_PHOTOS / "rocket.jpg") as picture:
         picture.crop((100, 100, 356, 356)).save(here / "painting.jpg")
+    clips.write(here / "clip.mp4")
     net = random_johnson(JohnsonSpec(widths=(4, 6, 8), blocks=2))
     # A random net's picture is grey; a checkpoint of anyone's is not.
     with torch.no_grad():
