@@ -58,17 +58,17 @@ def main() -> None:
     write_atomic(options.output, ("\n".join(lines) + "\n").encode())
 
 
-_FLICKER = """Change between a frame and the one before it, moved along by optical flow, where the flow there and
-back agrees: mean of all channels, in grey levels of 0..255. Steady is the share of the frame
+_FLICKER = """Change between a frame and the one before it, moved along by optical flow, where the flow there
+and back agrees: mean of all channels, in grey levels of 0..255. Steady is the share of the frame
 before."""
 
 
 def _head(options: Any, size: tuple[int, int]) -> str:
+    machine = f"{cpu().name}, {platform.system()}; sttk {__version__}, PyAV {av.__version__}"
     command = f"python scripts/video_report.py {options.clip.name} -o artifacts/reports/video.md"
     return f"""# Video
 
-`{options.clip.name}`, {size[1]}x{size[0]}. Machine: {cpu().name}, {platform.system()}; sttk {__version__},
-PyAV {av.__version__}. Made by
+`{options.clip.name}`, {size[1]}x{size[0]}. {machine}. Made by
 
     {command}
 
@@ -125,8 +125,8 @@ def _sound(clip: Path, target: Path, reader: Reader) -> str:
     if not reader.sound:
         return "The clip has no sound."
     one, other = _packets(clip), _packets(target)
-    kept = one == other
-    return f"Sound: {len(other)} packets, {'all' if kept else 'NOT all'} those of the clip, at its times."
+    kept = "all" if one == other else "NOT all"
+    return f"Sound: {len(other)} packets, {kept} those of the clip, at its times."
 
 
 def _packets(path: Path) -> list[tuple[int, float]]:
