@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from toolkit.contract import Contract
-from toolkit.errors import UsageError
+from toolkit.errors import RunError, UsageError
 from toolkit.images import Bytes, Floats, Picture, from_batch, to_batch, to_bytes
 from toolkit.memory import BYTES_PER_PIXEL, check_fits
 from toolkit.runtimes.base import Frugal, Runner
@@ -35,12 +35,16 @@ def stylize(
     Raises:
         UsageError: the runner's model is of one size and the picture is larger.
         ImageError: the net would need more memory than there is.
+        RunError: the model failed, or gives NaN or infinity.
     """
     height, width = picture.rgb.shape[:2]
     size = _padded_size(height, width, runner, contract)
     check_fits(*size, runner.bytes_per_pixel if isinstance(runner, Frugal) else BYTES_PER_PIXEL)
     batch = _pad(to_batch(picture.rgb), size)
-    styled = from_batch(runner.run(batch)[:, :, :height, :width])
+    values = runner.run(batch)[:, :, :height, :width]
+    if not np.isfinite(values).all():
+        raise RunError("the model gives values that are no numbers for this picture")
+    styled = from_batch(values)
     if preserve_color:
         styled = _with_color_of(picture.rgb, styled)
     if strength != 1.0:
