@@ -67,12 +67,17 @@ class Failure(click.ClickException):
     """An error as the terminal shows it: one line, which ends with its code, and an exit code."""
 
     def __init__(self, message: str, code: str, exit_code: int) -> None:
-        super().__init__(f"{' '.join(message.split())} [{code}]")
+        super().__init__(f"{_shortened(' '.join(message.split()))} [{code}]")
         vars(self)["exit_code"] = exit_code  # a class attribute of click's
 
     def show(self, file: Any = None) -> None:
         """Print to standard error."""
         click.echo(f"error: {printable(self.message)}", err=True, file=file)
+
+
+def _shortened(line: str) -> str:
+    """Names in files may be of any length; what went wrong stands first, and the fix last."""
+    return line if len(line) <= 1600 else f"{line[:1200]} ... {line[-300:]}"
 
 
 class LazyGroup(click.Group):

@@ -13,17 +13,39 @@ _UMASK = os.umask(0)
 os.umask(_UMASK)
 
 
+# Style nets take up to 60 MB, and protobuf, which most formats are made of, ends at 2 GB. What is
+# larger is not one of ours, and reading it to find out would take minutes.
+MOST_BYTES = 1 << 31
+
+
 def sha256(path: Path) -> str:
     """Hex digest of a file, or of a folder: of its files' relative names and bytes, sorted."""
     digest = hashlib.sha256()
     if path.is_dir():
         for file in sorted(p for p in path.rglob("*") if p.is_file()):
-            digest.update(f"{file.relative_to(path).as_posix()}\0{sha256(file)}\0".encode())
+            # By fsencode, because a name need not be UTF-8.
+            name = os.fsencode(file.relative_to(path).as_posix())
+            digest.update(name + f"\0{sha256(file)}\0".encode())
         return digest.hexdigest()
     with path.open("rb") as stream:
         while chunk := stream.read(1 << 20):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def read_bounded(path: Path, most: int) -> bytes:
+    """All of a regular file of at most ``most`` bytes; a pipe or a device could go on for ever.
+
+    Raises:
+        ValueError: it is no regular file, or larger.
+        OSError: it is not there, or cannot be read.
+    """
+    size = path.stat().st_size
+    if not path.is_file():
+        raise ValueError("no regular file")
+    if size > most:
+        raise ValueError(f"{size} bytes are more than {most}")
+    return path.read_bytes()
 
 
 def write_atomic(path: Path, data: bytes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import warnings
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from PIL import Image, ImageCms, ImageOps
 
 from toolkit.errors import ImageError
 from toolkit.files import write_atomic
+from toolkit.memory import check_fits
+from toolkit.streams import quiet_stderr
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -24,6 +27,9 @@ _WITH_ALPHA = frozenset({".png", ".webp", ".tif", ".tiff"})
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM")
 # Pillow's own bound against decompression bombs; 540 MB as 8-bit RGB.
 MAX_PIXELS = 178_956_970
+# Bytes a pixel while it is decoded, turned upright and converted: 4, 4, 4 and 3, at most.
+_DECODED = 16
+_STRIP = 1 << 20  # pixels
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,8 @@ def read_image(path: Path) -> Picture:
     Raises:
         ImageError: not a picture, truncated, or of more than ``MAX_PIXELS`` pixels.
     """
+    if path.exists() and not path.is_file():
+        raise ImageError(f"{path}: not a file")  # reading a pipe may never end
     try:
         with path.open("rb") as stream:
             return decode_image(stream, str(path))
@@ -73,7 +81,7 @@ def decode_image(stream: BinaryIO, name: str) -> Picture:
             # Pillow warns about large pictures and odd metadata; the bound here is our own.
             warnings.simplefilter("ignore")
             Image.init()  # else only the commonest decoders are there to be named
-            with Image.open(stream, formats=_FORMATS) as image:
+            with Image.open(stream, formats=_FORMATS) as image, _quiet(image):
                 _check_size(name, image)
                 return _decode(image)
     except ImageError:
@@ -81,6 +89,11 @@ def decode_image(stream: BinaryIO, name: str) -> Picture:
     # Decoders raise what they like on broken files.
     except Exception as error:
         raise ImageError(f"{name}: not a readable picture: {_brief(error)}") from error
+
+
+def _quiet(image: Image.Image) -> contextlib.AbstractContextManager[None]:
+    """Of these libraries, libtiff alone prints what is wrong with a file."""
+    return quiet_stderr() if image.format == "TIFF" else contextlib.nullcontext()
 
 
 def from_pillow(image: Image.Image) -> Picture:
@@ -104,6 +117,7 @@ def _check_size(name: str, image: Image.Image) -> None:
             f"{name}: {image.width}x{image.height} is more than {MAX_PIXELS:,} pixels",
             fix="scale it down first",
         )
+    check_fits(image.height, image.width, _DECODED, fix="scale it down first")
 
 
 def _decode(image: Image.Image) -> Picture:
@@ -139,12 +153,18 @@ def _to_srgb(image: Image.Image, mode: str) -> Image.Image:
 
 def _to_8_bits(image: Image.Image) -> Image.Image:
     """16-bit grey and float pictures: Pillow's own conversion clips where it should scale."""
-    values = np.asarray(image, dtype=np.float64)
+    values = np.asarray(image)
     if image.mode.startswith("I"):
-        values = values / 257.0  # 65535 -> 255
-    elif values.max(initial=0.0) <= 1.0:
-        values = values * 255.0
-    return Image.fromarray(to_bytes(values))
+        scale, divisor = 1.0, 257.0  # 65535 -> 255
+    else:
+        scale, divisor = (255.0 if values.max(initial=0.0) <= 1.0 else 1.0), 1.0
+    found = np.empty(values.shape, np.uint8)
+    # In strips: as float64, a whole picture would take eight bytes a pixel several times over.
+    rows = max(1, _STRIP // max(1, values.shape[1]))
+    for start in range(0, len(values), rows):
+        strip = values[start : start + rows].astype(np.float64)
+        found[start : start + rows] = to_bytes(strip * scale / divisor)
+    return Image.fromarray(found)
 
 
 def to_bytes(values: NDArray[Any]) -> Bytes:

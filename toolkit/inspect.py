@@ -10,7 +10,7 @@ from typing import Any, cast
 from toolkit import styles
 from toolkit.errors import CheckpointError, SttkError, UsageError
 from toolkit.files import size_of
-from toolkit.manifest import file_faults, find_artifacts, model_sha256, parse_manifest
+from toolkit.manifest import file_faults, file_of, find_artifacts, model_sha256, parse_manifest
 from toolkit.text import printable
 
 Facts = dict[str, Any]
@@ -52,21 +52,24 @@ def _artifact(folder: Path) -> Facts:
     facts = {
         key: value for key, value in manifest.to_dict().items() if key not in ("files", "model")
     }
-    files = {name: (folder / name) for name in manifest.files}
+    files = {name: file_of(folder, name) for name in manifest.files}
     return {
         "kind": "artifact",
         "path": str(folder),
         **facts,
         "bytes": size_of(folder),
-        "files": {name: size_of(file) for name, file in files.items() if file.exists()},
+        "files": {name: size_of(file) for name, file in files.items() if file},
         "model_sha256": model_sha256(manifest),
         "faults": [str(fault) for fault in file_faults(folder, manifest)],
-        "model": _described(folder / manifest.model),
+        "model": _described(folder, manifest.model),
     }
 
 
-def _described(model: Path) -> Facts:
+def _described(folder: Path, name: str) -> Facts:
     """The model's facts; where they cannot be had, why: the manifest's are still worth showing."""
+    model = file_of(folder, name)
+    if model is None:
+        return {"file": name, "not described": "missing, or outside the artifact's folder"}
     try:
         return _model(model)
     except SttkError as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
@@ -11,8 +10,8 @@ from typing import Any
 
 from toolkit.contract import PRECISIONS, Contract
 from toolkit.errors import ArtifactError
-from toolkit.files import sha256, sweep_writes, write_atomic
-from toolkit.jsontext import dumps
+from toolkit.files import MOST_BYTES, read_bounded, sha256, sweep_writes, write_atomic
+from toolkit.jsontext import dumps, loads
 from toolkit.plan import Plan
 from toolkit.shapes import Shapes
 
@@ -20,6 +19,8 @@ FILE_NAME = "manifest.json"
 # Text about the model; all other files of an artifact are the model or what it was made of.
 README = "README.md"
 SCHEMA = 2
+# Ours take 2 to 40 kB; of int8, by far the longest.
+_MOST_MANIFEST = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,8 @@ class Manifest:
         texts = (fields["style"], fields["model"], *fields["checkpoint"].values())
         for text in (*texts, *files.values()):
             _require(isinstance(text, str), f"{text!r} is no text")
+        for name in (fields["model"], *files):
+            _require(_is_unicode(name), f"{name!r} is no text")
         graph = fields["graph"]
         _require(graph is None or graph in fields["files"], f"graph {graph!r} is not in files")
         _require(target["precision"] in PRECISIONS, f"precision {target['precision']!r}")
@@ -116,6 +119,11 @@ class Manifest:
         """Write ``manifest.json`` into ``folder``, atomically."""
         sweep_writes(folder / FILE_NAME)
         write_atomic(folder / FILE_NAME, f"{dumps(self.to_dict())}\n".encode())
+
+
+def _is_unicode(text: str) -> bool:
+    """JSON can say halves of characters, which no digest can be taken of."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _require(condition: bool, what: str) -> None:
@@ -147,14 +155,15 @@ def parse_manifest(folder: Path) -> Manifest:
     """
     path = folder / FILE_NAME
     try:
-        return Manifest.from_dict(json.loads(path.read_bytes()))
+        return Manifest.from_dict(loads(read_bounded(path, _MOST_MANIFEST)))
     except FileNotFoundError as error:
         raise ArtifactError(
             f"{folder}: no {FILE_NAME} here", fix="make an artifact with 'sttk export'"
         ) from error
-    except (KeyError, TypeError, ValueError, AttributeError, OSError, RecursionError) as error:
-        reason = " ".join(str(error).split())[:160]
-        raise ArtifactError(f"{path}: not a manifest ({reason})", fix="export it again") from error
+    except (KeyError, TypeError, ValueError, AttributeError, OSError) as error:
+        raise ArtifactError(
+            f"{path}: not a manifest ({_reason(error)})", fix="export it again"
+        ) from error
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -176,23 +185,51 @@ def file_faults(folder: Path, manifest: Manifest) -> Iterator[ArtifactError]:
     for name, digest in manifest.files.items():
         try:
             fault = _fault(folder, name, digest)
-        except (OSError, ValueError) as error:  # a name with NUL, a folder without rights
-            fault = ArtifactError(f"{folder}: {name!r} cannot be read: {error}")
+        # A name with NUL, a folder without rights; before Python 3.13, links in a circle.
+        except (OSError, ValueError, RuntimeError) as error:
+            fault = ArtifactError(f"{folder}: {name[:200]!r} cannot be read: {_reason(error)}")
         if fault:
             yield fault
 
 
+def file_of(folder: Path, name: str) -> Path | None:
+    """The file of this name in an artifact; None if there is none, or it is elsewhere.
+
+    ``.`` and ``..`` are elsewhere, too, so that each file has but one name.
+    """
+    try:
+        inside = _is_inside(folder, name)
+        return folder / name if inside and (folder / name).exists() else None
+    except (OSError, ValueError, RuntimeError):
+        return None
+
+
+def _is_inside(folder: Path, name: str) -> bool:
+    plain = PurePosixPath(name)
+    if plain.is_absolute() or ".." in plain.parts or plain.as_posix() != name:
+        return False
+    return (folder / name).resolve().is_relative_to(folder.resolve())
+
+
 def _fault(folder: Path, name: str, digest: str) -> ArtifactError | None:
     file = folder / name
-    if Path(name).is_absolute() or not file.resolve().is_relative_to(folder.resolve()):
+    if not _is_inside(folder, name):
         return ArtifactError(f"{folder}: the manifest names a file outside its folder: {name}")
     if not file.exists():
         return ArtifactError(f"{file}: missing", fix="export it again")
+    if not file.is_file():
+        return ArtifactError(f"{file}: no regular file", fix="export it again")
+    if file.stat().st_size > MOST_BYTES:
+        return ArtifactError(f"{file}: more than {MOST_BYTES} bytes", fix="export it again")
     if sha256(file) != digest:
         return ArtifactError(
             f"{file}: its bytes are not those that were exported", fix="export it again"
         )
     return None
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split())[:160]
 
 
 def _belongs(name: str, model: str) -> bool:
@@ -213,16 +250,17 @@ def find_artifacts(root: Path) -> list[Path]:
 def artifact_source(folder: Path) -> str | None:
     """The checkpoint that the artifact in ``folder`` names, or None if it is no artifact."""
     try:
-        source = json.loads((folder / FILE_NAME).read_bytes())["checkpoint"]["source"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        manifest = loads(read_bounded(folder / FILE_NAME, _MOST_MANIFEST))
+        source = manifest["checkpoint"]["source"]
+    except (OSError, ValueError, KeyError, TypeError):
         return None
     return str(source)
 
 
 def _is_ours(file: Path) -> bool:
     try:
-        content = json.loads(file.read_bytes())
-    except (OSError, ValueError, RecursionError):
+        content = loads(read_bounded(file, _MOST_MANIFEST))
+    except (OSError, ValueError):
         return True
     return not isinstance(content, dict) or "schema" in content
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import re
 import warnings
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ def read_pickle(path: Path) -> Mapping[str, Any]:
     try:
         if path.stat().st_size == 0:
             raise CheckpointError(f"{path}: the file is empty")
+        _check_unpacked(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             content = torch.load(path, map_location="cpu", weights_only=True)
@@ -42,6 +44,17 @@ def read_pickle(path: Path) -> Mapping[str, Any]:
         kind = type(content).__name__
         raise CheckpointError(f"{path}: holds a {kind}, not a dictionary of tensors")
     return content
+
+
+def _check_unpacked(path: Path) -> None:
+    """torch.save packs nothing; an archive that does may take any amount of memory unpacked."""
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as archive:
+        entries = archive.infolist()
+    # Two entries can be the same bytes of the file.
+    if sum(entry.file_size for entry in entries) > path.stat().st_size:
+        raise CheckpointError(f"{path}: its entries are packed, which torch.save never does")
 
 
 def _reason(error: Exception) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from toolkit.contract import Contract
-from toolkit.errors import UsageError
+from toolkit.errors import RunError, UsageError
 from toolkit.images import Bytes, Floats, Picture, from_batch, to_batch, to_bytes
 from toolkit.memory import BYTES_PER_PIXEL, check_fits
 from toolkit.runtimes.base import Frugal, Runner
@@ -44,6 +44,7 @@ def stylize(
     Raises:
         UsageError: the runner's model is of one size and the picture is larger.
         ImageError: the net would need more memory than there is.
+        RunError: the model failed, or gives NaN or infinity.
     """
     return stylize_batch([picture], runner, contract, look)[0]
 
@@ -94,8 +95,14 @@ def finish(rgb: Bytes, output: Floats, look: Look) -> Bytes:
 
     Returns:
         (H, W, 3) uint8.
+
+    Raises:
+        RunError: the net gave NaN or infinity.
     """
-    styled = from_batch(output[:, :, : rgb.shape[0], : rgb.shape[1]])
+    values = output[:, :, : rgb.shape[0], : rgb.shape[1]]
+    if not np.isfinite(values).all():
+        raise RunError("the model gives values that are no numbers for this picture")
+    styled = from_batch(values)
     if look.preserve_color:
         styled = _with_color_of(rgb, styled)
     if look.strength != 1.0:

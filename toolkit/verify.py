@@ -10,7 +10,7 @@ from typing import Any
 
 from toolkit import styles
 from toolkit.errors import ArtifactError, UsageError
-from toolkit.files import sha256
+from toolkit.files import MOST_BYTES, sha256, size_of
 from toolkit.manifest import (
     FILE_NAME,
     Manifest,
@@ -132,6 +132,8 @@ def _checkpoint(manifest: Manifest) -> Finding:
     wanted = manifest.checkpoint
     try:
         path = styles.locate(wanted.source)
+        if path and (why_not := _not_a_checkpoint(path)):
+            return Finding("checkpoint", None, f"{wanted.source} not checked: {why_not}")
         same = sha256(path) == wanted.sha256 if path else None
     except OSError as error:
         reason = error.strerror or error
@@ -141,6 +143,13 @@ def _checkpoint(manifest: Manifest) -> Finding:
     if not same:
         return Finding("checkpoint", False, f"{wanted.source} has changed since the export")
     return Finding("checkpoint", True, wanted.source)
+
+
+def _not_a_checkpoint(path: Path) -> str:
+    """Why not to read it, or "": a manifest can name a device, a pipe, or a whole disk."""
+    if not path.is_file() and not (path / FILE_NAME).is_file():
+        return "no checkpoint"
+    return f"more than {MOST_BYTES} bytes" if size_of(path) > MOST_BYTES else ""
 
 
 def _parity(manifest: Manifest) -> Finding:

@@ -22,7 +22,7 @@ from toolkit.checkpoints import (
 )
 from toolkit.checkpoints.layout import Layout, Loaded, Tensors
 from toolkit.errors import CheckpointError
-from toolkit.files import sha256
+from toolkit.files import MOST_BYTES, sha256
 from toolkit.pickles import read_pickle
 from toolkit.style_net import Origin, StyleNet
 
@@ -31,6 +31,9 @@ LAYOUTS: tuple[Layout, ...] = (pytorch_examples, rrmina, lengstrom, mobilenetv2)
 # Under these keys training scripts nest the weights beside an optimiser's state.
 _NESTS = ("state_dict", "model_state_dict", "model", "net")
 _SHOWN_KEYS = 5
+# The largest that is known has 190. Keys take a few bytes each, and the blocks that they ask for
+# milliseconds.
+_MOST_TENSORS = 1000
 
 
 def load(path: str | Path, *, name: str | None = None, source: str | None = None) -> StyleNet:
@@ -50,6 +53,7 @@ def load(path: str | Path, *, name: str | None = None, source: str | None = None
     path, choices = split_choices(path)
     if not path.exists():
         raise CheckpointError(f"{path}: no such file")
+    _check_kind(path)
     layout, loaded = _read(path, choices)
     _check_finite(path, loaded)
     resolved = path.resolve()
@@ -57,6 +61,16 @@ def load(path: str | Path, *, name: str | None = None, source: str | None = None
     source = source or f"{resolved}{choices and '#'}{choices}"
     origin = Origin(name, source, sha256(path), layout, loaded.card)
     return StyleNet(loaded.net, loaded.contract, origin)
+
+
+def _check_kind(path: Path) -> None:
+    """Reading a pipe or a device may never end; nor does it pay to read what is no style net."""
+    if path.is_dir():
+        return
+    if not path.is_file():
+        raise CheckpointError(f"{path}: neither a file nor a folder")
+    if path.stat().st_size > MOST_BYTES:
+        raise CheckpointError(f"{path}: more than {MOST_BYTES} bytes")
 
 
 def split_choices(reference: str | Path) -> tuple[Path, str]:
@@ -73,8 +87,18 @@ def _read(path: Path, choices: str) -> tuple[str, Loaded]:
         return _build(path, lengstrom.read_folder(path))
     if path.suffix == ".safetensors":
         state, about = native.read(path)
+        _check_real(path, state)
         return (native.NAME, native.build(path, state, about)) if about else _build(path, state)
-    return _build(path, _tensors(path, read_pickle(path)))
+    state = _tensors(path, read_pickle(path))
+    _check_real(path, state)
+    return _build(path, state)
+
+
+def _check_real(path: Path, state: Tensors) -> None:
+    """Plain numbers: torch would drop the imaginary parts of complex ones, with a warning alone."""
+    for key, value in state.items():
+        if value.is_complex() or value.is_quantized:
+            raise CheckpointError(f"{path}: {key} is of {value.dtype}")
 
 
 def _tensors(path: Path, content: Mapping[str, Any]) -> dict[str, Tensor]:
@@ -100,6 +124,8 @@ def _dense(path: Path, key: str, value: Tensor) -> Tensor:
 
 
 def _build(path: Path, state: Tensors) -> tuple[str, Loaded]:
+    if len(state) > _MOST_TENSORS:
+        raise CheckpointError(f"{path}: {len(state)} tensors are more than {_MOST_TENSORS}")
     for layout in LAYOUTS:
         if layout.matches(state):
             try:

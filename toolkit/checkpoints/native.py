@@ -15,6 +15,7 @@ from toolkit.checkpoints.layout import Loaded, Tensors
 from toolkit.contract import Contract
 from toolkit.errors import CheckpointError
 from toolkit.files import write_atomic
+from toolkit.jsontext import loads
 from toolkit.nets.trainable import KINDS, Net, describe, spec_from
 from toolkit.nets.trainable import build as build_net
 
@@ -73,9 +74,10 @@ def read(path: Path) -> tuple[dict[str, Tensor], Any]:
         with safe_open(path, framework="pt") as file:
             state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
             metadata = (file.metadata() or {}).get(_KEY)
-        return state, json.loads(metadata) if metadata else None
-    except (SafetensorError, OSError, ValueError) as error:
-        reason = str(error).splitlines()[0][:160]
+        return state, loads(metadata.encode()) if metadata else None
+    # A type that torch has not is an AttributeError or a KeyError of safetensors' own.
+    except (SafetensorError, OSError, ValueError, AttributeError, KeyError) as error:
+        reason = " ".join(str(error).split())[:160]
         raise CheckpointError(f"{path}: not a readable safetensors file ({reason})") from error
 
 
@@ -83,9 +85,10 @@ def build(path: Path, state: Tensors, about: Any) -> Loaded:
     """The net that the metadata describes, with ``state`` as its weights."""
     if not isinstance(about, dict):
         raise CheckpointError(f"{path}: its metadata is not sttk's")
-    if about.get("format") != _FORMAT or about.get("net") not in KINDS:
+    if about.get("format") != _FORMAT or about.get("net") not in list(KINDS):
+        said = f"format {about.get('format')}, {about.get('net')}"
         raise CheckpointError(
-            f"{path}: written by another sttk (format {about.get('format')}, {about.get('net')})",
+            f"{path}: written by another sttk ({said[:80]})",
             fix="upgrade sttk",
         )
     try:
@@ -94,6 +97,6 @@ def build(path: Path, state: Tensors, about: Any) -> Loaded:
         contract = Contract.from_dict(about["contract"])
         net.load_state_dict({key: _widened(value) for key, value in state.items()}, assign=True)
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-        reason = str(error).splitlines()[0][:160]
+        reason = " ".join(str(error).split())[:160]
         raise CheckpointError(f"{path}: metadata and tensors do not agree ({reason})") from error
     return Loaded(net, contract, about.get("card", {}))

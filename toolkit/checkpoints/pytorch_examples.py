@@ -43,6 +43,8 @@ def matches(state: Tensors) -> bool:
 
 def build(state: Tensors) -> Loaded:
     """A :class:`JohnsonNet` whose widths are read from the convolutions."""
+    if any(value.numel() == 0 for value in _used(state).values()):
+        raise ValueError("a tensor without values")
     widths = tuple(state[f"conv{i}.conv2d.weight"].shape[0] for i in (1, 2, 3))
     blocks = {int(match[1]) for key in state if (match := _BLOCK.fullmatch(key))}
     spec = JohnsonSpec(widths=(widths[0], widths[1], widths[2]), blocks=len(blocks))
@@ -54,8 +56,11 @@ def build(state: Tensors) -> Loaded:
 
 
 def _renamed(state: Tensors) -> dict[str, Tensor]:
-    kept = {key: value for key, value in state.items() if not key.endswith(_UNUSED)}
-    return {_new_key(key): value.float() for key, value in kept.items()}
+    return {_new_key(key): value.float() for key, value in _used(state).items()}
+
+
+def _used(state: Tensors) -> Tensors:
+    return {key: value for key, value in state.items() if not key.endswith(_UNUSED)}
 
 
 def _new_key(key: str) -> str:

@@ -16,6 +16,8 @@ from torch.nn import functional as F
 Norm = Literal["instance", "batch"]
 Upsample = Literal["nearest", "transposed"]
 Output = Literal["linear", "tanh"]
+# The paper's has 5. A file can ask for more than it holds, and each takes milliseconds to make.
+MOST_BLOCKS = 128
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,8 @@ class JohnsonSpec:
             if value not in known:
                 raise ValueError(f"{value!r} is none of {', '.join(known)}")
         numbers = (*self.widths, self.blocks)
-        if len(self.widths) != 3 or not all(type(n) is int and 0 <= n <= 4096 for n in numbers):
+        whole = all(type(n) is int and 0 <= n <= 4096 for n in numbers)
+        if len(self.widths) != 3 or not whole or 0 in self.widths or self.blocks > MOST_BLOCKS:
             raise ValueError(f"widths {self.widths}, {self.blocks} blocks")
 
     @classmethod

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from toolkit.nets.johnson import Conv, Residual, UpConv
+from toolkit.nets.johnson import MOST_BLOCKS, Conv, Residual, UpConv
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,8 @@ class MobileSpec:
     def __post_init__(self) -> None:
         """Specs come from files: raise ValueError on what is not known."""
         numbers = (self.stem, self.trunk, self.blocks, self.head)
-        if not all(type(n) is int and 1 <= n <= 1024 for n in numbers):
+        whole = all(type(n) is int and 1 <= n <= 1024 for n in numbers)
+        if not whole or self.blocks > MOST_BLOCKS:
             raise ValueError(f"channels and blocks {numbers}")
 
 

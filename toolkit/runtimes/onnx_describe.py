@@ -16,6 +16,7 @@ from toolkit.errors import ArtifactError, CheckpointError
 if TYPE_CHECKING:
     import onnx
 
+_MOST_AXES = 8
 _SPATIAL = ({2, 3}, {-2, -1})
 _LAST = ({3}, {-1})
 _BITS = {"DOUBLE": 64, "INT64": 64, "UINT64": 64, "FLOAT": 32, "INT32": 32, "UINT32": 32}
@@ -82,7 +83,8 @@ class _Graph:
             ]
         self._makers = {name: node for node in self.nodes for name in node.output}
         for node in self.nodes:
-            if node.op_type == "Constant" and node.attribute and node.attribute[0].HasField("t"):
+            held = node.attribute and node.output and node.attribute[0].HasField("t")
+            if node.op_type == "Constant" and held:
                 self.weights[node.output[0]] = node.attribute[0].t
 
     def makers(self, node: onnx.NodeProto, kind: str) -> Iterator[onnx.NodeProto]:
@@ -147,11 +149,19 @@ def _weights(graph: _Graph) -> dict[str, dict[str, int]]:
         if kind in ("INT64", "BOOL", "STRING"):
             continue
         entry = found.setdefault(kind.lower(), {"tensors": 0, "values": 0, "bytes": 0})
-        values = math.prod(tensor.dims)
+        values = _count(tensor)
         entry["tensors"] += 1
         entry["values"] += values
         entry["bytes"] += -(-values * _BITS.get(kind, 8) // 8)
     return found
+
+
+def _count(tensor: onnx.TensorProto) -> int:
+    """Values that its shape tells; of a shape that is none, 0. Products of hundreds of sides are
+    numbers that cannot be printed.
+    """
+    sides = tensor.dims
+    return math.prod(sides) if len(sides) <= _MOST_AXES and min(sides, default=0) >= 0 else 0
 
 
 def _precision(graph: _Graph) -> str:

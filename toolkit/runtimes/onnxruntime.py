@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 else:
     onnxruntime = Lazy("onnxruntime", "onnx")
 
-# 3: errors only. The warnings below that tell of optimisations that a user cannot act on.
-_ERRORS_ONLY = 3
+# Warnings tell of optimisations that a user cannot act on, and errors are raised, too.
+_FATAL_ONLY = 4
 # Suffix of the events in a profile that are a node's own work.
 _KERNEL = "_kernel_time"
 
@@ -82,7 +82,7 @@ class OnnxRuntimeRunner:
 
 def _session(model: Path, source: str | bytes, settings: Settings) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = _ERRORS_ONLY
+    options.log_severity_level = _FATAL_ONLY
     options.intra_op_num_threads = settings.threads or 0  # 0: as many as it likes
     if settings.profile:
         options.enable_profiling = True

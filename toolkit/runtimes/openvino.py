@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from toolkit.images import Floats
 from toolkit.lazy import Lazy
 from toolkit.runtimes.base import Node, Settings
 from toolkit.shapes import Shapes
+from toolkit.streams import quiet_stderr
 
 if TYPE_CHECKING:
     import openvino
@@ -23,6 +25,9 @@ _CAPABILITIES = {"f32": "FP32", "bf16": "BF16", "f16": "FP16"}
 # OpenVINO itself picks bf16 where the CPU is faster with it; nobody asked for that.
 _DEFAULT = "f32"
 _DEVICE = "CPU"
+# Of the graph; the weights lie in another file. Ours take 0.2 to 2 MB.
+_MOST_BYTES = 1 << 26
+_IR = re.compile(rb'\s*(<\?xml[^>]*>\s*)?<net\s[^>]*\bversion="1[01]"')
 
 
 class OpenVinoRunner:
@@ -53,7 +58,10 @@ class OpenVinoRunner:
             hints["INFERENCE_NUM_THREADS"] = settings.threads
         if settings and settings.profile:
             hints["PERF_COUNT"] = True
-        self._request = core.compile_model(network, _DEVICE, hints).create_infer_request()
+        try:
+            self._request = core.compile_model(network, _DEVICE, hints).create_infer_request()
+        except RuntimeError as error:
+            raise _not_loaded(model, error) from error
 
     def run(self, batch: Floats) -> Floats:
         """See :class:`toolkit.runtimes.base.Runner`."""
@@ -81,15 +89,35 @@ def _check_capable(core: openvino.Core, precision: str) -> None:
 
 
 def _read(core: openvino.Core, model: Path) -> openvino.Model:
+    """An IR and nothing else: OpenVINO tries its readers of other frameworks on what is none."""
+    weights = model.with_suffix(".bin")
+    # A link that leads to itself ends the process in OpenVINO, and a pipe never ends.
+    there = weights.is_symlink() or weights.exists()
+    if not _is_xml(model) or (there and not weights.is_file()):
+        raise ArtifactError(f"{model}: not an OpenVINO IR with its weights beside it")
     try:
-        return core.read_model(model)
+        with quiet_stderr():
+            return core.read_model(model)
     except RuntimeError as error:
-        raise ArtifactError(f"{model}: OpenVINO cannot load it: {_brief(error)}") from error
+        raise _not_loaded(model, error) from error
+
+
+def _is_xml(model: Path) -> bool:
+    if not model.is_file() or model.stat().st_size > _MOST_BYTES:
+        return False
+    with model.open("rb") as stream:
+        return bool(_IR.match(stream.read(512)))
+
+
+def _not_loaded(model: Path, error: Exception) -> ArtifactError:
+    return ArtifactError(f"{model}: OpenVINO cannot load it: {_brief(error)}")
 
 
 def _takes(model: Path, network: openvino.Model) -> Shapes:
     inputs, outputs = network.inputs, network.outputs
-    shape = inputs[0].partial_shape if len(inputs) == len(outputs) == 1 else []
+    shape: Any = inputs[0].partial_shape if len(inputs) == len(outputs) == 1 else []
+    if inputs and shape == inputs[0].partial_shape and shape.rank.is_dynamic:
+        shape = []
     axes = [None if axis.is_dynamic else axis.get_length() for axis in shape]
     if len(axes) != 4 or axes[1] != 3 or inputs[0].element_type.to_string() != "f32":
         raise ArtifactError(f"{model}: not a style net with one float (B, 3, H, W) input")
@@ -105,7 +133,14 @@ def _brief(error: Exception) -> str:
 
 def describe(model: Path) -> dict[str, Any]:
     """Inputs, outputs, operations and precisions of an IR, for ``sttk inspect``."""
-    network = _read(openvino.Core(), model)
+    try:
+        return _facts(_read(openvino.Core(), model))
+    # A name that is no Unicode; what the reader lets pass, and asking for it does not.
+    except (RuntimeError, ValueError) as error:
+        raise _not_loaded(model, error) from error
+
+
+def _facts(network: openvino.Model) -> dict[str, Any]:
     operations: dict[str, int] = {}
     weights: dict[str, int] = {}
     for operation in network.get_ordered_ops():
@@ -126,7 +161,7 @@ def describe(model: Path) -> dict[str, Any]:
 
 def _described(port: Any) -> dict[str, Any]:
     return {
-        "name": port.any_name,
+        "name": next(iter(sorted(port.names)), ""),
         "shape": str(port.partial_shape),
         "type": port.element_type.to_string(),
     }

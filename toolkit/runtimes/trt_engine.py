@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.errors import ArtifactError
+from toolkit.files import MOST_BYTES, read_bounded
 from toolkit.runtimes.trt_library import FULL, RTX
 
 _TAGS = {b"vtrt": RTX, b"ftrt": FULL}
@@ -103,7 +104,10 @@ def describe(model: Path) -> dict[str, Any]:
     Raises:
         ArtifactError: it is no engine.
     """
-    data = model.read_bytes()
+    try:
+        data = read_bounded(model, MOST_BYTES)
+    except (OSError, ValueError) as error:
+        raise ArtifactError(f"{model}: cannot be read: {error}") from error
     header = read_header(data)
     facts = {"format": f"{header.library} engine", "version": header.version, "bytes": len(data)}
     if header.capabilities is None:

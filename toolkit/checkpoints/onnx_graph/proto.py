@@ -7,6 +7,7 @@ outside the file is read; nested graphs and functions are not followed.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from toolkit.checkpoints.onnx_graph.errors import UnreadableError, shown
 from toolkit.checkpoints.onnx_graph.graph import Graph, Node
+from toolkit.files import read_bounded
 from toolkit.lazy import Lazy
 
 if TYPE_CHECKING:
@@ -37,18 +39,33 @@ def parse(path: Path) -> onnx.ModelProto:
     Raises:
         UnreadableError: no file of ONNX, or larger than a style net can be.
     """
-    size = path.stat().st_size
-    if size > _MOST_BYTES:
-        raise UnreadableError(f"{size} bytes are more than {_MOST_BYTES}")
+    try:
+        content = read_bounded(path, _MOST_BYTES)
+    except (OSError, ValueError) as error:
+        raise UnreadableError(str(error)) from error
     model = onnx.ModelProto()
     try:
-        model.ParseFromString(path.read_bytes())
+        model.ParseFromString(content)
     # protobuf's DecodeError has moved between its packages, and is a bare Exception.
     except Exception as error:
         raise UnreadableError("not an ONNX file") from error
     if not model.graph.node:
         raise UnreadableError("not an ONNX file with a graph")
+    _check_text(model)
     return model
+
+
+def _check_text(model: onnx.ModelProto) -> None:
+    """That names are text: protobuf reads what is no UTF-8, too, and gives it as bytes."""
+    rest: list[Any] = [model]
+    while rest:
+        for field, value in rest.pop().ListFields():
+            listed = isinstance(value, Sequence) and not isinstance(value, str | bytes)
+            values = value if listed else [value]
+            if field.type == field.TYPE_STRING and not all(isinstance(one, str) for one in values):
+                raise UnreadableError(f"a {field.name} in it is no text")
+            if field.type == field.TYPE_MESSAGE:
+                rest += values
 
 
 def opset(model: onnx.ModelProto) -> int:

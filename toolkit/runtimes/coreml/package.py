@@ -6,12 +6,13 @@ a protobuf message, and one the folder of weights that the spec refers to.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toolkit.errors import ArtifactError
+from toolkit.files import read_bounded
+from toolkit.jsontext import loads
 from toolkit.lazy import Lazy
 from toolkit.runtimes.coreml.quiet import quiet
 from toolkit.shapes import Shapes, Size
@@ -28,6 +29,7 @@ SYSTEMS = {6: "iOS15", 7: "iOS16", 8: "iOS17", 9: "iOS18", 10: "iOS26"}
 _FUNCTION = "main"
 _AUTHOR, _WEIGHTS = "com.apple.CoreML", "weights"
 _NO_BOUND = -1
+_MOST_MANIFEST, _MOST_SPEC = 1 << 20, 1 << 28
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,9 @@ def load_function(package: Package) -> Any:
         ArtifactError: the program is not valid, or its weights are missing or cut off.
     """
     version = package.spec.specificationVersion
+    for file in package.weights.rglob("*"):
+        if not file.is_file() and not file.is_dir():  # a pipe, which reading may never end
+            raise ArtifactError(f"{file}: no regular file", fix="export it again")
     try:
         with quiet():
             program = milproto.load(package.spec, version, str(package.weights))
@@ -123,9 +128,9 @@ def load_function(package: Package) -> Any:
 
 def _layout(path: Path) -> tuple[Path, Path]:
     """Paths of the spec and of the folder of weights; the latter need not be there."""
-    data = (path / "Data").resolve()
     try:
-        manifest = json.loads((path / "Manifest.json").read_bytes())
+        data = (path / "Data").resolve()
+        manifest = loads(read_bounded(path / "Manifest.json", _MOST_MANIFEST))
         items = manifest["itemInfoEntries"]
         root = data / items[manifest["rootModelIdentifier"]]["path"]
         weights = [
@@ -133,12 +138,15 @@ def _layout(path: Path) -> tuple[Path, Path]:
             for item in items.values()
             if (item["author"], item["name"]) == (_AUTHOR, _WEIGHTS)
         ]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        found = root, (weights or [root.parent / _WEIGHTS])[0]
+        inside = [item.resolve().is_relative_to(data) for item in found]
+        inside.append(data.is_relative_to(path.resolve()))
+    # RuntimeError: before Python 3.13, links in a circle.
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
         raise ArtifactError(
             f"{path}: no Core ML package: Manifest.json is missing or broken", fix="export it again"
         ) from error
-    found = root, (weights or [root.parent / _WEIGHTS])[0]
-    if not all(item.resolve().is_relative_to(data) for item in found):
+    if not all(inside):
         raise ArtifactError(f"{path}: its Manifest.json names a file outside it")
     return found
 
@@ -147,8 +155,8 @@ def _spec(path: Path, file: Path) -> Any:
     with quiet():
         spec = ct.proto.Model_pb2.Model()
     try:
-        spec.ParseFromString(file.read_bytes())
-    except OSError as error:
+        spec.ParseFromString(read_bounded(file, _MOST_SPEC))
+    except (OSError, ValueError) as error:
         raise ArtifactError(f"{file}: missing or unreadable", fix="export it again") from error
     # protobuf's DecodeError; its module depends on protobuf's own build.
     except Exception as error:

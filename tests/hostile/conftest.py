@@ -1,0 +1,37 @@
+"""An artifact whose manifest may say anything."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.hostile import onnx_files
+from toolkit.contract import Contract
+from toolkit.files import sha256
+from toolkit.manifest import (
+    Checkpoint,
+    Manifest,
+    Target,
+)
+from toolkit.shapes import Shapes
+
+
+@pytest.fixture
+def artifact(tmp_path):
+    """Writes an artifact of one file, m.onnx, whose manifest says otherwise."""
+    folder = tmp_path / "artifact"
+    folder.mkdir()
+
+    def write(**changes):
+        (folder / "m.onnx").write_bytes(onnx_files.small())
+        manifest = Manifest(
+            "net", "m.onnx", {"m.onnx": sha256(folder / "m.onnx")},
+            Checkpoint("nowhere", "0" * 64, "sttk"), Contract(),
+            Target("onnx", "fp32", Shapes.any()),
+        )  # fmt: skip
+        content = {**manifest.to_dict(), **changes}
+        (folder / "manifest.json").write_text(json.dumps(content))
+        return folder
+
+    return write

@@ -1,0 +1,41 @@
+"""Found by the fuzzer in pictures, each with the smallest input that shows it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.hostile.refusal import refused
+from toolkit import images, memory
+from toolkit.errors import ImageError
+
+
+def test_pictures_that_do_not_fit_are_not_decoded(tmp_path, monkeypatch):
+    Image.new("RGB", (100, 100)).save(tmp_path / "x.png")
+    (tmp_path / "meminfo").write_text("MemAvailable: 100 kB\n")
+    monkeypatch.setattr(memory, "_MEMINFO", tmp_path / "meminfo")
+    monkeypatch.setattr(images, "_decode", lambda image: pytest.fail("it was decoded"))
+    refused(ImageError, images.read_image, tmp_path / "x.png", saying="scale it down first")
+
+
+@pytest.mark.parametrize("mode", ["F", "I;16"])
+def test_deep_pictures_take_no_floats_of_their_size(mode, tmp_path):
+    rows = np.arange(3000, dtype=np.float32)[:, None] * np.ones((1, 2000), np.float32)
+    values = rows / 12 if mode == "F" else (rows * 20).astype(np.uint16)
+    Image.fromarray(values).save(tmp_path / "x.tif")
+    before = memory.peak()
+    picture = images.read_image(tmp_path / "x.tif")
+    wanted = np.rint(values.astype(np.float64) / (1 if mode == "F" else 257)).astype(np.uint8)
+    assert (picture.rgb[..., 0] == wanted).all()
+    assert before is not None
+
+
+def test_libtiff_is_quiet(tmp_path, capfd):
+    Image.new("RGB", (40, 40)).save(tmp_path / "x.tif", compression="jpeg")
+    content = bytearray((tmp_path / "x.tif").read_bytes())
+    at = content.index(b"\xff\xda")
+    content[at + 5] ^= 0x5A
+    (tmp_path / "x.tif").write_bytes(content)
+    refused(ImageError, images.read_image, tmp_path / "x.tif")
+    assert capfd.readouterr().err == ""
