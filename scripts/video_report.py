@@ -58,8 +58,9 @@ def main() -> None:
     write_atomic(options.output, ("\n".join(lines) + "\n").encode())
 
 
-_FLICKER = """Change between a frame and the one before it, moved along by optical flow, where the flow there
-and back agrees: mean of all channels, in grey levels of 0..255. Steady is the share of the frame
+_FLICKER = """\
+Change between a frame and the one before it, moved along by optical flow, where the flow there and
+back agrees: mean of all channels, in grey levels of 0..255. Steady is the share of the frame
 before."""
 
 
