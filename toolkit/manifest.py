@@ -11,7 +11,7 @@ from typing import Any
 
 from toolkit.contract import PRECISIONS, Contract
 from toolkit.errors import ArtifactError
-from toolkit.files import sha256, sweep_writes, write_atomic
+from toolkit.files import sha256, write_atomic
 from toolkit.jsontext import dumps
 from toolkit.plan import Plan
 from toolkit.shapes import Shapes
@@ -114,7 +114,6 @@ class Manifest:
 
     def write(self, folder: Path) -> None:
         """Write ``manifest.json`` into ``folder``, atomically."""
-        sweep_writes(folder / FILE_NAME)
         write_atomic(folder / FILE_NAME, f"{dumps(self.to_dict())}\n".encode())
 
 
