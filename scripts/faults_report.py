@@ -28,6 +28,7 @@ for _pool in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 from tests.faults import racing  # noqa: E402
 from tests.faults.killing import Ended, Moment, run  # noqa: E402
 from tests.faults.subjects import RECORDED, Subject, subjects  # noqa: E402
+from toolkit.files import write_atomic  # noqa: E402
 
 _CHANGE_SECONDS = 0.03
 _SPARE = 1.05
@@ -58,16 +59,17 @@ def main() -> int:
     rows, races = [], []
     with tempfile.TemporaryDirectory(prefix="faults-") as root:
         RECORDED.record(_folder(Path(root) / "recorded"))
-        for number, subject in enumerate(subjects()):
-            if count := options.kills.get(subject.name, 0 if options.only else subject.kills):
-                rows.append(_subject(subject, count, options.seed, Path(root) / str(number)))
         if options.races:
             races = racing.all_races(options.races, options.seed, _folder(Path(root) / "races"))
+        for number, subject in enumerate(subjects()):
+            if count := options.kills.get(subject.name, 0 if options.only else subject.kills):
+                rows.append(_subject(subject, count, options, Path(root) / str(number)))
+                if options.output:  # it takes long, and may be killed, too
+                    page = _page(rows, races, options.seed)
+                    write_atomic(options.output, page.encode())
     faults = [fault for row in (*rows, *races) for fault in row.faults]
     for fault in faults:
         print(f"FAULT {fault}", file=sys.stderr)  # noqa: T201
-    if options.output:
-        options.output.write_text(_page(rows, races, options.seed), encoding="utf-8")
     found = {row.subject.name: {"kills": row.kills, "checks": row.checks} for row in rows}
     print(json.dumps({"rows": found, "faults": faults}))  # noqa: T201
     return 1 if faults else 0
@@ -77,7 +79,10 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", action="append", default=[], metavar="SUBJECT=KILLS")
-    parser.add_argument("--races", type=int, help="pairs of exports at once; default 20")
+    parser.add_argument(
+        "--races", type=int, help="pairs of exports at once; of each kind; default 8"
+    )
+    parser.add_argument("--at-calls", action="store_true", help="no moment that a clock decides")
     parser.add_argument("-o", "--output", type=Path)
     options = parser.parse_args()
     pairs = [text.rpartition("=") for text in options.only]
@@ -85,7 +90,7 @@ def _options() -> argparse.Namespace:
     if unknown := options.kills.keys() - {subject.name for subject in subjects()}:
         parser.error(f"no such subject: {sorted(unknown)}")
     if options.races is None:
-        options.races = 0 if options.only else 20
+        options.races = 0 if options.only else 8
     return options
 
 
@@ -108,8 +113,8 @@ def _folder(path: Path) -> Path:
     return path
 
 
-def _subject(subject: Subject, count: int, seed: int, root: Path) -> Row:
-    rng = random.Random(f"{seed} {subject.name}")  # noqa: S311
+def _subject(subject: Subject, count: int, options: argparse.Namespace, root: Path) -> Row:
+    rng = random.Random(f"{options.seed} {subject.name}")  # noqa: S311
     before, after = _folder(root / "before"), root / "after"
     subject.prepare(before)
     shutil.copytree(before, after)
@@ -122,7 +127,7 @@ def _subject(subject: Subject, count: int, seed: int, root: Path) -> Row:
         tries += 1
         folder = root / "killed"
         shutil.copytree(before, folder)
-        moment = _moment(rng, tries, whole)
+        moment = _moment(rng, 0 if options.at_calls else tries, whole)
         _killed(row, folder, before, after, moment)
         shutil.rmtree(folder)
         print(f"{subject.name}: {row.kills} of {count}, {moment}", file=sys.stderr, flush=True)  # noqa: T201

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import errno
 import importlib
+import re
+import signal
 import sys
+import time
 import traceback
 from typing import Any, NamedTuple
 
@@ -52,7 +55,8 @@ COMMANDS: dict[str, _Entry] = {
 
 _EPILOG = """\b
 Exit codes: 0 done; 1 it failed; 2 wrong usage or unreadable input;
-3 something required could not run here; 70 a bug in sttk; 130 interrupted."""
+3 something required could not run here; 70 a bug in sttk; 130 interrupted;
+143 terminated."""
 
 
 class Failure(click.ClickException):
@@ -108,7 +112,28 @@ class LazyGroup(click.Group):
             raise _failure(error) from error
 
 
-_PLAIN = {KeyboardInterrupt: ("interrupted", 130), MemoryError: ("out of memory", 1)}
+class Terminated(KeyboardInterrupt):
+    """SIGTERM. Who tidies up or saves a state when the user interrupts does so for it, too."""
+
+
+_PLAIN: dict[type[BaseException], tuple[str, int]] = {
+    KeyboardInterrupt: ("interrupted", 130),
+    Terminated: ("terminated", 143),
+    MemoryError: ("out of memory", 1),
+}
+# What torch and the loader of libraries say with other exceptions.
+_OUT_OF_MEMORY = re.compile(
+    r"can(no|')t allocate memory|not enough memory|out of memory|bad_alloc|failed to map segment"
+    r"|can't start new thread",
+    re.IGNORECASE,
+)
+# Some senders, such as timeout(1), send it twice: to the process and to its group.
+_ONE_SIGNAL = 5.0  # seconds
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    kinds = RuntimeError, ImportError
+    return isinstance(error, kinds) and bool(_OUT_OF_MEMORY.search(str(error)))
 
 
 def _failure(error: BaseException) -> Failure:
@@ -119,8 +144,8 @@ def _failure(error: BaseException) -> Failure:
         return Failure(f"{error.format_message()} (see '{path} --help')", error.exit_code)
     if isinstance(error, click.ClickException):
         return Failure(error.format_message(), error.exit_code)
-    if type(error) in _PLAIN:
-        return Failure(*_PLAIN[type(error)])
+    if plain := _PLAIN.get(MemoryError if _is_out_of_memory(error) else type(error)):
+        return Failure(*plain)
     if isinstance(error, OSError):
         return Failure(f"{error.strerror or error}: {error.filename or 'output'}", 1)
     text = f"a bug in sttk: {type(error).__name__}: {error}"
@@ -138,4 +163,19 @@ def cli(debug: bool) -> None:
 
 def main() -> None:
     """Entry point of the console script."""
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _Terminator())
     sys.exit(cli(prog_name="sttk"))
+
+
+class _Terminator:
+    """Raises once for signals that come together, so that the second stops no tidying up."""
+
+    def __init__(self) -> None:
+        self._last = -_ONE_SIGNAL
+
+    def __call__(self, *_: object) -> None:
+        now = time.monotonic()
+        if now - self._last >= _ONE_SIGNAL:
+            self._last = now
+            raise Terminated

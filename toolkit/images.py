@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import warnings
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ _WITH_ALPHA = frozenset({".png", ".webp", ".tif", ".tiff"})
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM")
 # Pillow's own bound against decompression bombs; 540 MB as 8-bit RGB.
 MAX_PIXELS = 178_956_970
+# A write failed for no fault of the name that the user gave.
+_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ def read_image(path: Path) -> Picture:
                 return _decode(image)
     except FileNotFoundError as error:
         raise ImageError(f"{path}: no such file") from error
-    except ImageError:
+    except (ImageError, MemoryError):
         raise
     # Decoders raise what they like on broken files.
     except Exception as error:
@@ -150,7 +153,8 @@ def write_image(path: Path, picture: Picture) -> None:
 
     Raises:
         ImageError: the suffix is unknown, its format has no opacity and the picture has, or the
-            file cannot be written.
+            name cannot be written to.
+        OSError: the disk is full or fails.
     """
     check_writable(path)
     image = Image.fromarray(picture.rgb)
@@ -164,8 +168,12 @@ def write_image(path: Path, picture: Picture) -> None:
     try:
         image.save(buffer, format=format_name, **options)
         write_atomic(path, buffer.getvalue())
+    except MemoryError:
+        raise
     # Encoders raise what they like on sides that their format cannot hold.
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in _DISK:
+            raise
         raise ImageError(f"{path}: cannot be written: {_brief(error)}") from error
 
 

@@ -14,9 +14,9 @@ from tests.faults.killing import Child, Ended, Moment, run
 from tests.faults.subjects import Subject, left_over, subjects
 
 _NAMES = (
-    "export onnx over an artifact, files alone",
-    "export onnx nothing there, files alone",
-    "export openvino over an artifact, files alone",
+    "export onnx, files alone, over an artifact",
+    "export onnx, files alone, nothing there",
+    "export openvino, files alone, over an artifact",
 )
 
 

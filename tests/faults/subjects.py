@@ -259,18 +259,16 @@ def export(target: str) -> list[str]:
     return ["export", NET, "--size", "64", "--target", target, "-o", "out"]
 
 
-def _exports() -> Iterator[Subject]:
-    for target, whole in (("onnx", 6), ("openvino", 4)):
+def _exports(kills: int, *, whole: bool) -> Iterator[Subject]:
+    """Over an old artifact, and into an empty folder; ``whole``: with torch's tracing."""
+    for target in ("onnx", "openvino"):
         command = export(target)
-        old = partial(_old_artifact, command)
         rest = (verified, partial(_again, command), new_and_verified)
-        yield Subject(f"export {target} over an artifact", command, old, *rest, kills=whole)
-        yield Subject(f"export {target}, nothing there", command, nothing, *rest, kills=whole // 2)
-        for name, prepare in (("over an artifact", old), ("nothing there", nothing)):
-            yield Subject(
-                f"export {target} {name}, files alone",
-                command, prepare, *rest, RECORDED.export, GRAPH, 20,
-            )  # fmt: skip
+        rest += (nothing, "") if whole else (RECORDED.export, GRAPH)
+        name = f"export {target}" + ("" if whole else ", files alone")
+        old = partial(_old_artifact, command)
+        yield Subject(f"{name}, over an artifact", command, old, *rest, kills)
+        yield Subject(f"{name}, nothing there", command, nothing, *rest, kills)
 
 
 def _trainings() -> Iterator[Subject]:
@@ -278,10 +276,10 @@ def _trainings() -> Iterator[Subject]:
     command += ["--style-size", "64", "--width", "0.05", "--batch", "1", "--steps", "24"]
     command += ["--precision", "fp32", "--device", "cpu", "--save-minutes", "0"]
     rest = (opens, partial(_resumed, command), same_net)
-    yield Subject("train", command, _pictures, *rest, kills=6)
+    yield Subject("train", command, _pictures, *rest, kills=4)
     anew = [*command, "--force", "--seed", "1"]
     rest = (opens, partial(_resumed, anew), same_net)
-    yield Subject("train --force over a run", anew, partial(_old_run, command), *rest, kills=4)
+    yield Subject("train --force over a run", anew, partial(_old_run, command), *rest, kills=3)
 
 
 def subjects() -> list[Subject]:
@@ -291,17 +289,18 @@ def subjects() -> list[Subject]:
     bench = ["bench", NET, "--size", "64", "--no-gatys", "-o", "out"]
     older = ["bench", NET, "--size", "64", "-o", "out"]
     return [
-        *_exports(),
-        *_trainings(),
+        *_exports(15, whole=False),
         Subject(
             "stylize over a picture", stylize, _old_picture, old_or_new,
-            partial(_again, stylize), new, kills=30,
+            partial(_again, stylize), new, kills=25,
         ),
         Subject(
             "bench -o over a report", bench, partial(_old_report, older), opens,
             partial(_again, bench), opens_and_clean, _figures,
-            "the figures are those of the committed report", 15,
+            "the figures are those of the committed report", 10,
         ),
+        *_exports(2, whole=True),
+        *_trainings(),
     ]  # fmt: skip
 
 
