@@ -45,6 +45,8 @@ def test_version(sttk):
         (MissingExtraError("onnx", "onnx"), 3, "pip install 'sttk[onnx]'"),
         (ZeroDivisionError("by 0"), 70, "a bug in sttk: ZeroDivisionError: by 0"),
         (KeyboardInterrupt(), 130, "error: interrupted"),
+        (cli.Terminated(), 143, "error: terminated"),
+        (type("_ArrayMemoryError", (MemoryError,), {})(), 1, "error: out of memory"),
         (OSError(28, "No space left on device"), 1, "error: No space left on device: output"),
     ],
 )

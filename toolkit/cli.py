@@ -116,9 +116,10 @@ class Terminated(KeyboardInterrupt):
     """SIGTERM. Who tidies up or saves a state when the user interrupts does so for it, too."""
 
 
+# Subclasses before what they derive from. numpy has a MemoryError of its own.
 _PLAIN: dict[type[BaseException], tuple[str, int]] = {
-    KeyboardInterrupt: ("interrupted", 130),
     Terminated: ("terminated", 143),
+    KeyboardInterrupt: ("interrupted", 130),
     MemoryError: ("out of memory", 1),
 }
 # What torch and the loader of libraries say with other exceptions.
@@ -144,8 +145,11 @@ def _failure(error: BaseException) -> Failure:
         return Failure(f"{error.format_message()} (see '{path} --help')", error.exit_code)
     if isinstance(error, click.ClickException):
         return Failure(error.format_message(), error.exit_code)
-    if plain := _PLAIN.get(MemoryError if _is_out_of_memory(error) else type(error)):
-        return Failure(*plain)
+    if _is_out_of_memory(error):
+        error = MemoryError()
+    for kind, (said, code) in _PLAIN.items():
+        if isinstance(error, kind):
+            return Failure(said, code)
     if isinstance(error, OSError):
         return Failure(f"{error.strerror or error}: {error.filename or 'output'}", 1)
     text = f"a bug in sttk: {type(error).__name__}: {error}"
