@@ -32,6 +32,7 @@ from toolkit.files import write_atomic  # noqa: E402
 
 _CHANGE_SECONDS = 0.03
 _SPARE = 1.05
+_NO_GRAPH = ("stylize", "train", "bench")
 
 
 @dataclass
@@ -58,7 +59,8 @@ def main() -> int:
     _warm()
     rows, races = [], []
     with tempfile.TemporaryDirectory(prefix="faults-") as root:
-        RECORDED.record(_folder(Path(root) / "recorded"))
+        if options.races or not all(name.startswith(_NO_GRAPH) for name in options.only or [""]):
+            RECORDED.record(_folder(Path(root) / "recorded"))
         if options.races:
             races = racing.all_races(options.races, options.seed, _folder(Path(root) / "races"))
         for number, subject in enumerate(subjects()):

@@ -160,7 +160,8 @@ def test_stylize_without_memory(megabytes, checkpoint, tmp_path):
     photo, picture = tmp_path / "photo.png", tmp_path / "out" / "picture.png"
     Image.new("RGB", (2400, 1800), (200, 30, 30)).save(photo)
     command = ("stylize", photo, "-o", picture, "--checkpoint", checkpoint)
-    said(limited(LITTLE_MEMORY.format(megabytes), *command), 1, "error: out of memory")
+    done = limited(LITTLE_MEMORY.format(megabytes), *command)
+    said(done, 1, "error: out of memory", "can't allocate memory")
     assert list(tmp_path.iterdir()) == [photo]
 
 
