@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from benchmarks.rows import Results, Row
 from benchmarks.suite import ITERATIONS
 from benchmarks.words import label, speed_up, where
-from toolkit.canvas import PALETTE, blank, svg, write_png
-from toolkit.files import write_atomic
+from toolkit.canvas import PALETTE, blank, png, svg
 from toolkit.shapes import text
 
 _INCHES = (8.0, 4.5)
@@ -18,21 +16,21 @@ _BAR = 0.36  # inches of height for each bar
 _LINES = {"fp32": "-", "bf16": "--", "fp16": "--", "int8": ":"}
 
 
-def draw(results: Results, folder: Path) -> dict[str, str]:
-    """Write each chart that there are figures for. Returns their SVG text by name.
+class Chart(NamedTuple):
+    """One picture in two formats."""
+
+    png: bytes
+    svg: str
+
+
+def draw(results: Results) -> dict[str, Chart]:
+    """Each chart that there are figures for, by name.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
-    drawn = {}
-    for name, chart in _CHARTS.items():
-        page = chart(results)
-        if page is None:
-            continue
-        write_png(page, folder / f"{name}.png")
-        drawn[name] = svg(page)
-        write_atomic(folder / f"{name}.svg", drawn[name].encode())
-    return drawn
+    pages = {name: chart(results) for name, chart in _CHARTS.items()}
+    return {name: Chart(png(page), svg(page)) for name, page in pages.items() if page is not None}
 
 
 def _ran(results: Results) -> list[Row]:

@@ -19,7 +19,7 @@ from exporters.readme import write_readme
 from toolkit import __version__
 from toolkit.errors import ArtifactError, ExportError
 from toolkit.files import sha256
-from toolkit.folders import put_in_place, sweep, work_folder
+from toolkit.folders import make_work, put_in_place, sweep, work_name
 from toolkit.manifest import Checkpoint, Manifest, Target, artifact_source, read_manifest
 
 
@@ -73,12 +73,9 @@ def make_artifact(target: str, request: Request, root: Path) -> Path:
     chosen = exporter(target)
     check(target, chosen, request)
     final = root / request.net.origin.name / folder_name(target, request)
+    work = work_name(final)
     try:
-        sweep(final.parent, _is_whole)
-        work = work_folder(final)
-    except OSError as error:
-        raise ExportError(f"{root}: cannot be written: {error}") from error
-    try:
+        _begin(work, root)
         _check_replaceable(final, request)
         prepared = prepare(request, chosen)
         product = chosen.export(prepared.request, work)
@@ -89,6 +86,14 @@ def make_artifact(target: str, request: Request, root: Path) -> Path:
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return final
+
+
+def _begin(work: Path, root: Path) -> None:
+    try:
+        sweep(work.parent, _is_whole)
+        make_work(work)
+    except OSError as error:
+        raise ExportError(f"{root}: cannot be written: {error}") from error
 
 
 @contextmanager

@@ -50,7 +50,8 @@ def export(request: Request, folder: Path) -> Product:
         half = request.precision == "fp16" and not request.blocks
         openvino.save_model(model, folder / MODEL, compress_to_fp16=half)
     except RuntimeError as error:
-        raise ExportError(f"OpenVINO: {' '.join(str(error).split())[:300]}") from error
+        full = "is the disk full?" if "iostream error" in str(error) else None  # all that it says
+        raise ExportError(f"OpenVINO: {' '.join(str(error).split())[:300]}", fix=full) from error
     return Product(MODEL, tools, onnx.graph_options(request))
 
 

@@ -60,6 +60,12 @@ def test_version(sttk):
             1,
             "error: No space left on device: output [system]",
         ),
+        (cli.Terminated(), 143, "error: terminated [interrupted]"),
+        (
+            type("_ArrayMemoryError", (MemoryError,), {})(),
+            1,
+            "error: out of memory [memory]",
+        ),
     ],
 )
 def test_errors_are_one_line_and_an_exit_code(error, code, line, sttk, monkeypatch):

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from toolkit import folders
-from toolkit.folders import exchange, put_in_place, sweep, work_folder
+from toolkit.folders import exchange, make_work, put_in_place, sweep, work_name
 
 
 @pytest.fixture(params=["exchange", "rename"])
@@ -29,6 +29,12 @@ def fill(folder, text):
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "file").write_text(text)
     return folder
+
+
+def work_folder(final):
+    work = work_name(final)
+    make_work(work)
+    return work
 
 
 def content(folder):

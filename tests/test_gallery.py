@@ -103,7 +103,7 @@ def test_a_full_disk_ends_the_run(folder, tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(ImageError, match="No space left"):
+    with pytest.raises(OSError, match="No space left"):
         gallery.run(gallery.plan([str(folder)], tmp_path / "out"), invert)
     assert not [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
 

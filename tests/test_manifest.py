@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -138,3 +140,21 @@ def test_what_a_killed_write_left_is_removed_by_the_next(artifact):
     read_manifest(artifact).write(artifact)
     assert alive.exists()
     assert not dead.exists()
+
+
+@pytest.mark.parametrize("name", ["onnx-fp32-64x64", ".onnx-fp32-64x64.1.x"])
+def test_a_folder_that_another_process_removes_meanwhile_is_passed_over(
+    name, make, tmp_path, monkeypatch
+):
+    kept = shutil.copytree(make("onnx"), tmp_path / "tiny" / "onnx-fp32-any")
+    gone = tmp_path / "tiny" / name
+    gone.mkdir()
+    scandir = os.scandir
+
+    def removed_just_before(path="."):
+        if Path(path) == gone and gone.exists():
+            gone.rmdir()
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", removed_just_before)
+    assert find_artifacts(tmp_path) == [kept]

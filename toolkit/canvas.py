@@ -34,11 +34,16 @@ def blank(inches: tuple[float, float]) -> Any:
 
 def write_png(page: Any, path: Path) -> None:
     """Write what was drawn, whole or not at all."""
+    write_atomic(path, png(page))
+
+
+def png(page: Any) -> bytes:
+    """What was drawn as the bytes of a PNG."""
     written = io.BytesIO()
     backend_agg.FigureCanvasAgg(page).print_png(
         written, metadata={"Software": "sttk"}, pil_kwargs={}
     )
-    write_atomic(path, written.getvalue())
+    return written.getvalue()
 
 
 def svg(page: Any) -> str:

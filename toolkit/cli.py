@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import errno
 import importlib
+import re
+import signal
 import sys
+import time
 import traceback
 from typing import Any, NamedTuple
 
@@ -59,8 +62,9 @@ COMMANDS: dict[str, _Entry] = {
 
 _EPILOG = """\b
 Exit codes: 0 done; 1 it failed; 2 wrong usage or unreadable input;
-3 something required could not run here; 70 a bug in sttk; 130 interrupted.
-An error's line ends with its code, such as [image]: docs/diagnostics/image.md."""
+3 something required could not run here; 70 a bug in sttk; 130 interrupted;
+143 terminated. An error's line ends with its code, such as [image], which has a
+page: docs/diagnostics/image.md."""
 
 
 class Failure(click.ClickException):
@@ -121,13 +125,32 @@ class LazyGroup(click.Group):
             raise _failure(error) from error
 
 
-# Errors that are not ours: what is said of them, their codes and exit codes.
-_PLAIN = {
+class Terminated(KeyboardInterrupt):
+    """SIGTERM. Who tidies up or saves a state when the user interrupts does so for it, too."""
+
+
+# Errors that are not ours: what is said of them, their codes and exit codes. Subclasses before what
+# they derive from; numpy has a MemoryError of its own.
+_PLAIN: dict[type[BaseException], tuple[str, str, int]] = {
+    Terminated: ("terminated", "interrupted", 143),
     KeyboardInterrupt: ("interrupted", "interrupted", 130),
     MemoryError: ("out of memory", "memory", 1),
 }
 # All that stand in brackets at the ends of lines, beside those of toolkit.errors.
 PLAIN_CODES = ("memory", "system", "bug")
+# What torch and the loader of libraries say with other exceptions.
+_OUT_OF_MEMORY = re.compile(
+    r"can(no|')t allocate memory|not enough memory|out of memory|bad_alloc|failed to map segment"
+    r"|can't start new thread",
+    re.IGNORECASE,
+)
+# Some senders, such as timeout(1), send it twice: to the process and to its group.
+_ONE_SIGNAL = 5.0  # seconds
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    kinds = RuntimeError, ImportError
+    return isinstance(error, kinds) and bool(_OUT_OF_MEMORY.search(str(error)))
 
 
 def _failure(error: BaseException) -> Failure:
@@ -139,8 +162,11 @@ def _failure(error: BaseException) -> Failure:
         return Failure(text, UsageError.code, error.exit_code)
     if isinstance(error, click.ClickException):
         return Failure(error.format_message(), SttkError.code, error.exit_code)
-    if type(error) in _PLAIN:
-        return Failure(*_PLAIN[type(error)])
+    if _is_out_of_memory(error):
+        error = MemoryError()
+    for kind, said in _PLAIN.items():
+        if isinstance(error, kind):
+            return Failure(*said)
     if isinstance(error, OSError):
         text = f"{error.strerror or error}: {error.filename or 'output'}"
         return Failure(text, "system", 1)
@@ -159,4 +185,19 @@ def cli(debug: bool) -> None:
 
 def main() -> None:
     """Entry point of the console script."""
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _Terminator())
     sys.exit(cli(prog_name="sttk"))
+
+
+class _Terminator:
+    """Raises once for signals that come together, so that the second stops no tidying up."""
+
+    def __init__(self) -> None:
+        self._last = -_ONE_SIGNAL
+
+    def __call__(self, *_: object) -> None:
+        now = time.monotonic()
+        if now - self._last >= _ONE_SIGNAL:
+            self._last = now
+            raise Terminated

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import re
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 # mkstemp makes files that only their owner can read; others' rights are the user's to decide.
@@ -49,32 +52,71 @@ def read_bounded(path: Path, most: int) -> bytes:
 
 
 def write_atomic(path: Path, data: bytes) -> None:
-    """Write beside ``path``, then rename over it. Raises OSError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.{os.getpid()}.")
+    """Write beside ``path``, then rename over it. Raises OSError, with ``path`` as its file."""
+    write_together({path: data})
+
+
+def write_together(contents: Mapping[Path, bytes]) -> None:
+    """Write all files beside their names, and only then rename: a full disk changes none of them.
+
+    Of a process that is killed, each file is the old one or the new. Between two of the renames,
+    which take microseconds, some are old and some new. What killed processes left beside is
+    removed.
+
+    Raises:
+        OSError: one cannot be written; ``filename`` says which.
+    """
+    staged: dict[Path, Path] = {}
+    current = Path()
     try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
-        replace_with(Path(temporary), path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        for current, data in contents.items():
+            current.parent.mkdir(parents=True, exist_ok=True)
+            sweep_writes(current)
+            _stage(current, data, staged)
+        for current in contents:
+            staged[current].replace(current)
+            del staged[current]
+    except OSError as error:
+        error.filename, error.filename2 = str(current), None  # not the name beside it
         raise
+    finally:
+        for temporary in staged.values():
+            temporary.unlink(missing_ok=True)
 
 
-def replace_with(temporary: Path, path: Path) -> None:
-    """Give a finished file that mkstemp named the name ``path``, once it is on the disk."""
+def _stage(path: Path, data: bytes, staged: dict[Path, Path]) -> None:
+    """Write ``data`` to a file beside ``path``, which is noted before anything can fail."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.{os.getpid()}.")
+    staged[path] = Path(name)
+    with os.fdopen(handle, "wb") as stream:
+        stream.write(data)
+    finish_temporary(staged[path])
+
+
+def finish_temporary(temporary: Path) -> None:
+    """See that a file of mkstemp's is on the disk, and readable as any other file."""
     with temporary.open("r+b") as stream:
         os.fsync(stream.fileno())
     temporary.chmod(0o666 & ~_UMASK)
-    temporary.replace(path)
 
 
 def sweep_writes(path: Path) -> None:
-    """Remove what killed processes left beside ``path`` while they wrote it."""
-    for left in path.parent.glob(f".{path.name}.*.*"):
-        pid = left.name.split(".")[-2]
-        if pid.isdecimal() and not is_running(int(pid)):
-            left.unlink(missing_ok=True)
+    """Remove what killed processes left beside ``path`` while they wrote it; what cannot be
+    removed, such as another user's, stays.
+    """
+    beside = re.compile(rf"\.{re.escape(path.name)}\.([0-9]+)\.[^.]+")
+    with contextlib.suppress(OSError):
+        for left in path.parent.iterdir():
+            match = beside.fullmatch(left.name)
+            if match and not is_running(int(match[1])):
+                with contextlib.suppress(OSError):
+                    _remove_file(left)
+
+
+def _remove_file(path: Path) -> None:
+    """Folders and links are never what a write left."""
+    if path.is_file() and not path.is_symlink():
+        path.unlink()
 
 
 def is_running(pid: int) -> bool:

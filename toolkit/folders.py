@@ -11,6 +11,7 @@ import errno
 import functools
 import os
 import re
+import secrets
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -24,10 +25,19 @@ _BESIDE = re.compile(r"\.(?P<name>.+)\.(?P<pid>[0-9]+)\.[^.]+(?P<old>\.old)?")
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 
 
-def work_folder(final: Path) -> Path:
-    """An empty folder beside ``final``, for its next content. Raises OSError."""
-    final.parent.mkdir(parents=True, exist_ok=True)
-    return _beside(final)
+def work_name(final: Path) -> Path:
+    """A name beside ``final`` for its next content, that nothing has.
+
+    It is known before there is such a folder: who makes it (:func:`make_work`) within the ``try``
+    that removes it leaves none behind, whenever a signal arrives.
+    """
+    return final.parent / f".{final.name}.{os.getpid()}.{secrets.token_hex(4)}"
+
+
+def make_work(work: Path) -> None:
+    """Make the empty folder of this name. Raises OSError."""
+    work.parent.mkdir(parents=True, exist_ok=True)
+    work.mkdir(mode=0o700)
 
 
 def put_in_place(work: Path, final: Path) -> None:
@@ -90,11 +100,6 @@ def _renameat2() -> Any:
     return rename
 
 
-def _beside(final: Path, suffix: str = "") -> Path:
-    prefix = f".{final.name}.{os.getpid()}."
-    return Path(tempfile.mkdtemp(dir=final.parent, prefix=prefix, suffix=suffix))
-
-
 def _renamed(work: Path, final: Path) -> bool:
     """False if something has the name already."""
     try:
@@ -108,7 +113,8 @@ def _renamed(work: Path, final: Path) -> bool:
 
 def _moved_aside(final: Path) -> list[Path]:
     """Where ``final`` is now; nowhere, if another process was faster."""
-    old = _beside(final, ".old")
+    prefix = f".{final.name}.{os.getpid()}."
+    old = Path(tempfile.mkdtemp(dir=final.parent, prefix=prefix, suffix=".old"))
     try:
         final.replace(old)
     except FileNotFoundError:

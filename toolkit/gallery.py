@@ -101,7 +101,7 @@ def run(
         told: is called with how many jobs are behind.
 
     Raises:
-        ImageError: a picture cannot be written for lack of room or rights.
+        ImageError, OSError: a picture cannot be written, for lack of rights or room.
     """
     report = Report()
     todo = []

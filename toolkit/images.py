@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import warnings
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ MAX_PIXELS = 178_956_970
 # Bytes a pixel while it is decoded, turned upright and converted: 4, 4, 4 and 3, at most.
 _DECODED = 16
 _STRIP = 1 << 20  # pixels
+# A write failed for no fault of the name that the user gave.
+_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,7 @@ def decode_image(stream: BinaryIO, name: str) -> Picture:
             with Image.open(stream, formats=_FORMATS) as image, _quiet(image):
                 _check_size(name, image)
                 return _decode(image)
-    except ImageError:
+    except (ImageError, MemoryError):
         raise
     # Decoders raise what they like on broken files.
     except Exception as error:
@@ -198,15 +201,20 @@ def write_image(path: Path, picture: Picture) -> None:
 
     Raises:
         ImageError: the suffix is unknown, its format has no opacity and the picture has, or the
-            file cannot be written.
+            name cannot be written to.
+        OSError: the disk is full or fails.
     """
     check_writable(path)
     if picture.alpha is not None and path.suffix.lower() not in _WITH_ALPHA:
         raise ImageError(f"{path}: no opacity in this format", fix="use .png or .webp")
     try:
         write_atomic(path, encode_image(picture, path.suffix.lower()))
+    except MemoryError:
+        raise
     # Encoders raise what they like on sides that their format cannot hold.
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in _DISK:
+            raise
         raise ImageError(f"{path}: cannot be written: {_brief(error)}") from error
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
@@ -10,7 +11,7 @@ from typing import Any
 
 from toolkit.contract import PRECISIONS, Contract
 from toolkit.errors import ArtifactError
-from toolkit.files import MOST_BYTES, read_bounded, sha256, sweep_writes, write_atomic
+from toolkit.files import MOST_BYTES, read_bounded, sha256, write_atomic
 from toolkit.jsontext import dumps, loads
 from toolkit.plan import Plan
 from toolkit.shapes import Shapes
@@ -117,7 +118,6 @@ class Manifest:
 
     def write(self, folder: Path) -> None:
         """Write ``manifest.json`` into ``folder``, atomically."""
-        sweep_writes(folder / FILE_NAME)
         write_atomic(folder / FILE_NAME, f"{dumps(self.to_dict())}\n".encode())
 
 
@@ -243,8 +243,13 @@ def find_artifacts(root: Path) -> list[Path]:
     One that cannot be parsed counts, so that opening it says what is wrong; other programs'
     ``manifest.json`` do not.
     """
-    files = (file for file in root.rglob(FILE_NAME) if not _hidden(file, root))
-    return sorted(file.parent for file in files if _is_ours(file))
+    found = []
+    for name, folders, files in os.walk(root):  # passes over what another process removes just now
+        if FILE_NAME in (*files, *folders) and _is_ours(Path(name, FILE_NAME)):
+            found.append(Path(name))
+        # Folders that an unfinished export left behind, or still fills, begin with a dot.
+        folders[:] = (folder for folder in folders if not folder.startswith("."))
+    return sorted(found)
 
 
 def artifact_source(folder: Path) -> str | None:
@@ -263,8 +268,3 @@ def _is_ours(file: Path) -> bool:
     except (OSError, ValueError):
         return True
     return not isinstance(content, dict) or "schema" in content
-
-
-def _hidden(file: Path, root: Path) -> bool:
-    """Folders that an unfinished export left behind begin with a dot."""
-    return any(part.startswith(".") for part in file.relative_to(root).parts)

@@ -24,7 +24,7 @@ from typing import Any
 
 from toolkit.contract import PRECISIONS, Precision
 from toolkit.errors import UsageError
-from toolkit.files import sweep_writes, write_atomic
+from toolkit.files import write_atomic
 from toolkit.jsontext import dumps
 
 SCHEMA = 1
@@ -144,7 +144,6 @@ def write_plan(path: Path, plan: Plan, checkpoint: str, about: Mapping[str, Any]
         about: what else it should tell people; readers pass over it.
     """
     content = {"schema": SCHEMA, "checkpoint": checkpoint, "plan": plan.to_dict(), **about}
-    sweep_writes(path)
     write_atomic(path, f"{dumps(content)}\n".encode())
 
 

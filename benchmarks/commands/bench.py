@@ -207,20 +207,24 @@ def _write(results: Results, options: dict[str, Any]) -> None:
     from benchmarks.charts import draw
     from benchmarks.formats.html import html
     from benchmarks.formats.markdown import markdown
-    from toolkit.files import write_atomic
+    from toolkit.files import write_together
     from toolkit.jsontext import dumps
 
     folder = options["output"]
     if not folder:
         return
     command = " ".join(["sttk", *sys.argv[1:]])
-    charts = draw(results, folder)
-    for name, text in {
+    charts = draw(results)
+    drawn = {name: chart.svg for name, chart in charts.items()}
+    texts = {
         "bench.json": dumps(results.to_dict()),
-        "bench.md": markdown(results, command, charts),
-        "bench.html": html(results, command, charts),
-    }.items():
-        write_atomic(folder / name, text.encode())
+        "bench.md": markdown(results, command, drawn),
+        "bench.html": html(results, command, drawn),
+        **{f"{name}.svg": text for name, text in drawn.items()},
+    }
+    pictures = {f"{name}.png": chart.png for name, chart in charts.items()}
+    files = {**{name: text.encode() for name, text in texts.items()}, **pictures}
+    write_together({folder / name: data for name, data in files.items()})
 
 
 def _report(results: Results, old: Results | None, options: dict[str, Any]) -> None:

@@ -290,6 +290,25 @@ def test_a_forced_run_keeps_the_old_net_until_it_has_something(trainer):
     assert not (new.folder / "net.safetensors").exists()
 
 
+def test_the_net_of_an_earlier_run_goes_though_the_new_one_was_killed_before_that(
+    trainer, monkeypatch
+):
+    forced = trainer("x", seed=1)
+    (forced.folder / "net.safetensors").write_text("of an earlier run")
+
+    def killed(*_, **__):
+        raise SystemExit
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(forced.folder), "unlink", killed)
+        with pytest.raises(SystemExit):
+            forced.save()
+    resumed = trainer("x", seed=1)
+    resumed.resume()
+    resumed.save()
+    assert sorted(path.name for path in resumed.folder.iterdir()) == ["log.csv", "state.pt"]
+
+
 def test_an_interrupted_run_can_resume(trainer, monkeypatch):
     run = trainer("run")
     monkeypatch.setattr(run, "_advance", _interrupt)

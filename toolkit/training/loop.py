@@ -91,6 +91,7 @@ class Trainer:
         self._identity = identity(recipe, inputs or {})
         self._shared: nn.Module | None = None
         self._saved_step: int | None = None
+        self._tidied = False
 
     def run(
         self,
@@ -191,7 +192,8 @@ class Trainer:
 
         Of several processes one writes.
 
-        The first time, what an earlier run left in the folder is removed.
+        The first time, what an earlier run left in the folder is removed; when resumed, too, for
+        the run may have been killed before it came to that.
         """
         if not self.team.leads or not guard.is_sound(self.log.rows):
             return
@@ -206,9 +208,10 @@ class Trainer:
                 "log": {"rows": self.log.rows, "open": self.log.open},
             },
         )
-        if self._saved_step is None:
+        if not self._tidied:
             for name in (NET, PREVIEW, CURVE):
                 (self.folder / name).unlink(missing_ok=True)
+            self._tidied = True
         self._saved_step = self.progress.step
         self.log.write(self.folder / LOG)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from toolkit.errors import VideoError
-from toolkit.files import replace_with, sweep_writes
+from toolkit.files import finish_temporary, sweep_writes
 from toolkit.images import Bytes
 from toolkit.video.color import from_rgb, tag
 from toolkit.video.library import av
@@ -113,7 +113,8 @@ def create_video(
             writer.add_sound(sound)
             yield writer
             writer.finish()
-        replace_with(Path(temporary), path)
+        finish_temporary(Path(temporary))
+        Path(temporary).replace(path)
     except av.FFmpegError as error:
         raise VideoError(f"{path}: cannot be written: {error.strerror or error}") from error
     finally:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from toolkit.errors import UsageError
-from toolkit.folders import put_in_place, work_folder
+from toolkit.folders import make_work, put_in_place, work_name
 from toolkit.parity.bisect.cuts import Cuts
 
 SCRIPT = "reproduce.py"
@@ -71,11 +71,9 @@ def write_reproduction(folder: Path, cuts: Cuts, index: int, *, alone: bool) -> 
         raise UsageError(f"{folder} is there and holds no {SCRIPT}", fix="name another folder")
     part, given = cuts.part(index, alone=alone)
     block, (_, scale) = cuts.blocks[index], cuts.tensors[index]
+    work = work_name(folder)
     try:
-        work = work_folder(folder)
-    except OSError as error:
-        raise UsageError(f"{folder}: cannot be written: {error}") from error
-    try:
+        _begin(work, folder)
         model = part.save(work)
         arrays: dict[str, Any] = {f"input{i}": given[x] for i, x in enumerate(part.inputs)}
         np.savez(work / _TENSORS, wanted=block.wanted, **arrays)
@@ -96,3 +94,10 @@ def write_reproduction(folder: Path, cuts: Cuts, index: int, *, alone: bool) -> 
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return folder
+
+
+def _begin(work: Path, folder: Path) -> None:
+    try:
+        make_work(work)
+    except OSError as error:
+        raise UsageError(f"{folder}: cannot be written: {error}") from error
