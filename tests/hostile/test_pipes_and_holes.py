@@ -56,7 +56,7 @@ def test_weights_that_are_no_file(kind, tmp_path):
         weights.symlink_to(weights.name)  # OpenVINO aborts on it
     else:
         weights.mkdir()
-    refused(ArtifactError, OpenVinoRunner, tmp_path / "m.xml", saying="not an OpenVINO IR")
+    refused(ArtifactError, OpenVinoRunner, tmp_path / "m.xml", saying="not an IR")
 
 
 @pytest.mark.parametrize("source", ["/dev/zero", "/", "/proc"])
