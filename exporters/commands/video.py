@@ -128,11 +128,11 @@ def _print(facts: dict[str, Any], as_json: bool) -> None:
 
 
 def _conclude(video: Path, output: Path, result: Result) -> None:
-    from toolkit.errors import StoppedError, VideoError
+    from toolkit.errors import IncompleteError, StoppedError
 
     if result.stopped:
         raise StoppedError(f"interrupted: {output} holds the first {result.frames} frames")
     if result.broken:
-        raise VideoError(
+        raise IncompleteError(
             f"{video}: {result.broken} packets of it cannot be decoded; {output} has the rest"
         )

@@ -51,7 +51,9 @@ def _is_told(ran: Ran) -> bool:
 
 
 def _is_clean(ran: Ran) -> bool:
-    """Results are there if all went well, else none; nothing temporary is left either way."""
+    """Results are there if all went well, or in part where that is said, else none; nothing
+    temporary is left either way.
+    """
     if any(name.startswith("temporary/") or "/." in name for name in ran.left):
         return False
-    return ran.code == 0 or not ran.left
+    return ran.code == 0 or not ran.left or ran.stderr.endswith("[incomplete]\n")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.hostile import artifacts, checkpoints, onnx_files, pictures
+from tests.hostile import artifacts, checkpoints, onnx_files, pictures, videos
 from tests.hostile.bytes_mutations import Mutation
 from tests.hostile.sample import Sample
 
@@ -64,6 +64,10 @@ STYLIZE_WITH_ARTIFACT = Command(
 STYLIZE_THE_PHOTO = Command(
     lambda p: ["stylize", str(p.target), "--checkpoint", str(p.checkpoint), *_styled(p)]
 )
+VIDEO = Command(
+    lambda p: ["video", str(p.target), "-o", str(p.output / "styled.mp4"), "--runtime", "torch",
+               "--checkpoint", str(p.checkpoint)]
+)  # fmt: skip
 EXPORT = Command(
     lambda p: ["export", str(p.target), "--target", "onnx", "--size", "32", "-o", str(p.output)],
     every=40,
@@ -95,4 +99,5 @@ KINDS: tuple[Kind, ...] = (
          {"inspect": INSPECT, "inspect --json": INSPECT_JSON}),
     *(Kind(f"picture, {name}", seeds, pictures.MUTATIONS[name], _OF_PICTURES)
       for name, seeds in pictures.SEEDS.items()),
+    Kind("video", videos.SEEDS, videos.MUTATIONS, {"video": VIDEO}),
 )  # fmt: skip
