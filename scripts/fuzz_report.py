@@ -38,7 +38,6 @@ def main() -> int:
     parser.add_argument("--kinds", nargs="+", choices=[kind.name for kind in KINDS])
     parser.add_argument("--again", metavar="KIND/NUMBER", help="this input alone; print all of it")
     parser.add_argument("--keep", type=Path, help="--again: leave its files in this folder")
-    parser.add_argument("--beside", type=Path, help="Markdown to append to the report")
     parser.add_argument("-o", "--output", type=Path, help="the report; else it is printed")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="sttk-fuzz-") as scratch:
@@ -78,8 +77,6 @@ def _all(campaign: Campaign, options: argparse.Namespace) -> int:
     seconds = time.perf_counter() - started
     command = f"python {shlex.join(sys.argv)}"
     text = report(campaign, seconds, command)
-    if options.beside:
-        text += f"\n{options.beside.read_text(encoding='utf-8')}"
     if options.output:
         write_atomic(options.output, text.encode())
     else:

@@ -94,9 +94,7 @@ def _read(core: openvino.Core, model: Path) -> openvino.Model:
     # A link that leads to itself ends the process in OpenVINO, and a pipe never ends.
     there = weights.is_symlink() or weights.exists()
     if not _is_xml(model) or (there and not weights.is_file()):
-        raise ArtifactError(
-            f"{model}: OpenVINO cannot load it: not an IR with its weights beside it"
-        )
+        raise _not_loaded(model, ValueError("not an IR with its weights beside it"))
     try:
         with quiet_stderr():
             return core.read_model(model)
