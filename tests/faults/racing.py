@@ -28,6 +28,11 @@ class Races:
     ends: Counter[str] = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
 
+    @property
+    def kills(self) -> int:
+        """How often one of the two was killed."""
+        return sum(count for end, count in self.ends.items() if "killed" in end)
+
 
 def all_races(count: int, seed: int, root: Path) -> list[Races]:
     """Each kind of export ``count`` times, and half as often with one of the two killed."""
