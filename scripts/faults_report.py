@@ -32,7 +32,7 @@ from toolkit.files import write_atomic  # noqa: E402
 
 _CHANGE_SECONDS = 0.03
 _SPARE = 1.05
-_NO_GRAPH = ("stylize", "train", "bench")
+_NO_GRAPH = ("stylize", "video", "train", "bench")
 
 
 @dataclass
@@ -98,6 +98,7 @@ def _options() -> argparse.Namespace:
 
 def _warm() -> None:
     """Import what the commands import, once."""
+    import av  # noqa: F401, PLC0415
     import matplotlib.backends.backend_agg  # noqa: PLC0415
     import matplotlib.backends.backend_svg  # noqa: F401, PLC0415
     import onnxruntime  # noqa: F401, PLC0415
@@ -106,7 +107,8 @@ def _warm() -> None:
     import openvino  # noqa: F401, PLC0415
 
     import exporters.artifact  # noqa: F401, PLC0415
-    import toolkit.training.session  # noqa: F401, PLC0415
+    import toolkit.training.session  # noqa: PLC0415
+    import toolkit.video.convert  # noqa: F401, PLC0415
 
 
 def _folder(path: Path) -> Path:
@@ -175,10 +177,11 @@ def _page(rows: list[Row], races: list[racing.Races], seed: int) -> str:
     alone, of_two = sum(row.kills for row in rows), sum(race.kills for race in races)
     faults = sum(len(row.faults) for row in (*rows, *races))
     checks = sum(row.checks for row in rows)
+    head = f"**{alone + of_two} kills: {alone} of a command alone, with {checks} checks, "
+    head += f"and {of_two} of one of two exports at once; {faults} failures.**"
     parts = [
         "# Killed at any moment",
-        f"**{alone + of_two} kills: {alone} of a command alone, with {checks} checks, and {of_two} of "
-        f"one of two exports at once; {faults} failures.**",
+        head,
         _ABOUT,
         "\n".join(_table(rows)),
         "\n".join(_notes(rows)),

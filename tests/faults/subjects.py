@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -23,6 +24,7 @@ from benchmarks.compare import read_results
 from benchmarks.rows import Timing
 from exporters import onnx
 from tests.faults.killing import run
+from tests.video import clips
 from toolkit.checkpoints import load
 from toolkit.files import sha256
 from toolkit.manifest import FILE_NAME, find_artifacts
@@ -209,7 +211,13 @@ def _old_artifact(command: list[str], folder: Path) -> None:
 
 
 def _old_picture(folder: Path) -> None:
+    shutil.copy(shipped_photos()[0], folder / "in" / "photo.jpg")
     Image.new("RGB", (640, 480), (200, 30, 30)).save(folder / "out" / "picture.png")
+
+
+def _old_video(folder: Path) -> None:
+    clips.write(folder / "in" / "clip.mp4", 24)
+    clips.write(folder / "out" / "video.mp4", 3)
 
 
 def _pictures(folder: Path) -> None:
@@ -293,8 +301,10 @@ def _trainings() -> Iterator[Subject]:
 
 def subjects() -> list[Subject]:
     """The table."""
-    stylize = ["stylize", str(shipped_photos()[0]), "-o", "out/picture.png", "--style", NET]
+    stylize = ["stylize", "in/photo.jpg", "-o", "out/picture.png", "--style", NET]
     stylize += ["--max-size", "512"]
+    video = ["video", "in/clip.mp4", "-o", "out/video.mp4", "--style", NET, "--force"]
+    video += ["--runtime", "torch"]
     bench = ["bench", NET, "--size", "64", "--no-gatys", "-o", "out"]
     older = ["bench", NET, "--size", "64", "-o", "out"]
     return [
@@ -302,6 +312,10 @@ def subjects() -> list[Subject]:
         Subject(
             "stylize over a picture", stylize, _old_picture, old_or_new,
             partial(_again, stylize), new, kills=34,
+        ),
+        Subject(
+            "video over a video", video, _old_video, old_or_new, partial(_again, video), new,
+            kills=20,
         ),
         *_exports(1, whole=True),
         *_trainings(),
