@@ -177,11 +177,11 @@ def _page(rows: list[Row], races: list[racing.Races], seed: int) -> str:
     alone, of_two = sum(row.kills for row in rows), sum(race.kills for race in races)
     faults = sum(len(row.faults) for row in (*rows, *races))
     checks = sum(row.checks for row in rows)
-    head = f"**{alone + of_two} kills: {alone} of a command alone, with {checks} checks, "
-    head += f"and {of_two} of one of two exports at once; {faults} failures.**"
+    said = f"{alone + of_two} kills: {alone} of a command alone, with {checks} checks, and {of_two}"
+    said += " of one of two exports at once"
     parts = [
         "# Killed at any moment",
-        head,
+        f"**{said}; {faults} failures.**",
         _ABOUT,
         "\n".join(_table(rows)),
         "\n".join(_notes(rows)),
