@@ -43,19 +43,40 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--runtime", default=FASTEST)
     parser.add_argument("-o", "--output", type=Path, required=True)
+    parser.add_argument(
+        "--seconds", type=float, default=2.0, help="of the clip, its sound included"
+    )
     options = parser.parse_args()
-    with open_video(options.clip) as reader:
+    with tempfile.TemporaryDirectory() as folder:
+        clip = _cut(options.clip, Path(folder) / f"cut{options.clip.suffix}", options.seconds)
+        write_atomic(options.output, _report(clip, options).encode())
+
+
+def _cut(clip: Path, target: Path, seconds: float) -> Path:
+    """The beginning of a clip, its packets as they are."""
+    with av.open(str(clip)) as source, av.open(str(target), "w") as made:
+        streams = [source.streams.best("video"), *source.streams.audio]
+        copies = {stream.index: made.add_stream_from_template(stream) for stream in streams}
+        for packet in source.demux(streams):
+            if packet.dts is not None and float(packet.dts * packet.time_base) < seconds:
+                packet.stream = copies[packet.stream.index]
+                made.mux(packet)
+    return target
+
+
+def _report(clip: Path, options: argparse.Namespace) -> str:
+    with open_video(clip) as reader:
         facts = reader.facts
     size = facts.height, facts.width
     lines = [_head(options, size)]
     with opened(Choice(style=options.styles[0], runtime=options.runtime), size) as (run, contract):
-        lines += _speed(options.clip, run, contract, options.rounds)
+        lines += _speed(clip, run, contract, options.rounds)
     lines += ["", "## Flicker", "", _FLICKER, "", "| style | steady | input | output | FPS |"]
     lines += ["|---|---|---|---|---|"]
     for style in options.styles:
         with opened(Choice(style=style, runtime=options.runtime), size) as (run, contract):
-            lines += [_flicker(options.clip, style, share, run, contract) for share in _STEADY]
-    write_atomic(options.output, ("\n".join(lines) + "\n").encode())
+            lines += [_flicker(clip, style, share, run, contract) for share in _STEADY]
+    return "\n".join(lines) + "\n"
 
 
 _FLICKER = """\
@@ -69,7 +90,7 @@ def _head(options: Any, size: tuple[int, int]) -> str:
     command = f"python scripts/video_report.py {options.clip.name} -o artifacts/reports/video.md"
     return f"""# Video
 
-`{options.clip.name}`, {size[1]}x{size[0]}. {machine}. Made by
+The first {options.seconds:g} seconds of `{options.clip.name}`, {size[1]}x{size[0]}. {machine}. Made by
 
     {command}
 
