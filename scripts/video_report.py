@@ -90,7 +90,8 @@ def _head(options: Any, size: tuple[int, int]) -> str:
     command = f"python scripts/video_report.py {options.clip.name} -o artifacts/reports/video.md"
     return f"""# Video
 
-The first {options.seconds:g} seconds of `{options.clip.name}`, {size[1]}x{size[0]}. {machine}. Made by
+The first {options.seconds:g} seconds of `{options.clip.name}`, {size[1]}x{size[0]}. {machine}.
+Made by
 
     {command}
 

@@ -117,3 +117,19 @@ def test_devices_by_the_driver(monkeypatch):
     assert machine.gpus() == (Gpu("Some GPU", "8.9", "CUDA 13.1"),)
     monkeypatch.setattr(machine.ctypes, "CDLL", lambda name: Driver(code=100))
     assert machine.gpus() == ()
+
+
+@pytest.mark.parametrize(
+    ("flags", "overflow"),
+    [
+        ("fpu avx2", True),
+        ("fpu avx2 avx512f", True),
+        ("fpu avx2 avx_vnni", False),
+        ("fpu avx2 avx512f avx512_vnni", False),
+        ("", False),
+    ],
+)
+def test_where_sums_of_int8_overflow(flags, overflow, tmp_path, monkeypatch):
+    (tmp_path / "cpuinfo").write_text(f"model name\t: X\nflags\t\t: {flags}\n")
+    monkeypatch.setattr(machine, "_CPUINFO", tmp_path / "cpuinfo")
+    assert machine.int8_sums_overflow() is overflow

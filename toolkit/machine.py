@@ -73,6 +73,16 @@ def _fields(block: str) -> dict[str, str]:
     return {key.strip(): value.strip() for key, _, value in pairs}
 
 
+def int8_sums_overflow() -> bool:
+    """Whether products of int8 are added in 16 bits here, which do not hold two of them.
+
+    x86 before VNNI has such an instruction only (vpmaddubsw), and it saturates. False where the
+    system does not tell what the CPU has.
+    """
+    features = cpu().features
+    return "AVX2" in features and not any("VNNI" in feature for feature in features)
+
+
 def total_memory() -> int | None:
     """Bytes, or None where the system does not tell."""
     try:

@@ -7,6 +7,7 @@ import numpy as np
 import onnx
 import pytest
 
+from toolkit import machine
 from toolkit.artifact import open_artifact, reference_of
 from toolkit.errors import ArtifactError
 from toolkit.manifest import read_manifest
@@ -36,6 +37,15 @@ def test_weights_are_stored_as_int8_and_biases_are_not(artifact, make):
     assert onnx.TensorProto.INT32 not in {t.data_type for t in tensors}
     floats = make("onnx", size=(64, 96)) / "model.onnx"
     assert (artifact / "model.onnx").stat().st_size < 0.8 * floats.stat().st_size
+
+
+def test_where_sums_of_int8_overflow_openvino_is_told_to_use_floats(make, monkeypatch):
+    model = make("openvino", size=(64, 96), precision="int8") / "model.xml"
+    monkeypatch.setattr(machine, "int8_sums_overflow", lambda: True)
+    assert "overflow" in open_model(model).notes[0]
+    assert open_model(make("openvino", size=(64, 96)) / "model.xml").notes == ()
+    monkeypatch.setattr(machine, "int8_sums_overflow", lambda: False)
+    assert open_model(model).notes == ()
 
 
 @pytest.mark.parametrize("target", ["onnx", "openvino"])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from toolkit import machine
 from toolkit.errors import ArtifactError, NotRunError, RunError
 from toolkit.images import Floats
 from toolkit.lazy import Lazy
@@ -25,6 +26,7 @@ _CAPABILITIES = {"f32": "FP32", "bf16": "BF16", "f16": "FP16"}
 # OpenVINO itself picks bf16 where the CPU is faster with it; nobody asked for that.
 _DEFAULT = "f32"
 _DEVICE = "CPU"
+_OVERFLOW = "quantised as saved, computed in float32: OpenVINO's int8 sums overflow on this CPU"
 # Of the graph; the weights lie in another file. Ours take 0.2 to 2 MB.
 _MOST_BYTES = 1 << 26
 _IR = re.compile(rb'\s*(<\?xml[^>]*>\s*)?<net\s[^>]*\bversion="1[01]"')
@@ -49,11 +51,15 @@ class OpenVinoRunner:
         network = _read(core, model)
         self.takes = _takes(model, network)
         if precision != _DEFAULT:
-            self.notes = (f"the arithmetic was done in {precision}",)
+            self.notes += (f"the arithmetic was done in {precision}",)
         hints: dict[str, Any] = {
             "INFERENCE_PRECISION_HINT": precision,
             "PERFORMANCE_HINT": "LATENCY",
         }
+        if machine.int8_sums_overflow() and _is_quantised(network):
+            # Else pictures are off by grey levels, without a word.
+            hints["LP_TRANSFORMS_MODE"] = False
+            self.notes += (_OVERFLOW,)
         if settings and settings.threads:
             hints["INFERENCE_NUM_THREADS"] = settings.threads
         if settings and settings.profile:
@@ -78,6 +84,10 @@ class OpenVinoRunner:
             for node in self._request.get_profiling_info()
             if node.real_time
         ]
+
+
+def _is_quantised(network: openvino.Model) -> bool:
+    return any(op.get_type_name() == "FakeQuantize" for op in network.get_ops())
 
 
 def _check_capable(core: openvino.Core, precision: str) -> None:
