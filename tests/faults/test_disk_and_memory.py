@@ -186,4 +186,4 @@ def test_no_memory_is_no_fault_of_the_picture(photo, monkeypatch):
 def test_what_says_that_memory_is_out(error, code):
     failure = cli._failure(error)
     assert failure.exit_code == code
-    assert (failure.message == "out of memory") == (code == 1)
+    assert (failure.message == "out of memory [memory]") == (code == 1)

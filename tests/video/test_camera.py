@@ -99,7 +99,7 @@ def test_newest_ends_its_thread():
     newest = Newest(Fake([picture(0)] * 1000, seconds=0.01))
     next(newest.frames())
     newest.close()
-    assert threading.active_count() == before
+    assert threading.active_count() <= before
 
 
 def test_a_file_plays_at_its_pace(clip):

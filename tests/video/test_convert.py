@@ -169,7 +169,7 @@ def test_the_first_ctrl_c_ends_the_file_and_it_plays(clip, tmp_path):
     assert 1 <= result.frames <= 6
     assert len(decoded(target)[1]) == result.frames
     assert signal.getsignal(signal.SIGINT) is before
-    assert threading.active_count() == threads
+    assert threading.active_count() <= threads
 
 
 @pytest.mark.parametrize("there", [None, b"old"], ids=["new", "old"])
