@@ -107,7 +107,7 @@ def from_pillow(image: Image.Image) -> Picture:
     """
     _check_size("image", image)
     try:
-        return _decode(image)
+        return _decode(image.copy())  # it is turned where it is
     # Pillow reads a file when its pixels are asked for.
     except Exception as error:
         raise ImageError(f"image: cannot be read: {_brief(error)}") from error
@@ -123,8 +123,9 @@ def _check_size(name: str, image: Image.Image) -> None:
     check_fits(image.height, image.width, _DECODED, fix="scale it down first")
 
 
-def _decode(image: Image.Image) -> Picture:
-    upright = ImageOps.exif_transpose(image)
+def _decode(upright: Image.Image) -> Picture:
+    """Each copy that is not made counts: a picture may have half a gigabyte."""
+    ImageOps.exif_transpose(upright, in_place=True)
     if upright.mode.startswith(("I", "F")):
         upright = _to_8_bits(upright)
     if upright.has_transparency_data:
@@ -142,7 +143,7 @@ def _to_srgb(image: Image.Image, mode: str) -> Image.Image:
     """
     profile = image.info.get("icc_profile")
     if not profile or image.mode in ("1", "L", "LA"):
-        return image.convert(mode)
+        return image if image.mode == mode else image.convert(mode)
     source = image if image.mode == "CMYK" else image.convert("RGB")
     opened = ImageCms.ImageCmsProfile(io.BytesIO(profile))
     srgb = ImageCms.createProfile("sRGB")

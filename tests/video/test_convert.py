@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import json
-import os
+import re
 import signal
+import subprocess
+import sys
 import threading
 import time
+from contextlib import nullcontext
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -17,6 +20,7 @@ from tests.video.clips import RATE, picture, turn, write
 from toolkit.contract import Contract
 from toolkit.errors import RunError, VideoError
 from toolkit.shapes import Shapes
+from toolkit.signals import stop_wish
 from toolkit.stylize import Look
 from toolkit.video.convert import Settings, stylize_video
 from toolkit.video.reader import open_video
@@ -154,22 +158,48 @@ def test_decoding_and_encoding_do_not_wait_for_the_net(clip, tmp_path):
     assert result.seconds < 12 * 0.1 + 1.0
 
 
-def test_the_first_ctrl_c_ends_the_file_and_it_plays(clip, tmp_path):
-    target = tmp_path / "out.mp4"
+def test_a_wish_to_stop_ends_the_file_and_it_plays(clip, tmp_path, monkeypatch):
+    wish = threading.Event()
 
-    def interrupt():
+    def wanted():
         if runner.runs == 5:
-            os.kill(os.getpid(), signal.SIGINT)
-            time.sleep(0.5)
+            wish.set()
 
-    runner = Invert(then=interrupt)
-    before, threads = signal.getsignal(signal.SIGINT), threading.active_count()
-    result = convert(clip, target, runner)
+    monkeypatch.setattr("toolkit.video.convert.stop_wish", lambda: nullcontext(wish))
+    runner = Invert(seconds=0.05, then=wanted)
+    threads = threading.active_count()
+    result = convert(clip, tmp_path / "out.mp4", runner)
     assert result.stopped
     assert 1 <= result.frames <= 6
-    assert len(decoded(target)[1]) == result.frames
-    assert signal.getsignal(signal.SIGINT) is before
+    assert len(decoded(tmp_path / "out.mp4")[1]) == result.frames
     assert threading.active_count() <= threads
+
+
+def test_ctrl_c_as_a_user_types_it(checkpoint, tmp_path):
+    source, target = write(tmp_path / "in.mp4", 3000, sound=None), tmp_path / "out" / "out.mp4"
+    arguments = [source, "-o", target, "--checkpoint", checkpoint, "--runtime", "torch"]
+    command = [sys.executable, "-m", "toolkit", "video", *map(str, arguments)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    while not (target.parent.is_dir() and any(target.parent.iterdir())):
+        assert process.poll() is None
+        time.sleep(0.02)
+    time.sleep(1.0)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 130, said
+    (count,) = re.findall(r"holds the first (\d+) frames \[interrupted\]$", said.strip())
+    assert len(decoded(target)[1]) == int(count)
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_the_handlers_come_back():
+    before = signal.getsignal(signal.SIGINT)
+    with stop_wish() as wish:
+        assert signal.getsignal(signal.SIGINT) is not before
+        signal.raise_signal(signal.SIGINT)
+        assert wish.wait(5)
+        assert signal.getsignal(signal.SIGINT) is before  # a second one does what it always did
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 @pytest.mark.parametrize("there", [None, b"old"], ids=["new", "old"])
