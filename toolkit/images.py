@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import io
+import logging
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,8 @@ Floats = NDArray[np.float32]
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm"})
 _WITH_ALPHA = frozenset({".png", ".webp", ".tif", ".tiff"})
+# Pillow logs what it raises, too; where nobody has asked for logs, Python prints them.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 # By name, so that no other of Pillow's many decoders sees an untrusted file.
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM")
 # Pillow's own bound against decompression bombs; 540 MB as 8-bit RGB.

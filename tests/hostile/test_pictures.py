@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -39,3 +42,20 @@ def test_libtiff_is_quiet(tmp_path, capfd):
     (tmp_path / "x.tif").write_bytes(content)
     refused(ImageError, images.read_image, tmp_path / "x.tif")
     assert capfd.readouterr().err == ""
+
+
+def test_pillow_does_not_log_what_it_raises(tmp_path):
+    """In a process of its own: pytest listens to logs."""
+    Image.new("RGB", (8, 8)).save(tmp_path / "x.tif")
+    content = (tmp_path / "x.tif").read_bytes()
+    samples = b"\x15\x01\x03\x00\x01\x00\x00\x00"  # SamplesPerPixel, one short
+    assert samples in content
+    at = content.index(samples) + len(samples)
+    (tmp_path / "x.tif").write_bytes(content[:at] + b"\x0d" + content[at + 1 :])
+    program = "from pathlib import Path; from toolkit.images import read_image\n"
+    program += "try: read_image(Path('x.tif'))\nexcept Exception as error: print(error)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert "not a readable picture" in done.stdout
+    assert done.stderr == ""
