@@ -118,7 +118,9 @@ def test_train_when_the_second_state_does_not_fit(sttk, tmp_path, full):
     full(3)  # after a state and a log
     result = sttk(*command)
     assert result.exit_code == 1
-    assert result.stderr.splitlines()[-1] == f"error: No space left on device: {run / 'state.pt'}"
+    assert result.stderr.splitlines()[-1] == (
+        f"error: No space left on device: {run / 'state.pt'} [system]"
+    )
     assert sorted(path.name for path in run.iterdir()) == ["log.csv", "state.pt"]
     assert torch.load(run / "state.pt", weights_only=True)["progress"][0] == 20
 

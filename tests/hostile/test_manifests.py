@@ -74,6 +74,6 @@ def test_long_names_are_one_line(tmp_path, sttk):
     assert result.exit_code == 2
     assert len(result.stderr) < 2000 + len(str(tmp_path))
     assert len(sttk("inspect", "z" * 9000).stderr) < 2000
-    line = Failure("x" * 5000 + " (the fix)", 2).message
-    assert line.endswith("(the fix)")
-    assert Failure("y" * 1600, 2).message == "y" * 1600
+    line = Failure("x" * 5000 + " (the fix)", "usage", 2).message
+    assert line.endswith("(the fix) [usage]")
+    assert Failure("y" * 1600, "usage", 2).message == "y" * 1600 + " [usage]"
