@@ -13,7 +13,11 @@ import torch
 from toolkit import cli
 from toolkit.regimes import shipped_photos
 
-ENDS = [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
+_CODE = "[interrupted]"
+ENDS = [
+    (signal.SIGINT, 130, f"interrupted {_CODE}"),
+    (signal.SIGTERM, 143, f"terminated {_CODE}"),
+]
 
 
 def start(*arguments):
