@@ -38,10 +38,16 @@ def ended(process, number, there):
 
 @pytest.mark.parametrize(("number", "code", "said"), ENDS)
 def test_export(number, code, said, checkpoint, tmp_path):
-    process = start("export", checkpoint, "--size", "64", "-o", tmp_path)
-    errors, got = ended(process, number, lambda: list(tmp_path.glob("tiny/.onnx*")))
+    # A signal may fall into a callback from C, out of which Python lets no exception; the export
+    # then ends as if there had been none, which is not what is looked at here.
+    for attempt in map(str, range(3)):
+        out = tmp_path / attempt
+        process = start("export", checkpoint, "--size", "64", "-o", out)
+        errors, got = ended(process, number, lambda out=out: list(out.glob("tiny/.onnx*")))
+        if got != 0:
+            break
     assert (errors, got) == (f"error: {said}\n", code)
-    assert list((tmp_path / "tiny").iterdir()) == []
+    assert list((out / "tiny").iterdir()) == []
 
 
 @pytest.mark.parametrize(("number", "code", "said"), ENDS)
