@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import re
@@ -16,6 +17,8 @@ _UMASK = os.umask(0)
 os.umask(_UMASK)
 
 
+# A write failed for no fault of the name that the user gave.
+DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 # Style nets take up to 60 MB, and protobuf, which most formats are made of, ends at 2 GB. What is
 # larger is not one of ours, and reading it to find out would take minutes.
 MOST_BYTES = 1 << 31

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import io
 import logging
 import warnings
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps
 
 from toolkit.errors import ImageError
-from toolkit.files import write_atomic
+from toolkit.files import DISK_ERRORS, write_atomic
 from toolkit.memory import check_fits
 from toolkit.streams import quiet_stderr
 
@@ -34,8 +33,6 @@ MAX_PIXELS = 178_956_970
 # Bytes a pixel while it is decoded, turned upright and converted: 4, 4, 4 and 3, at most.
 _DECODED = 16
 _STRIP = 1 << 20  # pixels
-# A write failed for no fault of the name that the user gave.
-_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 
 @dataclass(frozen=True)
@@ -217,7 +214,7 @@ def write_image(path: Path, picture: Picture) -> None:
         raise
     # Encoders raise what they like on sides that their format cannot hold.
     except Exception as error:
-        if isinstance(error, OSError) and error.errno in _DISK:
+        if isinstance(error, OSError) and error.errno in DISK_ERRORS:
             raise
         raise ImageError(f"{path}: cannot be written: {_brief(error)}") from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 from collections.abc import Iterator
@@ -156,13 +157,11 @@ class _Handler(BaseHTTPRequestHandler):
     def _stream(self) -> None:
         self._begin(f"multipart/x-mixed-replace; boundary={_BOUNDARY}")
         self.end_headers()
-        try:
+        with contextlib.suppress(OSError):  # who looked has gone
             for jpeg in self.server.page.pictures():
                 head = f"--{_BOUNDARY}\r\nContent-Type: image/jpeg\r\n"
                 self.wfile.write(f"{head}Content-Length: {len(jpeg)}\r\n\r\n".encode())
                 self.wfile.write(jpeg + b"\r\n")
-        except OSError:
-            pass  # who looked has gone
 
     def log_message(self, *_: Any) -> None:
         """Requests are nobody's concern."""

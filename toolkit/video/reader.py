@@ -86,7 +86,7 @@ class Reader:
             stream for stream in container.streams.audio if stream.codec_context is not None
         )
         self.broken = 0
-        self._path, self._container = path, container
+        self._container = container
         self._video = _best_video(path, container)
         self._video.thread_type = "AUTO"
 
@@ -152,6 +152,7 @@ def _probe(path: Path) -> Facts:
             raise VideoError(f"{path}: cannot be decoded: {_brief(error)}") from error
         if first is None:
             raise VideoError(f"{path}: no frame of it can be decoded")
+        _check_pixels(path, first.width, first.height)  # a header can say less than comes
         turns = round(first.rotation / 90) % 4
         aspect = Fraction(stream.sample_aspect_ratio or 1) or Fraction(1)
         sides = first.height, first.width
@@ -184,11 +185,14 @@ def _best_video(path: Path, container: InputContainer) -> VideoStream:
     stream: Any = container.streams.best("video")
     if stream is None or stream.codec_context is None:
         raise VideoError(f"{path}: no video in it")
-    width, height = stream.codec_context.width, stream.codec_context.height
-    if width * height > MAX_PIXELS:
-        raise VideoError(f"{path}: {width}x{height} is more than {MAX_PIXELS:,} pixels")
+    _check_pixels(path, stream.codec_context.width, stream.codec_context.height)
     best: VideoStream = stream
     return best
+
+
+def _check_pixels(path: Path, width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise VideoError(f"{path}: {width}x{height} is more than {MAX_PIXELS:,} pixels")
 
 
 def _rate(stream: VideoStream) -> Fraction:

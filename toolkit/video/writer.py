@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from toolkit.errors import VideoError
-from toolkit.files import finish_temporary, sweep_writes
+from toolkit.files import DISK_ERRORS, finish_temporary, sweep_writes
 from toolkit.images import Bytes
 from toolkit.video.color import from_rgb, tag
 from toolkit.video.library import av
@@ -100,7 +100,8 @@ def create_video(
         crf: constant rate factor of the encoder, 0..51; lower is better and larger.
 
     Raises:
-        VideoError: it cannot be written. Nothing is left under the name then that was not there.
+        OSError: the disk is full or fails.
+        VideoError: it cannot be written for another reason. What was under the name still is.
     """
     name, *codec = CONTAINERS[path.suffix.lower()]
     sweep_writes(path)
@@ -116,6 +117,8 @@ def create_video(
         finish_temporary(Path(temporary))
         Path(temporary).replace(path)
     except av.FFmpegError as error:
+        if error.errno in DISK_ERRORS:
+            raise OSError(error.errno, error.strerror, str(path)) from error
         raise VideoError(f"{path}: cannot be written: {error.strerror or error}") from error
     finally:
         Path(temporary).unlink(missing_ok=True)
