@@ -25,7 +25,7 @@ def sensitive(checkpoint, tmp_path_factory):
     """A constant that the norm takes away again leaves float16 few bits for the rest."""
     net = load(checkpoint).net
     with torch.no_grad():
-        net.conv2.conv.bias.add_(200.0)
+        net.conv2.conv.bias.add_(150.0)
     path = tmp_path_factory.mktemp("nets") / "sensitive.safetensors"
     save_net(path, net, Contract(), {})
     return path
@@ -43,12 +43,12 @@ def search(sttk, monkeypatch, tmp_path):
 
 
 def test_exactly_the_block_that_float16_spoils(search, sensitive, sttk, tmp_path):
-    result = search(sensitive, "--floor", 60, "--json")
+    result = search(sensitive, "--floor", 40, "--json")
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
     first, chosen = found["candidates"][0], found["candidates"][found["chosen"]]
     assert first["plan"] == {"default": "fp16"}
-    assert first["worst_db"] < 60 <= chosen["worst_db"]
+    assert first["worst_db"] < 40 <= chosen["worst_db"]
     assert chosen["plan"] == {"default": "fp16", **SENSITIVE}
     assert min(found["alone_db"], key=found["alone_db"].get) == "net.conv2"
     file = json.loads((tmp_path / "sensitive-onnx.plan.json").read_text())
@@ -90,7 +90,7 @@ def test_int8_by_time(search, checkpoint, tmp_path):
 
 
 def test_the_table_fits_and_says_what_is_cheapest(search, sensitive):
-    result = search(sensitive, "--floor", 60, "--target", "coreml")
+    result = search(sensitive, "--floor", 40, "--target", "coreml")
     assert result.exit_code == 0, result.output
     table = result.stdout.splitlines()[1:12]
     assert all(len(line.rstrip()) <= 80 for line in table)
@@ -102,13 +102,13 @@ def test_the_table_fits_and_says_what_is_cheapest(search, sensitive):
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["--floor", 60, "--high", "fp16"], 2, "--high fp16 is what blocks are lowered to"),
+        (["--floor", 40, "--high", "fp16"], 2, "--high fp16 is what blocks are lowered to"),
         (["--floor", "nan"], 2, "not a finite number"),
         ([], 2, "Missing option '--floor'"),
-        (["--floor", 60, "--target", "coreai", "--precision", "int8"], 2, "no precision int8"),
-        (["--floor", 60, "--target", "onnx", "--precision", "fp8"], 2, "no precision fp8"),
-        (["--floor", 60, "--target", "coreml", "--cost", "time"], 3, "cannot be timed here"),
-        (["--floor", 60, "--photos", "."], 2, "no pictures in it"),
+        (["--floor", 40, "--target", "coreai", "--precision", "int8"], 2, "no precision int8"),
+        (["--floor", 40, "--target", "onnx", "--precision", "fp8"], 2, "no precision fp8"),
+        (["--floor", 40, "--target", "coreml", "--cost", "time"], 3, "cannot be timed here"),
+        (["--floor", 40, "--photos", "."], 2, "no pictures in it"),
     ],
 )
 def test_what_cannot_be_searched(search, checkpoint, arguments, code, words):
@@ -120,6 +120,6 @@ def test_what_cannot_be_searched(search, checkpoint, arguments, code, words):
 
 def test_a_chart_that_cannot_be_drawn_is_known_before_the_search(search, checkpoint, monkeypatch):
     monkeypatch.setattr(canvas, "figure", Lazy("not_installed", "charts"))
-    result = search(checkpoint, "--floor", 60)
+    result = search(checkpoint, "--floor", 40)
     assert result.exit_code == 3
     assert "pip install 'sttk[charts]'" in result.stderr

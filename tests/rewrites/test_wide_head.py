@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from statistics import median
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -128,6 +130,10 @@ def test_in_int8_the_rewritten_net_is_what_is_quantised(target, make, net):
     assert opened.manifest.rewrites[-2:] == (PHASES, NAME)
     reference = quantized(net, opened.manifest)
     assert any(isinstance(module, WideConv) for module in reference.modules())
-    batch = next(photographs(shipped_photos(), (64, 96)))
-    wanted, got = TorchRunner(reference).run(batch), opened.runner().run(batch)
-    assert abs(got - wanted).mean() < 0.2
+    torch_runner, runner = TorchRunner(reference), opened.runner()
+    off = [
+        float(abs(runner.run(batch) - torch_runner.run(batch)).mean())
+        for batch in photographs(shipped_photos(), (64, 96))
+    ]
+    # A value halfway between two steps may go either way, and this small net makes much of it.
+    assert median(off) < 0.2
