@@ -13,7 +13,7 @@ from toolkit.machine import Cpu
 # Versions that may change a figure.
 _LIBRARIES = (
     "torch", "onnx", "onnxruntime", "onnxsim", "openvino", "coremltools", "tensorrt",
-    "tensorrt-rtx-cu13", "numpy",
+    "tensorrt-rtx-cu13", "numpy", "ncnn", "ai-edge-litert", "executorch",
 )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ import torch
 
 from toolkit.contract import Precision
 from toolkit.plan import Plan
+from toolkit.quantize.affine import LOWEST
 from toolkit.shapes import Shapes
 from toolkit.style_net import StyleNet
 
@@ -85,6 +86,21 @@ class Product:
     graph: str | None = None
 
 
+@dataclass(frozen=True)
+class Int8:
+    """What a target and its runtimes can keep of int8.
+
+    Attributes:
+        zero_points: zero points of activations other than 0.
+        least_scale: smallest scale of weights.
+        lowest: smallest number that activations are rounded to; the largest is 127.
+    """
+
+    zero_points: bool = True
+    least_scale: float = 0.0
+    lowest: int = LOWEST
+
+
 class Exporter(Protocol):
     """One module per target; it alone knows the target's library.
 
@@ -92,8 +108,7 @@ class Exporter(Protocol):
         PRECISIONS: that it can export, its default first.
         KINDS: of shapes that it can export (``Shapes.kind``), its default first.
         OPTIONS: names of the fields of :class:`Options` that it reads.
-        ZERO_POINTS: whether its int8 may have zero points other than 0.
-        LEAST_SCALE: smallest scale of int8 weights that it can keep.
+        INT8: what int8 it can keep; None for a target without.
         REWRITES: names of the rewrites that pay where its models are run.
         CARRIERS: type of the tensors in a block of each precision (toolkit.precision.cast).
     """
@@ -101,8 +116,7 @@ class Exporter(Protocol):
     PRECISIONS: tuple[Precision, ...]
     KINDS: tuple[str, ...]
     OPTIONS: tuple[str, ...]
-    ZERO_POINTS: bool
-    LEAST_SCALE: float
+    INT8: Int8 | None
     REWRITES: tuple[str, ...]
     CARRIERS: Mapping[Precision, torch.dtype]
 

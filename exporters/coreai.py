@@ -40,8 +40,7 @@ else:
 PRECISIONS: tuple[Precision, ...] = ("fp16", "fp32")
 KINDS = ("fixed", "any", "enumerated")
 OPTIONS: tuple[str, ...] = ()
-ZERO_POINTS = False  # no int8
-LEAST_SCALE = 0.0
+INT8 = None
 REWRITES = ()
 CARRIERS = cast.CARRIERS
 MODEL = "model.aimodel"

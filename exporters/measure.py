@@ -17,7 +17,7 @@ from toolkit.precision.trial import Inputs, Score
 from toolkit.runtimes.base import Runner
 
 # Runtimes whose time is what a user of the model waits for.
-TIMED = ("onnxruntime", "openvino", "tensorrt")
+TIMED = ("onnxruntime", "openvino", "tensorrt", "ncnn", "litert", "executorch")
 _ROUNDS = 15
 
 

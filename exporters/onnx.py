@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from exporters.base import Options, Product, Request
+from exporters.base import Int8, Options, Product, Request
 from exporters.onnx_int8 import store_weights_as_int8
 from exporters.simplify import simplify
 from toolkit.contract import Precision
@@ -33,8 +33,7 @@ else:
 PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "int8")
 KINDS = ("fixed", "any", "range")
 OPTIONS = ("opset", "simplify", "rewrites")
-ZERO_POINTS = True
-LEAST_SCALE = 0.0
+INT8 = Int8()
 REWRITES = (phase_upsample.NAME, wide_head.NAME)
 CARRIERS = cast.CARRIERS
 OPSETS = range(18, 24)

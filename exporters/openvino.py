@@ -18,7 +18,7 @@ import torch
 from torch import nn
 
 from exporters import onnx
-from exporters.base import Product, Request
+from exporters.base import Int8, Product, Request
 from toolkit.contract import Precision
 from toolkit.errors import ExportError
 from toolkit.lazy import Lazy
@@ -31,8 +31,7 @@ else:
 PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "int8")
 KINDS = ("fixed", "any", "range")
 OPTIONS = onnx.OPTIONS
-ZERO_POINTS = True
-LEAST_SCALE = 0.0
+INT8 = Int8()
 REWRITES = onnx.REWRITES
 CARRIERS = dict.fromkeys(PRECISIONS, torch.float32)  # of float16 are weights on disk alone
 MODEL = "model.xml"

@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from exporters.base import Int8
 from toolkit.plan import Plan
 from toolkit.quantize.calibrate import Calibration, Format, calibrate
 from toolkit.quantize.fake import fake_quantized
@@ -55,8 +56,9 @@ def prepare(request: Request, target: Exporter) -> Prepared:
     if request.precision not in ("int8", "fp8"):
         return Prepared(replace(request, net=net), rewrites)
     pictures = request.calibration or tuple(shipped_photos())
-    calibration = _kept(_calibration(net, pictures, request.precision), request.plan)
-    quantized = _quantized(net, calibration, not target.ZERO_POINTS, target.LEAST_SCALE)
+    able = target.INT8 or Int8()
+    calibration = _kept(_calibration(net, pictures, request.precision), request.plan, able.lowest)
+    quantized = _quantized(net, calibration, not able.zero_points, able.least_scale)
     return Prepared(replace(request, net=quantized), rewrites, calibration)
 
 
@@ -73,10 +75,10 @@ def _calibration(net: StyleNet, files: tuple[Path, ...], to: Format) -> Calibrat
 
 
 @lru_cache(maxsize=4)
-def _kept(calibration: Calibration, plan: Plan) -> Calibration:
-    """Without the convolutions that the plan has in a higher precision."""
+def _kept(calibration: Calibration, plan: Plan, lowest: int) -> Calibration:
+    """Without the convolutions that the plan has in a higher precision; on the target's numbers."""
     inputs = {
-        name: affine
+        name: affine.narrowed(lowest)
         for name, affine in calibration.inputs.items()
         if plan.of(name) == calibration.format
     }

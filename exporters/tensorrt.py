@@ -16,7 +16,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from exporters.base import Product, Request
+from exporters.base import Int8, Product, Request
 from exporters.onnx import MODEL as GRAPH
 from exporters.onnx import graph, graph_options, tool_versions
 from exporters.reflect import check_reflect_pads
@@ -38,8 +38,7 @@ else:
 PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "int8", "fp8")
 KINDS = ("fixed", "range")
 OPTIONS = ("opset", "simplify", "compute_capabilities")
-ZERO_POINTS = False
-LEAST_SCALE = 0.0
+INT8 = Int8(zero_points=False)
 REWRITES = ()
 CARRIERS = cast.CARRIERS
 MODEL = "model.engine"

@@ -47,6 +47,7 @@ TARGETS = (
     Target("trt", _ONNX, ()),  # and TensorRT: see _trt
     Target("coreml", ("coremltools",), ("coremltools",), "by sttk's interpreter"),
     Target("coreai", ("coreai-torch", "coreai-core"), ("coreai-core",)),
+    Target("ncnn", ("pnnx",), ("ncnn",)),
 )
 
 

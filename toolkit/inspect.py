@@ -21,6 +21,7 @@ DESCRIBERS = {
     ".mlpackage": "toolkit.runtimes.coreml.describe:describe",
     ".xml": "toolkit.runtimes.openvino:describe",
     ".aimodel": "toolkit.runtimes.coreai:describe",
+    ".param": "toolkit.runtimes.ncnn:describe",
 }
 _NESTING = (dict, list, tuple)
 _SHOWN = 8

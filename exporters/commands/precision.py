@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from toolkit.shapes import Size
 
 # Where quantised arithmetic is for a runtime that is timed here, time is what is asked for.
-_TIMED = ("onnx", "openvino")
+_TIMED = ("onnx", "openvino", "ncnn", "litert", "executorch")
 
 
 @click.command(short_help="Search the cheapest plan that holds a floor.")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from exporters.base import Product, Request
+from exporters.base import Int8, Product, Request
 from exporters.coreml.compress import SCHEMES, compressed
 from exporters.coreml.convert import converted
 from exporters.coreml.metadata import describe
@@ -26,8 +26,7 @@ from toolkit.runtimes.coreml.quiet import quiet
 PRECISIONS: tuple[Precision, ...] = ("fp16", "fp32", "int8")
 KINDS = ("fixed", "enumerated", "range")
 OPTIONS = ("deployment_target", "compress", "tensor_io")
-ZERO_POINTS = True
-LEAST_SCALE = 2.0**-13  # float16 has all its bits from 2**-14 on
+INT8 = Int8(least_scale=2.0**-13)  # float16 has all its bits from 2**-14 on
 REWRITES = ()
 CARRIERS = {**cast.CARRIERS, "int8": torch.float16}
 MODEL = "model.mlpackage"

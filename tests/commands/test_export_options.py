@@ -21,7 +21,7 @@ class Recorder:
     def __init__(self, target, asked, error=None):
         real = exporters.exporter(target)
         self.PRECISIONS, self.KINDS, self.OPTIONS = real.PRECISIONS, real.KINDS, real.OPTIONS
-        self.ZERO_POINTS, self.LEAST_SCALE = real.ZERO_POINTS, real.LEAST_SCALE
+        self.INT8 = real.INT8
         self.REWRITES = real.REWRITES
         self.CARRIERS = real.CARRIERS
         self.target, self.asked, self.error = target, asked, error

@@ -19,8 +19,8 @@ from toolkit.shapes import Shapes
 class Fake:
     """Writes what it is told to, or fails half-way."""
 
-    PRECISIONS, KINDS, OPTIONS, ZERO_POINTS = ("fp32", "fp16"), ("fixed",), (), True
-    LEAST_SCALE, REWRITES = 0.0, ()
+    PRECISIONS, KINDS, OPTIONS = ("fp32", "fp16"), ("fixed",), ()
+    INT8, REWRITES = None, ()
 
     def __init__(self, content=b"model", error=None):
         self.content, self.error = content, error

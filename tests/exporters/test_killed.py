@@ -32,8 +32,8 @@ root, net, way = Path(sys.argv[1]), load(sys.argv[2]), sys.argv[3]
 content = b""
 
 class Quick:
-    PRECISIONS, KINDS, OPTIONS, ZERO_POINTS = ("fp32",), ("fixed",), (), False
-    LEAST_SCALE, REWRITES = 0.0, ()
+    PRECISIONS, KINDS, OPTIONS = ("fp32",), ("fixed",), ()
+    INT8, REWRITES = None, ()
     def export(self, request, folder):
         (folder / "model.bin").write_bytes(content)
         (folder / "package").mkdir()

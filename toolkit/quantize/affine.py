@@ -31,6 +31,13 @@ class Affine:
         if not (type(self.zero_point) is int and LOWEST <= self.zero_point <= HIGHEST):
             raise ValueError(f"a zero point of {self.zero_point}")
 
+    def narrowed(self, lowest: int) -> Affine:
+        """The same range of values on the numbers from ``lowest``, above :data:`LOWEST`, to 127."""
+        if self.zero_point != LOWEST or lowest == LOWEST:
+            return self  # a symmetric range has no number below -127
+        scale = float(np.float32(self.scale * _LEVELS / (HIGHEST - lowest)))
+        return Affine(scale, lowest)
+
 
 # A picture of 0..255 loses nothing.
 PICTURE = Affine(1.0, LOWEST)

@@ -80,10 +80,11 @@ class QuantConv(nn.Module):
             raise ValueError("zeros would be padded that stand for something else")
         self.zero_point, self.shift = 0, -self.scale * self.zero_point
         bias = self.conv.bias if self.conv.bias is not None else torch.zeros_like(self.scales)
-        made_up = bias + self.shift * self._weight().sum((1, 2, 3))
+        made_up = bias + self.shift * self.rounded_weight().sum((1, 2, 3))
         self.conv.bias = nn.Parameter(made_up, requires_grad=False)
 
-    def _weight(self) -> Tensor:
+    def rounded_weight(self) -> Tensor:
+        """(D, C, K, K), each a whole multiple of its channel's scale."""
         # torch takes scales of float32 alone, whatever the weights are: in float64, too.
         return torch.fake_quantize_per_channel_affine(
             self.conv.weight, self.scales.float(), self.zeros, 0, LOWEST, HIGHEST
@@ -96,10 +97,8 @@ class QuantConv(nn.Module):
         if self.shift:
             x = x - self.shift
         x = torch.fake_quantize_per_tensor_affine(x, self.scale, self.zero_point, LOWEST, HIGHEST)
-        conv = self.conv
-        return F.conv2d(
-            x, self._weight(), conv.bias, conv.stride, conv.padding, conv.dilation, conv.groups
-        )
+        conv, weight = self.conv, self.rounded_weight()
+        return F.conv2d(x, weight, conv.bias, conv.stride, conv.padding, conv.dilation, conv.groups)
 
 
 def fake_quantized(
