@@ -17,6 +17,7 @@ TARGETS = {
     "coreml": "exporters.coreml",
     "coreai": "exporters.coreai",
     "ncnn": "exporters.ncnn",
+    "litert": "exporters.litert",
 }
 
 

@@ -94,11 +94,13 @@ class Int8:
         zero_points: zero points of activations other than 0.
         least_scale: smallest scale of weights.
         lowest: smallest number that activations are rounded to; the largest is 127.
+        outputs: what a convolution gives is rounded to int8, as well as what it reads.
     """
 
     zero_points: bool = True
     least_scale: float = 0.0
     lowest: int = LOWEST
+    outputs: bool = False
 
 
 class Exporter(Protocol):

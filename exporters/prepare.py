@@ -57,7 +57,8 @@ def prepare(request: Request, target: Exporter) -> Prepared:
         return Prepared(replace(request, net=net), rewrites)
     pictures = request.calibration or tuple(shipped_photos())
     able = target.INT8 or Int8()
-    calibration = _kept(_calibration(net, pictures, request.precision), request.plan, able.lowest)
+    fitted = _calibration(net, pictures, request.precision, able.outputs)
+    calibration = _kept(fitted, request.plan, able.lowest)
     quantized = _quantized(net, calibration, not able.zero_points, able.least_scale)
     return Prepared(replace(request, net=quantized), rewrites, calibration)
 
@@ -70,19 +71,22 @@ def _scale_folded(net: StyleNet) -> tuple[StyleNet, tuple[str, ...]]:
 
 
 @lru_cache(maxsize=4)
-def _calibration(net: StyleNet, files: tuple[Path, ...], to: Format) -> Calibration:
-    return calibrate(net, files, to)
+def _calibration(net: StyleNet, files: tuple[Path, ...], to: Format, outputs: bool) -> Calibration:
+    return calibrate(net, files, to, outputs)
 
 
 @lru_cache(maxsize=4)
 def _kept(calibration: Calibration, plan: Plan, lowest: int) -> Calibration:
     """Without the convolutions that the plan has in a higher precision; on the target's numbers."""
-    inputs = {
-        name: affine.narrowed(lowest)
-        for name, affine in calibration.inputs.items()
-        if plan.of(name) == calibration.format
-    }
-    return replace(calibration, inputs=inputs)
+    inputs, outputs = (
+        {
+            name: affine.narrowed(lowest)
+            for name, affine in affines.items()
+            if plan.of(name) == calibration.format
+        }
+        for affines in (calibration.inputs, calibration.outputs)
+    )
+    return replace(calibration, inputs=inputs, outputs=outputs)
 
 
 @lru_cache(maxsize=4)

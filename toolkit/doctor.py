@@ -48,6 +48,7 @@ TARGETS = (
     Target("coreml", ("coremltools",), ("coremltools",), "by sttk's interpreter"),
     Target("coreai", ("coreai-torch", "coreai-core"), ("coreai-core",)),
     Target("ncnn", ("pnnx",), ("ncnn",)),
+    Target("litert", (*_ONNX, "ai-edge-litert"), ("ai-edge-litert",)),
 )
 
 

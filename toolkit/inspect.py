@@ -22,6 +22,7 @@ DESCRIBERS = {
     ".xml": "toolkit.runtimes.openvino:describe",
     ".aimodel": "toolkit.runtimes.coreai:describe",
     ".param": "toolkit.runtimes.ncnn:describe",
+    ".tflite": "toolkit.runtimes.litert:describe",
 }
 _NESTING = (dict, list, tuple)
 _SHOWN = 8

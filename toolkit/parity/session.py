@@ -24,6 +24,7 @@ _TARGETS = {
     ".mlpackage": "coreml",
     ".aimodel": "coreai",
     ".param": "ncnn",
+    ".tflite": "litert",
 }
 
 

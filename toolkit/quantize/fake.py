@@ -43,6 +43,7 @@ class QuantConv(nn.Module):
             -scale * zero_point, and the bias makes up for it: the same numbers.
         least_scale: of the weights, for those who keep scales in float16. The input is divided by a
             power of two and the weights multiplied by it, if need be: the same numbers again.
+        output: how what it gives is rounded, too, or None.
     """
 
     scales: Tensor
@@ -54,9 +55,10 @@ class QuantConv(nn.Module):
         affine: Affine,
         symmetric: bool = False,
         least_scale: float = 0.0,
+        output: Affine | None = None,
     ) -> None:
         super().__init__()
-        self.conv = conv
+        self.conv, self.output = conv, output
         self.scale, self.zero_point = affine.scale, affine.zero_point
         self.shift, self.divisor = 0.0, 1.0
         scales = conv.weight.abs().amax((1, 2, 3)).div(HIGHEST).clamp_min(_SMALLEST_SCALE)
@@ -98,7 +100,12 @@ class QuantConv(nn.Module):
             x = x - self.shift
         x = torch.fake_quantize_per_tensor_affine(x, self.scale, self.zero_point, LOWEST, HIGHEST)
         conv, weight = self.conv, self.rounded_weight()
-        return F.conv2d(x, weight, conv.bias, conv.stride, conv.padding, conv.dilation, conv.groups)
+        y = F.conv2d(x, weight, conv.bias, conv.stride, conv.padding, conv.dilation, conv.groups)
+        if self.output is None:
+            return y
+        return torch.fake_quantize_per_tensor_affine(
+            y, self.output.scale, self.output.zero_point, LOWEST, HIGHEST
+        )
 
 
 def fake_quantized(
@@ -125,5 +132,6 @@ def fake_quantized(
         if calibration.format == "fp8":
             quantized.set_submodule(name, Float8Conv(conv, affine))
         else:
-            quantized.set_submodule(name, QuantConv(conv, affine, symmetric, least_scale))
+            output = calibration.outputs.get(name)
+            quantized.set_submodule(name, QuantConv(conv, affine, symmetric, least_scale, output))
     return quantized.requires_grad_(False).eval()

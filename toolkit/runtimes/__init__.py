@@ -17,6 +17,7 @@ FILE_RUNTIMES = {
     ".mlpackage": "toolkit.runtimes.coreml:CoreMLRunner",
     ".aimodel": "toolkit.runtimes.coreai:CoreAiRunner",
     ".param": "toolkit.runtimes.ncnn:NcnnRunner",
+    ".tflite": "toolkit.runtimes.litert:LiteRtRunner",
 }
 # Suffix -> what can be told by looking at the file alone: (model) -> Check, ...
 STATIC_CHECKS = {
