@@ -46,7 +46,12 @@ nonisolated final class Camera: NSObject, AVCaptureVideoDataOutputSampleBufferDe
         }
         session.addInput(input)
         session.addOutput(output)
-        output.connection(with: .video)?.videoRotationAngle = 90  // held upright
+        let upright: CGFloat = 90  // degrees, of a phone that is held so
+        if let connection = output.connection(with: .video),
+            connection.isVideoRotationAngleSupported(upright)
+        {
+            connection.videoRotationAngle = upright
+        }
         session.startRunning()
     }
 
