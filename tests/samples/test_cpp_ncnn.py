@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -47,9 +48,10 @@ def model(net, tmp_path_factory):
     """A shipped net through pnnx, with float32 weights: its .param and .bin."""
     pnnx = pytest.importorskip("pnnx")
     folder = tmp_path_factory.mktemp("model")
-    with torch.no_grad():
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # tracing is deprecated, and all that pnnx reads
         traced = torch.jit.trace(net, torch.rand(1, 3, 512, 512) * 255, check_trace=False)
-    traced.save(str(folder / "net.pt"))
+        traced.save(str(folder / "net.pt"))
     program = Path(pnnx.__file__).parent / "pnnx"
     subprocess.run(
         [program, "net.pt", "inputshape=[1,3,512,512]", "fp16=0"],
@@ -93,12 +95,10 @@ def test_a_photograph_comes_out_as_torch_makes_it(app, model, net, size, tmp_pat
     with torch.no_grad():
         wanted = net(image)[0, :, :height, :width].numpy().transpose(1, 2, 0)
     got = pixels(tmp_path / "out.png")
-    difference = np.abs(got - wanted)
-    record_property("mean", float(difference.mean()))
-    record_property("largest", float(difference.max()))
-    # Rounding to whole grey levels alone is 0.25 in the mean and 0.5 at most.
-    assert difference.mean() < 0.3
-    assert difference.max() < 0.6
+    difference = np.abs(got - np.rint(wanted))
+    # Sums in another order, so a value here and there is rounded the other way.
+    assert difference.max() <= 1, difference.max()
+    assert difference.mean() < 0.001, difference.mean()
     assert got.std() > 10
 
 
