@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <cstring>
 #include <exception>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -46,6 +47,10 @@ Arguments parse(int count, char** texts) {
         }
     }
     if (arguments.files.size() != 4) throw InputError(std::string("usage: ") + kUsage);
+    const std::string& out = arguments.files[3];
+    if (std::filesystem::path(out).extension() != ".png") {
+        throw InputError(out + ": only .png is written");
+    }
     return arguments;
 }
 

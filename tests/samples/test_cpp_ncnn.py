@@ -147,6 +147,7 @@ def test_errors_are_one_line_and_leave_no_file(app, weightless, tmp_path):
         ([], 2, "usage: stylize MODEL"),
         ([*model, photo, out, "--threads", "two"], 2, "two: not a number"),
         ([*model, photo, out, "--tile"], 2, "usage"),
+        ([*model, photo, tmp_path / "out.jpg"], 2, "only .png"),
         ([tmp_path / "none.param", model[1], photo, out], 2, "cannot be read"),
         ([*model, tmp_path / "none.jpg", out], 2, "No such file"),
         ([*model, tmp_path / "flat.png", out], 2, "under 32 pixels"),
@@ -160,4 +161,4 @@ def test_errors_are_one_line_and_leave_no_file(app, weightless, tmp_path):
         done = run(app, *args)
         assert (done.returncode, done.stdout) == (code, ""), done
         assert re.fullmatch(rf"stylize: [^\n]*{said}[^\n]*\n", done.stderr), done
-    assert not list(tmp_path.glob("out.png*"))
+    assert not list(tmp_path.glob("out*"))

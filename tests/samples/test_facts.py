@@ -12,6 +12,7 @@ import pytest
 
 from exporters import TARGETS, coreml, onnx
 from exporters.coreml import convert
+from toolkit import styles
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 KOTLIN = SAMPLES / "android/app/src/main/kotlin/sttk/sample"
@@ -59,6 +60,17 @@ def test_the_cpp_sample_uses_ncnns_names():
     if "ncnn" in TARGETS:
         exporter = importlib.import_module(TARGETS["ncnn"])
         assert (exporter.INPUT, exporter.OUTPUT) == (NCNN_INPUT, NCNN_OUTPUT)
+
+
+def test_the_cpp_sample_knows_the_nets_limits():
+    source = (SAMPLES / "cpp-ncnn/stylizer.cpp").read_text()
+    page = (SAMPLES / "cpp-ncnn/README.md").read_text()
+    (side,) = re.findall(r"kSmallestSide = (\d+);", source)
+    (multiple,) = re.findall(r"multiples of (\d+) \(`size_multiple`", page)
+    for name in (*styles.full_names(), *styles.small_names()):
+        contract = styles.find(name).contract
+        assert contract.smallest_side <= int(side)
+        assert contract.size_multiple == int(multiple)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.parent.name)
