@@ -68,7 +68,8 @@ def _kept(name: str, make: Callable[[Path], None]) -> Path:
         with tempfile.TemporaryDirectory(dir=root) as place:
             (Path(place) / name).mkdir()
             make(Path(place) / name)
-            (Path(place) / name).replace(made)
+            if not made.is_dir():  # another process may have been quicker
+                (Path(place) / name).replace(made)
     return made
 
 
