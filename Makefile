@@ -6,12 +6,13 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 # Dependency groups (PEP 735) came with pip 25.1; a new venv may have an older one.
 NEW_PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1'
 
-.PHONY: demo test test-all lint format clean help
+.PHONY: demo test test-all test-samples lint format clean help
 
 help:
 	@echo "make demo      install, export a style, prove it, stylise a photograph"
 	@echo "make test      install, run the tests that take seconds"
 	@echo "make test-all  also the tests that take minutes"
+	@echo "make test-samples  builds and runs the sample apps that can be"
 	@echo "make lint      ruff, mypy --strict, import direction"
 	@echo "make format    ruff format and fixes"
 
@@ -35,6 +36,9 @@ test: $(VENV)/.dev
 
 test-all: $(VENV)/.dev
 	$(BIN)/python -m pytest
+
+test-samples: $(VENV)/.dev
+	$(BIN)/python -m pytest tests/samples
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
