@@ -18,6 +18,7 @@ TARGETS = {
     "coreai": "exporters.coreai",
     "ncnn": "exporters.ncnn",
     "litert": "exporters.litert",
+    "executorch": "exporters.executorch",
 }
 
 

@@ -49,6 +49,7 @@ TARGETS = (
     Target("coreai", ("coreai-torch", "coreai-core"), ("coreai-core",)),
     Target("ncnn", ("pnnx",), ("ncnn",)),
     Target("litert", (*_ONNX, "ai-edge-litert"), ("ai-edge-litert",)),
+    Target("executorch", ("executorch",), ("executorch",)),
 )
 
 

@@ -23,6 +23,7 @@ DESCRIBERS = {
     ".aimodel": "toolkit.runtimes.coreai:describe",
     ".param": "toolkit.runtimes.ncnn:describe",
     ".tflite": "toolkit.runtimes.litert:describe",
+    ".pte": "toolkit.runtimes.executorch:describe",
 }
 _NESTING = (dict, list, tuple)
 _SHOWN = 8

@@ -25,6 +25,7 @@ _TARGETS = {
     ".aimodel": "coreai",
     ".param": "ncnn",
     ".tflite": "litert",
+    ".pte": "executorch",
 }
 
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from toolkit.quantize import float8
 from toolkit.quantize.affine import PICTURE, Affine, Values, fit
 from toolkit.quantize.pictures import Coverage, pictures
+from toolkit.rewrites.plain_norms import PlainNorm
 from toolkit.style_net import StyleNet
 
 Format = Literal["int8", "fp8"]
@@ -113,7 +114,7 @@ class _Watch:
 
     def hook(self, name: str, module: nn.Module) -> Any:
         """To be called before ``module`` runs, or None for a module that is of no interest."""
-        if isinstance(module, nn.InstanceNorm2d):
+        if isinstance(module, (nn.InstanceNorm2d, PlainNorm)):
             return self._norm
         return partial(self._conv, name) if isinstance(module, nn.Conv2d) else None
 

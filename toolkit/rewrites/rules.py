@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from toolkit.contract import Precision
-from toolkit.rewrites import phase_upsample, wide_head
+from toolkit.rewrites import (
+    phase_upsample,
+    plain_norms,
+    sliced_pads,
+    transposed_upsample,
+    wide_head,
+)
 from toolkit.style_net import StyleNet
 
 
@@ -29,6 +35,9 @@ class Rule:
 RULES = {
     phase_upsample.NAME: Rule(phase_upsample.phase_upsample, ("fp32", "int8")),
     wide_head.NAME: Rule(wide_head.wide_head, ("fp32", "int8")),
+    transposed_upsample.NAME: Rule(transposed_upsample.transposed_upsample, ("fp32", "int8")),
+    sliced_pads.NAME: Rule(sliced_pads.sliced_pads, ("fp32", "fp16", "int8")),
+    plain_norms.NAME: Rule(plain_norms.plain_norms, ("fp32", "fp16", "int8")),
 }
 
 

@@ -18,6 +18,7 @@ FILE_RUNTIMES = {
     ".aimodel": "toolkit.runtimes.coreai:CoreAiRunner",
     ".param": "toolkit.runtimes.ncnn:NcnnRunner",
     ".tflite": "toolkit.runtimes.litert:LiteRtRunner",
+    ".pte": "toolkit.runtimes.executorch:ExecuTorchRunner",
 }
 # Suffix -> what can be told by looking at the file alone: (model) -> Check, ...
 STATIC_CHECKS = {

@@ -1,0 +1,145 @@
+"""ExecuTorch: ``.pte`` programs for its XNNPACK backend, in one delegated part.
+
+fp16 computes in float16 where the CPU can. int8 has the input, the weights and the output of each
+convolution rounded, which XNNPACK does as one kernel.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import io
+import logging
+import warnings
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from exporters.base import Int8, Product, Request
+from toolkit.contract import Precision
+from toolkit.errors import ExportError, MissingExtraError
+from toolkit.lazy import Lazy
+from toolkit.memory import check_fits
+from toolkit.precision import cast
+from toolkit.quantize.affine import HIGHEST, LOWEST, Affine
+from toolkit.quantize.fake import QuantConv
+from toolkit.rewrites import plain_norms, sliced_pads, transposed_upsample, wide_head
+from toolkit.streams import quiet_stderr
+
+if TYPE_CHECKING:
+    from executorch import exir
+    from executorch.backends.xnnpack.partition import xnnpack_partitioner as xnnpack
+else:
+    exir = Lazy("executorch.exir", "executorch")
+    xnnpack = Lazy("executorch.backends.xnnpack.partition.xnnpack_partitioner", "executorch")
+
+PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "int8")
+KINDS = ("fixed",)
+OPTIONS: tuple[str, ...] = ("rewrites",)
+INT8 = Int8(outputs=True)
+REWRITES = (transposed_upsample.NAME, wide_head.NAME, sliced_pads.NAME, plain_norms.NAME)
+CARRIERS = cast.CARRIERS
+MODEL = "model.pte"
+
+
+def export(request: Request, folder: Path) -> Product:
+    """See :class:`exporters.base.Exporter`."""
+    (size,) = request.shapes.sizes
+    check_fits(*size)
+    tools = {"torch": str(torch.__version__), **_versions("executorch")}
+    net = _in_int8(cast.cast_net(request.net, request.plan))
+    example = torch.zeros(request.shapes.batch or 1, 3, *size)
+    try:
+        with _quiet():
+            program = torch.export.export(net.eval(), (example,))
+            edge = exir.to_edge_transform_and_lower(
+                program, partitioner=[xnnpack.XnnpackPartitioner()]
+            )
+            (folder / MODEL).write_bytes(edge.to_executorch().buffer)
+    except MissingExtraError:
+        raise
+    # torch.export and the backend raise what their many parts raise.
+    except Exception as error:
+        reason = " ".join(str(error).split())[:300]
+        raise ExportError(f"ExecuTorch: {type(error).__name__}: {reason}") from error
+    return Product(MODEL, tools)
+
+
+def _versions(name: str) -> dict[str, str]:
+    try:
+        return {name: metadata.version(name)}
+    except metadata.PackageNotFoundError as error:
+        raise MissingExtraError(name, "executorch") from error
+
+
+class Int8Conv(nn.Module):
+    """A :class:`QuantConv` in the operations that XNNPACK takes for one int8 convolution.
+
+    Args:
+        quantised: with the rounding of its output.
+    """
+
+    weight: Tensor
+    scales: Tensor
+    zeros: Tensor
+
+    def __init__(self, quantised: QuantConv) -> None:
+        super().__init__()
+        conv, scales = quantised.conv, quantised.scales
+        self.source = Affine(quantised.scale, quantised.zero_point)
+        self.result = quantised.output
+        whole = (quantised.rounded_weight() / scales.view(-1, 1, 1, 1)).round().to(torch.int8)
+        self.register_buffer("weight", whole)
+        self.register_buffer("scales", scales)
+        self.register_buffer("zeros", torch.zeros_like(scales, dtype=torch.int64))
+        self.bias = conv.bias
+        self.stride, self.padding = conv.stride, conv.padding
+        self.dilation, self.groups = conv.dilation, conv.groups
+
+    def forward(self, x: Tensor) -> Tensor:
+        """See the class."""
+        weight = torch.ops.quantized_decomposed.dequantize_per_channel(
+            self.weight, self.scales, self.zeros, 0, LOWEST, HIGHEST, torch.int8
+        )
+        y = F.conv2d(
+            _rounded(x, self.source), weight, self.bias,
+            self.stride, self.padding, self.dilation, self.groups,
+        )  # fmt: skip
+        return y if self.result is None else _rounded(y, self.result)
+
+
+def _rounded(x: Tensor, by: Affine) -> Tensor:
+    range_ = by.scale, by.zero_point, LOWEST, HIGHEST, torch.int8
+    whole = torch.ops.quantized_decomposed.quantize_per_tensor(x, *range_)
+    y: Tensor = torch.ops.quantized_decomposed.dequantize_per_tensor(whole, *range_)
+    return y
+
+
+def _in_int8(net: nn.Module) -> nn.Module:
+    """A copy with every :class:`QuantConv` as an :class:`Int8Conv`."""
+    copied = copy.deepcopy(net)
+    for name, module in list(copied.named_modules()):
+        if isinstance(module, QuantConv):
+            copied.set_submodule(name, Int8Conv(module))
+    return copied
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """ExecuTorch, and torchao which it loads, tell of their own workings in every way there is."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), quiet_stderr():
+            warnings.simplefilter("ignore")
+            # Registers the operations that are named above.
+            import torch.ao.quantization.fx._decomposed  # noqa: F401, PLC0415
+
+            yield
+    finally:
+        logging.disable(before)
