@@ -16,6 +16,7 @@ TARGETS = {
     "trt": "exporters.tensorrt",
     "coreml": "exporters.coreml",
     "coreai": "exporters.coreai",
+    "web": "exporters.web",
 }
 
 

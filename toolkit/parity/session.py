@@ -23,6 +23,7 @@ _TARGETS = {
     ".engine": "trt",
     ".mlpackage": "coreml",
     ".aimodel": "coreai",
+    ".html": "web",
 }
 
 

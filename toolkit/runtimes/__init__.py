@@ -16,6 +16,7 @@ FILE_RUNTIMES = {
     ".engine": "toolkit.runtimes.tensorrt:TensorrtRunner",
     ".mlpackage": "toolkit.runtimes.coreml:CoreMLRunner",
     ".aimodel": "toolkit.runtimes.coreai:CoreAiRunner",
+    ".html": "toolkit.runtimes.web:WebRunner",
 }
 # Suffix -> what can be told by looking at the file alone: (model) -> Check, ...
 STATIC_CHECKS = {
