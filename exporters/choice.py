@@ -14,7 +14,7 @@ import click
 
 from toolkit.errors import UsageError
 
-RUNTIMES = ("torch", "onnxruntime", "openvino")
+RUNTIMES = ("torch", "onnxruntime", "openvino", "onnxruntime-web")
 FASTEST = "fastest"
 _SHARE = re.compile(r"(?P<name>.+):(?P<share>[0-9]*\.?[0-9]+)")
 

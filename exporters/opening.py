@@ -23,7 +23,7 @@ from toolkit.shapes import Shapes, Size
 from toolkit.style_net import StyleNet
 
 # Runtime -> the target that is exported for it.
-_TARGETS = {"onnxruntime": "onnx", "openvino": "openvino"}
+_TARGETS = {"onnxruntime": "onnx", "openvino": "openvino", "onnxruntime-web": "web"}
 # The fastest first, as artifacts/reports/bench has it.
 _FASTEST = ("openvino", "onnxruntime", "torch")
 

@@ -55,10 +55,8 @@ class WebRunner:
 
     def __init__(self, model: Path, settings: Settings | None = None) -> None:
         settings = settings or Settings()
-        if settings.inference_precision not in (None, "f32"):
+        if settings.inference_precision:
             raise UsageError(f"{NAME} has no --inference-precision: its graph says it")
-        if settings.inference_precision or settings.profile:
-            raise UsageError(f"{NAME} cannot do that: ask the onnx target")
         part = part_of(model)
         self.takes = Shapes.fixed(*part.size) if part.size else Shapes.any()
         stack = ExitStack()

@@ -8,7 +8,7 @@ import { decode, pixels } from "./picture.js";
 const at = (id) => document.getElementById(id);
 const canvas = at("canvas");
 const context = canvas.getContext("2d");
-const camera = new Camera();
+export const camera = new Camera();
 // A still may take seconds; what moves may not.
 const limits = { still: 512, live: 256 };
 const FPS_OVER = 2000; // milliseconds
@@ -20,6 +20,9 @@ let before = null; // ImageData that the net was given
 let after = null; // ImageData that it gave
 let asked = 0; // how often a still was asked for: what is out of date is not shown
 let streams = 0; // how often the camera was started
+
+/** What the net was given last, and what it gave: ImageData. */
+export const shown = () => ({ before, after });
 
 /** Once the page can paint: null, or why it cannot. */
 export const started = begin();
@@ -34,7 +37,9 @@ async function begin() {
       want: wanted.get("backend") ?? "auto",
       threads: Number(wanted.get("threads")) || 0,
       precision: page.styles[0].precision,
-      onProgress: (share) => showProgress(share, "Loading the engine"),
+      onProgress: (share) => {
+        if (!at("loading").hidden) showProgress(share, "Loading the engine");
+      },
     });
     await engine.load(chosen());
     showBackend();
