@@ -25,6 +25,7 @@ from toolkit.parity.reference import References
 from toolkit.regimes import Sample
 from toolkit.runtimes import open_model
 from toolkit.runtimes.base import Settings
+from toolkit.runtimes.web import VARIABLE
 from toolkit.web import chromium
 from toolkit.web.chromium import Chromium, Tab
 from toolkit.web.server import serving
@@ -97,6 +98,23 @@ def test_another_net_is_caught(page, browser):
     assert right.passed
     assert not wrong.passed
     assert runner.device_seconds > 0
+
+
+@pytest.mark.slow
+def test_webgpu_is_the_same_function(page, browser, monkeypatch, sttk):
+    monkeypatch.setenv(VARIABLE, "webgpu-software")
+    result = sttk("parity", page / INNER, "--regime", "tiny")
+    if "no WebGPU" in result.output:
+        pytest.skip("not run: this Chromium has no WebGPU in software")
+    assert result.exit_code == 0, result.output
+    assert "pass: exact promised; 1 exact" in result.stdout
+    assert "run by WebGPU in Chromium, without a GPU" in result.stdout
+
+
+def test_a_backend_that_there_is_not(page, monkeypatch):
+    monkeypatch.setenv(VARIABLE, "abacus")
+    with pytest.raises(UsageError, match="STTK_WEB_BACKEND is abacus: it is one of wasm, webgpu"):
+        open_model(page / "index.html")
 
 
 def test_a_run_that_fails_is_an_error(page, browser):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import threading
 import weakref
 from contextlib import ExitStack
@@ -21,7 +22,18 @@ from toolkit.web.page import Part, part_of
 from toolkit.web.server import serving
 
 NAME = "onnxruntime-web"
-_NOTE = "run by WebAssembly in Chromium; WebGPU was not run"
+# What runs it: WebAssembly unless this says otherwise.
+VARIABLE = "STTK_WEB_BACKEND"
+# (what the page is asked for, flags of Chromium, what a reader must know)
+_BACKENDS = {
+    "wasm": ("wasm", (), "run by WebAssembly in Chromium; WebGPU was not run"),
+    "webgpu": ("webgpu", ("--enable-unsafe-webgpu",), "run by WebGPU in Chromium"),
+    "webgpu-software": (
+        "webgpu",
+        ("--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"),
+        "run by WebGPU in Chromium, without a GPU (SwiftShader): its speed means nothing",
+    ),
+}
 _START, _RUN = 120.0, 900.0  # seconds
 _READY = """async () => {
   const { started } = await import("./app.js");
@@ -50,7 +62,6 @@ class WebRunner:
     """
 
     name = NAME
-    notes: tuple[str, ...] = (_NOTE,)
     device_seconds = 0.0
 
     def __init__(self, model: Path, settings: Settings | None = None) -> None:
@@ -58,10 +69,13 @@ class WebRunner:
         if settings.inference_precision:
             raise UsageError(f"{NAME} has no --inference-precision: its graph says it")
         part = part_of(model)
+        want, flags, note = _backend()
+        self.notes: tuple[str, ...] = (note,)
         self.takes = Shapes.fixed(*part.size) if part.size else Shapes.any()
         stack = ExitStack()
         try:
-            self._tab = _opened(part, settings.threads or 0, stack)
+            asked = {"backend": want, "threads": settings.threads or 0, "offline": "no"}
+            self._tab = _opened(part, asked, flags, stack)
         except BaseException:
             stack.close()
             raise
@@ -80,13 +94,19 @@ class WebRunner:
         return output
 
 
-def _opened(part: Part, threads: int, stack: ExitStack) -> Tab:
+def _backend() -> tuple[str, tuple[str, ...], str]:
+    wanted = os.environ.get(VARIABLE) or "wasm"
+    if wanted not in _BACKENDS:
+        raise UsageError(f"{VARIABLE} is {wanted}: it is one of {', '.join(_BACKENDS)}")
+    return _BACKENDS[wanted]
+
+
+def _opened(part: Part, asked: dict[str, Any], flags: tuple[str, ...], stack: ExitStack) -> Tab:
     """The page, ready; what it takes ends with the stack."""
-    browser = stack.enter_context(Chromium())
+    browser = stack.enter_context(Chromium(flags))
     server = stack.enter_context(serving(part.page))
-    asked = urlencode({"backend": "wasm", "threads": threads, "offline": "no"})
     try:
-        tab = Tab(browser, f"{server.url}?{asked}#{quote(part.style)}")
+        tab = Tab(browser, f"{server.url}?{urlencode(asked)}#{quote(part.style)}")
         failed = tab.run(_READY, seconds=_START)
     except RunError as error:
         raise NotRunError(f"the page does not start: {error}") from error

@@ -25,7 +25,7 @@ self.addEventListener("message", async ({ data: { id, action, args } }) => {
 
 /** Load the runtime. `want`: "auto", "webgpu" or "wasm"; `threads`: 0 for as many as are good. */
 async function start({ want, threads, precision }, report) {
-  const gpu = want !== "wasm" && await hasGpu(precision);
+  const gpu = want !== "wasm" && await hasGpu(precision, want);
   if (want === "webgpu" && !gpu) throw new Error("This browser has no WebGPU.");
   const { api, build } = gpu ? GPU : CPU;
   ort = await import(new URL(api, ORT));
@@ -38,11 +38,15 @@ async function start({ want, threads, precision }, report) {
   return [backend];
 }
 
-/** Whether WebGPU can run such a net; integers it leaves to the processor, copy by copy. */
-async function hasGpu(precision) {
+/**
+ * Whether WebGPU can run such a net: integers it leaves to the processor, copy by copy. One that is
+ * made of software is slower than WebAssembly, and taken where it is wanted alone.
+ */
+async function hasGpu(precision, want) {
   if (!navigator.gpu || precision === "int8") return false;
   const adapter = await navigator.gpu.requestAdapter().catch(() => null);
-  return Boolean(adapter) && (precision !== "fp16" || adapter.features.has("shader-f16"));
+  if (!adapter || (adapter.info?.isFallbackAdapter && want !== "webgpu")) return false;
+  return precision !== "fp16" || adapter.features.has("shader-f16");
 }
 
 function usualThreads() {
