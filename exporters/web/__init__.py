@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import importlib.util
 import shutil
 from collections.abc import Iterator
-from importlib import metadata, resources
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -100,8 +101,9 @@ def _copy_runtime(files: dict[str, Path], folder: Path) -> None:
         raise ExportError(f"{error.filename}: {error.strerror}") from error
     text = resources.files(__name__) / "ort-licence.txt"
     (folder / "LICENCE.txt").write_bytes(text.read_bytes())
-    notices = Path(str(metadata.distribution("onnxruntime").locate_file(f"onnxruntime/{_NOTICES}")))
-    if notices.is_file():
+    spec = importlib.util.find_spec("onnxruntime")
+    notices = Path(spec.origin).with_name(_NOTICES) if spec and spec.origin else None
+    if notices and notices.is_file():
         shutil.copyfile(notices, folder / _NOTICES)
 
 
