@@ -71,7 +71,7 @@ _TIMES = """async (side, count) => {
 }"""
 _WARM_UP, _PAUSE, _PATIENCE = 3, 0.2, 120.0
 _PHONE, _DESKTOP = ((390, 844), 2), ((1280, 800), 1)
-_HIGH, _QUALITY = 600, 72  # of the picture for the docs: pixels, of JPEG
+_HIGH, _QUALITY = 600, 64  # of the picture for the docs: pixels, of JPEG
 
 
 @dataclass(frozen=True)

@@ -41,8 +41,7 @@ def export(request: Request, folder: Path) -> Product:
     """See :class:`exporters.base.Exporter`."""
     runtime = ort_web.files()
     product = part.export(request, folder)
-    own = {"folder": "", **part.facts(request)}
-    listed = [own, *(_offer(net, request, folder) for net in _offers(request))]
+    listed = [part.listed(request, ""), *(_offer(net, request, folder) for net in _offers(request))]
     _check_names(listed)
     _copy_page(folder)
     _copy_runtime(runtime, folder / _ORT)
@@ -75,7 +74,7 @@ def _offer(net: StyleNet, request: Request, folder: Path) -> dict[str, Any]:
     except FileExistsError as error:
         raise UsageError(f"two styles of the page are called {name}") from error
     write_artifact(_TARGET, part, wanted, place)
-    return {"folder": f"{STYLES}/{name}", **part.facts(wanted)}
+    return part.listed(wanted, f"{STYLES}/{name}")
 
 
 def _check_names(listed: list[dict[str, Any]]) -> None:

@@ -31,6 +31,7 @@ MODEL, GRAPH = "index.html", "model.onnx"
 _SMALL_PICTURE = "thumb.jpg"
 _SIDE, _QUALITY = 160, 82  # pixels; of JPEG
 _PHOTO = "cat.jpg"
+_CHECKED, _STEP, _EVERY = (64, 64), 37, 97
 _ROMAN = re.compile(r"\b[ivx]+\b")
 _STUB = """<!doctype html>
 <html lang="en">
@@ -64,6 +65,27 @@ def facts(request: Request) -> dict[str, Any]:
         "multiple": contract.size_multiple,
         "smallest": contract.smallest_side,
     }
+
+
+def listed(request: Request, folder: str) -> dict[str, Any]:
+    """What a page says of a style, and by what it knows a GPU that computes it wrongly.
+
+    Args:
+        request: of the style.
+        folder: where its files lie, within the page's.
+    """
+    return {"folder": folder, **facts(request), "check": _check(request)}
+
+
+def _check(request: Request) -> dict[str, Any]:
+    """PyTorch's answer to numbers that the page's scripts make, too: some of its values."""
+    height, width = request.shapes.only or _CHECKED
+    numbers = np.arange(3 * height * width) * _STEP % 256
+    batch = torch.from_numpy(numbers.astype(np.float32).reshape(1, 3, height, width))
+    with torch.inference_mode():
+        values = request.net(batch).flatten()[::_EVERY].tolist()
+    kept = [round(value, 1) for value in values]
+    return {"height": height, "width": width, "step": _STEP, "every": _EVERY, "values": kept}
 
 
 def title(name: str) -> str:

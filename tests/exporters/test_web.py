@@ -62,6 +62,16 @@ def test_a_model_is_the_same_function(page, net):
     assert np.abs(given - net(torch.from_numpy(x)).numpy()).max() < 0.05
 
 
+def test_a_page_knows_torchs_answer(page, net):
+    check = json.loads((page / "page.json").read_text())["styles"][0]["check"]
+    count = 3 * check["height"] * check["width"]
+    x = (torch.arange(count) * check["step"] % 256).float()
+    output = net(x.reshape(1, 3, check["height"], check["width"])).detach().flatten()
+    wanted = output[:: check["every"]].numpy()
+    assert np.abs(np.array(check["values"]) - wanted).max() < 0.06
+    assert wanted.std() > 10
+
+
 def test_the_same_bytes_again(page, net, checkpoint, tmp_path):
     again = make_artifact("web", Request(net, shapes=Shapes.any()), tmp_path)
     assert read_manifest(again).files["model.onnx"] == read_manifest(page).files["model.onnx"]

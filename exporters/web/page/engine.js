@@ -1,5 +1,8 @@
 // The net, for the page: what worker.js does, as functions that answer with promises.
 
+// Grey levels, root mean square: float16 stays far below, a wrong picture is tens above.
+const MOST_OFF = 3;
+
 /** Runs one style at a time. Make one with `Engine.make`, then `load` a style. */
 export class Engine {
   /** What it runs on: { kind: "webgpu" | "wasm", threads }. */
@@ -75,12 +78,16 @@ export class Engine {
     this.backend = await this.#ask("start", { want, threads, precision });
   }
 
-  /** Some drivers take a net and then fail on it, or give nothing but zeros. */
-  async #tryOut(style) {
-    const [height, width] = style.size ?? [64, 64];
-    const data = new Float32Array(3 * height * width).map((_, i) => (i * 37) % 256);
+  /**
+   * Some GPUs and drivers take a net and then fail on it, or paint something else: the page knows
+   * PyTorch's answer to one input.
+   */
+  async #tryOut({ check: { height, width, step, every, values } }) {
+    const data = new Float32Array(3 * height * width).map((_, i) => (i * step) % 256);
     const output = await this.#ask("run", { data, dims: [1, 3, height, width] }, [data.buffer]);
-    if (!output.data.some((value) => value > 0)) throw new Error("WebGPU gave an empty picture.");
+    const squares = values.reduce((sum, value, i) => sum + (output.data[i * every] - value) ** 2, 0);
+    const off = Math.sqrt(squares / values.length);
+    if (!(off <= MOST_OFF)) throw new Error("WebGPU here does not compute what PyTorch does.");
   }
 
   #ask(action, args, moved = []) {
