@@ -129,7 +129,7 @@ def test_webgpu_is_the_same_function(page, browser, monkeypatch, sttk, tmp_path)
 
 @pytest.mark.slow
 def test_a_gpu_that_computes_something_else_is_not_used(page, photo, net):
-    """ONNX Runtime Web 1.30 does so where channels are no multiple of 4, as the tiny net's 6."""
+    """ONNX Runtime Web 1.30 does so with the tiny net, of 4, 6 and 8 channels."""
     flags = ("--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader")
     with serving(page) as server, Chromium(flags) as running:
         wanted = "?offline=no&backend=webgpu"
