@@ -86,6 +86,7 @@ WAYS = (
     Way("tensorrt", "int8", "cuda int8", usual=False, target="trt", exported="int8"),
     Way("coreml", "fp16", "fp16", target="coreml", exported="fp16"),
     Way("coreml", "int8", "int8", usual=False, target="coreml", exported="int8"),
+    Way("onnxruntime-web", "fp32", "fp32", usual=False, target="web"),
 )
 
 

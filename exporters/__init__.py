@@ -19,6 +19,7 @@ TARGETS = {
     "ncnn": "exporters.ncnn",
     "litert": "exporters.litert",
     "executorch": "exporters.executorch",
+    "web": "exporters.web",
 }
 
 

@@ -13,14 +13,21 @@ from pathlib import Path
 from typing import Any
 
 from exporters import check, exporter
-from exporters.base import Options, Product, Request
+from exporters.base import Exporter, Options, Product, Request
 from exporters.prepare import Prepared, prepare
 from exporters.readme import write_readme
 from toolkit import __version__
 from toolkit.errors import ArtifactError, ExportError
 from toolkit.files import sha256
 from toolkit.folders import make_work, put_in_place, sweep, work_name
-from toolkit.manifest import Checkpoint, Manifest, Target, artifact_source, read_manifest
+from toolkit.manifest import (
+    Checkpoint,
+    Manifest,
+    Target,
+    artifact_source,
+    find_artifacts,
+    read_manifest,
+)
 
 
 def folder_name(target: str, request: Request) -> str:
@@ -77,15 +84,20 @@ def make_artifact(target: str, request: Request, root: Path) -> Path:
     try:
         _begin(work, root)
         _check_replaceable(final, request)
-        prepared = prepare(request, chosen)
-        product = chosen.export(prepared.request, work)
-        write_readme(target, prepared.request, product, work)
-        _manifest(target, prepared, product, work).write(work)
+        write_artifact(target, chosen, request, work)
         work.chmod(0o755)
         put_in_place(work, final)
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return final
+
+
+def write_artifact(target: str, able: Exporter, request: Request, folder: Path) -> None:
+    """Fill ``folder``, which is empty and nobody else's, with model, README.md and manifest."""
+    prepared = prepare(request, able)
+    product = able.export(prepared.request, folder)
+    write_readme(target, prepared.request, product, folder)
+    _manifest(target, prepared, product, folder).write(folder)
 
 
 def _begin(work: Path, root: Path) -> None:
@@ -122,8 +134,13 @@ def _manifest(target: str, prepared: Prepared, product: Product, folder: Path) -
 
 
 def _files(folder: Path) -> dict[str, str]:
-    """sha256 of every file, by its path within the folder."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    """sha256 of every file, by its path within the folder; not of an artifact's within this one."""
+    inner = [found for found in find_artifacts(folder) if found != folder]
+    files = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.is_file() and not any(path.is_relative_to(found) for found in inner)
+    )
     return {path.relative_to(folder).as_posix(): sha256(path) for path in files}
 
 

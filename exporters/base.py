@@ -30,6 +30,7 @@ class Options:
         compress: compression of a Core ML package's weights, such as ``palette8``, or None.
         tensor_io: arrays in and out of a Core ML package, rather than images.
         rewrites: change the net to one that is the same function and faster where it is to run.
+        offers: further styles of a web page, named as for ``toolkit.styles.find``.
     """
 
     opset: int | None = None
@@ -39,6 +40,7 @@ class Options:
     compress: str | None = None
     tensor_io: bool = False
     rewrites: bool = True
+    offers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

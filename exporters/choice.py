@@ -14,7 +14,9 @@ import click
 
 from toolkit.errors import UsageError
 
-RUNTIMES = ("torch", "onnxruntime", "openvino", "ncnn", "litert", "executorch")
+RUNTIMES = (
+    "torch", "onnxruntime", "openvino", "ncnn", "litert", "executorch", "onnxruntime-web",
+)  # fmt: skip
 FASTEST = "fastest"
 _SHARE = re.compile(r"(?P<name>.+):(?P<share>[0-9]*\.?[0-9]+)")
 

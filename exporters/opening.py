@@ -29,6 +29,7 @@ _TARGETS = {
     "ncnn": "ncnn",
     "litert": "litert",
     "executorch": "executorch",
+    "onnxruntime-web": "web",
 }
 # The fastest first, as artifacts/reports/bench has it.
 _FASTEST = ("openvino", "onnxruntime", "torch")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +15,18 @@ from PIL import Image
 
 from exporters.artifact import make_artifact
 from exporters.base import Options, Request
+from exporters.web import ort_web
 from toolkit.checkpoints import load
 from toolkit.checkpoints.native import save_net
 from toolkit.cli import cli
 from toolkit.contract import Contract, Precision
+from toolkit.errors import NotRunError
 from toolkit.nets.johnson import JohnsonNet, JohnsonSpec
 from toolkit.runtimes import cuda
 from toolkit.shapes import Shapes, Size
 from toolkit.style_net import StyleNet
+from toolkit.web import chromium
+from toolkit.web.chromium import Chromium
 
 torch.set_num_threads(1)
 
@@ -105,6 +109,31 @@ def make(net: StyleNet, tmp_path_factory: pytest.TempPathFactory) -> Callable[..
         return made[key]
 
     return artifact
+
+
+@pytest.fixture(scope="session")
+def page(
+    make: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory, checkpoint: Path
+) -> Path:
+    """A web page of the tiny net, which offers another one; skips where it cannot be made."""
+    pytest.importorskip("onnxruntime")
+    try:
+        ort_web.files()
+    except NotRunError as error:
+        pytest.skip(f"not run: {error}")
+    other = tmp_path_factory.mktemp("nets") / "other-vii-mobile-m.safetensors"
+    save_net(other, random_johnson(seed=1), Contract(), {"painting": "none"})
+    return make("web", offers=(str(other), str(checkpoint)))
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Chromium]:
+    """A Chromium with a camera of its own; skips where there is none."""
+    if chromium.find() is None:
+        pytest.skip("not run: no Chromium here")
+    fake = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
+    with Chromium(fake) as running:
+        yield running
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from toolkit.errors import (
     NotRunError,
     UsageError,
 )
-from toolkit.manifest import Manifest, find_artifacts, read_manifest
+from toolkit.manifest import Manifest, read_manifest, whole_artifacts
 from toolkit.plan import Plan
 from toolkit.quantize.calibrate import Calibration
 from toolkit.quantize.fake import fake_quantized
@@ -89,12 +89,12 @@ class OpenArtifact:
 
 
 def open_artifact(folder: Path) -> OpenArtifact:
-    """Open the artifact at ``folder``, or the only one below it.
+    """Open the artifact at ``folder``, or the only one below it; not one within another one.
 
     Raises:
         ArtifactError: none, several, or one whose files do not match its manifest.
     """
-    found = find_artifacts(folder)
+    found = whole_artifacts(folder)
     if len(found) != 1:
         listed = ": " + ", ".join(str(p.relative_to(folder)) for p in found) if found else ""
         raise ArtifactError(

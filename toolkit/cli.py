@@ -46,6 +46,7 @@ COMMANDS: dict[str, _Entry] = {
     "camera": _Entry(
         "exporters.commands.camera:camera", "Stylise a camera's picture, live, on a web page."
     ),
+    "serve": _Entry("toolkit.commands.serve:serve", "Serve a page that runs a style in browsers."),
     "sheet": _Entry(
         "exporters.commands.sheet:sheet", "Show a photograph in every style, on one sheet."
     ),

@@ -14,6 +14,7 @@ from toolkit import __version__, distributions, known_bad, machine, memory
 from toolkit.distributions import version_of
 from toolkit.errors import UsageError
 from toolkit.machine import Gpu
+from toolkit.web import chromium
 
 CUDA = "cuda"
 _ONNX = ("onnx", "onnxruntime", "onnxscript", "onnxsim")
@@ -50,6 +51,7 @@ TARGETS = (
     Target("ncnn", ("pnnx",), ("ncnn",)),
     Target("litert", (*_ONNX, "ai-edge-litert"), ("ai-edge-litert",)),
     Target("executorch", ("executorch",), ("executorch",)),
+    Target("web", _ONNX, ()),  # and a browser: see _web
 )
 
 
@@ -91,9 +93,8 @@ def examine() -> dict[str, Any]:
 
 def abilities(devices: Sequence[Gpu]) -> list[Ability]:
     """Of each target."""
-    return [
-        _trt(target, devices) if target.name == "trt" else _ability(target) for target in TARGETS
-    ]
+    special = {"trt": lambda target: _trt(target, devices), "web": _web}
+    return [special.get(target.name, _ability)(target) for target in TARGETS]
 
 
 def _ability(target: Target) -> Ability:
@@ -125,6 +126,13 @@ def _trt(target: Target, devices: Sequence[Gpu]) -> Ability:
         export = "yes" if devices else "no: the full TensorRT's builder needs a CUDA device"
     run = _trt_run(rtx, full, devices)
     return Ability(target.name, export.startswith("yes"), export, run.startswith("yes"), run)
+
+
+def _web(target: Target) -> Ability:
+    export = _verdict(target, target.exports)
+    here = chromium.find() is not None
+    run = "yes, in Chromium" if here else f"no: no Chromium (or set {chromium.VARIABLE})"
+    return Ability(target.name, export == "yes", export, here, run)
 
 
 def _trt_run(rtx: bool, full: bool, devices: Sequence[Gpu]) -> str:

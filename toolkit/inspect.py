@@ -10,7 +10,7 @@ from typing import Any, cast
 from toolkit import styles
 from toolkit.errors import CheckpointError, SttkError, UsageError
 from toolkit.files import size_of
-from toolkit.manifest import file_faults, file_of, find_artifacts, model_sha256, parse_manifest
+from toolkit.manifest import file_faults, file_of, model_sha256, parse_manifest, whole_artifacts
 from toolkit.text import printable
 
 Facts = dict[str, Any]
@@ -24,6 +24,7 @@ DESCRIBERS = {
     ".param": "toolkit.runtimes.ncnn:describe",
     ".tflite": "toolkit.runtimes.litert:describe",
     ".pte": "toolkit.runtimes.executorch:describe",
+    ".html": "toolkit.runtimes.web:describe",
 }
 _NESTING = (dict, list, tuple)
 _SHOWN = 8
@@ -44,7 +45,7 @@ def inspect(path: Path) -> Facts:
         raise UsageError(f"{path}: no such file, folder or style")
     if found.suffix in DESCRIBERS:
         return _model(found)
-    artifacts = find_artifacts(found) if found.is_dir() else []
+    artifacts = whole_artifacts(found) if found.is_dir() else []
     if len(artifacts) > 1:
         raise UsageError(f"{path}: holds {len(artifacts)} artifacts", fix="name the folder of one")
     return _artifact(artifacts[0]) if artifacts else _checkpoint(found)

@@ -252,6 +252,12 @@ def find_artifacts(root: Path) -> list[Path]:
     return sorted(found)
 
 
+def whole_artifacts(root: Path) -> list[Path]:
+    """As :func:`find_artifacts`, without those that lie within another one of them."""
+    found = find_artifacts(root)
+    return [each for each in found if not any(other in each.parents for other in found)]
+
+
 def artifact_source(folder: Path) -> str | None:
     """The checkpoint that the artifact in ``folder`` names, or None if it is no artifact."""
     try:

@@ -122,8 +122,13 @@ def _files(folder: Path, manifest: Manifest) -> list[Finding]:
 
 
 def _names(folder: Path) -> Iterator[str]:
-    """Everything that is no plain folder: links, too, wherever they lead."""
+    """Everything that is no plain folder: links, too, wherever they lead. What lies in an artifact
+    within this one is that one's.
+    """
+    inner = [found for found in find_artifacts(folder) if found != folder]
     for path in sorted(folder.rglob("*")):
+        if any(path.is_relative_to(found) for found in inner):
+            continue
         if path.is_symlink() or not path.is_dir():
             yield path.relative_to(folder).as_posix()
 

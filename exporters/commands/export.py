@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from toolkit.style_net import StyleNet
 
 _ALL = "all"
-# In beta; asked for by name alone.
-_NOT_IN_ALL = ("coreai",)
+# Asked for by name alone: coreai is in beta, web may have to fetch its runtime (33 MB).
+_NOT_IN_ALL = ("coreai", "web")
+_WEB = "web"
 
 
 @click.command(short_help="Export a style net to a target.")
@@ -38,7 +39,11 @@ _NOT_IN_ALL = ("coreai",)
     help="Format; repeatable.",
 )
 @click.option(
-    "--size", "squares", type=SIZE, multiple=True, help="N or HxW; repeatable.  [default: 512]"
+    "--size",
+    "squares",
+    type=SIZE,
+    multiple=True,
+    help="N or HxW; repeatable.  [default: 512; web: any]",
 )
 @click.option(
     "--sizes", "listed", type=SIZES, help="One model for each of these: 256,512,720x1280."
@@ -86,6 +91,9 @@ _NOT_IN_ALL = ("coreai",)
     type=click.Choice(["int8", "palette8", "palette6", "palette4", "int4"]),
     help="coreml: compress the weights.",
 )
+@click.option(
+    "--offer", "offers", multiple=True, metavar="STYLE", help="web: a further style; repeatable."
+)
 @click.option("--tensor-io", is_flag=True, help="coreml: arrays in and out, not images.")
 @click.option(
     "-o",
@@ -116,7 +124,8 @@ def export(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Export STYLE, a shipped style or a checkpoint file (default: ink).
+    """Export STYLE, a shipped style or a checkpoint file (default: ink; of a web page alone, the
+    mobile nets).
 
     Each artifact is a folder OUTPUT/STYLE/TARGET-PRECISION-SIZE with the model and its
     manifest.json. 'sttk parity' proves it, 'sttk stylize --artifact' uses it.
@@ -129,6 +138,8 @@ def export(
 
     named = _named(targets)
     _check_options(context, named)
+    if style is None and named == [_WEB]:
+        style, options["offers"] = _page_styles(options["offers"])
     net = styles.find(style or styles.DEFAULT)
     wanted: Precision | None = "fp16" if half else precision
     chosen = _plan(plan, net, wanted)
@@ -136,7 +147,7 @@ def export(
     jobs = [
         (target, _request(target, net, chosen or wanted, shapes, Options(**options), pictures))
         for target in named
-        for shapes in ways
+        for shapes in ways or [_usual(target)]
     ]
     _finish(_export(jobs, output), as_json)
 
@@ -147,8 +158,7 @@ def _shapes(
     dynamic: bool,
     bounds: tuple[Size | None, Size | None, Size | None],
 ) -> list[Shapes]:
-    """One or more models' shapes, from the one of four ways to say it that was used."""
-    from exporters.base import SQUARE
+    """One or more models' shapes, from the one of four ways to say it that was used, if any was."""
     from toolkit.shapes import Shapes
 
     ways = {
@@ -169,7 +179,24 @@ def _shapes(
         raise UsageError(str(error)) from error
     if dynamic:
         return [Shapes.any()]
-    return [Shapes.fixed(*size) for size in dict.fromkeys(squares)] or [SQUARE]
+    return [Shapes.fixed(*size) for size in dict.fromkeys(squares)]
+
+
+def _usual(target: str) -> Shapes:
+    """Where no size is asked for."""
+    from exporters import exporter
+    from exporters.base import SQUARE
+    from toolkit.shapes import Shapes
+
+    return Shapes.any() if exporter(target).KINDS[0] == "any" else SQUARE
+
+
+def _page_styles(offers: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+    """Of a page that nobody named a style for: small nets, for browsers are slow."""
+    from toolkit import styles
+
+    first = styles.small_of(f"style:{styles.DEFAULT}")[0]
+    return first, tuple(dict.fromkeys([*offers, *styles.small_names()]))
 
 
 def _range(least: Size | None, tuned: Size | None, most: Size | None) -> Shapes:

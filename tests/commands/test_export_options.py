@@ -9,6 +9,7 @@ import pytest
 import exporters
 from exporters import artifact
 from exporters.base import SQUARE, Options, Product
+from toolkit import styles
 from toolkit.errors import ExportError, MissingExtraError
 from toolkit.manifest import read_manifest
 from toolkit.regimes import shipped_photos
@@ -134,10 +135,10 @@ def test_options_reach_the_exporter(export, target, arguments, options):
     assert request.options == options
 
 
-def test_all_is_every_target_but_what_is_in_beta(export, asked):
+def test_all_is_every_target_but_those_for_which_one_must_ask(export, asked):
     export("--size", 64, "--target", "all")
     targets = [target for target, _ in asked]
-    assert targets == [target for target in exporters.TARGETS if target != "coreai"]
+    assert targets == [target for target in exporters.TARGETS if target not in ("coreai", "web")]
     assert len(targets) > 1
 
 
@@ -155,7 +156,7 @@ def test_all_and_one_in_beta(export, asked):
     export("--size", 64, "--target", "onnx", "--target", "all", "--target", "coreai")
     targets = [target for target, _ in asked]
     assert targets[-1] == "coreai"
-    assert len(set(targets)) == len(targets) == len(exporters.TARGETS)
+    assert len(set(targets)) == len(targets) == len(exporters.TARGETS) - 1
 
 
 def test_an_option_that_one_of_the_targets_reads_is_no_error(export):
@@ -267,3 +268,28 @@ def test_a_library_that_is_not_there(sttk, checkpoint, fails):
     assert (
         result.stderr == "error: onnx is not installed (pip install 'sttk[onnx]') [missing-extra]\n"
     )
+
+
+def test_a_page_is_of_any_size_and_other_targets_of_512(export, asked):
+    export("--target", "onnx", "--target", "web")
+    assert [(target, request.shapes) for target, request in asked] == [
+        ("onnx", SQUARE),
+        ("web", Shapes.any()),
+    ]
+
+
+def test_a_page_of_no_style_in_particular_offers_the_small_ones(sttk, asked):
+    result = sttk("export", "--target", "web", "--offer", "scream")
+    assert result.exit_code == 0, result.output
+    ((_, request),) = asked
+    assert request.net.origin.name == "ink-mobile-m"
+    assert request.options.offers[0] == "scream"
+    assert {name for name in request.options.offers if "mobile" in name} == set(
+        styles.small_names()
+    )
+
+
+def test_only_pages_offer_styles(sttk, checkpoint, asked):
+    result = sttk("export", checkpoint, "--target", "onnx", "--offer", "scream")
+    assert result.exit_code == 2
+    assert "--offer is not an option of onnx" in result.stderr

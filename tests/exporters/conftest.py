@@ -24,6 +24,7 @@ MODELS = {
     "trt": "model.engine",
     "coreml": "model.mlpackage",
     "coreai": "model.aimodel",
+    "web": "index.html",
 }
 
 

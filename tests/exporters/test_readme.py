@@ -16,6 +16,7 @@ KINDS = {
     "trt": ("fixed", "range"),
     "coreml": ("fixed", "range", "enumerated"),
     "coreai": ("fixed", "any", "enumerated"),
+    "web": ("any", "fixed"),
 }
 CASES = [(target, kind) for target, kinds in KINDS.items() for kind in kinds]
 
@@ -26,7 +27,7 @@ def test_every_template_fills_for_every_kind(target, kind, tensor_io, text_of):
     text = text_of(target, kind, tensor_io=tensor_io)
     assert "{{" not in text
     assert text.count("```") % 2 == 0
-    assert "in `model." in text
+    assert ("in `index.html`" if target == "web" else "in `model.") in text
     assert ("stylizedImage" in text) == (target == "coreml")
     for block in re.findall(r"^```(\w+)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE):
         if block[0] != "python":

@@ -26,6 +26,7 @@ _TARGETS = {
     ".param": "ncnn",
     ".tflite": "litert",
     ".pte": "executorch",
+    ".html": "web",
 }
 
 

@@ -19,6 +19,7 @@ FILE_RUNTIMES = {
     ".param": "toolkit.runtimes.ncnn:NcnnRunner",
     ".tflite": "toolkit.runtimes.litert:LiteRtRunner",
     ".pte": "toolkit.runtimes.executorch:ExecuTorchRunner",
+    ".html": "toolkit.runtimes.web:WebRunner",
 }
 # Suffix -> what can be told by looking at the file alone: (model) -> Check, ...
 STATIC_CHECKS = {

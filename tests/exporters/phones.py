@@ -1,0 +1,30 @@
+"""What the tests of the runtimes on phones share."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from toolkit.artifact import open_artifact
+from toolkit.runtimes.torch import TorchRunner
+
+
+def pictures(*shape):
+    return np.random.default_rng(0).integers(0, 256, shape).astype(np.float32)
+
+
+def largest(folder, net, x):
+    """By how much the artifact's picture differs from the net's, at most, of 255."""
+    with torch.inference_mode():
+        wanted = net(torch.from_numpy(x)).numpy()
+    got = open_artifact(folder).runner().run(x)
+    assert got.shape == wanted.shape
+    assert got.std() > 10
+    return np.abs(got - wanted).max()
+
+
+def off(folder, reference, x):
+    """By how much they differ in the mean."""
+    return float(
+        np.abs(open_artifact(folder).runner().run(x) - TorchRunner(reference).run(x)).mean()
+    )

@@ -1,0 +1,72 @@
+"""ExecuTorch takes 10 s to import and some to export; what is quick here is the gate's."""
+
+from __future__ import annotations
+
+import pytest
+
+from exporters.artifact import make_artifact
+from exporters.base import Request
+from tests.exporters.phones import largest, off, pictures
+from toolkit.artifact import open_artifact, reference_of
+from toolkit.errors import ArtifactError, NotRunError, RunError, UsageError
+from toolkit.manifest import read_manifest
+from toolkit.runtimes import open_model
+from toolkit.runtimes.base import Settings
+from toolkit.runtimes.executorch import describe
+from toolkit.shapes import Shapes
+
+pytest.importorskip("executorch")
+SIZE = {"size": (64, 96)}
+
+
+def test_it_is_the_same_function(make, net):
+    assert largest(make("executorch", **SIZE), net, pictures(2, 3, 64, 96)) < 0.01
+
+
+def test_what_it_is_made_of(make):
+    folder = make("executorch", **SIZE)
+    assert set(read_manifest(folder).rewrites) >= {"sliced-pads", "plain-norms"}
+    facts = describe(folder / "model.pte")
+    assert facts["methods"] == ["forward"]
+    assert facts["delegates"] == ["XnnpackBackend"]
+    assert "[1, 3, 64, 96]" in facts["inputs"][0]
+
+
+def test_another_size_and_another_precision_are_refused(make):
+    model = make("executorch", **SIZE) / "model.pte"
+    with pytest.raises(RunError, match="the program takes 64x96, not"):
+        open_model(model).run(pictures(1, 3, 64, 64))
+    with pytest.raises(NotRunError, match="not run: ExecuTorch computes as its program says"):
+        open_model(model, Settings("f32"))
+
+
+def test_any_size_is_refused(net, tmp_path):
+    with pytest.raises(UsageError, match="executorch takes no --dynamic"):
+        make_artifact("executorch", Request(net, shapes=Shapes.any()), tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"\0\0\0\0ET11", b"\0\0\0\0ET12", b"\x1c\0\0\0ET12" * 9])
+def test_a_file_that_is_no_program(content, tmp_path):
+    (tmp_path / "m.pte").write_bytes(content)
+    with pytest.raises(ArtifactError, match="ExecuTorch cannot load it"):
+        open_model(tmp_path / "m.pte")
+
+
+@pytest.mark.slow
+def test_fp16_computes_in_float16(make, net):
+    folder = make("executorch", precision="fp16", **SIZE)
+    assert 0.001 < largest(folder, net, pictures(1, 3, 64, 96)) < 5
+
+
+def test_int8_is_what_the_quantised_reference_computes(make, net):
+    folder = make("executorch", precision="int8", **SIZE)
+    x = pictures(4, 3, 64, 96)
+    manifest = open_artifact(folder).manifest
+    assert manifest.quantization["inputs"].keys() == manifest.quantization["outputs"].keys()
+    assert off(folder, reference_of(manifest), x) < 0.7 < off(folder, net, x)
+
+
+@pytest.mark.slow
+def test_the_same_bytes_again(make, net, tmp_path):
+    again = make_artifact("executorch", Request(net, shapes=Shapes.fixed(64, 96)), tmp_path)
+    assert read_manifest(again).files == read_manifest(make("executorch", **SIZE)).files

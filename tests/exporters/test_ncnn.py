@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import subprocess
+
+import numpy as np
+import pytest
+
+from exporters.artifact import make_artifact
+from exporters.base import Request
+from exporters.ncnn import pnnx
+from tests.exporters.phones import largest, off, pictures
+from toolkit.artifact import open_artifact, reference_of
+from toolkit.errors import ArtifactError, ExportError, NotRunError, RunError
+from toolkit.manifest import read_manifest
+from toolkit.plan import Plan
+from toolkit.quantize.affine import LOWEST, Affine
+from toolkit.runtimes import open_model
+from toolkit.runtimes.base import Settings
+from toolkit.runtimes.ncnn import describe
+from toolkit.shapes import Shapes
+
+pytest.importorskip("ncnn")
+pytest.importorskip("pnnx")
+
+
+@pytest.mark.parametrize(
+    ("options", "shape"),
+    [({"size": (64, 96)}, (1, 3, 64, 96)), ({}, (3, 3, 37, 61)), ({}, (1, 3, 96, 64))],
+)
+def test_it_is_the_same_function(make, net, options, shape):
+    assert largest(make("ncnn", **options), net, pictures(*shape)) < 0.01
+
+
+def test_fp16_is_of_the_weights(make, net):
+    half, full = (make("ncnn", size=(64, 96), precision=p) for p in ("fp16", "fp32"))
+    assert (half / "model.bin").stat().st_size < 0.65 * (full / "model.bin").stat().st_size
+    assert 0.001 < largest(half, net, pictures(1, 3, 64, 96)) < 1
+
+
+def test_int8_is_what_the_quantised_reference_computes(make, net):
+    folder = make("ncnn", size=(64, 96), precision="int8")
+    x = pictures(4, 3, 64, 96)
+    reference = reference_of(open_artifact(folder).manifest)
+    assert off(folder, reference, x) < 0.5 < off(folder, net, x)
+
+
+def test_int8_has_no_number_below_minus_127(make):
+    inputs = read_manifest(make("ncnn", size=(64, 96), precision="int8")).quantization["inputs"]
+    zero_points = {zero_point for _, zero_point in inputs.values()}
+    assert zero_points <= {-127, 0}
+    assert -127 in zero_points
+    whole = Affine(1.0, LOWEST)
+    narrow = whole.narrowed(-127)
+    assert narrow.scale * (127 + 127) == pytest.approx(whole.scale * (127 + 128))
+    assert whole.narrowed(LOWEST) is whole
+
+
+def test_a_plan_keeps_a_block_in_float32(net, make, tmp_path):
+    blocks = (("net.conv3", "fp32"),)
+    request = Request(net, "fp16", Shapes.fixed(64, 96), blocks=blocks)
+    folder = make_artifact("ncnn", request, tmp_path)
+    weights = (folder / "model.bin").read_bytes()
+    assert net.net.conv3.conv.weight.numpy().tobytes() in weights
+    assert net.net.conv2.conv.weight.numpy().tobytes() not in weights
+    assert read_manifest(folder).plan == Plan("fp16", blocks).to_dict()
+
+
+def test_the_same_bytes_again(make, net, tmp_path):
+    again = make_artifact("ncnn", Request(net, shapes=Shapes.fixed(64, 96)), tmp_path)
+    assert read_manifest(again).files == read_manifest(make("ncnn", size=(64, 96))).files
+
+
+def test_bf16_is_asked_for_and_said(make):
+    model = make("ncnn", size=(64, 96)) / "model.param"
+    x = pictures(1, 3, 64, 96)
+    runner = open_model(model, Settings("bf16", threads=1))
+    assert runner.notes == ("tensors were kept in bf16",)
+    assert np.abs(runner.run(x) - open_model(model).run(x)).max() > 0.1
+    with pytest.raises(NotRunError, match="not run: ncnn on this CPU has no f16"):
+        open_model(model, Settings("f16"))
+
+
+def test_another_size_is_refused(make):
+    with pytest.raises(RunError, match="the model takes 64x96, not"):
+        open_model(make("ncnn", size=(64, 96)) / "model.param").run(pictures(1, 3, 64, 64))
+
+
+GOOD = "7767517\n2 2\nInput in0 0 1 in0\nReLU r 1 1 in0 out0\n"
+
+
+@pytest.mark.parametrize(
+    ("param", "words"),
+    [
+        ("", "not a .param"),
+        ("7767517\n", "not a .param"),
+        ("1\n2 2\nInput in0 0 1 in0\n", "not a .param"),
+        (GOOD.replace("in0 out0", "in0 out0 0=99999999"), "a number in it is absurd"),
+        (GOOD.replace("out0", "out1"), "not a style net"),
+        (GOOD.replace("1 in0\n", "1 in0 0=64\n"), "not a style net's input"),
+        (GOOD.replace("ReLU", "NoSuchLayer"), "ncnn refuses it"),
+        (GOOD, "no weights beside it"),
+    ],
+)
+def test_a_file_that_is_no_model(param, words, tmp_path):
+    (tmp_path / "m.param").write_text(param)
+    if "weights" not in words:
+        (tmp_path / "m.bin").write_bytes(b"")
+    with pytest.raises(ArtifactError, match=words):
+        open_model(tmp_path / "m.param")
+
+
+def test_pnnx_that_fails(net, tmp_path, monkeypatch):
+    def failed(*_, **__):
+        return subprocess.CompletedProcess([], 3, "", "no such operator")
+
+    monkeypatch.setattr(subprocess, "run", failed)
+    monkeypatch.setattr(pnnx, "EXEC_PATH", "/bin/false", raising=False)
+    with pytest.raises(ExportError, match="pnnx failed with code 3: no such operator"):
+        make_artifact("ncnn", Request(net, shapes=Shapes.fixed(64, 96)), tmp_path)
+
+
+def test_describe(make):
+    facts = describe(make("ncnn", size=(64, 96)) / "model.param")
+    assert facts["input"] == "in0 64x96"
+    assert facts["layers"]["Convolution"] == 10
+    assert facts["layers"]["InstanceNorm"] == 9

@@ -1,0 +1,111 @@
+"""What XNNPACK has no kernels for, in operations that it has: the same function each."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from tests.conftest import random_johnson
+from toolkit.contract import Contract
+from toolkit.nets.johnson import JohnsonSpec, UpConv
+from toolkit.nets.mobile import MobileNet, MobileSpec
+from toolkit.rewrites.plain_norms import PlainNorm, plain_norms
+from toolkit.rewrites.rules import rewritten
+from toolkit.rewrites.sliced_pads import SlicedPad, sliced_pads
+from toolkit.rewrites.transposed_upsample import TransposedUpConv, transposed_upsample
+from toolkit.style_net import Origin, StyleNet
+
+ORIGIN = Origin("tiny", "none", "", "sttk")
+NAMES = ("transposed-upsample", "sliced-pads", "plain-norms")
+seeds = st.integers(0, 2**31)
+
+
+def same(wanted, got, x):
+    with torch.inference_mode():
+        a, b = wanted(x), got(x)
+    assert a.shape == b.shape
+    assert (a - b).abs().max() <= 1e-10 * max(1.0, float(a.abs().max()))
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=seeds,
+    channels=st.integers(1, 5),
+    out=st.integers(1, 4),
+    sides=st.tuples(st.integers(1, 7), st.integers(1, 7)),
+)
+def test_upsampling_and_convolution_are_a_transposed_convolution(seed, channels, out, sides):
+    torch.manual_seed(seed)
+    up = UpConv(channels, out).double()
+    same(up, TransposedUpConv(up.conv).double(), torch.randn(2, channels, *sides).double())
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=seeds,
+    pads=st.tuples(*[st.integers(0, 4)] * 4),
+    sides=st.tuples(st.integers(5, 9), st.integers(5, 9)),
+    kind=st.sampled_from([nn.ReflectionPad2d, nn.ReplicationPad2d]),
+)
+def test_pads_are_slices(seed, pads, sides, kind):
+    torch.manual_seed(seed)
+    x = torch.randn(2, 3, *sides).double()
+    assert torch.equal(kind(pads)(x), SlicedPad(kind(pads))(x))
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=seeds,
+    channels=st.integers(1, 5),
+    sides=st.tuples(st.integers(2, 9), st.integers(2, 9)),
+    affine=st.booleans(),
+    eps=st.sampled_from([1e-9, 1e-5, 1e-3]),
+)
+def test_norms_are_means_and_products(seed, channels, sides, affine, eps):
+    torch.manual_seed(seed)
+    norm = nn.InstanceNorm2d(channels, eps, affine=affine).double()
+    if affine:
+        nn.init.normal_(norm.weight)
+        nn.init.normal_(norm.bias)
+    same(norm, PlainNorm(norm).double(), 9 * torch.randn(2, channels, *sides).double() + 5)
+
+
+@pytest.mark.parametrize("size", [(32, 48), (61, 83), (40, 36)])
+@pytest.mark.parametrize(
+    "net",
+    [
+        MobileNet(MobileSpec(stem=4, trunk=6, blocks=2, head=5)),
+        random_johnson(),
+        random_johnson(JohnsonSpec(widths=(4, 6, 8), blocks=1, upsample="transposed")),
+    ],
+    ids=["mobile", "johnson", "transposed"],
+)
+def test_whole_nets_stay_the_same_function(net, size):
+    styled = StyleNet(net.double(), Contract(), ORIGIN)
+    changed, done = rewritten(styled, NAMES, "fp32")
+    assert set(NAMES[1:]) <= set(done)
+    left = {type(module) for module in changed.modules()}
+    assert not left & {UpConv, nn.ReflectionPad2d, nn.ReplicationPad2d, nn.InstanceNorm2d}
+    same(styled, changed, torch.rand(1, 3, *size).double() * 255)
+
+
+def test_in_float16_sums_of_weights_are_left_alone(net):
+    assert rewritten(net, NAMES, "fp16")[1] == NAMES[1:]
+
+
+@pytest.mark.parametrize("rule", [transposed_upsample, sliced_pads, plain_norms])
+def test_what_has_nothing_to_rewrite_is_left_as_it_is(rule):
+    net = StyleNet(nn.Conv2d(3, 3, 1), Contract(), ORIGIN)
+    assert rule(net) == (net, 0)
+
+
+@pytest.mark.parametrize("rule", [transposed_upsample, sliced_pads, plain_norms])
+def test_the_net_itself_is_left_alone(rule, net):
+    kinds = [type(module) for module in net.modules()]
+    changed, count = rule(net)
+    assert count
+    assert [type(module) for module in changed.modules()] != kinds
+    assert [type(module) for module in net.modules()] == kinds

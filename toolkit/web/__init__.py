@@ -1,0 +1,1 @@
+"""Pages that run a style in a browser: a folder, served."""
