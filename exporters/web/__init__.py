@@ -26,8 +26,8 @@ from toolkit.manifest import FILE_NAME, README
 from toolkit.style_net import StyleNet
 from toolkit.web.page import FACTS, STYLES
 
-PRECISIONS, KINDS, ZERO_POINTS = part.PRECISIONS, part.KINDS, part.ZERO_POINTS
-LEAST_SCALE, REWRITES, CARRIERS = part.LEAST_SCALE, part.REWRITES, part.CARRIERS
+PRECISIONS, KINDS, INT8 = part.PRECISIONS, part.KINDS, part.INT8
+REWRITES, CARRIERS = part.REWRITES, part.CARRIERS
 OPTIONS = (*part.OPTIONS, "offers")
 MODEL = part.MODEL
 _TARGET = "web"

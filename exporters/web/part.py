@@ -15,7 +15,7 @@ import torch
 from PIL import Image, ImageOps
 
 from exporters import onnx
-from exporters.base import Product, Request
+from exporters.base import Int8, Product, Request
 from toolkit.contract import Precision
 from toolkit.images import from_batch, to_batch
 from toolkit.text import file_name, printable
@@ -23,8 +23,7 @@ from toolkit.text import file_name, printable
 PRECISIONS: tuple[Precision, ...] = onnx.PRECISIONS
 KINDS: tuple[str, ...] = ("any", "fixed")
 OPTIONS: tuple[str, ...] = onnx.OPTIONS
-ZERO_POINTS = onnx.ZERO_POINTS
-LEAST_SCALE = onnx.LEAST_SCALE
+INT8: Int8 | None = onnx.INT8
 REWRITES: tuple[str, ...] = onnx.REWRITES
 CARRIERS = onnx.CARRIERS
 MODEL, GRAPH = "index.html", "model.onnx"

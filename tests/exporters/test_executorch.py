@@ -6,7 +6,7 @@ import pytest
 
 from exporters.artifact import make_artifact
 from exporters.base import Request
-from tests.exporters.phones import largest, off, pictures
+from tests.exporters.phones import largest, off, photos, pictures
 from toolkit.artifact import open_artifact, reference_of
 from toolkit.errors import ArtifactError, NotRunError, RunError, UsageError
 from toolkit.manifest import read_manifest
@@ -45,7 +45,11 @@ def test_any_size_is_refused(net, tmp_path):
         make_artifact("executorch", Request(net, shapes=Shapes.any()), tmp_path)
 
 
-@pytest.mark.parametrize("content", [b"", b"\0\0\0\0ET11", b"\0\0\0\0ET12", b"\x1c\0\0\0ET12" * 9])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\0\0\0\0ET11", b"\0\0\0\0ET12", b"\x1c\0\0\0ET12" * 9],
+    ids=["empty", "version", "short", "noise"],
+)
 def test_a_file_that_is_no_program(content, tmp_path):
     (tmp_path / "m.pte").write_bytes(content)
     with pytest.raises(ArtifactError, match="ExecuTorch cannot load it"):
@@ -58,9 +62,10 @@ def test_fp16_computes_in_float16(make, net):
     assert 0.001 < largest(folder, net, pictures(1, 3, 64, 96)) < 5
 
 
+@pytest.mark.slow
 def test_int8_is_what_the_quantised_reference_computes(make, net):
     folder = make("executorch", precision="int8", **SIZE)
-    x = pictures(4, 3, 64, 96)
+    x = photos((64, 96))
     manifest = open_artifact(folder).manifest
     assert manifest.quantization["inputs"].keys() == manifest.quantization["outputs"].keys()
     assert off(folder, reference_of(manifest), x) < 0.7 < off(folder, net, x)

@@ -7,7 +7,7 @@ from torch import nn
 
 from exporters.artifact import make_artifact
 from exporters.base import Request
-from tests.exporters.phones import largest, off, pictures
+from tests.exporters.phones import largest, off, photos, pictures
 from toolkit.artifact import open_artifact, reference_of
 from toolkit.contract import Contract
 from toolkit.errors import ArtifactError, ExportError, NotRunError, RunError
@@ -47,7 +47,7 @@ def test_fp16_is_of_the_weights(make, net):
 
 def test_int8_is_what_the_quantised_reference_computes(make, net):
     folder = make("litert", size=(64, 96), precision="int8")
-    x = pictures(4, 3, 64, 96)
+    x = photos((64, 96))
     manifest = open_artifact(folder).manifest
     inputs, outputs = (manifest.quantization[key] for key in ("inputs", "outputs"))
     assert "net.conv1.conv" not in inputs, "a smooth picture would be left with few levels"
@@ -126,7 +126,11 @@ def test_another_size_and_another_precision_are_refused(make):
         open_model(model, Settings("bf16"))
 
 
-@pytest.mark.parametrize("content", [b"", b"\0\0\0\0TFL2", b"\0\0\0\0TFL3", b"\x1c\0\0\0TFL3" * 9])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\0\0\0\0TFL2", b"\0\0\0\0TFL3", b"\x1c\0\0\0TFL3" * 9],
+    ids=["empty", "version", "short", "noise"],
+)
 def test_a_file_that_is_no_model(content, tmp_path):
     (tmp_path / "m.tflite").write_bytes(content)
     with pytest.raises(ArtifactError, match="LiteRT cannot load it"):

@@ -8,7 +8,7 @@ import pytest
 from exporters.artifact import make_artifact
 from exporters.base import Request
 from exporters.ncnn import pnnx
-from tests.exporters.phones import largest, off, pictures
+from tests.exporters.phones import largest, off, photos, pictures
 from toolkit.artifact import open_artifact, reference_of
 from toolkit.errors import ArtifactError, ExportError, NotRunError, RunError
 from toolkit.manifest import read_manifest
@@ -39,7 +39,7 @@ def test_fp16_is_of_the_weights(make, net):
 
 def test_int8_is_what_the_quantised_reference_computes(make, net):
     folder = make("ncnn", size=(64, 96), precision="int8")
-    x = pictures(4, 3, 64, 96)
+    x = photos((64, 96))
     reference = reference_of(open_artifact(folder).manifest)
     assert off(folder, reference, x) < 0.5 < off(folder, net, x)
 
@@ -92,7 +92,7 @@ GOOD = "7767517\n2 2\nInput in0 0 1 in0\nReLU r 1 1 in0 out0\n"
     ("param", "words"),
     [
         ("", "not a .param"),
-        ("7767517\n", "not a .param"),
+        ("7767517\n", "not a style net"),
         ("1\n2 2\nInput in0 0 1 in0\n", "not a .param"),
         (GOOD.replace("in0 out0", "in0 out0 0=99999999"), "a number in it is absurd"),
         (GOOD.replace("out0", "out1"), "not a style net"),
