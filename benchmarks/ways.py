@@ -77,6 +77,7 @@ WAYS = (
     Way("litert", "fp32", "fp32", target="litert", inference="f32"),
     Way("litert", "int8", "int8", target="litert", exported="int8", inference="f32"),
     Way("executorch", "fp32", "fp32", target="executorch"),
+    Way("executorch", "fp16", "fp16", usual=False, target="executorch", exported="fp16"),
     Way("executorch", "int8", "int8", target="executorch", exported="int8"),
     Way("torch cuda", "fp16", "cuda fp16", device="cuda"),
     Way("torch cuda", "fp32", "cuda fp32", usual=False, device="cuda"),

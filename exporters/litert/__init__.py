@@ -26,6 +26,7 @@ from toolkit.errors import ExportError
 from toolkit.lazy import Lazy
 from toolkit.precision import cast
 from toolkit.shapes import Size
+from toolkit.streams import quiet_stderr
 
 if TYPE_CHECKING:
     import ai_edge_litert
@@ -86,7 +87,8 @@ def _shapes(flat: Flat, size: Size) -> dict[int, list[int]]:
     )
     source: dict[str, Any] = model.get_input_details()[0]
     model.resize_tensor_input(source["index"], [1, *size, 3])
-    model.allocate_tensors()
+    with quiet_stderr():
+        model.allocate_tensors()
     computed = set(flat.computed())
     return {
         each["index"]: np.asarray(each["shape"]).tolist()

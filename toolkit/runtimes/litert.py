@@ -65,8 +65,9 @@ class LiteRtRunner:
     def _resize(self, size: Size) -> None:
         if size == self._size:
             return
-        self._model.resize_tensor_input(self._source, [1, *size, 3])
-        self._model.allocate_tensors()
+        with quiet_stderr():  # it says that it uses XNNPACK
+            self._model.resize_tensor_input(self._source, [1, *size, 3])
+            self._model.allocate_tensors()
         self._size = size
 
     def _picture(self, picture: Floats) -> Floats:
