@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -13,19 +14,41 @@ from toolkit.manifest import README
 from toolkit.shapes import Shapes, Size, text
 from toolkit.text import printable
 
-INPUT = "image"
-# Of the targets that do not call it so: Turi Create's and Create ML's name.
-_OUTPUTS = {"coreml": "stylizedImage"}
-_OUTPUT = "stylized"
+
+@dataclass(frozen=True)
+class _Tensors:
+    """What a target's models take and give.
+
+    Attributes:
+        input: its name.
+        output: its name.
+        shape: of both; {B} is the number of pictures at once.
+        batches: whether a model of any size takes any number of pictures at once.
+        fp16: what is in float16, of a model that is said to be in it.
+    """
+
+    input: str = "image"
+    output: str = "stylized"
+    shape: str = "({B}, 3, H, W)"
+    batches: bool = True
+    fp16: str = "float16 weights and arithmetic"
+
+
+_ON_DISK = "float16 weights in the file; the runtime chooses its arithmetic"
+_TENSORS = {
+    "openvino": _Tensors(fp16=_ON_DISK),
+    "coreml": _Tensors(output="stylizedImage"),  # Turi Create's and Create ML's name
+    "ncnn": _Tensors("in0", "out0", "(3, H, W)", batches=False, fp16=_ON_DISK),
+    "litert": _Tensors(shape="({B}, H, W, 3)", batches=False, fp16=_ON_DISK),
+    "executorch": _Tensors(fp16="float16 arithmetic, with weights rounded to it"),
+}
 # Where no size is fixed, what examples are written for.
 _EXAMPLE: Size = (512, 512)
 _PRECISIONS = {
     "fp32": "float32 weights and arithmetic",
-    "fp16": "float16 weights and arithmetic",
     "int8": "8-bit integer weights and activations where the net is quantised",
     "fp8": "8-bit float weights and activations where the net is quantised",
 }
-_ON_DISK = "float16 weights in the file; the runtime chooses its arithmetic"
 _LONGEST = 200
 # What is between these is for the forms (image or tensor) and the kinds of shapes that they name.
 _BLOCK = re.compile(r"\{\{#([a-z ]+)\}\}(\n?)(.*?)\{\{/\}\}\2", re.DOTALL)
@@ -75,20 +98,25 @@ def fill(template: str, values: dict[str, Any]) -> str:
 
 
 def _contract(target: str, request: Request) -> str:
-    contract, shapes = request.net.contract, request.shapes
+    contract, shapes, tensors = request.net.contract, request.shapes, _tensors(target)
     image = _is_image(target, request)
+    batch = shapes.batch if tensors.batches else 1
     low, high = (f"{bound:g}" for bound in contract.input_range)
     kind = "image, 8 bits a channel" if image else f"float32, {low} to {high}"
-    shape = "" if image else f", shape ({shapes.batch or 'B'}, 3, H, W)"
+    shape = "" if image else f", shape {tensors.shape.format(B=batch or 'B')}"
     rows = {
-        "input": f"`{INPUT}`: {kind}, {contract.channels}{shape}",
-        "output": f"`{_OUTPUTS.get(target, _OUTPUT)}`: the same kind, clamped to {low} and {high}",
+        "input": f"`{tensors.input}`: {kind}, {contract.channels}{shape}",
+        "output": f"`{tensors.output}`: the same kind, clamped to {low} and {high}",
         "sizes (height x width)": _sizes(shapes, contract),
         "size of the output": _output_sizes(shapes, contract),
-        "pictures at once": "any number" if shapes.batch is None else str(shapes.batch),
+        "pictures at once": "any number" if batch is None else str(batch),
         "precision": _precision(target, request),
     }
     return "## What goes in and comes out\n" + _table(rows)
+
+
+def _tensors(target: str) -> _Tensors:
+    return _TENSORS.get(target, _Tensors())
 
 
 def _sizes(shapes: Shapes, contract: Contract) -> str:
@@ -114,9 +142,7 @@ def _output_sizes(shapes: Shapes, contract: Contract) -> str:
 
 
 def _precision(target: str, request: Request) -> str:
-    meant = _PRECISIONS[request.precision]
-    if target == "openvino" and request.precision == "fp16":
-        meant = _ON_DISK
+    meant = {**_PRECISIONS, "fp16": _tensors(target).fp16}[request.precision]
     compressed = request.options.compress if target == "coreml" else None
     mixed = f", by the plan: {printable(str(request.plan))}" if request.blocks else ""
     return f"{request.precision}: {meant}{f'; weights {compressed}' if compressed else ''}{mixed}"
@@ -168,7 +194,7 @@ def _is_image(target: str, request: Request) -> bool:
 
 
 def _values(target: str, request: Request, product: Product) -> dict[str, Any]:
-    shapes, contract = request.shapes, request.net.contract
+    shapes, contract, tensors = request.shapes, request.net.contract, _tensors(target)
     height, width = shapes.default or _EXAMPLE
     out_height, out_width = contract.output_size(height, width)
     least, most = shapes.least or (height, width), shapes.most or (height, width)
@@ -178,8 +204,8 @@ def _values(target: str, request: Request, product: Product) -> dict[str, Any]:
         "kinds": {shapes.kind, "image" if _is_image(target, request) else "tensor"},
         "model": product.model,
         "stem": Path(product.model).stem,
-        "input": INPUT,
-        "output": _OUTPUTS.get(target, _OUTPUT),
+        "input": tensors.input,
+        "output": tensors.output,
         "height": height,
         "width": width,
         "out_height": out_height,

@@ -129,9 +129,7 @@ def test_what_is_required(pip):
     assert "onnx>=1.19 wanted, 1.18" in doctor.missing(["onnx"])[0]
     pip({}, cuda=[Gpu("GPU", "8.9", "580")])
     assert doctor.missing(["cuda"]) == []
-    with pytest.raises(
-        UsageError, match="known: onnx, openvino, trt, coreml, coreai, web, train, all"
-    ):
+    with pytest.raises(UsageError, match=r"known: onnx, openvino, trt, .*, train, all"):
         doctor.missing(["abacus"])
 
 

@@ -24,6 +24,9 @@ MODELS = {
     "trt": "model.engine",
     "coreml": "model.mlpackage",
     "coreai": "model.aimodel",
+    "ncnn": "model.param",
+    "litert": "model.tflite",
+    "executorch": "model.pte",
     "web": "index.html",
 }
 

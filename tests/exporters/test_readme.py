@@ -16,6 +16,9 @@ KINDS = {
     "trt": ("fixed", "range"),
     "coreml": ("fixed", "range", "enumerated"),
     "coreai": ("fixed", "any", "enumerated"),
+    "ncnn": ("fixed", "any"),
+    "litert": ("fixed", "any"),
+    "executorch": ("fixed",),
     "web": ("any", "fixed"),
 }
 CASES = [(target, kind) for target, kinds in KINDS.items() for kind in kinds]
@@ -60,7 +63,28 @@ def test_the_contract_is_the_nets(net, text_of):
     assert "`image`: image, 8 bits a channel, RGB |" in image
     assert "shape (1, 3, H, W)" in text_of("coreml", tensor_io=True)
     assert "weights palette8" in text_of("coreml", precision="fp16", compress="palette8")
-    assert "chooses its arithmetic" in text_of("openvino", precision="fp16")
+
+
+def test_names_and_shapes_are_the_targets(text_of):
+    assert "| input | `image`: float32, 0 to 255, RGB, shape (B, 3, H, W) |" in text_of(
+        "onnx", "any"
+    )
+    for kind in ("fixed", "any"):
+        ncnn, litert = text_of("ncnn", kind), text_of("litert", kind)
+        assert "| input | `in0`: float32, 0 to 255, RGB, shape (3, H, W) |" in ncnn
+        assert "| output | `out0`: the same kind" in ncnn
+        assert "| input | `image`: float32, 0 to 255, RGB, shape (1, H, W, 3) |" in litert
+        assert "| pictures at once | 1 |" in ncnn
+        assert "| pictures at once | 1 |" in litert
+
+
+def test_what_is_in_float16_is_the_targets(text_of):
+    told = {target: text_of(target, precision="fp16") for target in ("onnx", *readme._TENSORS)}
+    chosen = {target for target, text in told.items() if "runtime chooses its arithmetic" in text}
+    assert chosen == {"openvino", "ncnn", "litert"}
+    assert "| fp16: float16 weights and arithmetic |" in told["onnx"]
+    assert "| fp16: float16 arithmetic, with weights rounded to it |" in told["executorch"]
+    assert "| fp32: float32 weights and arithmetic |" in text_of("ncnn")
 
 
 def test_what_a_checkpoint_says_cannot_break_the_page(net, text_of):
