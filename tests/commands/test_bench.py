@@ -22,7 +22,19 @@ def bench(sttk, checkpoint, known_peaks):  # noqa: F811
 
 def test_a_benchmark_from_the_command_to_its_files(bench, tmp_path):
     folder = tmp_path / "report"
-    result = bench("--runtime", "onnxruntime", "--runtime", "torch", "--profile", "-o", folder)
+    result = bench(
+        "--runtime",
+        "onnxruntime",
+        "--runtime",
+        "torch",
+        "--precision",
+        "fp32",
+        "--precision",
+        "int8",
+        "--profile",
+        "-o",
+        folder,
+    )
     assert result.exit_code == 0, result.output
     for said in ("tiny at 64x64", "onnxruntime fp32", "torch fp32", "Gatys (VGG-19, L-BFGS)"):
         assert said in result.stdout

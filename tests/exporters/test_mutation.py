@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from exporters import kill_report, mutation
+from exporters import TARGETS, kill_report, mutation
 from exporters.mutation import KILLED, NO_FAULT, SURVIVED, KillTable, Outcome, kill_table
 from toolkit.parity.judge import SAME_STYLE
 from toolkit.parity.mutants import MUTANTS, Mutant
@@ -16,6 +16,7 @@ from toolkit.parity.run import Ask
 from toolkit.styles import DEFAULT, find
 
 SIZE = (96, 128)
+OTHERS = ("onnx", "trt", "coreai", "web")  # judged above, not run here, in beta, slow to run
 REPORT = Path(__file__).parents[2] / "artifacts" / "reports" / "mutants.md"
 
 
@@ -24,7 +25,17 @@ def unwatched(done, text):
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("target", ["onnx", "openvino", "coreml"])
+@pytest.mark.parametrize(
+    "target",
+    [
+        "onnx",
+        *(
+            pytest.param(target, marks=pytest.mark.slow)
+            for target in TARGETS
+            if target not in OTHERS
+        ),
+    ],
+)
 def test_every_fault_is_caught_and_the_net_itself_passes(target):
     table = kill_table(find(DEFAULT), [target], SIZE, unwatched)
     assert table.passed, "\n".join(kill_report.summary(table))

@@ -178,6 +178,7 @@ def test_the_camera_is_painted(opened, net):
     assert not tab.run('async () => (await import("./app.js")).camera.running')
 
 
+@pytest.mark.slow
 def test_other_styles_and_sizes(opened, page, photo):
     tab = opened("#other-vii-mobile-m")
     other = load(read_manifest(page / INNER).checkpoint.source)
@@ -256,6 +257,7 @@ def test_whoever_cannot_see_it_is_told(opened, photo):
     assert not [role for role, name in said if role in controls and not name]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(360, 640), (390, 844), (1280, 800)])
 def test_nothing_is_cut_off(opened, photo, size):
     tab = opened(size=size, scale=2 if size[0] < 400 else 1)
@@ -292,6 +294,7 @@ def test_it_works_offline_once_loaded(page, browser, photo):
     until(tab, SAID, "Painted")
 
 
+@pytest.mark.slow
 def test_the_code_in_its_readme_runs(page, browser, photo, tmp_path):
     folder = tmp_path / "site"
     shutil.copytree(page, folder, copy_function=os.link)
@@ -309,6 +312,7 @@ def test_the_code_in_its_readme_runs(page, browser, photo, tmp_path):
     assert seen == 255
 
 
+@pytest.mark.slow
 def test_stylize_by_the_page(page, browser, photo, tmp_path, sttk, net):
     result = sttk("stylize", photo, "-o", tmp_path / "out.png", "--artifact", page)
     assert result.exit_code == 0, result.output
@@ -357,6 +361,7 @@ def of_profile(profile):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="not run: no /proc")
 @pytest.mark.parametrize("way", ["close", "forget", "kill"])
 def test_no_chromium_is_left_behind(browser, way, tmp_path):
