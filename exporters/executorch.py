@@ -60,6 +60,7 @@ def export(request: Request, folder: Path) -> Product:
             edge = exir.to_edge_transform_and_lower(
                 program, partitioner=[xnnpack.XnnpackPartitioner()]
             )
+            parts = _delegated(edge.exported_program())
             (folder / MODEL).write_bytes(edge.to_executorch().buffer)
     except MissingExtraError:
         raise
@@ -67,7 +68,12 @@ def export(request: Request, folder: Path) -> Product:
     except Exception as error:
         reason = " ".join(str(error).split())[:300]
         raise ExportError(f"ExecuTorch: {type(error).__name__}: {reason}") from error
-    return Product(MODEL, tools)
+    return Product(MODEL, tools, {"delegated parts": parts})
+
+
+def _delegated(program: torch.export.ExportedProgram) -> int:
+    """How many parts XNNPACK runs: what is between them runs in slow kernels of one thread."""
+    return sum("call_delegate" in str(node.target) for node in program.graph.nodes)
 
 
 def _versions(name: str) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """One table of all targets: precision, verdict, size, time; and every shipped style at each target.
 
 usage: sttk bench ink-mobile-m --runtime ... --precision ... -o DIR
-       python scripts/targets_report.py --bench DIR/bench.json -o artifacts/reports/targets.md
+       python scripts/targets_report.py STYLE... --bench DIR/bench.json -o targets.md
 
 It types 'sttk export' and 'sttk parity', as a user would, and reads their --json. Exit code 1 if an
 artifact breaks its promise.
@@ -31,6 +31,8 @@ _TARGETS = (
 _PRECISIONS = ("fp32", "fp16", "int8")
 _JUDGED = "128x192"
 _TIMED = "512x512"
+_KINDS = ("photo", "dark", "low-contrast", "ramp")
+_REGIMES = [word for kind in _KINDS for word in ("--regime", kind)]
 # Core ML's activations are int8 from this system on.
 _EXTRA = {("coreml", "int8"): ("--deployment-target", "iOS17")}
 # Runtime of a target, as 'sttk bench' calls it, and what its precision is there.
@@ -51,13 +53,16 @@ Row = tuple[str, ...]
 def main() -> int:
     """Entry point."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("styles", nargs="*")
     parser.add_argument("--bench", type=Path, required=True)
     parser.add_argument("-o", "--output", type=Path, required=True)
     options = parser.parse_args()
     times = _times(options.bench)
     one = [_row(target, precision, times) for target in _TARGETS for precision in _PRECISIONS]
-    every = _styles()
-    options.output.write_text(_markdown(one, every, options.bench), encoding="utf-8")
+    every: list[Row] = []
+    for name in [None, *options.styles]:
+        every += [_style(name)] if name else []
+        options.output.write_text(_markdown(one, every, options.bench), encoding="utf-8")
     return int(any("FAIL" in row[-1] or "error" in row[-1] for row in (*one, *every)))
 
 
@@ -82,7 +87,7 @@ def _row(target: str, precision: str, times: dict[str, float]) -> Row:
             return (target, precision, "", "", "", "", "", error)
         folder = Path(made[0]["artifact"])
         size = _megabytes(folder)
-        reports, error = _sttk("parity", root)
+        reports, error = _sttk("parity", root, *_REGIMES)
         if not reports:
             return (target, precision, "", "", size, "", "", error)
         counts, floats = _verdicts(reports[0])
@@ -133,18 +138,12 @@ def _passed(report: dict[str, Any]) -> str:
     return verdict
 
 
-def _styles() -> list[Row]:
-    """Every shipped style, exported to all targets in each one's default precision."""
-    styles, _ = _sttk("styles")
-    names = [style["name"] for style in styles]
-    return [_style(name) for name in sorted(names)]
-
-
 def _style(name: str) -> Row:
+    """A shipped style, exported to all targets in each one's default precision."""
     print(name, file=sys.stderr)  # noqa: T201
     with tempfile.TemporaryDirectory() as root:
         _, error = _sttk("export", name, "--target", "all", "--size", _JUDGED, "-o", root)
-        reports, wrong = _sttk("parity", root)
+        reports, wrong = _sttk("parity", root, *_REGIMES)
         cells = {report["target"]: report for report in reports}
         return (
             name,
@@ -173,7 +172,7 @@ def _markdown(one: list[Row], every: list[Row], bench: Path) -> str:
     lines = [
         f"# {_NET} at every target, and every style at each",
         "",
-        f"Verdicts: every kind of input that `sttk parity` has by default, at {_JUDGED}; fp32 has",
+        f"Verdicts: of {', '.join(_KINDS)} at {_JUDGED}, seven pictures; fp32 has",
         "to be exact, fp16 and int8 faithful, int8 against the net with the same quantisers. *MB*:",
         f"the model's files. *ms*: median of one picture of {_TIMED}, of `sttk bench`, with",
         f"{about['threads used']} threads ({about['cpu']}: {', '.join(about['features'])}); *x*:",
@@ -181,11 +180,11 @@ def _markdown(one: list[Row], every: list[Row], bench: Path) -> str:
         "sttk's interpreter, TensorRT by its graph), and fp16 where it is of the weights alone.",
         "",
         f"Python {platform.python_version()}, {_versions()}; {platform.machine()}.",
-        f"Made by: `python scripts/targets_report.py --bench {bench} -o targets.md`",
+        f"Made by: `python scripts/targets_report.py STYLE... --bench {bench} -o targets.md`",
         "",
         *_table(_COLUMNS, one),
         "",
-        "## Every shipped style, fp32 (Core ML: fp16)",
+        "## Styles, in each target's default precision: fp32, of Core ML fp16",
         "",
         *_table(("style", *_TARGETS[:-1], ""), every),
     ]

@@ -25,7 +25,9 @@ def test_it_is_the_same_function(make, net):
 
 def test_what_it_is_made_of(make):
     folder = make("executorch", **SIZE)
-    assert set(read_manifest(folder).rewrites) >= {"sliced-pads", "plain-norms"}
+    manifest = read_manifest(folder)
+    assert set(manifest.rewrites) >= {"transposed-upsample", "sliced-pads", "plain-norms"}
+    assert manifest.target.options == {"delegated parts": 1}
     facts = describe(folder / "model.pte")
     assert facts["methods"] == ["forward"]
     assert facts["delegates"] == ["XnnpackBackend"]
@@ -60,6 +62,7 @@ def test_a_file_that_is_no_program(content, tmp_path):
 def test_fp16_computes_in_float16(make, net):
     folder = make("executorch", precision="fp16", **SIZE)
     assert 0.001 < largest(folder, net, pictures(1, 3, 64, 96)) < 5
+    assert read_manifest(folder).target.options == {"delegated parts": 1}
 
 
 @pytest.mark.slow

@@ -92,8 +92,9 @@ def test_whole_nets_stay_the_same_function(net, size):
     same(styled, changed, torch.rand(1, 3, *size).double() * 255)
 
 
-def test_in_float16_sums_of_weights_are_left_alone(net):
-    assert rewritten(net, NAMES, "fp16")[1] == NAMES[1:]
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
+def test_they_are_for_every_precision(net, precision):
+    assert rewritten(net, NAMES, precision)[1] == NAMES
 
 
 @pytest.mark.parametrize("rule", [transposed_upsample, sliced_pads, plain_norms])
