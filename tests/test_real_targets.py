@@ -20,6 +20,7 @@ CHECKPOINTS = (
 
 # ExecuTorch takes half a minute to export a net of the usual size.
 QUICK = ("onnx", "openvino", "trt", "coreml", "ncnn", "litert")
+REGIMES = [word for kind in ("photo", "dark", "ramp", "noise") for word in ("--regime", kind)]
 ALL = tuple(set(TARGETS) - {"coreai", "web"})  # what 'all' is
 
 
@@ -35,7 +36,7 @@ def test_to_every_target(shared, name, targets, sttk, tmp_path):
     options = (*named, "--precision", "fp16", "--size", "96x128", "-o", tmp_path)
     result = sttk("export", shared / name, *options, "--json")
     assert result.exit_code == 0, result.output
-    result = sttk("parity", tmp_path, "--json")
+    result = sttk("parity", tmp_path, "--json", *REGIMES)
     assert result.exit_code == 0, result.output
     reports = {report["target"]: report for report in json.loads(result.stdout)}
     assert set(reports) == set(ALL if targets == ("all",) else targets)
