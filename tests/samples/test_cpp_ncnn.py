@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import subprocess
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +11,12 @@ import pytest
 import torch
 from PIL import Image, ImageOps
 
+from exporters.artifact import make_artifact
+from exporters.base import Request
 from tests.samples import fetched
 from toolkit import styles
 from toolkit.images import to_batch
+from toolkit.shapes import Shapes
 
 SAMPLE = Path(__file__).parents[2] / "samples/cpp-ncnn"
 PHOTO = Path(__file__).parents[2] / "toolkit/photos/cat.jpg"
@@ -45,19 +47,11 @@ def net():
 
 @pytest.fixture(scope="session")
 def model(net, tmp_path_factory):
-    """A shipped net through pnnx, with float32 weights: its .param and .bin."""
-    pnnx = pytest.importorskip("pnnx")
-    folder = tmp_path_factory.mktemp("model")
-    with torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # tracing is deprecated, and all that pnnx reads
-        traced = torch.jit.trace(net, torch.rand(1, 3, 512, 512) * 255, check_trace=False)
-        traced.save(str(folder / "net.pt"))
-    program = Path(pnnx.__file__).parent / "pnnx"
-    subprocess.run(
-        [program, "net.pt", "inputshape=[1,3,512,512]", "fp16=0"],
-        cwd=folder, capture_output=True, check=True,
-    )  # fmt: skip
-    return folder / "net.ncnn.param", folder / "net.ncnn.bin"
+    """A shipped net's artifact: its .param and .bin."""
+    pytest.importorskip("pnnx")
+    request = Request(net, shapes=Shapes.any())
+    folder = make_artifact("ncnn", request, tmp_path_factory.mktemp("model"))
+    return folder / "model.param", folder / "model.bin"
 
 
 @pytest.fixture

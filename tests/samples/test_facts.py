@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 import shutil
 import subprocess
@@ -13,12 +12,12 @@ import pytest
 from exporters import TARGETS, coreml, onnx
 from exporters.coreml import convert
 from toolkit import styles
+from toolkit.runtimes import ncnn
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 KOTLIN = SAMPLES / "android/app/src/main/kotlin/sttk/sample"
 PAGES = sorted(SAMPLES.rglob("README.md"))
 # Of pnnx, which makes ncnn's files.
-NCNN_INPUT, NCNN_OUTPUT = "in0", "out0"
 
 
 def constants(text):
@@ -56,10 +55,7 @@ def test_the_ios_sample_loads_what_xcode_makes_of_the_package():
 
 def test_the_cpp_sample_uses_ncnns_names():
     said = constants((SAMPLES / "cpp-ncnn/stylizer.cpp").read_text())
-    assert (said["kInput"], said["kOutput"]) == (NCNN_INPUT, NCNN_OUTPUT)
-    if "ncnn" in TARGETS:
-        exporter = importlib.import_module(TARGETS["ncnn"])
-        assert (exporter.INPUT, exporter.OUTPUT) == (NCNN_INPUT, NCNN_OUTPUT)
+    assert (said["kInput"], said["kOutput"]) == (ncnn.INPUT, ncnn.OUTPUT)
 
 
 def test_the_cpp_sample_knows_the_nets_limits():
@@ -79,7 +75,7 @@ def test_a_pages_links_and_commands_are_good(page):
     for link in re.findall(r"\]\(([^)#]+)\)", text):
         assert link.startswith("https://") or (page.parent / link).exists(), link
     for target in re.findall(r"--target (\w+)", text):
-        assert target in {*TARGETS, "ncnn"}
+        assert target in TARGETS
 
 
 def test_every_sample_has_a_page_that_the_index_links():
