@@ -9,7 +9,10 @@ from importlib import metadata
 from exporters.mutation import KILLED, NO_FAULT, SURVIVED, KillTable, Outcome
 from toolkit.shapes import text
 
-_LIBRARIES = ("torch", "onnxruntime", "openvino", "coremltools", "tensorrt-rtx-cu13")
+_LIBRARIES = (
+    "torch", "onnxruntime", "openvino", "coremltools", "tensorrt-rtx-cu13", "ncnn",
+    "ai-edge-litert", "executorch",
+)  # fmt: skip
 _ABOUT = """\
 Every fault is put into the net, the net is exported, and the artifact is judged by what
 `sttk parity` does by default. A cell says on how many of the inputs it was caught; *none* is a

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from pathlib import Path
@@ -80,6 +81,30 @@ def test_the_benchmarks_table_is_the_reports() -> None:
     assert len(rows) > 10
     readme = (ROOT / "README.md").read_text()
     assert "\n".join(rows) in readme
+
+
+def test_the_table_of_targets_is_the_reports() -> None:
+    report = (REPORTS / "targets.md").read_text()
+    start = report.index("| target | precision |")
+    table = report[start : report.index("\n\n", start)]
+    assert len(table.splitlines()) == 2 + 24
+    assert table in (ROOT / "README.md").read_text()
+    bench = json.loads((REPORTS / "bench-phones/bench.json").read_text())
+    times = {
+        (row["case"]["runtime"], row["case"]["precision"]): 1e3 * row["summary"]["p50"]
+        for row in bench["rows"]
+    }
+    for (runtime, precision), milliseconds in times.items():
+        target = {"onnxruntime": "onnx"}.get(runtime, runtime)
+        pattern = rf"^\| {target} \| {precision} \|.* \| {milliseconds:.0f} \|"
+        assert re.search(pattern, table, re.MULTILINE)
+
+
+def test_the_kills_on_phones_are_the_reports() -> None:
+    (said,) = re.findall(
+        r"^\*\*(\d+ faults .*)\.\*\*$", (REPORTS / "mutants-phones.md").read_text(), re.MULTILINE
+    )
+    assert said in " ".join((ROOT / "README.md").read_text().split())
 
 
 def test_the_styles_losses_are_their_cards() -> None:

@@ -17,7 +17,6 @@ from toolkit.runtimes import ncnn
 SAMPLES = Path(__file__).parents[2] / "samples"
 KOTLIN = SAMPLES / "android/app/src/main/kotlin/sttk/sample"
 PAGES = sorted(SAMPLES.rglob("README.md"))
-# Of pnnx, which makes ncnn's files.
 
 
 def constants(text):
