@@ -13,7 +13,7 @@ _ROOT = Path("artifacts")
 _TARGET = "web"
 
 
-@click.command(short_help="Serve a page that was exported to the target web.")
+@click.command(short_help="Serve a page that runs a style in browsers.")
 @click.argument(
     "folder", metavar="[DIR]", required=False, type=click.Path(path_type=Path, file_okay=False)
 )
@@ -35,8 +35,8 @@ def serve(folder: Path | None, host: str, port: int) -> None:
     chosen = folder or _only()
     _check(chosen)
     with serving(chosen, host, port) as server:
-        click.echo(f"{server.url}: {chosen}; Ctrl-C ends it")
         try:
+            click.echo(f"{server.url}: {chosen}; Ctrl-C ends it")
             threading.Event().wait()
         except KeyboardInterrupt as error:
             if type(error) is not KeyboardInterrupt:
