@@ -100,13 +100,6 @@ def test_the_table_of_targets_is_the_reports() -> None:
         assert re.search(pattern, table, re.MULTILINE)
 
 
-def test_the_kills_on_phones_are_the_reports() -> None:
-    (said,) = re.findall(
-        r"^\*\*(\d+ faults .*)\.\*\*$", (REPORTS / "mutants-phones.md").read_text(), re.MULTILINE
-    )
-    assert said in " ".join((ROOT / "README.md").read_text().split())
-
-
 def test_the_styles_losses_are_their_cards() -> None:
     report = (REPORTS / "styles.md").read_text()
     ratios = []
