@@ -40,7 +40,7 @@ def test_every_fault_is_caught_and_the_net_itself_passes(style, target):
     table = kill_table(find(style), [target], SIZE, unwatched)
     assert table.passed, "\n".join(kill_report.summary(table))
     faults = [each for each in table.outcomes if each.verdict == KILLED]
-    assert len(faults) == len(MUTANTS) - 1
+    assert len(faults) >= len(MUTANTS) - 1  # one cancels in a Johnson net
     # Caught for what it answers, not for that it could not be made or run.
     assert all(each.caught for each in faults)
 
