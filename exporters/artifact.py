@@ -154,15 +154,22 @@ def _is_whole(folder: Path) -> bool:
 
 def _check_replaceable(final: Path, request: Request) -> None:
     """What is there may be replaced if it is an artifact of the same checkpoint."""
-    source = artifact_source(final)
-    for _ in range(_LOOKS):  # another export may be putting it there just now
-        if source is not None or not final.exists():
-            break
-        time.sleep(_PAUSE)
-        source = artifact_source(final)
-    if source is None and final.exists():
-        raise ExportError(f"{final} is there and is no artifact", fix="move it or pass -o")
+    source = _source(final)
     if source not in (None, request.net.origin.source):
         raise ExportError(
             f"{final} is of another checkpoint, {source}", fix="move it or pass another -o"
         )
+
+
+def _source(final: Path) -> str | None:
+    """The checkpoint of the artifact that is there; none if nothing is.
+
+    Another export may be putting one there just now: each look is judged by itself, because what
+    was absent a moment ago may be there by the next call.
+    """
+    for _ in range(_LOOKS):
+        source = artifact_source(final)
+        if source is not None or not final.exists():
+            return source
+        time.sleep(_PAUSE)
+    raise ExportError(f"{final} is there and is no artifact", fix="move it or pass -o")

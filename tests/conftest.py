@@ -75,13 +75,15 @@ def net(checkpoint: Path) -> StyleNet:
 
 
 @pytest.fixture(scope="session")
-def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A picture of 90 x 70 pixels with edges and gradients."""
+def photo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A picture of 90 x 70 pixels with edges and gradients, alone in a folder that tests share."""
     path = tmp_path_factory.mktemp("photos") / "photo.png"
     rows, columns = np.mgrid[0:70, 0:90]
     rgb = np.stack([rows * 3, columns * 2, (rows // 8 + columns // 8) % 2 * 200], axis=-1)
     Image.fromarray(rgb.astype(np.uint8)).save(path)
-    return path
+    yield path
+    # Others are given the whole folder: what one leaves there, they fail by.
+    assert list(path.parent.iterdir()) == [path]
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ import dataclasses
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -89,6 +90,24 @@ def test_a_folder_that_is_no_artifact_is_left_alone(net, tmp_path, use):
     with pytest.raises(ExportError, match="is no artifact"):
         make_artifact("fake", Request(net), tmp_path)
     assert names(there) == ["thesis.txt"]
+
+
+def test_an_artifact_that_appears_between_two_looks_is_replaced(net, tmp_path, use, monkeypatch):
+    use(Fake(b"theirs"))
+    final = make_artifact("fake", Request(net), tmp_path)
+    aside = final.rename(tmp_path / "aside")
+    exists = Path.exists
+
+    def just_before_it_appears(path):
+        there = exists(path)
+        if path == final and exists(aside):
+            aside.rename(final)
+        return there
+
+    monkeypatch.setattr(Path, "exists", just_before_it_appears)
+    use(Fake(b"ours"))
+    assert (make_artifact("fake", Request(net), tmp_path) / "model.bin").read_bytes() == b"ours"
+    assert not aside.exists()
 
 
 def test_another_checkpoint_of_the_same_name_is_not_replaced(net, tmp_path, use):

@@ -179,12 +179,12 @@ def test_the_camera_is_painted(opened, net):
 
 
 @pytest.mark.slow
-def test_other_styles_and_sizes(opened, page, photo):
+def test_other_styles_and_sizes(opened, page, photo, tmp_path):
     tab = opened("#other-vii-mobile-m")
     other = load(read_manifest(page / INNER).checkpoint.source)
     tab.run('() => { document.getElementById("size").value = "256"; }')
     tab.run('() => document.getElementById("size").dispatchEvent(new Event("change"))')
-    large = photo.with_name("large.jpg")
+    large = tmp_path / "large.jpg"
     Image.open(photo).resize((600, 400)).save(large)
     tab.choose("#file", large)
     until(tab, SAID, "Painted in the style Other VII")
@@ -196,10 +196,10 @@ def test_other_styles_and_sizes(opened, page, photo):
     assert not verdict(other, *canvas(tab)).passed
 
 
-def test_a_photo_is_turned_as_its_exif_says(opened, photo):
+def test_a_photo_is_turned_as_its_exif_says(opened, photo, tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6  # turned by 90 degrees
-    turned = photo.with_name("turned.jpg")
+    turned = tmp_path / "turned.jpg"
     Image.open(photo).save(turned, exif=exif, quality=100)
     tab = opened()
     tab.choose("#file", turned)
@@ -207,13 +207,13 @@ def test_a_photo_is_turned_as_its_exif_says(opened, photo):
     assert canvas(tab)[0].shape == (1, 3, 88, 68)
 
 
-def test_what_is_no_picture_is_said(opened, photo):
-    broken = photo.with_name("broken.png")
+def test_what_is_no_picture_is_said(opened, photo, tmp_path):
+    broken = tmp_path / "broken.png"
     broken.write_bytes(b"no picture")
     tab = opened()
     tab.choose("#file", broken)
     until(tab, COMPLAINED, "no picture that the browser can read")
-    narrow = photo.with_name("narrow.png")
+    narrow = tmp_path / "narrow.png"
     Image.new("RGB", (300, 2)).save(narrow)
     tab.choose("#file", narrow)
     until(tab, COMPLAINED, "too small or too narrow")
