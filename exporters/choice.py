@@ -14,9 +14,16 @@ import click
 
 from toolkit.errors import UsageError
 
-RUNTIMES = (
-    "torch", "onnxruntime", "openvino", "ncnn", "litert", "executorch", "onnxruntime-web",
-)  # fmt: skip
+# Runtime -> the target that is exported for it.
+TARGET_OF = {
+    "onnxruntime": "onnx",
+    "openvino": "openvino",
+    "ncnn": "ncnn",
+    "litert": "litert",
+    "executorch": "executorch",
+    "onnxruntime-web": "web",
+}
+RUNTIMES = ("torch", *TARGET_OF)
 FASTEST = "fastest"
 _SHARE = re.compile(r"(?P<name>.+):(?P<share>[0-9]*\.?[0-9]+)")
 

@@ -6,13 +6,7 @@ convolution rounded, which XNNPACK does as one kernel.
 
 from __future__ import annotations
 
-import contextlib
-import copy
-import io
-import logging
-import warnings
-from collections.abc import Iterator
-from importlib import metadata
+import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,13 +17,13 @@ from torch.nn import functional as F
 from exporters.base import Int8, Product, Request
 from toolkit.contract import Precision
 from toolkit.errors import ExportError, MissingExtraError
-from toolkit.lazy import Lazy
+from toolkit.lazy import Lazy, distribution
 from toolkit.memory import check_fits
 from toolkit.precision import cast
 from toolkit.quantize.affine import HIGHEST, LOWEST, Affine
-from toolkit.quantize.fake import QuantConv
+from toolkit.quantize.fake import QuantConv, with_forms
 from toolkit.rewrites import plain_norms, sliced_pads, transposed_upsample, wide_head
-from toolkit.streams import quiet_stderr
+from toolkit.streams import quiet_library
 
 if TYPE_CHECKING:
     from executorch import exir
@@ -51,11 +45,16 @@ def export(request: Request, folder: Path) -> Product:
     """See :class:`exporters.base.Exporter`."""
     (size,) = request.shapes.sizes
     check_fits(*size)
-    tools = {"torch": str(torch.__version__), **_versions("executorch")}
-    net = _in_int8(cast.cast_net(request.net, request.plan))
+    tools = {
+        "torch": str(torch.__version__),
+        "executorch": distribution("executorch", "executorch"),
+    }
+    net = with_forms(cast.cast_net(request.net, request.plan), Int8Conv)
     example = torch.zeros(request.shapes.batch or 1, 3, *size)
     try:
-        with _quiet():
+        with quiet_library():
+            # Registers the operations of Int8Conv.
+            importlib.import_module("torch.ao.quantization.fx._decomposed")
             program = torch.export.export(net.eval(), (example,))
             edge = exir.to_edge_transform_and_lower(
                 program, partitioner=[xnnpack.XnnpackPartitioner()]
@@ -74,13 +73,6 @@ def export(request: Request, folder: Path) -> Product:
 def _delegated(program: torch.export.ExportedProgram) -> int:
     """How many parts XNNPACK runs: what is between them runs in slow kernels of one thread."""
     return sum("call_delegate" in str(node.target) for node in program.graph.nodes)
-
-
-def _versions(name: str) -> dict[str, str]:
-    try:
-        return {name: metadata.version(name)}
-    except metadata.PackageNotFoundError as error:
-        raise MissingExtraError(name, "executorch") from error
 
 
 class Int8Conv(nn.Module):
@@ -124,28 +116,3 @@ def _rounded(x: Tensor, by: Affine) -> Tensor:
     whole = torch.ops.quantized_decomposed.quantize_per_tensor(x, *range_)
     y: Tensor = torch.ops.quantized_decomposed.dequantize_per_tensor(whole, *range_)
     return y
-
-
-def _in_int8(net: nn.Module) -> nn.Module:
-    """A copy with every :class:`QuantConv` as an :class:`Int8Conv`."""
-    copied = copy.deepcopy(net)
-    for name, module in list(copied.named_modules()):
-        if isinstance(module, QuantConv):
-            copied.set_submodule(name, Int8Conv(module))
-    return copied
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """ExecuTorch, and torchao which it loads, tell of their own workings in every way there is."""
-    before = logging.root.manager.disable
-    logging.disable(logging.CRITICAL)
-    try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), quiet_stderr():
-            warnings.simplefilter("ignore")
-            # Registers the operations that are named above.
-            import torch.ao.quantization.fx._decomposed  # noqa: F401, PLC0415
-
-            yield
-    finally:
-        logging.disable(before)

@@ -11,13 +11,14 @@ from pathlib import Path
 
 from exporters.artifact import make_artifact
 from exporters.base import Request
+from exporters.choice import TARGET_OF
 from toolkit.artifact import open_artifact
 from toolkit.images import Floats
 from toolkit.precision.trial import Inputs, Score
 from toolkit.runtimes.base import Runner
 
 # Runtimes whose time is what a user of the model waits for.
-TIMED = ("onnxruntime", "openvino", "tensorrt", "ncnn", "litert", "executorch")
+TIMED = frozenset({*TARGET_OF, "tensorrt"}) - {"onnxruntime-web"}
 _ROUNDS = 15
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from exporters.artifact import temporary_artifact
 from exporters.base import Request
-from exporters.choice import FASTEST, Choice, shares
+from exporters.choice import FASTEST, TARGET_OF, Choice, shares
 from toolkit import styles
 from toolkit.artifact import open_artifact, reference_of
 from toolkit.checkpoints import load
@@ -22,15 +22,6 @@ from toolkit.runtimes.torch import TorchRunner
 from toolkit.shapes import Shapes, Size
 from toolkit.style_net import StyleNet
 
-# Runtime -> the target that is exported for it.
-_TARGETS = {
-    "onnxruntime": "onnx",
-    "openvino": "openvino",
-    "ncnn": "ncnn",
-    "litert": "litert",
-    "executorch": "executorch",
-    "onnxruntime-web": "web",
-}
 # The fastest first, as artifacts/reports/bench has it.
 _FASTEST = ("openvino", "onnxruntime", "torch")
 
@@ -80,7 +71,7 @@ def _runner(net: StyleNet, choice: Choice, shapes: Shapes) -> Iterator[Runner]:
     if runtime == "torch":
         yield TiledRunner(net, choice.tile) if choice.tile else TorchRunner(net)
         return
-    with temporary_artifact(_TARGETS[runtime], Request(net, shapes=shapes)) as folder:
+    with temporary_artifact(TARGET_OF[runtime], Request(net, shapes=shapes)) as folder:
         yield _open_artifact(folder, runtime)[0]
 
 

@@ -98,7 +98,7 @@ def export(
 
     Args:
         net: from :func:`load`, or what it takes.
-        target: ``onnx``, ``openvino``, ``trt``, ``coreml``, ``coreai`` or ``web``.
+        target: one of those of ``sttk export --target``, such as ``onnx``.
         output: the artifact is made in a folder below, which is named after the net.
         precision: ``fp32``, ``fp16``, ``int8`` or ``fp8``; by default the target's first.
         size: side of a square, or (height, width); None for any size.

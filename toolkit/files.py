@@ -54,6 +54,19 @@ def read_bounded(path: Path, most: int) -> bytes:
     return path.read_bytes()
 
 
+def read_flatbuffer(path: Path, identifier: bytes, most: int) -> bytes:
+    """As :func:`read_bounded`, of a FlatBuffers file whose schema has this identifier.
+
+    Raises:
+        ValueError: it is none, no regular file, or larger.
+        OSError: it is not there, or cannot be read.
+    """
+    content = read_bounded(path, most)
+    if content[4:8] != identifier:
+        raise ValueError(f"its identifier is not {identifier.decode()}")
+    return content
+
+
 def write_atomic(path: Path, data: bytes) -> None:
     """Write beside ``path``, then rename over it. Raises OSError, with ``path`` as its file."""
     write_together({path: data})

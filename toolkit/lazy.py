@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from importlib import metadata
 from typing import Any
 
 from toolkit.errors import MissingExtraError
@@ -15,6 +16,18 @@ def versions(extra: str, *names: str) -> dict[str, str]:
         MissingExtraError: the first of them that is not installed.
     """
     return {name: str(Lazy(name, extra).__version__) for name in names}
+
+
+def distribution(name: str, extra: str) -> str:
+    """Version of an installed distribution whose module does not say it, or is slow to import.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError as error:
+        raise MissingExtraError(name, extra) from error
 
 
 class Lazy:

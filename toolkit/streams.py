@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import io
+import logging
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 
 
@@ -29,3 +32,18 @@ def quiet_stderr() -> Iterator[None]:
     finally:
         os.dup2(kept, 2)
         os.close(kept)
+
+
+@contextlib.contextmanager
+def quiet_library() -> Iterator[None]:
+    """Around a library that tells of its own workings in every way there is: it prints, warns, logs
+    and writes past Python. Errors that it raises come through.
+    """
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), quiet_stderr():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)

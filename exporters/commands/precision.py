@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from exporters import TARGETS
+from exporters.choice import TARGET_OF
 from toolkit.commands.options import SIZE, Finite, json_option
 from toolkit.contract import PRECISIONS
 from toolkit.errors import ParityError, UsageError
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from toolkit.shapes import Size
 
 # Where quantised arithmetic is for a runtime that is timed here, time is what is asked for.
-_TIMED = ("onnx", "openvino", "ncnn", "litert", "executorch")
+_TIMED = frozenset(TARGET_OF.values()) - {"web"}
 
 
 @click.command(short_help="Search the cheapest plan that holds a floor.")

@@ -232,7 +232,8 @@ def _with_edges(
     """Reflections, or the edge again and again, as slices joined to what they are of.
 
     MIRROR_PAD would be one operator; but XNNPACK has none, and each would end its part of the
-    graph (two to three times slower in all).
+    graph. Measured on one thread of a Zen 1: the mobile net takes 1.31 times as long as in ONNX
+    Runtime so, and 2.19 times with it.
     """
     before, after = pads
 

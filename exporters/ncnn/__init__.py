@@ -12,20 +12,20 @@ from __future__ import annotations
 import subprocess
 import tempfile
 import warnings
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
 from exporters.base import Int8, Product, Request
-from exporters.ncnn.plain import plain
+from exporters.ncnn.shifted import ShiftedConv
 from exporters.ncnn.weights import store
 from toolkit.contract import Precision
-from toolkit.errors import ExportError, MissingExtraError
-from toolkit.lazy import Lazy
+from toolkit.errors import ExportError
+from toolkit.lazy import Lazy, distribution
 from toolkit.memory import check_fits
 from toolkit.precision import cast
+from toolkit.quantize.fake import with_forms
 from toolkit.rewrites import phase_upsample, wide_head
 from toolkit.shapes import Shapes
 
@@ -50,8 +50,8 @@ def export(request: Request, folder: Path) -> Product:
     """See :class:`exporters.base.Exporter`."""
     height, width = request.shapes.only or _TRACE
     check_fits(height, width)
-    tools = {"torch": str(torch.__version__), **_versions("pnnx")}
-    net = plain(cast.cast_net(request.net, request.plan, CARRIERS))
+    tools = {"torch": str(torch.__version__), "pnnx": distribution("pnnx", "ncnn")}
+    net = with_forms(cast.cast_net(request.net, request.plan, CARRIERS), ShiftedConv)
     with tempfile.TemporaryDirectory(prefix="sttk-") as work:
         param, weights = _convert(net, (1, 3, height, width), Path(work))
     param = _with_size(param, request.shapes)
@@ -59,13 +59,6 @@ def export(request: Request, folder: Path) -> Product:
     (folder / MODEL).write_text(param, encoding="ascii")
     (folder / WEIGHTS).write_bytes(weights)
     return Product(MODEL, tools)
-
-
-def _versions(name: str) -> dict[str, str]:
-    try:
-        return {name: metadata.version(name)}
-    except metadata.PackageNotFoundError as error:
-        raise MissingExtraError(name, "ncnn") from error
 
 
 def _convert(net: torch.nn.Module, shape: tuple[int, ...], work: Path) -> tuple[str, bytes]:

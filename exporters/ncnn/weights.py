@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor, nn
 
-from exporters.ncnn.plain import ShiftedConv
+from exporters.ncnn.shifted import ShiftedConv
 from toolkit.errors import ExportError
 from toolkit.plan import Plan
 
@@ -44,7 +44,7 @@ def store(param: str, weights: bytes, net: nn.Module, plan: Plan) -> tuple[str, 
     Args:
         param: the graph, as pnnx wrote it.
         weights: float32.
-        net: that was traced (:func:`exporters.ncnn.plain.plain`).
+        net: that was traced, with a :class:`ShiftedConv` for each quantised convolution.
         plan: which block is in which precision.
 
     Raises:

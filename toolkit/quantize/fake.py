@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -135,3 +136,12 @@ def fake_quantized(
             output = calibration.outputs.get(name)
             quantized.set_submodule(name, QuantConv(conv, affine, symmetric, least_scale, output))
     return quantized.requires_grad_(False).eval()
+
+
+def with_forms(net: nn.Module, form: Callable[[QuantConv], nn.Module]) -> nn.Module:
+    """A copy of ``net``, each :class:`QuantConv` in the form that an exporter can write down."""
+    changed = copy.deepcopy(net)
+    for name, module in list(changed.named_modules()):
+        if isinstance(module, QuantConv):
+            changed.set_submodule(name, form(module))
+    return changed.eval()

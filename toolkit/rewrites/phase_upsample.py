@@ -21,14 +21,12 @@ which five ninths are zeros, nothing is cut off, and little gained: 1.02 and 0.9
 
 from __future__ import annotations
 
-import copy
-from typing import cast
-
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from toolkit.nets.johnson import UpConv
-from toolkit.rewrites.same import SIZES, check_same
+from toolkit.rewrites.modules import names_of, replaced
+from toolkit.rewrites.same import SIZES
 from toolkit.style_net import StyleNet
 
 NAME = "phase-upsample"
@@ -78,17 +76,5 @@ def phase_upsample(net: StyleNet) -> tuple[StyleNet, int]:
     Raises:
         ExportError: the net would be another function.
     """
-    suited = [name for name, module in net.named_modules() if isinstance(module, UpConv)]
-    if not suited:
-        return net, 0
-    wide = copy.deepcopy(net).double()  # summed in float32, weights have its rounding
-    check_same(NAME, wide, _with_phases(wide, suited), (*SIZES, (61, 83)))
-    return _with_phases(net, suited), len(suited)
-
-
-def _with_phases(net: StyleNet, names: list[str]) -> StyleNet:
-    rewritten = copy.deepcopy(net)
-    for name in names:
-        conv = net.get_submodule(f"{name}.conv")
-        rewritten.set_submodule(name, PhaseConv(cast("nn.Conv2d", conv)))
-    return rewritten.eval()
+    names = names_of(net, UpConv)
+    return replaced(NAME, net, names, lambda up: PhaseConv(up.conv), (*SIZES, (61, 83)))

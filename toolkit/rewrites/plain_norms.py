@@ -11,12 +11,10 @@ large, against which scale-fold is (toolkit.rewrites.scale_fold).
 
 from __future__ import annotations
 
-import copy
-
 import torch
 from torch import Tensor, nn
 
-from toolkit.rewrites.same import check_same
+from toolkit.rewrites.modules import names_of, replaced
 from toolkit.style_net import StyleNet
 
 NAME = "plain-norms"
@@ -50,7 +48,7 @@ class PlainNorm(nn.Module):
 
 
 def plain_norms(net: StyleNet) -> tuple[StyleNet, int]:
-    """The same function, with every instance norm as a :class:`PlainNorm`.
+    """The same function: every instance norm that computes its statistics is a :class:`PlainNorm`.
 
     Returns:
         A new net (``net`` itself where nothing is to be done), and how many were rewritten.
@@ -58,15 +56,9 @@ def plain_norms(net: StyleNet) -> tuple[StyleNet, int]:
     Raises:
         ExportError: the net would be another function.
     """
-    suited = [
-        (name, module)
-        for name, module in net.named_modules()
-        if isinstance(module, nn.InstanceNorm2d) and not module.track_running_stats
+    names = [
+        name
+        for name in names_of(net, nn.InstanceNorm2d)
+        if not getattr(net.get_submodule(name), "track_running_stats", False)
     ]
-    if not suited:
-        return net, 0
-    rewritten = copy.deepcopy(net)
-    for name, norm in suited:
-        rewritten.set_submodule(name, PlainNorm(norm))
-    check_same(NAME, net, rewritten)
-    return rewritten.eval(), len(suited)
+    return replaced(NAME, net, names, PlainNorm)

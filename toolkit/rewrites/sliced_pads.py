@@ -13,12 +13,10 @@ delegate: 26 parts of the graph for a mobile net, and one with this.
 
 from __future__ import annotations
 
-import copy
-
 import torch
 from torch import Tensor, nn
 
-from toolkit.rewrites.same import check_same
+from toolkit.rewrites.modules import names_of, replaced
 from toolkit.style_net import StyleNet
 
 NAME = "sliced-pads"
@@ -57,13 +55,4 @@ def sliced_pads(net: StyleNet) -> tuple[StyleNet, int]:
     Raises:
         ExportError: the net would be another function.
     """
-    suited = [name for name, module in net.named_modules() if isinstance(module, _KINDS)]
-    if not suited:
-        return net, 0
-    rewritten = copy.deepcopy(net)
-    for name in suited:
-        pad = rewritten.get_submodule(name)
-        if isinstance(pad, _KINDS):
-            rewritten.set_submodule(name, SlicedPad(pad))
-    check_same(NAME, net, rewritten)
-    return rewritten.eval(), len(suited)
+    return replaced(NAME, net, names_of(net, *_KINDS), SlicedPad)

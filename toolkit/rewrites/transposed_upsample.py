@@ -16,14 +16,12 @@ the mobile net took 0.71 to 0.95 of the time with phases.
 
 from __future__ import annotations
 
-import copy
-from typing import cast
-
 import torch
 from torch import Tensor, nn
 
 from toolkit.nets.johnson import UpConv
-from toolkit.rewrites.same import SIZES, check_same
+from toolkit.rewrites.modules import names_of, replaced
+from toolkit.rewrites.same import SIZES
 from toolkit.style_net import StyleNet
 
 NAME = "transposed-upsample"
@@ -67,17 +65,5 @@ def transposed_upsample(net: StyleNet) -> tuple[StyleNet, int]:
     Raises:
         ExportError: the net would be another function.
     """
-    suited = [name for name, module in net.named_modules() if isinstance(module, UpConv)]
-    if not suited:
-        return net, 0
-    wide = copy.deepcopy(net).double()  # summed in float32, weights have its rounding
-    check_same(NAME, wide, _transposed(wide, suited), (*SIZES, (61, 83)))
-    return _transposed(net, suited), len(suited)
-
-
-def _transposed(net: StyleNet, names: list[str]) -> StyleNet:
-    rewritten = copy.deepcopy(net)
-    for name in names:
-        conv = net.get_submodule(f"{name}.conv")
-        rewritten.set_submodule(name, TransposedUpConv(cast("nn.Conv2d", conv)))
-    return rewritten.eval()
+    names = names_of(net, UpConv)
+    return replaced(NAME, net, names, lambda up: TransposedUpConv(up.conv), (*SIZES, (61, 83)))

@@ -20,14 +20,14 @@ A stride of 2 gave 1.16, 1.16 and 1.15, one of 8 less. Not measured elsewhere.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from toolkit.rewrites.same import SIZES, check_same
+from toolkit.rewrites.modules import replaced
+from toolkit.rewrites.same import SIZES
 from toolkit.shapes import Size
 from toolkit.style_net import StyleNet
 
@@ -78,15 +78,7 @@ def wide_head(net: StyleNet) -> tuple[StyleNet, int]:
     """
     least = net.contract.smallest_side
     sizes = (*SIZES, (max(61, least), max(83, least)))  # one with sides that are no multiples
-    suited = _suited(net, sizes)
-    if not suited:
-        return net, 0
-    rewritten = copy.deepcopy(net)
-    for name in suited:
-        parent, _, own = name.rpartition(".")
-        setattr(rewritten.get_submodule(parent), own, WideConv(_conv(rewritten, name)))
-    check_same(NAME, net, rewritten, sizes)
-    return rewritten.eval(), len(suited)
+    return replaced(NAME, net, _suited(net, sizes), WideConv, sizes)
 
 
 def _suited(net: StyleNet, sizes: Sequence[Size]) -> list[str]:
@@ -120,10 +112,3 @@ def _is_wide(module: nn.Module) -> bool:
         and module.padding_mode == "zeros"
         and not isinstance(module.padding, str)
     )
-
-
-def _conv(net: nn.Module, name: str) -> nn.Conv2d:
-    module = net.get_submodule(name)
-    if not isinstance(module, nn.Conv2d):
-        raise TypeError(f"{name} is no convolution")
-    return module

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import logging
-import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +9,12 @@ import numpy as np
 import torch
 
 from toolkit.errors import ArtifactError, NotRunError, RunError
-from toolkit.files import read_bounded
+from toolkit.files import read_flatbuffer
 from toolkit.images import Floats
 from toolkit.lazy import Lazy
 from toolkit.runtimes.base import Settings
 from toolkit.shapes import Shapes
-from toolkit.streams import quiet_stderr
+from toolkit.streams import quiet_library
 
 if TYPE_CHECKING:
     from executorch import runtime as executorch
@@ -26,7 +22,7 @@ else:
     executorch = Lazy("executorch.runtime", "executorch")
 
 _METHOD = "forward"
-_MAGIC = slice(4, 8), b"ET12"
+_IDENTIFIER = b"ET12"
 _MOST_BYTES = 1 << 28  # ours take 0.3 to 7 MB
 
 
@@ -73,17 +69,13 @@ class ExecuTorchRunner:
 
 def _content(model: Path) -> bytes:
     try:
-        content = read_bounded(model, _MOST_BYTES)
+        return read_flatbuffer(model, _IDENTIFIER, _MOST_BYTES)
     except (OSError, ValueError) as error:
         raise _not_loaded(model, error) from error
-    where, magic = _MAGIC
-    if content[where] != magic:
-        raise _not_loaded(model, ValueError("not an ExecuTorch program"))
-    return content
 
 
 def _loaded(model: Path, content: bytes) -> tuple[Any, Any]:
-    with _quiet():
+    with quiet_library():
         runtime = executorch.Runtime.get()
         try:
             program = runtime.load_program(content)
@@ -93,19 +85,6 @@ def _loaded(model: Path, content: bytes) -> tuple[Any, Any]:
     if method is None:
         raise _not_loaded(model, ValueError(f"it has no method {_METHOD}"))
     return program, method
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """It warns of what is deprecated in itself, and its CPU detection writes what it looked at."""
-    before = logging.root.manager.disable
-    logging.disable(logging.CRITICAL)
-    try:
-        with warnings.catch_warnings(), quiet_stderr():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(before)
 
 
 def _not_loaded(model: Path, error: Exception) -> ArtifactError:

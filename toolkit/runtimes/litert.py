@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from toolkit.errors import ArtifactError, NotRunError, RunError
-from toolkit.files import read_bounded
+from toolkit.files import read_flatbuffer
 from toolkit.images import Floats
 from toolkit.lazy import Lazy
 from toolkit.runtimes.base import Settings
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 else:
     litert = Lazy("ai_edge_litert.interpreter", "litert")
 
-_MAGIC = slice(4, 8), b"TFL3"
+_IDENTIFIER = b"TFL3"
 _MOST_BYTES = 1 << 28  # ours take 0.2 to 7 MB
 
 
@@ -79,12 +79,9 @@ class LiteRtRunner:
 
 def _opened(model: Path, threads: int) -> litert.Interpreter:
     try:
-        content = read_bounded(model, _MOST_BYTES)
+        content = read_flatbuffer(model, _IDENTIFIER, _MOST_BYTES)
     except (OSError, ValueError) as error:
         raise _not_loaded(model, error) from error
-    where, magic = _MAGIC
-    if content[where] != magic:
-        raise _not_loaded(model, ValueError("not a TFLite file"))
     try:
         with quiet_stderr():
             return litert.Interpreter(model_content=content, num_threads=threads)

@@ -1,4 +1,4 @@
-"""A quantised net as pnnx can read it: plain convolutions, whose weights are already rounded."""
+"""A quantised convolution as pnnx can read it: a plain one, whose weights are already rounded."""
 
 from __future__ import annotations
 
@@ -27,12 +27,3 @@ class ShiftedConv(nn.Module):
         """See the class."""
         y: Tensor = self.conv(x - self.shift if self.shift else x)
         return y
-
-
-def plain(net: nn.Module) -> nn.Module:
-    """A copy of ``net`` with every :class:`QuantConv` as a :class:`ShiftedConv`."""
-    copied = copy.deepcopy(net)
-    for name, module in list(copied.named_modules()):
-        if isinstance(module, QuantConv):
-            copied.set_submodule(name, ShiftedConv(module))
-    return copied.eval()
