@@ -7,17 +7,15 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import resources
 from typing import Any
 
 import numpy as np
 
-from toolkit.errors import UsageError
+from toolkit import loopback
 from toolkit.images import Bytes
 from toolkit.video.library import cv2
 
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _BOUNDARY = "frame"
 _JPEG_QUALITY = 85
 # Nothing but this page's own: neither scripts nor pictures of others, nor a frame around it.
@@ -25,6 +23,13 @@ _POLICY = (
     "default-src 'none'; img-src 'self'; connect-src 'self'; style-src 'unsafe-inline'; "
     "script-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 )
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": _POLICY,
+    "X-Content-Type-Options": "nosniff",
+    # So that no other page can show the picture as its own.
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
 
 
 class Page:
@@ -80,7 +85,7 @@ class Page:
 
 @contextmanager
 def serve(title: str, host: str, port: int) -> Iterator[Page]:
-    """Serve a page, for as long as the block runs.
+    """Serve a page, for as long as the block runs; see :func:`toolkit.loopback.listening`.
 
     Args:
         title: what stands over the picture.
@@ -91,45 +96,29 @@ def serve(title: str, host: str, port: int) -> Iterator[Page]:
         UsageError: it cannot listen there.
     """
     page = Page(title)
-    try:
-        server = _Server((host, port), page)
-    except OSError as error:
-        raise UsageError(
-            f"{host}:{port}: {error.strerror or error}", fix="pass another --host or --port"
-        ) from error
-    page.url = f"http://{host}:{server.server_port}/"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1})
-    thread.start()
-    try:
-        yield page
-    finally:
-        page.end()
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with loopback.listening(lambda at, number: _Server(at, number, page), host, port) as server:
+        page.url = server.url
+        try:
+            yield page
+        finally:
+            page.end()
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def __init__(self, address: tuple[str, int], page: Page) -> None:
-        super().__init__(address, _Handler)
+class _Server(loopback.Server):
+    def __init__(self, host: str, port: int, page: Page) -> None:
+        super().__init__(host, port, _Handler)
         self.page = page
-        self.names = _LOOPBACK | {address[0]}
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(loopback.Handler):
+    HEADERS = _HEADERS
     server: _Server
-    timeout = 30
 
-    def do_GET(self) -> None:  # named by the base class
+    def do_GET(self) -> None:  # noqa: N802 - named by the base class
         """Answer the page, its figures, or its picture; nothing else is here."""
-        # A page elsewhere can have its own name resolve to this machine, and so read what the
-        # camera sees, but for the name that its browser asks with (DNS rebinding).
-        name = self.headers.get("Host", "").rpartition(":")[0] or self.headers.get("Host", "")
-        if name not in self.server.names and "0.0.0.0" not in self.server.names:  # noqa: S104
-            self.send_error(403)
-        elif self.path == "/":
+        if not self.allowed():
+            return
+        if self.path == "/":
             template = resources.files("toolkit.video") / "templates/camera.html"
             self._send("text/html; charset=utf-8", template.read_bytes())
         elif self.path == "/facts":
@@ -148,11 +137,6 @@ class _Handler(BaseHTTPRequestHandler):
     def _begin(self, kind: str) -> None:
         self.send_response(200)
         self.send_header("Content-Type", kind)
-        self.send_header("Cache-Control", "no-store")
-        self.send_header("Content-Security-Policy", _POLICY)
-        self.send_header("X-Content-Type-Options", "nosniff")
-        # So that no other page can show the picture as its own.
-        self.send_header("Cross-Origin-Resource-Policy", "same-origin")
 
     def _stream(self) -> None:
         self._begin(f"multipart/x-mixed-replace; boundary={_BOUNDARY}")
@@ -162,6 +146,3 @@ class _Handler(BaseHTTPRequestHandler):
                 head = f"--{_BOUNDARY}\r\nContent-Type: image/jpeg\r\n"
                 self.wfile.write(f"{head}Content-Length: {len(jpeg)}\r\n\r\n".encode())
                 self.wfile.write(jpeg + b"\r\n")
-
-    def log_message(self, *_: Any) -> None:
-        """Requests are nobody's concern."""

@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from toolkit.errors import UsageError
+from toolkit import loopback
 from toolkit.manifest import file_of
 
 INDEX = "index.html"
@@ -52,39 +49,25 @@ TYPES = {
     ".txt": "text/plain; charset=utf-8",
     ".md": "text/plain; charset=utf-8",
 }
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
-_ANY = frozenset({"0.0.0.0", "::"})  # noqa: S104
 _LONGEST_PATH = 1024
 
 
-class FolderServer(ThreadingHTTPServer):
+class FolderServer(loopback.Server):
     """Serves the files of one folder.
 
     Attributes:
         folder: nothing outside is served, whatever links say.
-        names: that a request may ask by; None for any.
     """
 
-    daemon_threads = True
-
     def __init__(self, folder: Path, host: str, port: int) -> None:
-        super().__init__((host, port), _Handler)
+        super().__init__(host, port, _Handler)
         self.folder = folder.resolve()
-        self.names = None if host in _ANY else _LOOPBACK | {host}
-
-    @property
-    def url(self) -> str:
-        """Where to look; from this machine, if it listens everywhere."""
-        host = str(self.server_address[0])
-        return f"http://{'127.0.0.1' if host in _ANY else host}:{self.server_port}/"
-
-    def handle_error(self, *_: Any) -> None:
-        """Who asked has gone: nobody's concern."""
 
 
-@contextmanager
-def serving(folder: Path, host: str = "127.0.0.1", port: int = 0) -> Iterator[FolderServer]:
-    """Serve a folder, for as long as the block runs.
+def serving(
+    folder: Path, host: str = "127.0.0.1", port: int = 0
+) -> AbstractContextManager[FolderServer]:
+    """Serve a folder, for as long as a block runs; see :func:`toolkit.loopback.listening`.
 
     Args:
         folder: whose files are served.
@@ -94,43 +77,24 @@ def serving(folder: Path, host: str = "127.0.0.1", port: int = 0) -> Iterator[Fo
     Raises:
         UsageError: it cannot listen there.
     """
-    try:
-        server = FolderServer(folder, host, port)
-    except OSError as error:
-        raise UsageError(
-            f"{host}:{port}: {error.strerror or error}", fix="pass another --host or --port"
-        ) from error
-    thread = threading.Thread(
-        target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True
-    )
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    return loopback.listening(partial(FolderServer, folder), host, port)
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(loopback.Handler):
+    HEADERS = HEADERS
     server: FolderServer
     protocol_version = "HTTP/1.1"
-    server_version, sys_version = "sttk", ""
-    timeout = 30
 
-    def do_GET(self) -> None:  # named by the base class
+    def do_GET(self) -> None:  # noqa: N802 - named by the base class
         """Answer with a file."""
         self._answer(with_body=True)
 
-    def do_HEAD(self) -> None:  # named by the base class
+    def do_HEAD(self) -> None:  # noqa: N802 - named by the base class
         """Answer with a file's headers."""
         self._answer(with_body=False)
 
     def _answer(self, *, with_body: bool) -> None:
-        # A page elsewhere can have its own name resolve to this machine (DNS rebinding), but for
-        # the name that its browser asks with.
-        if self.server.names is not None and self._asked_name() not in self.server.names:
-            self.send_error(403)
+        if not self.allowed():
             return
         file = self._file()
         if file is None:
@@ -138,11 +102,6 @@ class _Handler(BaseHTTPRequestHandler):
             return
         with contextlib.suppress(ConnectionError):
             self._send(file, with_body=with_body)
-
-    def _asked_name(self) -> str:
-        host = self.headers.get("Host", "")
-        name, colon, port = host.rpartition(":")
-        return name if colon and port.isdecimal() else host
 
     def _file(self) -> Path | None:
         """The file that is asked for, if it is one of the folder's and of a kind that is served."""
@@ -167,12 +126,3 @@ class _Handler(BaseHTTPRequestHandler):
             self.end_headers()
             if with_body and not unchanged:
                 shutil.copyfileobj(source, self.wfile, 1 << 18)
-
-    def end_headers(self) -> None:
-        """With the headers that every answer has, errors included."""
-        for name, value in HEADERS.items():
-            self.send_header(name, value)
-        super().end_headers()
-
-    def log_message(self, *_: Any) -> None:
-        """Requests are nobody's concern."""
