@@ -51,3 +51,22 @@ def test_peaks_are_measured(monkeypatch):
     assert found["fp32"] > 1e8
     assert found["copy"] > 1e8
     assert set(found) <= {"fp32", "bf16", "int8", "copy"}
+
+
+@pytest.mark.parametrize(
+    ("rate", "side"), [(1e8, 256), (1e10, 1024), (1e11, 2048)], ids=["slow", "middling", "fast"]
+)
+def test_products_are_as_large_as_the_time_allows(monkeypatch, rate, side):
+    """A machine of so many multiplications a second; a first run takes one second more."""
+    now, ran = [0.0], []
+    monkeypatch.setattr(peaks.time, "perf_counter", lambda: now[0])
+
+    def product(wide):
+        def run():
+            now[0] += wide**3 / rate + (wide not in ran)
+            ran.append(wide)
+
+        return "fp32", float(wide) ** 3, run
+
+    machine = Peaks(torch.get_num_threads(), "cpu")
+    assert machine._fitted(product)[1] == float(side) ** 3
