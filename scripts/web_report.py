@@ -10,7 +10,6 @@ torch, and the first style is timed at several sizes and numbers of threads. No 
 from __future__ import annotations
 
 import argparse
-import base64
 import io
 import os
 import re
@@ -24,7 +23,6 @@ from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 
-import numpy as np
 from PIL import Image
 
 from exporters.artifact import make_artifact
@@ -32,31 +30,20 @@ from exporters.base import Options, Request
 from exporters.web import ort_web
 from toolkit import styles
 from toolkit.files import write_atomic
-from toolkit.images import Floats
 from toolkit.machine import cpu
 from toolkit.manifest import find_artifacts
-from toolkit.parity.compare import Jury, Report, Row
-from toolkit.parity.judge import FAITHFUL
-from toolkit.parity.reference import References
+from toolkit.parity.compare import Report, Row
 from toolkit.parity.run import Ask, Judge
-from toolkit.parity.screen import OnScreen
-from toolkit.regimes import NAMES, Sample, shipped_photos
+from toolkit.regimes import NAMES, shipped_photos
 from toolkit.shapes import Shapes
 from toolkit.style_net import StyleNet
 from toolkit.web.chromium import Chromium, Tab, find
 from toolkit.web.server import serving
+from toolkit.web.shown import STARTED, canvas, judged
 
 _CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
-_READY = 'async () => (await import("./app.js")).started'
 _TEXT = "(id) => document.getElementById(id).textContent"
 _CLICK = "(id) => document.getElementById(id).click()"
-_PIXELS = """async () => {
-  const canvas = document.getElementById("canvas");
-  const { before } = (await import("./app.js")).shown();
-  const given = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-  const text = ({ data }) => btoa(Array.from(data, (byte) => String.fromCharCode(byte)).join(""));
-  return [canvas.height, canvas.width, text(before), text(given)];
-}"""
 _TIMES = """async (side, count) => {
   const { engine } = await import("./app.js");
   const image = new ImageData(side, side);
@@ -126,7 +113,7 @@ def _exported(stack: ExitStack) -> Path:
 
 def _opened(browser: Chromium, url: str, size: tuple[int, int], scale: float) -> Tab:
     tab = Tab(browser, url, size, scale)
-    if failed := tab.run(_READY, seconds=_PATIENCE):
+    if failed := tab.run(STARTED, seconds=_PATIENCE):
         raise SystemExit(f"the page does not start: {failed}")
     return tab
 
@@ -154,15 +141,7 @@ def _looked_at(tab: Tab, net: StyleNet) -> tuple[list[Row], str]:
 
 
 def _verdict(tab: Tab, net: StyleNet, name: str) -> Row:
-    height, width, *texts = tab.run(_PIXELS)
-    given, seen = (_planes(base64.b64decode(text), height, width) for text in texts)
-    return Jury(FAITHFUL).verdict(Sample(name, given), seen, References(OnScreen(net)).of(given))
-
-
-def _planes(pixels: bytes, height: int, width: int) -> Floats:
-    """RGBA bytes -> (1, 3, H, W) float32 in 0..255."""
-    rgb = np.frombuffer(pixels, np.uint8).reshape(height, width, 4)[..., :3]
-    return np.ascontiguousarray(rgb.transpose(2, 0, 1)[None], dtype=np.float32)
+    return judged(net, *canvas(tab), name)
 
 
 def _timed(browser: Chromium, url: str, side: int, threads: int, count: int) -> Timed:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import os
 import re
 import shutil
@@ -27,9 +26,8 @@ from toolkit.errors import ArtifactError, NotRunError, RunError, UsageError
 from toolkit.manifest import read_manifest
 from toolkit.nets.johnson import JohnsonSpec
 from toolkit.parity.compare import Jury
-from toolkit.parity.judge import EXACT, FAITHFUL
+from toolkit.parity.judge import EXACT
 from toolkit.parity.reference import References
-from toolkit.parity.screen import OnScreen
 from toolkit.regimes import Sample
 from toolkit.runtimes import open_model
 from toolkit.runtimes.base import Settings
@@ -38,16 +36,9 @@ from toolkit.shapes import Shapes
 from toolkit.web import chromium
 from toolkit.web.chromium import Chromium, Tab
 from toolkit.web.server import serving
+from toolkit.web.shown import STARTED, canvas, judged
 
 INNER = "styles/other-vii-mobile-m"
-READY = 'async () => (await import("./app.js")).started'
-CANVAS = """async (id) => {
-  const canvas = document.getElementById("canvas");
-  const { before } = (await import("./app.js")).shown();
-  const given = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-  const text = ({ data }) => btoa(Array.from(data, (byte) => String.fromCharCode(byte)).join(""));
-  return [canvas.height, canvas.width, text(before), text(given)];
-}"""
 SAID = '() => document.getElementById("status").textContent'
 COMPLAINED = '() => document.getElementById("alert").textContent'
 
@@ -59,7 +50,7 @@ def opened(page, browser):
 
         def open_page(query="", **options):
             tab = Tab(browser, server.url + query, **options)
-            assert tab.run(READY) is None
+            assert tab.run(STARTED) is None
             return tab
 
         yield open_page
@@ -75,20 +66,6 @@ def until(tab, function, wanted, seconds=30):
 
 def click(tab, name):
     tab.run("(id) => document.getElementById(id).click()", name)
-
-
-def canvas(tab):
-    """What the net was given and what the canvas shows, both (1, 3, H, W) of 0..255."""
-    height, width, *texts = tab.run(CANVAS)
-    pixels = [np.frombuffer(base64.b64decode(text), np.uint8) for text in texts]
-    planes = [each.reshape(height, width, 4)[..., :3].transpose(2, 0, 1)[None] for each in pixels]
-    return [np.ascontiguousarray(each, dtype=np.float32) for each in planes]
-
-
-def verdict(net, given, seen):
-    """Of the parity gate, which holds pixels to the rung *faithful*."""
-    sample = Sample("canvas", given, "photo")
-    return Jury(FAITHFUL).verdict(sample, seen, References(OnScreen(net)).of(given))
 
 
 def test_it_is_the_same_function(page, browser, sttk):
@@ -133,7 +110,7 @@ def test_a_gpu_that_computes_something_else_is_not_used(page, photo, net):
     flags = ("--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader")
     with serving(page) as server, Chromium(flags) as running:
         wanted = "?offline=no&backend=webgpu"
-        said = Tab(running, server.url + wanted).run(READY)
+        said = Tab(running, server.url + wanted).run(STARTED)
         if said and "no WebGPU" in said:
             pytest.skip("not run: this Chromium has no WebGPU in software")
         assert said == "WebGPU here does not compute what PyTorch does."
@@ -159,10 +136,10 @@ def test_the_canvas_shows_what_torch_paints(opened, net, photo):
     given, seen = canvas(tab)
     wanted = np.asarray(Image.open(photo))[1:69, 1:89].transpose(2, 0, 1)[None]
     assert np.array_equal(given, wanted), "the cut is the middle, unscaled"
-    row = verdict(net, given, seen)
+    row = judged(net, given, seen)
     assert row.passed, row
     assert row.found.largest <= 1
-    assert not verdict(net, given, np.roll(seen, 1, axis=-1)).passed
+    assert not judged(net, given, np.roll(seen, 1, axis=-1)).passed
 
 
 def test_the_camera_is_painted(opened, net):
@@ -174,7 +151,7 @@ def test_the_camera_is_painted(opened, net):
     given, seen = canvas(tab)
     assert max(given.shape) == 512
     assert given.std() > 20
-    assert verdict(net, given, seen).passed
+    assert judged(net, given, seen).passed
     assert not tab.run('async () => (await import("./app.js")).camera.running')
 
 
@@ -190,10 +167,10 @@ def test_other_styles_and_sizes(opened, page, photo, tmp_path):
     until(tab, SAID, "Painted in the style Other VII")
     given, seen = canvas(tab)
     assert given.shape == (1, 3, 168, 256)
-    assert verdict(other, given, seen).passed
+    assert judged(other, given, seen).passed
     tab.run('() => document.querySelector("input[name=style]").click()')
     until(tab, SAID, "Painted in the style Tiny")
-    assert not verdict(other, *canvas(tab)).passed
+    assert not judged(other, *canvas(tab)).passed
 
 
 def test_a_photo_is_turned_as_its_exif_says(opened, photo, tmp_path):
@@ -284,11 +261,11 @@ def test_it_works_offline_once_loaded(page, browser, photo):
     with serving(page) as server:
         url = server.url
         tab = Tab(browser, url)
-        assert tab.run(READY) is None
+        assert tab.run(STARTED) is None
         offline = '() => document.getElementById("offline").textContent'
         until(tab, offline, "ready")
     tab = Tab(browser, url)
-    assert tab.run(READY) is None
+    assert tab.run(STARTED) is None
     assert tab.run("() => crossOriginIsolated")
     tab.choose("#file", photo)
     until(tab, SAID, "Painted")
@@ -393,5 +370,5 @@ def test_torch_is_what_it_is_held_to(net):
     """The gate of these tests lets torch's own pixels pass, and those of nothing else."""
     x = np.random.default_rng(1).integers(0, 256, (1, 3, 48, 64)).astype(np.float32)
     seen = np.rint(net(torch.from_numpy(x)).detach().numpy())
-    assert verdict(net, x, seen).passed
-    assert not verdict(net, x, np.clip(seen + 3, 0, 255)).passed
+    assert judged(net, x, seen).passed
+    assert not judged(net, x, np.clip(seen + 3, 0, 255)).passed
