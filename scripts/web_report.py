@@ -38,8 +38,9 @@ from toolkit.regimes import NAMES, shipped_photos
 from toolkit.shapes import Shapes
 from toolkit.style_net import StyleNet
 from toolkit.web.chromium import Chromium, Tab, find
+from toolkit.web.page import STARTED
 from toolkit.web.server import serving
-from toolkit.web.shown import STARTED, canvas, judged
+from toolkit.web.shown import canvas, judged
 
 _CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
 _TEXT = "(id) => document.getElementById(id).textContent"

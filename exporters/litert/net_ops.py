@@ -242,11 +242,12 @@ def _with_edges(
         return part(to, tensor, {axis: (first, past)}, to.new(name))
 
     if reflect:
-        heads, tails = range(before, 0, -1), range(-2, -2 - after, -1)
-        parts = [*map(line, heads), tensor, *map(line, tails)]
+        heads = [line(index) for index in range(before, 0, -1)]
+        tails = [line(index) for index in range(-2, -2 - after, -1)]
     else:
-        parts = [*[line(0)] * bool(before) * before, tensor, *[line(-1)] * bool(after) * after]
-    return join(to, parts, axis, to.new(name))
+        heads = [line(0)] * before if before else []
+        tails = [line(-1)] * after if after else []
+    return join(to, [*heads, tensor, *tails], axis, to.new(name))
 
 
 @handles("InstanceNormalization")

@@ -35,8 +35,9 @@ from toolkit.runtimes.web import VARIABLE
 from toolkit.shapes import Shapes
 from toolkit.web import chromium
 from toolkit.web.chromium import Chromium, Tab
+from toolkit.web.page import STARTED
 from toolkit.web.server import serving
-from toolkit.web.shown import STARTED, canvas, judged
+from toolkit.web.shown import canvas, judged
 
 INNER = "styles/other-vii-mobile-m"
 SAID = '() => document.getElementById("status").textContent'

@@ -13,6 +13,8 @@ from toolkit.shapes import Shapes, Size
 FACTS = "page.json"
 # Styles that a page offers beside its own are artifacts in folders of this folder.
 STYLES = "styles"
+# JavaScript that waits until an open page has started: for null, or for why it cannot.
+STARTED = 'async () => (await import("./app.js")).started'
 _MOST_BYTES = 1 << 20
 
 

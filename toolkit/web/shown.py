@@ -15,8 +15,6 @@ from toolkit.regimes import Sample
 from toolkit.style_net import StyleNet
 from toolkit.web.chromium import Tab
 
-# Waits until the page has started: for null, or for why it cannot.
-STARTED = 'async () => (await import("./app.js")).started'
 _PIXELS = """async () => {
   const canvas = document.getElementById("canvas");
   const { before } = (await import("./app.js")).shown();
