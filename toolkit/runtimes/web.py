@@ -18,7 +18,7 @@ from toolkit.images import Floats
 from toolkit.runtimes.base import Settings
 from toolkit.shapes import Shapes
 from toolkit.web.chromium import Chromium, Tab
-from toolkit.web.page import Part, part_of
+from toolkit.web.page import STARTED, Part, part_of
 from toolkit.web.server import serving
 
 NAME = "onnxruntime-web"
@@ -35,10 +35,6 @@ _BACKENDS = {
     ),
 }
 _START, _RUN = 120.0, 900.0  # seconds
-_READY = """async () => {
-  const { started } = await import("./app.js");
-  return await started;
-}"""
 _STYLIZE = """async (text, dims) => {
   const { engine } = await import("./app.js");
   const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
@@ -107,7 +103,7 @@ def _opened(part: Part, asked: dict[str, Any], flags: tuple[str, ...], stack: Ex
     server = stack.enter_context(serving(part.page))
     try:
         tab = Tab(browser, f"{server.url}?{urlencode(asked)}#{quote(part.style)}")
-        failed = tab.run(_READY, seconds=_START)
+        failed = tab.run(STARTED, seconds=_START)
     except RunError as error:
         raise NotRunError(f"the page does not start: {error}") from error
     if failed:
