@@ -35,6 +35,14 @@ def test_it_computes_what_whole_numbers_compute():
     assert torch.allclose(quantized(x).double(), wanted, atol=1e-5)
 
 
+def test_outputs_are_steps_of_their_scale():
+    x, output = torch.rand(1, 3, 9, 9) * 12, Affine(0.05, 3)
+    plain, rounded = (QuantConv(conv(), Affine(0.05, -128), output=o)(x) for o in (None, output))
+    steps = torch.round(plain / output.scale) + output.zero_point
+    assert steps.min() < -128, "some are cut off"
+    assert torch.allclose(rounded / 0.05 + 3, steps.clamp(-128, 127), atol=1e-3)
+
+
 def test_a_picture_loses_nothing():
     layer = conv()
     x = torch.randint(0, 256, (1, 3, 16, 16)).float()
