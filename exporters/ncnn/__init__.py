@@ -9,6 +9,7 @@ fp16 is of the weights: what the arithmetic is done in is the app's choice (``op
 
 from __future__ import annotations
 
+import re
 import subprocess
 import tempfile
 import warnings
@@ -54,6 +55,7 @@ def export(request: Request, folder: Path) -> Product:
     net = with_forms(cast.cast_net(request.net, request.plan, CARRIERS), ShiftedConv)
     with tempfile.TemporaryDirectory(prefix="sttk-") as work:
         param, weights = _convert(net, (1, 3, height, width), Path(work))
+    _check_known(param)
     param = _with_size(param, request.shapes)
     param, weights = store(param, weights, net, request.plan)
     (folder / MODEL).write_text(param, encoding="ascii")
@@ -79,6 +81,12 @@ def _convert(net: torch.nn.Module, shape: tuple[int, ...], work: Path) -> tuple[
     except OSError as error:
         said = " ".join((done.stderr or done.stdout).split())[-200:]
         raise ExportError(f"pnnx failed with code {done.returncode}: {said}") from error
+
+
+def _check_known(param: str) -> None:
+    """Pnnx writes down what it cannot turn into a layer of ncnn's as torch calls it."""
+    if unknown := set(re.findall(r"^(\w*(?:\.|::)\S+) ", param, re.MULTILINE)):
+        raise ExportError(f"ncnn has no {', '.join(sorted(unknown))}, which this net uses")
 
 
 def _with_size(param: str, shapes: Shapes) -> str:

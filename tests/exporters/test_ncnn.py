@@ -4,6 +4,7 @@ import subprocess
 
 import numpy as np
 import pytest
+from torch import nn
 
 from exporters.artifact import make_artifact
 from exporters.base import Request
@@ -107,6 +108,33 @@ def test_a_file_that_is_no_model(param, words, tmp_path):
         (tmp_path / "m.bin").write_bytes(b"")
     with pytest.raises(ArtifactError, match=words):
         open_model(tmp_path / "m.param")
+
+
+class Within(nn.Module):
+    """A net with a function of the picture before it."""
+
+    def __init__(self, net, before):
+        super().__init__()
+        self.net, self.before = net, before
+
+    def forward(self, x):
+        return self.net(self.before(x))
+
+
+def test_a_first_layer_that_works_in_place(net, tmp_path):
+    unit = type(net)(Within(net.net, lambda x: x / 255), net.contract, net.origin)
+    folder = make_artifact("ncnn", Request(unit, shapes=Shapes.fixed(64, 96)), tmp_path)
+    x = pictures(1, 3, 64, 96)
+    given = x.copy()
+    assert largest(folder, unit, x) < 0.01
+    assert np.array_equal(x, given)
+
+
+def test_what_ncnn_has_no_layer_for_is_named(net, tmp_path):
+    turned = type(net)(Within(net.net, lambda x: x.mT), net.contract, net.origin)
+    with pytest.raises(ExportError, match=r"ncnn has no aten::mT, which this net uses"):
+        make_artifact("ncnn", Request(turned, shapes=Shapes.fixed(64, 96)), tmp_path)
+    assert not list(tmp_path.rglob("*.param"))
 
 
 def test_pnnx_that_fails(net, tmp_path, monkeypatch):

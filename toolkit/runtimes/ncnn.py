@@ -65,7 +65,9 @@ class NcnnRunner:
 
     def _picture(self, picture: Floats) -> Floats:
         extractor = self._net.create_extractor()
-        extractor.input(INPUT, ncnn.Mat(np.ascontiguousarray(picture)))
+        # A copy of ncnn's own: of memory that it does not count the users of, a first layer that
+        # works in place would crash.
+        extractor.input(INPUT, ncnn.Mat(np.ascontiguousarray(picture)).clone())
         failed, output = extractor.extract(OUTPUT)
         if failed:
             raise RunError(f"ncnn: no output: error {failed}")
