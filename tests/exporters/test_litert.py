@@ -135,3 +135,11 @@ def test_a_file_that_is_no_model(content, tmp_path):
     (tmp_path / "m.tflite").write_bytes(content)
     with pytest.raises(ArtifactError, match="LiteRT cannot load it"):
         open_model(tmp_path / "m.tflite")
+
+
+def test_names_that_are_no_text(make, tmp_path):
+    content = (make("litert", size=(64, 96)) / "model.tflite").read_bytes()
+    (tmp_path / "m.tflite").write_bytes(content.replace(b"image", b"\xdf\x28age"))
+    for opened in (open_model, describe):
+        with pytest.raises(ArtifactError, match="LiteRT cannot load it: 'utf-8' codec"):
+            opened(tmp_path / "m.tflite")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import subprocess
 
 import numpy as np
@@ -135,6 +136,12 @@ def test_what_ncnn_has_no_layer_for_is_named(net, tmp_path):
     with pytest.raises(ExportError, match=r"ncnn has no aten::mT, which this net uses"):
         make_artifact("ncnn", Request(turned, shapes=Shapes.fixed(64, 96)), tmp_path)
     assert not list(tmp_path.rglob("*.param"))
+
+
+def test_a_folder_whose_name_is_no_text(make, tmp_path):
+    folder = shutil.copytree(make("ncnn", size=(64, 96)), tmp_path / "b\udcff")
+    with pytest.raises(ArtifactError, match="it takes paths in UTF-8 alone"):
+        open_artifact(folder).runner()
 
 
 def test_pnnx_that_fails(net, tmp_path, monkeypatch):

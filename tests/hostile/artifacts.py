@@ -233,7 +233,7 @@ def of_the_checkpoint(random: Random, sample: Sample) -> Sample:
     return dataclasses.replace(sample, links={name: random.choice((name, "/", "/dev/zero"))})
 
 
-_BYTES = {name: change for name, change in CHANGES.items() if name != "noise"}
+BYTES = {name: change for name, change in CHANGES.items() if name != "noise"}
 
 OF_MANIFESTS: dict[str, Mutation] = {
     "manifest values": of_the_manifest(changed_json),
@@ -241,7 +241,7 @@ OF_MANIFESTS: dict[str, Mutation] = {
     "manifest paths": _of_fields(_paths),
     "manifest fields": _of_fields(_fields),
     "manifest bytes": of_the_manifest(
-        lambda random, content: _BYTES[random.choice(sorted(_BYTES))](random, content)
+        lambda random, content: BYTES[random.choice(sorted(BYTES))](random, content)
     ),
     "links": links_out,
     "strangers": strangers,
@@ -249,8 +249,8 @@ OF_MANIFESTS: dict[str, Mutation] = {
 }
 OF_ONNX = {
     **OF_MANIFESTS,
-    "model": of_the_model(_BYTES, ".onnx", known=False),
-    "model, bytes known": of_the_model(_BYTES, ".onnx", known=True),
+    "model": of_the_model(BYTES, ".onnx", known=False),
+    "model, bytes known": of_the_model(BYTES, ".onnx", known=True),
     "model, message known": of_the_model(onnx_files.CHANGES, ".onnx", known=True),
 }
 
@@ -299,15 +299,15 @@ XML: dict[str, Change] = {
     "shapes": xml_shapes,
     "entities": xml_entities,
     "nested": xml_nested,
-    **_BYTES,
+    **BYTES,
 }
 OF_OPENVINO = {
     **OF_MANIFESTS,
     "model": of_the_model(XML, ".xml", known=False),
     "model known": of_the_model(XML, ".xml", known=True),
-    "weights known": of_the_model(_BYTES, ".bin", known=True),
+    "weights known": of_the_model(BYTES, ".bin", known=True),
 }
-OF_ENGINES = {**OF_MANIFESTS, "model known": of_the_model(_BYTES, ".engine", known=True)}
+OF_ENGINES = {**OF_MANIFESTS, "model known": of_the_model(BYTES, ".engine", known=True)}
 
 
 # Core ML.
@@ -386,9 +386,9 @@ OF_PACKAGES: dict[str, Mutation] = {
     "manifest unruly": _in_a_package(unruly_json, "Manifest.json"),
     "manifest paths": _in_a_package(package_manifest, "Manifest.json"),
     "spec fields": _in_a_package(changed_spec, SPEC_NAME),
-    "spec bytes": _in_a_package(_one_of(_BYTES), SPEC_NAME),
+    "spec bytes": _in_a_package(_one_of(BYTES), SPEC_NAME),
     "spec shapes": _in_a_package(asks_for_much, SPEC_NAME),
-    "weights": _in_a_package(_one_of(_BYTES), WEIGHTS_NAME),
+    "weights": _in_a_package(_one_of(BYTES), WEIGHTS_NAME),
     "data linked": linked_data,
 }
 OF_COREML = {
@@ -397,7 +397,7 @@ OF_COREML = {
         {"values": changed_json, "paths": package_manifest}, "Manifest.json", known=True
     ),
     "spec known": of_the_model(
-        {"fields": changed_spec, "shapes": asks_for_much, **_BYTES}, SPEC_NAME, known=True
+        {"fields": changed_spec, "shapes": asks_for_much, **BYTES}, SPEC_NAME, known=True
     ),
-    "weights known": of_the_model(_BYTES, WEIGHTS_NAME, known=True),
+    "weights known": of_the_model(BYTES, WEIGHTS_NAME, known=True),
 }

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.hostile import artifacts, checkpoints, onnx_files, pictures, videos
+from tests.hostile import artifacts, checkpoints, onnx_files, phones, pictures, videos
 from tests.hostile.bytes_mutations import Mutation
 from tests.hostile.sample import Sample
 
@@ -94,6 +94,9 @@ KINDS: tuple[Kind, ...] = (
     _artifact("ONNX", artifacts.of_target("onnx"), artifacts.OF_ONNX),
     _artifact("OpenVINO", artifacts.of_target("openvino"), artifacts.OF_OPENVINO),
     _artifact("engine", artifacts.engine, artifacts.OF_ENGINES),
+    _artifact("ncnn", artifacts.of_target("ncnn"), phones.OF_NCNN),
+    _artifact("LiteRT", artifacts.of_target("litert"), phones.OF_LITERT),
+    _artifact("ExecuTorch", artifacts.of_target("executorch"), phones.OF_EXECUTORCH),
     _artifact("Core ML", artifacts.of_target("coreml"), artifacts.OF_COREML),
     Kind("mlpackage", (artifacts.package,), artifacts.OF_PACKAGES,
          {"inspect": INSPECT, "inspect --json": INSPECT_JSON}),

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 else:
     litert = Lazy("ai_edge_litert.interpreter", "litert")
 
+Details = dict[str, Any]
 _IDENTIFIER = b"TFL3"
 _MOST_BYTES = 1 << 28  # ours take 0.2 to 7 MB
 
@@ -96,7 +97,7 @@ def _not_loaded(model: Path, error: Exception) -> ArtifactError:
 
 def _source(model: Path, opened: litert.Interpreter) -> tuple[int, Shapes]:
     """Number of the input's tensor, and what it takes."""
-    inputs, outputs = opened.get_input_details(), opened.get_output_details()
+    inputs, outputs, _ = _details(model, opened)
     if len(inputs) == len(outputs) == 1 and inputs[0]["dtype"] == np.float32:
         sides = np.asarray(inputs[0]["shape_signature"]).tolist()
         if len(sides) == 4 and sides[3] == 3:
@@ -109,17 +110,29 @@ def _source(model: Path, opened: litert.Interpreter) -> tuple[int, Shapes]:
 
 def describe(model: Path) -> dict[str, Any]:
     """Inputs, outputs and operators of a model, for ``sttk inspect``."""
-    opened = _opened(model, 1)
-    kinds = Counter(each["op_name"] for each in opened._get_ops_details())  # noqa: SLF001
+    inputs, outputs, operators = _details(model, _opened(model, 1))
+    kinds = Counter(each["op_name"] for each in operators)
     return {
         "format": "TFLite",
-        "inputs": [_described(each) for each in opened.get_input_details()],
-        "outputs": [_described(each) for each in opened.get_output_details()],
+        "inputs": [_described(each) for each in inputs],
+        "outputs": [_described(each) for each in outputs],
         "operators": dict(sorted(kinds.items())),
     }
 
 
-def _described(tensor: dict[str, Any]) -> dict[str, Any]:
+def _details(model: Path, opened: litert.Interpreter) -> tuple[list[Details], ...]:
+    """Of inputs, outputs and operators. Names in the file need not be text."""
+    try:
+        return (
+            opened.get_input_details(),
+            opened.get_output_details(),
+            opened._get_ops_details(),  # noqa: SLF001
+        )
+    except (RuntimeError, ValueError) as error:
+        raise _not_loaded(model, error) from error
+
+
+def _described(tensor: Details) -> Details:
     return {
         "name": tensor["name"],
         "shape": np.asarray(tensor["shape_signature"]).tolist(),

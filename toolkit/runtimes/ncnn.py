@@ -88,6 +88,10 @@ def _load(net: ncnn.Net, model: Path) -> None:
     weights = model.with_suffix(".bin")
     if not weights.is_file() or weights.stat().st_size > _MOST_WEIGHTS:
         raise _not_loaded(model, f"no weights beside it, {weights.name}")
+    try:
+        str(model).encode()
+    except UnicodeEncodeError as error:
+        raise _not_loaded(model, "it takes paths in UTF-8 alone") from error
     with quiet_stderr():
         if net.load_param(str(model)) or net.load_model(str(weights)):
             raise _not_loaded(model, "ncnn refuses it")
