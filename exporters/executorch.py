@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from exporters.base import Int8, Product, Request
+from exporters.plain_norms import PlainNorms
 from toolkit.contract import Precision
 from toolkit.errors import ExportError, MissingExtraError
 from toolkit.lazy import Lazy, distribution
@@ -22,7 +23,7 @@ from toolkit.memory import check_fits
 from toolkit.precision import cast
 from toolkit.quantize.affine import HIGHEST, LOWEST, Affine
 from toolkit.quantize.fake import QuantConv, with_forms
-from toolkit.rewrites import plain_norms, sliced_pads, transposed_upsample, wide_head
+from toolkit.rewrites import sliced_pads, transposed_upsample, wide_head
 from toolkit.streams import quiet_library
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "int8")
 KINDS = ("fixed",)
 OPTIONS: tuple[str, ...] = ("rewrites",)
 INT8 = Int8(outputs=True)
-REWRITES = (transposed_upsample.NAME, wide_head.NAME, sliced_pads.NAME, plain_norms.NAME)
+REWRITES = (transposed_upsample.NAME, wide_head.NAME, sliced_pads.NAME)
 CARRIERS = cast.CARRIERS
 MODEL = "model.pte"
 
@@ -55,7 +56,7 @@ def export(request: Request, folder: Path) -> Product:
         with quiet_library():
             # Registers the operations of Int8Conv.
             importlib.import_module("torch.ao.quantization.fx._decomposed")
-            program = torch.export.export(net.eval(), (example,))
+            program = torch.export.export(PlainNorms(net).eval(), (example,))
             edge = exir.to_edge_transform_and_lower(
                 program, partitioner=[xnnpack.XnnpackPartitioner()]
             )

@@ -11,16 +11,17 @@ from exporters.artifact import temporary_artifact
 from exporters.base import Request
 from exporters.choice import FASTEST, TARGET_OF, Choice, shares
 from toolkit import styles
-from toolkit.artifact import open_artifact, reference_of
+from toolkit.artifact import OpenArtifact, open_artifact, reference_of
 from toolkit.checkpoints import load
 from toolkit.contract import Contract
-from toolkit.errors import UsageError
+from toolkit.errors import NotRunError, UsageError
 from toolkit.runtimes.base import Runner
 from toolkit.runtimes.blend import BlendRunner, common_contract
 from toolkit.runtimes.tiled import TiledRunner
 from toolkit.runtimes.torch import TorchRunner
 from toolkit.shapes import Shapes, Size
 from toolkit.style_net import StyleNet
+from toolkit.tuned import settings_here
 
 # The fastest first, as artifacts/reports/bench has it.
 _FASTEST = ("openvino", "onnxruntime", "torch")
@@ -79,7 +80,18 @@ def _open_artifact(folder: Path, runtime: str | None) -> tuple[Runner, Contract]
     artifact = open_artifact(folder)
     if runtime == "torch":
         return TorchRunner(reference_of(artifact.manifest)), artifact.manifest.contract
-    runner = artifact.runner()
+    runner = _tuned(artifact)
     if runtime not in (None, FASTEST, runner.name):
         raise UsageError(f"{folder} runs under {runner.name}, not {runtime}")
     return runner, artifact.manifest.contract
+
+
+def _tuned(artifact: OpenArtifact) -> Runner:
+    """With the settings that 'sttk tune' chose here, as long as they can be had."""
+    settings = settings_here(artifact.manifest)
+    try:
+        return artifact.runner(settings)
+    except NotRunError:
+        if settings is None:
+            raise
+        return artifact.runner()

@@ -37,6 +37,10 @@ COMMANDS: dict[str, _Entry] = {
     "bench": _Entry(
         "benchmarks.commands.bench:bench", "Measure how fast a style is, and against what."
     ),
+    "tune": _Entry(
+        "exporters.commands.tune:tune",
+        "Choose an artifact's settings by measurement, on this machine.",
+    ),
     "verify": _Entry(
         "toolkit.commands.verify:verify", "Check that artifacts are what was exported."
     ),

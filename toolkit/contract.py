@@ -9,6 +9,8 @@ from toolkit.shapes import Size
 
 Precision = Literal["fp32", "fp16", "int8", "fp8"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+# In which a runtime computes, where it has a choice, whatever the precision of what is saved.
+ARITHMETIC = ("f32", "bf16", "f16")
 _LARGEST = 1024
 
 

@@ -28,7 +28,7 @@ class ModelSubject(OnHost):
         threads: int,
         profile: bool = False,
     ) -> None:
-        self._runner = open_model(model, Settings(inference_precision, threads, profile))
+        self._runner = open_model(model, Settings(inference_precision, threads, profile=profile))
         self.notes = self._runner.notes
 
     def run(self, batch: Floats) -> Floats:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from exporters import TARGETS
-from toolkit.commands.options import INFERENCE_PRECISIONS, OUTPUT, SIZE, json_option
-from toolkit.contract import PRECISIONS
+from toolkit.commands.options import OUTPUT, SIZE, json_option
+from toolkit.contract import ARITHMETIC, PRECISIONS
 from toolkit.errors import UsageError
 from toolkit.shapes import Size
 
@@ -70,7 +70,7 @@ class _Regime(click.ParamType[str]):
 )
 @click.option(
     "--inference-precision",
-    type=click.Choice(INFERENCE_PRECISIONS),
+    type=click.Choice(ARITHMETIC),
     help="Of the arithmetic, where the runtime has a choice.",
 )
 @click.option(

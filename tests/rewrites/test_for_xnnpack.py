@@ -8,18 +8,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from exporters.plain_norms import PlainNorms
 from tests.conftest import random_johnson
 from toolkit.contract import Contract
 from toolkit.nets.johnson import JohnsonSpec, UpConv
 from toolkit.nets.mobile import MobileNet, MobileSpec
-from toolkit.rewrites.plain_norms import PlainNorm, plain_norms
 from toolkit.rewrites.rules import rewritten
 from toolkit.rewrites.sliced_pads import SlicedPad, sliced_pads
 from toolkit.rewrites.transposed_upsample import TransposedUpConv, transposed_upsample
 from toolkit.style_net import Origin, StyleNet
 
 ORIGIN = Origin("tiny", "none", "", "sttk")
-NAMES = ("transposed-upsample", "sliced-pads", "plain-norms")
+NAMES = ("transposed-upsample", "sliced-pads")
 seeds = st.integers(0, 2**31)
 
 
@@ -70,7 +70,14 @@ def test_norms_are_means_and_products(seed, channels, sides, affine, eps):
     if affine:
         nn.init.normal_(norm.weight)
         nn.init.normal_(norm.bias)
-    same(norm, PlainNorm(norm).double(), 9 * torch.randn(2, channels, *sides).double() + 5)
+    same(norm, PlainNorms(norm), 9 * torch.randn(2, channels, *sides).double() + 5)
+
+
+def test_norms_of_stored_statistics_stay_as_they_are():
+    norm = nn.InstanceNorm2d(3, track_running_stats=True).double().eval()
+    norm.running_mean.normal_()
+    norm.running_var.uniform_(0.5, 2)
+    same(norm, PlainNorms(norm), torch.randn(2, 3, 5, 7).double())
 
 
 @pytest.mark.parametrize("size", [(32, 48), (61, 83), (40, 36)])
@@ -88,7 +95,7 @@ def test_whole_nets_stay_the_same_function(net, size):
     changed, done = rewritten(styled, NAMES, "fp32")
     assert set(NAMES[1:]) <= set(done)
     left = {type(module) for module in changed.modules()}
-    assert not left & {UpConv, nn.ReflectionPad2d, nn.ReplicationPad2d, nn.InstanceNorm2d}
+    assert not left & {UpConv, nn.ReflectionPad2d, nn.ReplicationPad2d}
     same(styled, changed, torch.rand(1, 3, *size).double() * 255)
 
 
@@ -97,13 +104,13 @@ def test_they_are_for_every_precision(net, precision):
     assert rewritten(net, NAMES, precision)[1] == NAMES
 
 
-@pytest.mark.parametrize("rule", [transposed_upsample, sliced_pads, plain_norms])
+@pytest.mark.parametrize("rule", [transposed_upsample, sliced_pads])
 def test_what_has_nothing_to_rewrite_is_left_as_it_is(rule):
     net = StyleNet(nn.Conv2d(3, 3, 1), Contract(), ORIGIN)
     assert rule(net) == (net, 0)
 
 
-@pytest.mark.parametrize("rule", [transposed_upsample, sliced_pads, plain_norms])
+@pytest.mark.parametrize("rule", [transposed_upsample, sliced_pads])
 def test_the_net_itself_is_left_alone(rule, net):
     kinds = [type(module) for module in net.modules()]
     changed, count = rule(net)

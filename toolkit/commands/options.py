@@ -13,7 +13,6 @@ from toolkit.shapes import Size
 # 16,384: the side of the largest texture that phones and GPUs take; beyond it lies a typing error.
 _LARGEST_SIDE = 16_384
 _SCREENS = {"720p": (720, 1280), "1080p": (1080, 1920), "4k": (2160, 3840)}
-INFERENCE_PRECISIONS = ("f32", "bf16", "f16")
 
 
 if TYPE_CHECKING:

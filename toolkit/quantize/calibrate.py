@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from toolkit.quantize import float8
 from toolkit.quantize.affine import PICTURE, Affine, Values, fit
 from toolkit.quantize.pictures import Coverage, pictures
-from toolkit.rewrites.plain_norms import PlainNorm
 from toolkit.style_net import StyleNet
 
 Format = Literal["int8", "fp8"]
@@ -114,7 +113,7 @@ class _Watch:
 
     def hook(self, name: str, module: nn.Module) -> Any:
         """To be called before ``module`` runs, or None for a module that is of no interest."""
-        if isinstance(module, (nn.InstanceNorm2d, PlainNorm)):
+        if isinstance(module, nn.InstanceNorm2d):
             return self._norm
         return partial(self._conv, name) if isinstance(module, nn.Conv2d) else None
 

@@ -9,7 +9,6 @@ from functools import lru_cache
 from toolkit.contract import Precision
 from toolkit.rewrites import (
     phase_upsample,
-    plain_norms,
     sliced_pads,
     transposed_upsample,
     wide_head,
@@ -40,7 +39,6 @@ RULES = {
     wide_head.NAME: Rule(wide_head.wide_head, ("fp32", "int8")),
     transposed_upsample.NAME: Rule(transposed_upsample.transposed_upsample, _ALL),
     sliced_pads.NAME: Rule(sliced_pads.sliced_pads, _ALL),
-    plain_norms.NAME: Rule(plain_norms.plain_norms, _ALL),
 }
 
 

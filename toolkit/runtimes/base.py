@@ -10,6 +10,7 @@ from toolkit.shapes import Shapes
 
 # What a model's runner notes that was told to compute in f32.
 WIDE = "computed in float32, with the weights that are saved"
+LAYOUTS = ("plain",)  # in memory: what can be asked for
 
 
 @dataclass(frozen=True)
@@ -21,11 +22,14 @@ class Settings:
     Attributes:
         inference_precision: ``f32``, ``bf16`` or ``f16``, of the arithmetic.
         threads: of the CPU; of no matter to a runtime that computes elsewhere.
+        layout: ``plain``: no blocked layouts of its own, which cost a reordering at either end; of
+            no matter to a runtime that has no choice.
         profile: take the time of every node, which costs time itself (:class:`Profiled`).
     """
 
     inference_precision: str | None = None
     threads: int | None = None
+    layout: str | None = None
     profile: bool = False
 
 

@@ -84,6 +84,9 @@ def _session(model: Path, source: str | bytes, settings: Settings) -> onnxruntim
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _FATAL_ONLY
     options.intra_op_num_threads = settings.threads or 0  # 0: as many as it likes
+    if settings.layout == "plain":
+        # All but the last stage, which is its blocked layout (NCHWc).
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
     if settings.profile:
         options.enable_profiling = True
         options.profile_file_prefix = str(Path(tempfile.gettempdir()) / "sttk-onnxruntime")

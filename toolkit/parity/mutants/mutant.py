@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from toolkit.images import Floats
 from toolkit.parity.wide import WideConvolutions
@@ -46,10 +46,23 @@ class _Faulty(StyleNet):
     def __init__(self, net: StyleNet, around: Around) -> None:
         super().__init__(net.net, net.contract, net.origin)
         self._around = around
+        for module in self.net.modules():
+            _hide(module)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, 3, H, W) in 0..255 -> what the fault makes of it."""
         return self._around(super().forward, x)
+
+
+def _hide(module: nn.Module) -> None:
+    """Give a pad, a ReLU or an upsampling of torch's a class of another name, of the same content.
+
+    Of a class that it knows, a converter that reads traces (pnnx) writes down what the class is
+    said to do, not the calls that were traced: the fault would be mended on the way.
+    """
+    kind = type(module)
+    if kind.__module__.startswith("torch.nn.") and not list(module.parameters()):
+        module.__class__ = type(f"Faulty{kind.__name__}", (kind,), {"__module__": __name__})
 
 
 def effect(mutant: Mutant, net: StyleNet, batches: Iterable[Floats]) -> float:

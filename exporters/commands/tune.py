@@ -1,0 +1,97 @@
+"""``sttk tune``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from toolkit.commands.options import SIZE, json_option
+from toolkit.shapes import Size
+
+if TYPE_CHECKING:
+    from exporters.tune import Trial, Tuning
+    from toolkit.runtimes.base import Settings
+
+
+@click.command(short_help="Choose an artifact's settings by measurement, on this machine.")
+@click.argument("artifacts", nargs=-1, type=click.Path(path_type=Path))
+@click.option(
+    "--size",
+    type=SIZE,
+    default="512",
+    show_default=True,
+    help="Of the picture, for models that take any: N or HxW.",
+)
+@json_option
+def tune(artifacts: tuple[Path, ...], size: Size, as_json: bool) -> None:
+    """Time what the runtime of each of ARTIFACTS can choose: arithmetic, threads, layout.
+
+    ARTIFACTS are folders, or folders above them.  [default: artifacts/]  The fastest settings
+    whose pictures hold the artifact's promise are recorded in its manifest. 'sttk stylize
+    --artifact' and 'sttk video --artifact' then run it so, on a machine of this kind.
+    """
+    from exporters.tune import tune as choose
+    from toolkit.console import print_json, progress
+    from toolkit.errors import NotRunError
+    from toolkit.parity.run import Ask
+    from toolkit.regimes import shipped_photos
+
+    tuned, last = [], None
+    for folder in _folders(artifacts):
+        try:
+            with progress(f"tuning {folder}", total=1) as update:
+                tuning = choose(folder, Ask(shipped_photos()), size, update)
+        except NotRunError as error:
+            click.echo(f"not run: {folder}: {error}", err=True)
+            last = error
+            continue
+        tuned.append({"artifact": str(folder), **tuning.to_dict()})
+        if not as_json:
+            _show(folder, tuning)
+    if as_json:
+        print_json(tuned)
+    if last and not tuned:
+        raise last
+
+
+def _folders(named: tuple[Path, ...]) -> Iterator[Path]:
+    from toolkit.errors import UsageError
+    from toolkit.manifest import find_artifacts
+
+    for place in named or (Path("artifacts"),):
+        found = find_artifacts(place)
+        if not found:
+            raise UsageError(
+                f"{place}: no artifact at or below it", fix="make one with 'sttk export'"
+            )
+        yield from found
+
+
+def _show(folder: Path, tuning: Tuning) -> None:
+    from toolkit.console import print_table
+
+    chosen, default = tuning.chosen, tuning.trials[0].milliseconds
+    click.echo(f"{folder}: {tuning.runtime}, {chosen.size[0]}x{chosen.size[1]}")
+    rows = [_row(trial, default) for trial in sorted(tuning.trials, key=lambda t: t.milliseconds)]
+    print_table(["settings", "ms", "times as fast", "parity"], rows)
+    click.echo(f"chosen: {_words(chosen.settings)}\n")
+
+
+def _row(trial: Trial, default: float) -> list[str]:
+    ratio = f"{default / trial.milliseconds:.2f}"
+    said = {"default": "its promise", "": "not asked"}.get(trial.verdict, trial.verdict)
+    return [_words(trial.settings), f"{trial.milliseconds:.1f}", ratio, said]
+
+
+def _words(settings: Settings) -> str:
+    """As a person says it: ``bf16, 2 threads``."""
+    threads = settings.threads
+    parts = [
+        settings.inference_precision,
+        f"{threads} thread{'s' if threads > 1 else ''}" if threads else None,
+        f"{settings.layout} layout" if settings.layout else None,
+    ]
+    return ", ".join(filter(None, parts)) or "its own choice"
