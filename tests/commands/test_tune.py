@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from exporters import tune as tuning
+from exporters.choice import Choice
+from exporters.opening import opened
+from toolkit import tuned
+from toolkit.errors import UsageError
+from toolkit.manifest import read_manifest
+from toolkit.parity.judge import EXACT
+from toolkit.parity.run import Ask
+from toolkit.regimes import shipped_photos
+from toolkit.runtimes.base import Settings
+from toolkit.shapes import Shapes
+from toolkit.tuned import Tuned, settings_here, this_machine
+
+QUICK = Ask(shipped_photos()[:1], regimes=("photo",))
+
+
+@pytest.fixture
+def artifact(make, tmp_path):
+    return Path(shutil.copytree(make("onnx", size=(64, 96)), tmp_path / "artifact"))
+
+
+@pytest.fixture
+def times(monkeypatch):
+    """Makes up the milliseconds of the combinations, the runtime's own choice first."""
+
+    def made_up(*milliseconds):
+        def of(runners, *_):
+            return [*milliseconds, *[99.0] * (len(runners) - len(milliseconds))]
+
+        monkeypatch.setattr(tuning, "_times", of)
+
+    return made_up
+
+
+def record(folder, **changes):
+    """A manifest of the artifact that says what was chosen, and for what."""
+    manifest = read_manifest(folder)
+    own = Tuned(Settings(threads=1), this_machine(), tuned.model_sha256(manifest), (64, 64), 1, 2,
+                "pass")  # fmt: skip
+    return dataclasses.replace(manifest, bench={**own.to_dict(), **changes})
+
+
+def test_it_is_measured_and_recorded(sttk, artifact):
+    assert sttk("parity", artifact, "--regime", "photo").exit_code == 0
+    before = read_manifest(artifact)
+    result = sttk("tune", artifact)
+    assert result.exit_code == 0, result.output
+    assert "its own choice" in result.stdout
+    assert "1 thread" in result.stdout
+    assert "1 thread, plain layout" in result.stdout
+    chosen = read_manifest(artifact).bench
+    assert 0 < chosen["milliseconds"] <= chosen["default_milliseconds"]
+    assert chosen["verdict"] in ("default", "pass")
+    assert dataclasses.replace(read_manifest(artifact), bench=None) == before
+    assert sttk("verify", artifact).exit_code == 0
+
+
+def test_the_fastest_that_holds_the_promise_is_chosen(artifact, times):
+    times(10.0, 3.0, 2.0)
+    found = tuning.tune(artifact, QUICK, (512, 512), lambda *_: None)
+    assert found.chosen.settings == Settings(threads=1)
+    assert found.chosen.size == (64, 96)
+    assert settings_here(read_manifest(artifact)) == found.chosen.settings
+    assert [trial.verdict for trial in found.trials[:3]] == ["default", "", "pass"]
+
+
+def test_what_gains_nothing_is_not_chosen(artifact, times):
+    times(10.0, 9.8, 9.9)
+    found = tuning.tune(artifact, QUICK, (512, 512), lambda *_: None)
+    assert found.chosen.settings == Settings()
+    assert {trial.verdict for trial in found.trials[1:]} == {""}
+
+
+def test_arithmetic_that_breaks_the_promise_is_not_chosen(make, times):
+    pytest.importorskip("ncnn")
+    folder = make("ncnn", size=(64, 96))
+    assert next(iter(tuning._combinations("ncnn"))) == Settings(threads=1)
+    times(10.0, *[99.0] * len(tuning._threads()), 1.0)
+    exact = dataclasses.replace(QUICK, promise=EXACT)
+    found = tuning.tune(folder, exact, (64, 96), lambda *_: None)
+    (fastest,) = (trial for trial in found.trials if trial.milliseconds == 1.0)
+    assert fastest.settings == Settings("bf16")
+    assert fastest.verdict == "fail"
+    assert found.chosen.settings == Settings()
+
+
+def test_what_was_chosen_is_used(make):
+    pytest.importorskip("ncnn")
+    folder = make("ncnn", size=(64, 96))
+    before = read_manifest(folder)
+    for settings, noted in ({"inference_precision": "bf16"}, 1), ({}, 0), ({"threads": "all"}, 0):
+        record(folder, settings=settings).write(folder)
+        with opened(Choice(artifact=folder)) as (runner, _):
+            assert len(runner.notes) == noted
+    before.write(folder)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"machine": "another, 64 threads (AMX)"},
+        {"model_sha256": "0" * 64},
+        {"settings": {"threads": 1 << 40}},
+        {"settings": {"threads": 0}},
+        {"settings": {"threads": "1"}},
+        {"settings": {"inference_precision": "f8"}},
+        {"settings": {"layout": ["plain"]}},
+        {"settings": None},
+        {"settings": [1]},
+    ],
+    ids=str,
+)
+def test_what_was_chosen_elsewhere_or_is_no_setting_is_not_used(artifact, changes):
+    assert settings_here(record(artifact)) == Settings(threads=1)
+    assert settings_here(record(artifact, **changes)) is None
+    assert settings_here(dataclasses.replace(record(artifact), bench=["x"])) is None
+
+
+def test_json(sttk, artifact):
+    (found,) = json.loads(sttk("tune", artifact, "--json").stdout)
+    assert found["runtime"] == "onnxruntime"
+    assert found["chosen"] == read_manifest(artifact).bench
+    assert found["trials"][0]["settings"]["threads"] is None
+
+
+def test_what_cannot_be_tuned(sttk, artifact, tmp_path):
+    result = sttk("tune", tmp_path / "nothing")
+    assert result.exit_code == 2
+    assert "no artifact at or below it" in result.stderr
+    shapes = Shapes.within((32, 32), (64, 64), (96, 96))
+    manifest = read_manifest(artifact)
+    target = dataclasses.replace(manifest.target, shapes=shapes)
+    dataclasses.replace(manifest, target=target).write(artifact)
+    with pytest.raises(UsageError, match="not 128x128"):
+        tuning.tune(artifact, QUICK, (128, 128), lambda *_: None)
