@@ -47,11 +47,13 @@ class Trial:
     Attributes:
         settings: that were tried.
         milliseconds: median of one picture.
+        slowest: the slowest picture's, in medians: far above 1 where something else is running.
         verdict: ``default``, ``pass``, ``fail``, or "" where nobody asked: it is slower.
     """
 
     settings: Settings
     milliseconds: float
+    slowest: float
     verdict: str = ""
 
 
@@ -86,7 +88,7 @@ def tune(folder: Path, ask: Ask, size: Size, told: Told) -> Tuning:
     name = runners[0][1].name
     size = _size(artifact, size)
     times = _times([runner for _, runner in runners], size, told)
-    timed = [Trial(each, ms) for (each, _), ms in zip(runners, times, strict=True)]
+    timed = [_trial(each, taken) for (each, _), taken in zip(runners, times, strict=True)]
     trials = _judged(folder, ask, timed, told)
     held = [each for each in trials if each.verdict in ("default", "pass")]
     best = min(held, key=_milliseconds)
@@ -145,8 +147,13 @@ def _size(artifact: OpenArtifact, size: Size) -> Size:
     return size
 
 
-def _times(runners: Sequence[Runner], size: Size, told: Told) -> list[float]:
-    """Medians in ms; a round is one picture of each."""
+def _trial(settings: Settings, taken: Sequence[float]) -> Trial:
+    median = statistics.median(taken)
+    return Trial(settings, median, max(taken) / median)
+
+
+def _times(runners: Sequence[Runner], size: Size, told: Told) -> list[list[float]]:
+    """In ms, of each runner; a round is one picture of each."""
     shape = (runners[0].takes.batch or 1, 3, *size)
     picture = np.random.default_rng(0).integers(0, 256, shape).astype(np.float32)
     taken: list[list[float]] = [[] for _ in runners]
@@ -156,8 +163,8 @@ def _times(runners: Sequence[Runner], size: Size, told: Told) -> list[float]:
             time.sleep(_PAUSE)
             started = time.perf_counter()
             runner.run(picture)
-            times.append(time.perf_counter() - started)
-    return [1e3 * statistics.median(times[1:]) for times in taken]
+            times.append(1e3 * (time.perf_counter() - started))
+    return [times[1:] for times in taken]
 
 
 def _judged(folder: Path, ask: Ask, timed: Sequence[Trial], told: Told) -> list[Trial]:

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from exporters.tune import Trial, Tuning
     from toolkit.runtimes.base import Settings
 
+# The slowest of 15 pictures, in medians, above which the order may be chance.
+_BUSY = 1.5
+
 
 @click.command(short_help="Choose an artifact's settings by measurement, on this machine.")
 @click.argument("artifacts", nargs=-1, type=click.Path(path_type=Path))
@@ -77,7 +80,12 @@ def _show(folder: Path, tuning: Tuning) -> None:
     click.echo(f"{folder}: {tuning.runtime}, {chosen.size[0]}x{chosen.size[1]}")
     rows = [_row(trial, default) for trial in sorted(tuning.trials, key=lambda t: t.milliseconds)]
     print_table(["settings", "ms", "times as fast", "parity"], rows)
-    click.echo(f"chosen: {_words(chosen.settings)}\n")
+    click.echo(f"chosen: {_words(chosen.settings)}")
+    if (slowest := tuning.trials[0].slowest) > _BUSY:
+        click.echo(
+            f"noisy: the slowest picture took {slowest:.1f} times the median's; run it again"
+        )
+    click.echo()
 
 
 def _row(trial: Trial, default: float) -> list[str]:

@@ -32,9 +32,10 @@ def artifact(make, tmp_path):
 def times(monkeypatch):
     """Makes up the milliseconds of the combinations, the runtime's own choice first."""
 
-    def made_up(*milliseconds):
+    def made_up(*milliseconds, slowest=1.0):
         def of(runners, *_):
-            return [*milliseconds, *[99.0] * (len(runners) - len(milliseconds))]
+            given = [*milliseconds, *[99.0] * (len(runners) - len(milliseconds))]
+            return [[each] * 3 + [each * slowest] for each in given]
 
         monkeypatch.setattr(tuning, "_times", of)
 
@@ -123,6 +124,12 @@ def test_what_was_chosen_elsewhere_or_is_no_setting_is_not_used(artifact, change
     assert settings_here(record(artifact)) == Settings(threads=1)
     assert settings_here(record(artifact, **changes)) is None
     assert settings_here(dataclasses.replace(record(artifact), bench=["x"])) is None
+
+
+def test_a_busy_machine_is_said(sttk, artifact, times):
+    for slowest, said in ((1.2, False), (2.5, True)):
+        times(10.0, 9.9, slowest=slowest)
+        assert ("noisy: the slowest picture took 2.5" in sttk("tune", artifact).stdout) == said
 
 
 def test_json(sttk, artifact):
