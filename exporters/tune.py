@@ -141,7 +141,7 @@ def _threads() -> list[int]:
 
 def _size(artifact: OpenArtifact, size: Size) -> Size:
     shapes = artifact.manifest.target.shapes
-    size = shapes.only or size
+    size = shapes.only or artifact.manifest.contract.size_for(*size)
     if not shapes.takes(size):
         raise UsageError(f"{artifact.folder} takes {shapes}, not {size[0]}x{size[1]}")
     return size

@@ -149,3 +149,10 @@ def test_what_cannot_be_tuned(sttk, artifact, tmp_path):
     dataclasses.replace(manifest, target=target).write(artifact)
     with pytest.raises(UsageError, match="not 128x128"):
         tuning.tune(artifact, QUICK, (128, 128), lambda *_: None)
+
+
+def test_a_size_that_the_net_does_not_take_is_made_larger(make, tmp_path, times):
+    folder = Path(shutil.copytree(make("onnx", size=None), tmp_path / "artifact"))
+    times(10.0)
+    size = tuning.tune(folder, QUICK, (61, 30), lambda *_: None).chosen.size
+    assert size == read_manifest(folder).contract.size_for(61, 30)
