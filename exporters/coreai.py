@@ -6,12 +6,8 @@ A model of several sizes has one function for each, over the same weights: ``mai
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 import re
-import warnings
-from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +22,7 @@ from toolkit.lazy import Lazy, versions
 from toolkit.memory import check_fits
 from toolkit.precision import cast
 from toolkit.shapes import Shapes, Size, text
+from toolkit.streams import quiet_library
 
 if TYPE_CHECKING:
     import coreai.authoring as coreai_authoring
@@ -59,7 +56,7 @@ def export(request: Request, folder: Path) -> Product:
     shapes = request.shapes
     for size in shapes.sizes:
         check_fits(*size)
-    with _quiet():
+    with quiet_library():
         tools = versions("coreai", "torch", "coreai_torch")
         tools["coreai"] = metadata.version("coreai-core")
         try:
@@ -134,11 +131,3 @@ def _save(program: coreai_authoring.AIProgram, path: Path, request: Request) -> 
         "sttk.checkpoint.sha256": origin.sha256,
     }
     about.write_text(json.dumps(facts, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """coreai-torch prints its progress, and warns of every torch that is not from PyPI."""
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-        warnings.simplefilter("ignore")
-        yield

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import logging
-import warnings
-from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +19,7 @@ from toolkit.memory import check_fits
 from toolkit.precision import cast
 from toolkit.rewrites import phase_upsample, wide_head
 from toolkit.shapes import Shapes
+from toolkit.streams import quiet_library
 
 if TYPE_CHECKING:
     import onnx
@@ -116,7 +112,7 @@ def _trace(request: Request) -> onnx.ModelProto:
     free = _free_axes(request.shapes)
     dynamic = (dict.fromkeys(free, torch.export.Dim.DYNAMIC),) if free else None
     try:
-        with quiet():
+        with quiet_library():  # torch.onnx tells of its own workings
             program = torch.onnx.export(
                 net.eval(),
                 (_example(request.shapes),),
@@ -152,20 +148,6 @@ def _translations() -> dict[Any, Any]:
 
 def _free_axes(shapes: Shapes) -> tuple[int, ...]:
     return (*((0,) if shapes.batch is None else ()), *(() if shapes.only else (2, 3)))
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """torch.onnx prints and warns about its own workings; nothing there is for our users."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)
 
 
 def _tidy(model: onnx.ModelProto, request: Request) -> None:

@@ -8,6 +8,8 @@ from collections import Counter
 from pathlib import Path
 from statistics import median
 
+import pytest
+
 from benchmarks.compare import read_results
 from benchmarks.formats.markdown import table
 from toolkit import styles
@@ -65,10 +67,9 @@ def test_the_parity_table_is_the_reports() -> None:
     assert said in " ".join(readme.split())
 
 
-def test_the_kills_are_the_reports() -> None:
-    said = re.findall(
-        r"^\*\*(\d+ faults .*)\.\*\*$", (REPORTS / "mutants.md").read_text(), re.MULTILINE
-    )
+@pytest.mark.parametrize("report", ["mutants.md", "mutants-phones.md"])
+def test_the_kills_are_the_reports(report: str) -> None:
+    said = re.findall(r"^\*\*(\d+ faults .*)\.\*\*$", (REPORTS / report).read_text(), re.MULTILINE)
     assert len(said) == 1
     assert said[0] in " ".join((ROOT / "README.md").read_text().split())
 

@@ -11,11 +11,11 @@ import torch
 from benchmarks.entrants import MODEL_CLOCK, Entrant
 from benchmarks.rows import Case
 from benchmarks.ways import MODEL
-from exporters.onnx import quiet
 from toolkit.errors import MissingExtraError
 from toolkit.lazy import Lazy
 from toolkit.precision.cost import layers_of
 from toolkit.shapes import Size
+from toolkit.streams import quiet_library
 from toolkit.style_net import StyleNet
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def entrants(
 
 
 def _exported(net: StyleNet, size: Size, path: Path) -> Path:
-    with quiet():
+    with quiet_library():
         torch.onnx.export(net, (torch.zeros(1, 3, *size),), path, dynamo=True, verbose=False)
     simplified, _ = onnxsim.simplify(onnx.load(path))
     onnx.save(simplified, path)

@@ -21,7 +21,7 @@ from toolkit.contract import Precision
 from toolkit.errors import UsageError
 from toolkit.lazy import versions
 from toolkit.precision import cast
-from toolkit.runtimes.coreml.quiet import quiet
+from toolkit.streams import quiet_library
 
 PRECISIONS: tuple[Precision, ...] = ("fp16", "fp32", "int8")
 KINDS = ("fixed", "enumerated", "range")
@@ -41,7 +41,7 @@ def export(request: Request, folder: Path) -> Product:
     """See :class:`exporters.base.Exporter`."""
     _check(request)
     options = request.options
-    with quiet():
+    with quiet_library():
         tools = versions("coreml", "torch", "coremltools")
         if options.compress in SCHEMES and SCHEMES[options.compress].clusters:
             tools |= {"scikit-learn": versions("coreml", "sklearn")["sklearn"]}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from exporters.coreml.convert import operations
 from toolkit.errors import ExportError
 from toolkit.lazy import Lazy
-from toolkit.runtimes.coreml.quiet import quiet
+from toolkit.streams import quiet_library
 
 if TYPE_CHECKING:
     import threadpoolctl
@@ -62,7 +62,7 @@ def compressed(model: Any, name: str) -> Any:
     compress = optimize.palettize_weights if scheme.clusters else optimize.linear_quantize_weights
     config = optimize.OptimizationConfig(global_config=_config(scheme))
     try:
-        with quiet(), _one_thread(scheme):
+        with quiet_library(), _one_thread(scheme):
             result = compress(model, config)
     # coremltools raises what its many parts raise.
     except Exception as error:

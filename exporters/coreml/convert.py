@@ -14,7 +14,7 @@ from exporters.coreml.quantisers import QUANTISE, register_quantisers
 from exporters.coreml.sizes import core_ml_shape, torch_shape
 from toolkit.errors import ExportError
 from toolkit.lazy import Lazy
-from toolkit.runtimes.coreml.quiet import quiet
+from toolkit.streams import quiet_library
 
 if TYPE_CHECKING:
     import coremltools as ct
@@ -31,7 +31,7 @@ def converted(request: Request) -> ct.models.MLModel:
     Raises:
         ExportError: torch or coremltools cannot convert it.
     """
-    with quiet():
+    with quiet_library():
         try:
             model = _convert(_program(request), request)
         # torch.export and coremltools raise what their many parts raise.

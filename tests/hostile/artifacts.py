@@ -346,9 +346,9 @@ def asks_for_much(random: Random, content: bytes) -> bytes:
 
 @functools.cache
 def _model_message() -> Any:
-    from toolkit.runtimes.coreml.quiet import quiet
+    from toolkit.streams import quiet_library
 
-    with quiet():
+    with quiet_library():
         import coremltools
     return coremltools.proto.Model_pb2.Model
 

@@ -149,9 +149,9 @@ class Campaign:
 
 def warm() -> None:
     """Import what the commands will need. Nothing is run, so that forks are safe."""
-    from toolkit.runtimes.coreml.quiet import quiet
+    from toolkit.streams import quiet_library
 
-    with quiet():
+    with quiet_library():
         for name in _HEAVY:
             importlib.import_module(name)
 

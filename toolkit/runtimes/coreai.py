@@ -6,11 +6,8 @@ It computes one element after another, on one core: a witness, not a fast runtim
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 import json
-import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +18,7 @@ from toolkit.images import Floats
 from toolkit.lazy import Lazy
 from toolkit.runtimes.base import Settings
 from toolkit.shapes import Shapes, Size
+from toolkit.streams import quiet_stderr
 
 if TYPE_CHECKING:
     import coreai.authoring as coreai_authoring
@@ -31,7 +29,6 @@ else:
 
 _ENTRY = "main"
 _PRECISIONS = {"Float16": "fp16", "Float32": "fp32"}
-_STDERR = 2
 _NOTE = (
     "run by Apple's Core AI runtime, in beta, on the CPU: this proves the saved graph and weights, "
     "not the arithmetic of Apple's GPU or Neural Engine"
@@ -86,7 +83,7 @@ def _functions(model: Path) -> dict[str, coreai_runtime.InferenceFunction]:
             return {name: program.load_function(name) for name in names}
 
     try:
-        with _quiet():
+        with quiet_stderr():
             return asyncio.run(loaded())
     except (RuntimeError, KeyError) as error:
         reason = " ".join(str(error).split())[:200]
@@ -107,7 +104,7 @@ def _opened(model: Path) -> tuple[coreai_authoring.AIModelAsset, Any]:
     _check_bytes(model)
     load = coreai_authoring.AIModelAsset.load
     try:
-        with _quiet():
+        with quiet_stderr():
             asset = load(model)
             summary = asset.summary()
     except RuntimeError as error:
@@ -199,16 +196,3 @@ def _about(model: Path) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError):
         about = None
     return about if isinstance(about, dict) else {}
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """The library's log goes to the process's own standard error, past sys.stderr."""
-    kept = os.dup(_STDERR)
-    try:
-        with Path(os.devnull).open("wb") as nowhere:
-            os.dup2(nowhere.fileno(), _STDERR)
-        yield
-    finally:
-        os.dup2(kept, _STDERR)
-        os.close(kept)

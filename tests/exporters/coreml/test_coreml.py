@@ -18,8 +18,8 @@ from toolkit.manifest import read_manifest
 from toolkit.nets.lengstrom import LengstromNet, LengstromSpec
 from toolkit.runtimes import open_model
 from toolkit.runtimes.coreml.package import read_package
-from toolkit.runtimes.coreml.quiet import quiet
 from toolkit.shapes import Shapes
+from toolkit.streams import quiet_library
 from toolkit.style_net import StyleNet
 
 FIXED = Shapes.fixed(64, 96)
@@ -134,7 +134,7 @@ def test_author_and_licence_are_the_checkpoints(net, tmp_path):
 
 def test_coremltools_own_reader_takes_the_package(make):
     folder = make("coreml", shapes=FIXED, precision="fp16")
-    with quiet():
+    with quiet_library():
         from coremltools.models import MLModel
 
         model = MLModel(str(folder / "model.mlpackage"), skip_model_load=True)
@@ -227,3 +227,14 @@ def test_the_commands_print_nothing_else(sttk, checkpoint, photo, tmp_path):
     result = sttk("stylize", photo, "-o", out, "--artifact", tmp_path)
     assert result.exit_code == 0, result.output
     assert "coreml" in result.stdout
+
+
+def test_what_its_libraries_tell_of_themselves_is_not_shown(checkpoint, tmp_path):
+    """In a process of its own: what is imported already says nothing any more."""
+    command = [sys.executable, "-m", "toolkit"]
+    export = ["export", checkpoint, "--target", "coreml", "--size", "64", "-o", tmp_path]
+    made = subprocess.run([*command, *export], capture_output=True, text=True, check=True)
+    assert made.stderr == ""
+    parity = ["parity", tmp_path, "--regime", "photo"]
+    judged = subprocess.run([*command, *parity], capture_output=True, text=True, check=True)
+    assert judged.stderr == ""

@@ -14,8 +14,8 @@ from toolkit.errors import ArtifactError
 from toolkit.files import read_bounded
 from toolkit.jsontext import loads
 from toolkit.lazy import Lazy
-from toolkit.runtimes.coreml.quiet import quiet
 from toolkit.shapes import Shapes, Size
+from toolkit.streams import quiet_library
 
 if TYPE_CHECKING:
     import coremltools as ct
@@ -115,7 +115,7 @@ def load_function(package: Package) -> Any:
         if not file.is_file() and not file.is_dir():  # a pipe, which reading may never end
             raise ArtifactError(f"{file}: no regular file", fix="export it again")
     try:
-        with quiet():
+        with quiet_library():
             program = milproto.load(package.spec, version, str(package.weights))
     # The loader, and the reader of weights under it, raise whatever they meet.
     except Exception as error:
@@ -152,7 +152,7 @@ def _layout(path: Path) -> tuple[Path, Path]:
 
 
 def _spec(path: Path, file: Path) -> Any:
-    with quiet():
+    with quiet_library():
         spec = ct.proto.Model_pb2.Model()
     try:
         spec.ParseFromString(read_bounded(file, _MOST_SPEC))

@@ -12,7 +12,7 @@ from toolkit.errors import ArtifactError
 from toolkit.images import Floats, from_batch
 from toolkit.lazy import Lazy
 from toolkit.runtimes.coreml.package import Package
-from toolkit.runtimes.coreml.quiet import quiet
+from toolkit.streams import quiet_library
 
 if TYPE_CHECKING:
     import coremltools as ct
@@ -33,7 +33,7 @@ class Predictor:
         self._input, self._output = package.input, package.output.name
         spec = _with_array_output(package.spec) if package.output.image else package.spec
         try:
-            with quiet():
+            with quiet_library():
                 self._model = ct.models.MLModel(spec, weights_dir=str(package.weights))
         # What it raises depends on the version of macOS.
         except Exception as error:
@@ -47,7 +47,7 @@ class Predictor:
             RuntimeError: Core ML failed.
         """
         value = Image.fromarray(from_batch(batch)) if self._input.image else batch
-        with quiet():
+        with quiet_library():
             found = self._model.predict({self._input.name: value})
         return np.asarray(found[self._output], dtype=np.float32)
 
