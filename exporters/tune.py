@@ -80,7 +80,7 @@ def tune(folder: Path, ask: Ask, size: Size, told: Told) -> Tuning:
         told: is told how much is done, and what is being done.
 
     Raises:
-        NotRunError: it cannot run here.
+        NotRunError: it cannot run here, or its runtime leaves nothing to choose.
         UsageError: it does not take such a picture.
     """
     artifact = open_artifact(folder)
@@ -120,6 +120,8 @@ def _runners(artifact: OpenArtifact) -> list[tuple[Settings, Runner]]:
             found.append((settings, artifact.runner(settings)))
         except NotRunError:  # no such arithmetic on this machine
             continue
+    if len(found) == 1:
+        raise NotRunError(f"{own.name} leaves nothing to choose here")
     return found
 
 

@@ -156,3 +156,11 @@ def test_a_size_that_the_net_does_not_take_is_made_larger(make, tmp_path, times)
     times(10.0)
     size = tuning.tune(folder, QUICK, (61, 30), lambda *_: None).chosen.size
     assert size == read_manifest(folder).contract.size_for(61, 30)
+
+
+def test_what_leaves_nothing_to_choose_is_said(sttk, artifact, monkeypatch):
+    monkeypatch.setattr(tuning, "_combinations", lambda _: iter(()))
+    result = sttk("tune", artifact)
+    assert result.exit_code == 3
+    assert "onnxruntime leaves nothing to choose here" in result.stderr
+    assert read_manifest(artifact).bench is None
