@@ -21,6 +21,14 @@ CHECKPOINTS = {
     "pytorch_examples/rain_princess.pth": "pytorch-examples",
     "rrmina/rrmina_mosaic_TransformerResNextNetwork.pth": "rrmina-resnext",
 }
+# One of each layout and depth at each run: each takes two minutes. The others are nightly.
+QUICK = {
+    "gnsmrky/mosaic_nc8_b1_e2_1e05_1e10.model",
+    "lengstrom/wave",
+    "mobilenetv2/mmalotin_mobilenetv2_mosaic.pth",
+    "pytorch_examples/candy.pth",
+    "rrmina/rrmina_mosaic_TransformerResNextNetwork.pth",
+}
 
 
 def test_all_checkpoints_at_hand_are_listed(shared):
@@ -29,7 +37,10 @@ def test_all_checkpoints_at_hand_are_listed(shared):
     assert {str(p.relative_to(root)) for p in found} == set(CHECKPOINTS)
 
 
-@pytest.mark.parametrize("name", CHECKPOINTS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in CHECKPOINTS],
+)
 def test_exports_fixed_and_dynamic_in_both_precisions(shared, name, sttk, tmp_path):
     checkpoint = shared / "checkpoints" / name
     for options in (["--size", "256"], ["--dynamic"]):
