@@ -6,32 +6,59 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
+from typing import Any
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
+class Wish(threading.Event):
+    """Set by the first signal, which is then known."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._handler: Any = None
+        self._number = 0
+
+    def come(self, number: int, handler: Any) -> None:
+        """A signal has come, which ``handler`` was for."""
+        self._number, self._handler = number, handler
+        self.set()
+
+    def obey(self) -> None:
+        """Raise what the signal would have raised where it came: KeyboardInterrupt, or one of its
+        kind.
+        """
+        if callable(self._handler):
+            self._handler(self._number, None)
+        raise KeyboardInterrupt
+
+
 @contextmanager
-def stop_wish() -> Iterator[threading.Event]:
+def stop_wish() -> Iterator[Wish]:
     """An event that the first Ctrl-C or SIGTERM within the block sets.
 
-    The second one does what it did before: Ctrl-C raises KeyboardInterrupt. In any thread but the
-    main one, which alone receives signals, the event is set by nobody.
+    An exception would come anywhere: within a step that is then half done, or in a callback of a
+    library in C, which loses it. The second signal does what it did before: Ctrl-C raises
+    KeyboardInterrupt. One that is ignored stays so. In any thread but the main one, which alone
+    receives signals, the event is set by nobody.
     """
-    wish = threading.Event()
+    wish = Wish()
     if threading.current_thread() is not threading.main_thread():
         yield wish
         return
     before = {number: signal.getsignal(number) for number in _SIGNALS}
+    taken = {number: was for number, was in before.items() if was is not signal.SIG_IGN}
 
     def restore() -> None:
-        for number, handler in before.items():
+        for number, handler in taken.items():
             signal.signal(number, handler)
 
-    def wanted(_number: int, _frame: object) -> None:
-        wish.set()
+    def wanted(number: int, _frame: FrameType | None) -> None:
         restore()
+        wish.come(number, taken[signal.Signals(number)])
 
-    for number in _SIGNALS:
+    for number in taken:
         signal.signal(number, wanted)
     try:
         yield wish

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import csv
 import json
+import signal
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from toolkit.losses.presets import PRESETS
 from toolkit.losses.vgg_weights import load_vgg
 from toolkit.nets.johnson import JohnsonSpec
 from toolkit.nets.mobile import MobileNet
+from toolkit.signals import Wish
 from toolkit.training import guard
 from toolkit.training.data import Crops, Photos
 from toolkit.training.loop import Trainer
@@ -320,6 +323,24 @@ def test_an_interrupted_run_can_resume(trainer, monkeypatch):
 
 def _interrupt(seconds):
     raise KeyboardInterrupt
+
+
+def test_a_signal_ends_the_run_between_two_steps(trainer, monkeypatch):
+    run, wish = trainer("run"), Wish()
+    monkeypatch.setattr("toolkit.training.loop.stop_wish", lambda: nullcontext(wish))
+    step = run._step
+
+    def with_a_signal(photo):
+        wish.come(signal.SIGINT, signal.default_int_handler)
+        return step(photo)
+
+    monkeypatch.setattr(run, "_step", with_a_signal)
+    with pytest.raises(KeyboardInterrupt):
+        run.run()
+    assert run.progress.step == 1
+    resumed = trainer("run")
+    resumed.resume()
+    assert resumed.progress.step == 1
 
 
 def test_another_painting_cannot_resume(trainer):

@@ -191,26 +191,6 @@ def test_ctrl_c_as_a_user_types_it(checkpoint, tmp_path):
     assert list(target.parent.iterdir()) == [target]
 
 
-HANDLERS = """
-import signal
-from toolkit.signals import stop_wish
-
-before = signal.getsignal(signal.SIGINT)
-with stop_wish() as wish:
-    assert signal.getsignal(signal.SIGINT) is not before
-    signal.raise_signal(signal.SIGINT)
-    assert wish.wait(5)
-    assert signal.getsignal(signal.SIGINT) is before  # a second one does what it always did
-assert signal.getsignal(signal.SIGINT) is before
-"""
-
-
-def test_the_handlers_come_back():
-    """In a process of its own: a worker of the tests may not be sent signals."""
-    ended = subprocess.run([sys.executable, "-c", HANDLERS], check=False)
-    assert ended.returncode == 0
-
-
 @pytest.mark.parametrize("there", [None, b"old"], ids=["new", "old"])
 def test_a_net_that_fails_leaves_what_was_there(clip, tmp_path, there):
     def fail():

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from toolkit.errors import TrainingError
 from toolkit.losses.perceptual import Losses, PerceptualLoss
 from toolkit.nets.trainable import Net
+from toolkit.signals import stop_wish
 from toolkit.training import guard
 from toolkit.training.data import Crops
 from toolkit.training.layout import channels_last
@@ -107,9 +108,14 @@ class Trainer:
                 good state.
         """
         saved = time.monotonic()
-        with contextlib.closing(self.crops.since(self.progress.step)) as batches:
+        with (
+            contextlib.closing(self.crops.since(self.progress.step)) as batches,
+            stop_wish() as wish,
+        ):
             try:
                 while self.progress.fraction < 1.0:
+                    if wish.is_set():
+                        wish.obey()
                     self._timed_step(batches)
                     if self.progress.step % _LOG_EVERY == 0:
                         self._log()
