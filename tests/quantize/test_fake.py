@@ -36,11 +36,13 @@ def test_it_computes_what_whole_numbers_compute():
 
 
 def test_outputs_are_steps_of_their_scale():
-    x, output = torch.rand(1, 3, 9, 9) * 12, Affine(0.05, 3)
-    plain, rounded = (QuantConv(conv(), Affine(0.05, -128), output=o)(x) for o in (None, output))
-    steps = torch.round(plain / output.scale) + output.zero_point
+    source, output = Affine(0.05, -128), Affine(0.02, 3)
+    plain, rounding = QuantConv(conv(), source), QuantConv(conv(), source, output=output)
+    x = torch.rand(1, 3, 9, 9) * 12  # after conv(), which seeds
+    steps = torch.round(plain(x) / output.scale) + output.zero_point
     assert steps.min() < -128, "some are cut off"
-    assert torch.allclose(rounded / 0.05 + 3, steps.clamp(-128, 127), atol=1e-3)
+    wanted = (steps.clamp(-128, 127) - output.zero_point) * output.scale
+    assert torch.allclose(rounding(x), wanted, atol=1e-4)
 
 
 def test_a_picture_loses_nothing():
