@@ -316,10 +316,26 @@ def test_without_a_chromium(page, monkeypatch, sttk):
     assert "no Chromium here" in result.output
 
 
-def test_what_does_not_start(monkeypatch, tmp_path):
-    monkeypatch.setenv(chromium.VARIABLE, shutil.which("false"))
-    with pytest.raises(NotRunError, match="does not start"):
+def program(path, text):
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_what_does_not_start_says_why(monkeypatch, tmp_path):
+    fails = program(tmp_path / "fails", f"echo x >> {tmp_path}/tries; echo no display >&2; exit 1")
+    monkeypatch.setenv(chromium.VARIABLE, fails)
+    with pytest.raises(NotRunError, match="does not start: Chromium has ended: no display"):
         Chromium()
+    assert (tmp_path / "tries").read_text() == "x\n" * 2
+
+
+def test_what_ends_at_once_is_started_again(monkeypatch, tmp_path, browser):
+    there = chromium.find()
+    again = f'[ -e {tmp_path}/once ] && exec {there} "$@"; touch {tmp_path}/once; exit 1'
+    monkeypatch.setenv(chromium.VARIABLE, program(tmp_path / "once-only", again))
+    with Chromium() as running:
+        assert "product" in running.call("Browser.getVersion", seconds=10)
 
 
 def test_what_is_no_page(tmp_path):

@@ -39,6 +39,9 @@ _EXEC = (
     "os.execv(sys.argv[3], sys.argv[3:])"
 )
 _START, _END = 60.0, 5.0  # seconds
+# Beside much other work it was seen to end as soon as it had begun, and to start the next time.
+_TRIES = 2
+_LOG = "stderr.txt"  # in its profile
 
 
 def find() -> str | None:
@@ -64,32 +67,41 @@ class Chromium:
             raise NotRunError(
                 "no Chromium here", fix=f"install it, or set {VARIABLE} to where it is"
             )
+        for left in reversed(range(_TRIES)):
+            self._launch(program, flags)
+            try:
+                self.call("Browser.getVersion", seconds=_START)
+            except RunError as error:
+                said = _last_line(Path(self._profile) / _LOG)
+                self.close()
+                if not left:
+                    raise NotRunError(f"{program} does not start: {error}{said}") from error
+            else:
+                return
+
+    def _launch(self, program: str, flags: Sequence[str]) -> None:
         self._profile = tempfile.mkdtemp(prefix="sttk-chromium-")
         theirs, self._to = os.pipe()
         self._from, their_end = os.pipe()
         root = ("--no-sandbox",) if os.geteuid() == 0 else ()
         profile = f"--user-data-dir={self._profile}"
         command = [program, *_FLAGS, *root, *flags, profile, "about:blank"]
-        # The program is what the user's path or variable says.
-        self._process = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-c", _EXEC, str(theirs), str(their_end), *command],
-            pass_fds=(theirs, their_end),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        with (Path(self._profile) / _LOG).open("wb") as log:
+            # The program is what the user's path or variable says.
+            self._process = subprocess.Popen(  # noqa: S603
+                [sys.executable, "-c", _EXEC, str(theirs), str(their_end), *command],
+                pass_fds=(theirs, their_end),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+                start_new_session=True,
+            )
         os.close(theirs)
         os.close(their_end)
         self.close = weakref.finalize(
             self, _end, self._process, (self._to, self._from), self._profile
         )
         self._count, self._unread = 0, b""
-        try:
-            self.call("Browser.getVersion", seconds=_START)
-        except RunError as error:
-            self.close()
-            raise NotRunError(f"{program} does not start: {error}") from error
 
     def __enter__(self) -> Chromium:
         return self
@@ -228,6 +240,12 @@ def os_write_all(descriptor: int, content: bytes) -> None:
     view = memoryview(content)
     while view:
         view = view[os.write(descriptor, view) :]
+
+
+def _last_line(log: Path) -> str:
+    """What it said last, for the end of an error's line."""
+    lines = log.read_text("utf-8", "replace").strip().splitlines() if log.is_file() else []
+    return f": {lines[-1][:200]}" if lines else ""
 
 
 def _end(process: subprocess.Popen[bytes], pipes: tuple[int, int], profile: str) -> None:
