@@ -36,7 +36,7 @@ def run(*command):
 
 
 def test_a_killed_and_resumed_run_gives_the_same_bits(arguments, tmp_path):
-    sttk = [sys.executable, "-m", "toolkit", *arguments, "--steps", "120"]
+    sttk = [sys.executable, "-m", "toolkit", *arguments, "--steps", "60"]
     whole = run(*sttk, "-o", tmp_path / "whole")
     assert whole.returncode == 0, whole.stderr
     killed = [*sttk, "-o", str(tmp_path / "killed")]
