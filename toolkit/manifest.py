@@ -255,7 +255,8 @@ def find_artifacts(root: Path) -> list[Path]:
 def whole_artifacts(root: Path) -> list[Path]:
     """As :func:`find_artifacts`, without those that lie within another one of them."""
     found = find_artifacts(root)
-    return [each for each in found if not any(other in each.parents for other in found)]
+    known = frozenset(found)
+    return [each for each in found if known.isdisjoint(each.parents)]
 
 
 def artifact_source(folder: Path) -> str | None:
