@@ -19,6 +19,7 @@ from toolkit.manifest import find_artifacts
 from toolkit.parity.outcome import Unjudged
 from toolkit.parity.session import is_model
 from toolkit.shapes import Shapes
+from toolkit.verify import artifacts_at
 
 _ROOT = Path("artifacts")
 # The shipped style to the two formats that most people need. ONNX has to work.
@@ -61,10 +62,7 @@ def _expand(model: Path) -> list[Path]:
         raise UsageError(f"{model}: no such file or folder")
     if is_model(model):
         return [model]
-    found = find_artifacts(model)
-    if not found:
-        raise UsageError(f"{model}: no artifact at or below it", fix="make one with 'sttk export'")
-    return found
+    return artifacts_at([model])
 
 
 def _exported(target: str, root: Path) -> Candidate | Unjudged:

@@ -19,7 +19,9 @@ from toolkit.runtimes.base import Runner
 
 # Runtimes whose time is what a user of the model waits for.
 TIMED = frozenset({*TARGET_OF, "tensorrt"}) - {"onnxruntime-web"}
-_ROUNDS = 15
+ROUNDS = 15
+# Threads of one runtime wait for more work for a while, and would slow the next.
+_PAUSE = 0.02  # seconds
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,7 @@ def measure(
 ) -> list[Measured]:
     """Export and run each request.
 
-    Times are taken in rounds, one picture of each model a round, so that what else the machine does
-    hits all of them alike; after one warm-up.
+    Times are taken in turns.
     """
     with tempfile.TemporaryDirectory(prefix="sttk-") as root:
         runners: list[tuple[Runner, str]] = []
@@ -58,10 +59,11 @@ def measure(
             scores.append(inputs.score(runner.run))
         timed = all(runner.name in TIMED and not not_run for runner, not_run in runners)
         picture = inputs.asked[0][0].batch
-        times = _times([runner for runner, _ in runners], picture) if timed else None
+        taken = in_turns([runner for runner, _ in runners], picture) if timed else None
+    medians = map(statistics.median, taken) if taken else [None] * len(runners)
     return [
-        Measured(score, times[index] if times else None, runner.name, _notes(runner, not_run))
-        for index, (score, (runner, not_run)) in enumerate(zip(scores, runners, strict=True))
+        Measured(score, milliseconds, runner.name, _notes(runner, not_run))
+        for score, milliseconds, (runner, not_run) in zip(scores, medians, runners, strict=True)
     ]
 
 
@@ -70,11 +72,20 @@ def _notes(runner: Runner, not_run: str) -> tuple[str, ...]:
     return (*runner.notes, *((graph,) if not_run else ()))
 
 
-def _times(runners: Sequence[Runner], picture: Floats) -> list[float]:
+def in_turns(
+    runners: Sequence[Runner], picture: Floats, told: Callable[[int], None] = lambda _: None
+) -> list[list[float]]:
+    """Milliseconds of each runner, in ``ROUNDS`` rounds after one warm-up.
+
+    A round is one picture of each, so that what else the machine does hits all of them alike;
+    ``told`` is told the number of each, 0 for the warm-up.
+    """
     taken: list[list[float]] = [[] for _ in runners]
-    for _ in range(_ROUNDS + 1):
+    for turn in range(ROUNDS + 1):
+        told(turn)
         for runner, times in zip(runners, taken, strict=True):
+            time.sleep(_PAUSE)
             started = time.perf_counter()
             runner.run(picture)
-            times.append(time.perf_counter() - started)
-    return [1e3 * statistics.median(times[1:]) for times in taken]
+            times.append(1e3 * (time.perf_counter() - started))
+    return [times[1:] for times in taken]

@@ -12,13 +12,10 @@ the deviations are large, against which scale-fold is (toolkit.rewrites.scale_fo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
-
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
-from torch.overrides import TorchFunctionMode
+
+from toolkit.nets.norm_call import NormCall, OtherNorms
 
 _AXES = (2, 3)
 
@@ -36,40 +33,17 @@ class PlainNorms(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """See the class."""
-        with _Replaced():
+        with _Plain():
             y: Tensor = self.net(x)
         return y
 
 
-class _Replaced(TorchFunctionMode):
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Sequence[type],
-        args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        """See torch.overrides.TorchFunctionMode; what is called in here is not replaced again."""
-        return (_norm if func is F.instance_norm else func)(*args, **(kwargs or {}))
-
-
-def _norm(
-    input: Tensor,  # noqa: A002 (F.instance_norm's)
-    running_mean: Tensor | None = None,
-    running_var: Tensor | None = None,
-    weight: Tensor | None = None,
-    bias: Tensor | None = None,
-    use_input_stats: bool = True,
-    momentum: float = 0.1,
-    eps: float = 1e-5,
-) -> Tensor:
-    if not use_input_stats:  # those that were stored: a product and a sum already
-        return F.instance_norm(
-            input, running_mean, running_var, weight, bias, use_input_stats, momentum, eps
-        )
-    deviation = input - input.mean(_AXES, keepdim=True)
-    factor = torch.rsqrt((deviation * deviation).mean(_AXES, keepdim=True) + eps)
-    if weight is not None:
-        factor = factor * weight.reshape(1, -1, 1, 1)
-    y = deviation * factor
-    return y if bias is None else y + bias.reshape(1, -1, 1, 1)
+class _Plain(OtherNorms):
+    def norm(self, call: NormCall) -> Tensor:
+        """See the module."""
+        deviation = call.x - call.x.mean(_AXES, keepdim=True)
+        factor = torch.rsqrt((deviation * deviation).mean(_AXES, keepdim=True) + call.eps)
+        if call.weight is not None:
+            factor = factor * call.weight.reshape(1, -1, 1, 1)
+        y = deviation * factor
+        return y if call.bias is None else y + call.bias.reshape(1, -1, 1, 1)

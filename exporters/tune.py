@@ -11,7 +11,6 @@ import dataclasses
 import itertools
 import os
 import statistics
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,23 +18,18 @@ from typing import Any
 
 import numpy as np
 
+from exporters.measure import ROUNDS, in_turns
 from toolkit.artifact import OpenArtifact, open_artifact
 from toolkit.errors import NotRunError, UsageError
 from toolkit.manifest import model_sha256
 from toolkit.parity.run import Ask, Judge
-from toolkit.runtimes.base import Runner, Settings
+from toolkit.runtimes.base import Adjustable, Choices, Runner, Settings
 from toolkit.shapes import Size
-from toolkit.tuned import Tuned, this_machine
+from toolkit.tuned import Tuned, settings_dict, this_machine
 
-# What each runtime lets one choose beside the number of threads.
-_ARITHMETIC = {"openvino": ("bf16", "f16"), "ncnn": ("bf16",)}
-_LAYOUTS = {"onnxruntime": ("plain",)}
-_THREADED = frozenset({"onnxruntime", "openvino", "ncnn", "litert"})
-_ROUNDS = 15
-# Threads of one runtime wait for more work for a while, and would slow the next.
-_PAUSE = 0.02  # seconds
 # A gain below this is noise: the runtime's own choice is kept.
 _LEAST_GAIN = 1.03
+_PARTS = ROUNDS + 2  # of the work, for the bar: rounds, their warm-up, and judging
 
 Told = Callable[[float, str], None]
 
@@ -67,7 +61,11 @@ class Tuning:
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values."""
-        return {**dataclasses.asdict(self), "chosen": self.chosen.to_dict()}
+        trials = [
+            {**dataclasses.asdict(trial), "settings": settings_dict(trial.settings)}
+            for trial in self.trials
+        ]
+        return {"runtime": self.runtime, "trials": trials, "chosen": self.chosen.to_dict()}
 
 
 def tune(folder: Path, ask: Ask, size: Size, told: Told) -> Tuning:
@@ -115,7 +113,8 @@ def _runners(artifact: OpenArtifact) -> list[tuple[Settings, Runner]]:
     """Of each combination that can run here, the runtime's own choice first."""
     own = artifact.runner()
     found: list[tuple[Settings, Runner]] = [(Settings(), own)]
-    for settings in _combinations(own.name):
+    choices = own.choices if isinstance(own, Adjustable) else Choices()
+    for settings in _combinations(choices):
         try:
             found.append((settings, artifact.runner(settings)))
         except NotRunError:  # no such arithmetic on this machine
@@ -125,10 +124,9 @@ def _runners(artifact: OpenArtifact) -> list[tuple[Settings, Runner]]:
     return found
 
 
-def _combinations(runtime: str) -> Iterator[Settings]:
-    arithmetic = (None, *_ARITHMETIC.get(runtime, ()))
-    layouts = (None, *_LAYOUTS.get(runtime, ()))
-    threads = (None, *_threads()) if runtime in _THREADED else (None,)
+def _combinations(choices: Choices) -> Iterator[Settings]:
+    arithmetic, layouts = (None, *choices.arithmetic), (None, *choices.layouts)
+    threads = (None, *_threads()) if choices.threads else (None,)
     for precision, count, layout in itertools.product(arithmetic, threads, layouts):
         settings = Settings(inference_precision=precision, threads=count, layout=layout)
         if settings != Settings():
@@ -155,18 +153,9 @@ def _trial(settings: Settings, taken: Sequence[float]) -> Trial:
 
 
 def _times(runners: Sequence[Runner], size: Size, told: Told) -> list[list[float]]:
-    """In ms, of each runner; a round is one picture of each."""
     shape = (runners[0].takes.batch or 1, 3, *size)
     picture = np.random.default_rng(0).integers(0, 256, shape).astype(np.float32)
-    taken: list[list[float]] = [[] for _ in runners]
-    for turn in range(1 + _ROUNDS):
-        told(turn / (2 + _ROUNDS), f"round {turn} of {_ROUNDS}" if turn else "warming up")
-        for runner, times in zip(runners, taken, strict=True):
-            time.sleep(_PAUSE)
-            started = time.perf_counter()
-            runner.run(picture)
-            times.append(1e3 * (time.perf_counter() - started))
-    return [times[1:] for times in taken]
+    return in_turns(runners, picture, lambda turn: told(turn / _PARTS, f"round {turn}"))
 
 
 def _judged(folder: Path, ask: Ask, timed: Sequence[Trial], told: Told) -> list[Trial]:
@@ -176,7 +165,7 @@ def _judged(folder: Path, ask: Ask, timed: Sequence[Trial], told: Told) -> list[
     for trial in sorted(others, key=_milliseconds):
         if default.milliseconds < _LEAST_GAIN * trial.milliseconds:
             break
-        told((1 + _ROUNDS) / (2 + _ROUNDS), "judging the fastest")
+        told(1 - 1 / _PARTS, "judging the fastest")
         settings = dataclasses.replace(ask, settings=trial.settings)
         passed = Judge(settings).artifact(folder).passed
         judged[trial.settings] = "pass" if passed else "fail"

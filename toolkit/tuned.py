@@ -39,8 +39,12 @@ class Tuned:
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values."""
-        settings = {name: getattr(self.settings, name) for name in _NAMES}
-        return {**asdict(self), "settings": settings}
+        return {**asdict(self), "settings": settings_dict(self.settings)}
+
+
+def settings_dict(settings: Settings) -> dict[str, Any]:
+    """What of them can be chosen, as plain JSON values."""
+    return {name: getattr(settings, name) for name in _NAMES}
 
 
 def this_machine() -> str:

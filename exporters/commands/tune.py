@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,9 +40,10 @@ def tune(artifacts: tuple[Path, ...], size: Size, as_json: bool) -> None:
     from toolkit.errors import NotRunError
     from toolkit.parity.run import Ask
     from toolkit.regimes import shipped_photos
+    from toolkit.verify import artifacts_at
 
     tuned, last = [], None
-    for folder in _folders(artifacts):
+    for folder in artifacts_at(artifacts or (Path("artifacts"),)):
         try:
             with progress(f"tuning {folder}", total=1) as update:
                 tuning = choose(folder, Ask(shipped_photos()), size, update)
@@ -58,19 +58,6 @@ def tune(artifacts: tuple[Path, ...], size: Size, as_json: bool) -> None:
         print_json(tuned)
     if last and not tuned:
         raise last
-
-
-def _folders(named: tuple[Path, ...]) -> Iterator[Path]:
-    from toolkit.errors import UsageError
-    from toolkit.manifest import find_artifacts
-
-    for place in named or (Path("artifacts"),):
-        found = find_artifacts(place)
-        if not found:
-            raise UsageError(
-                f"{place}: no artifact at or below it", fix="make one with 'sttk export'"
-            )
-        yield from found
 
 
 def _show(folder: Path, tuning: Tuning) -> None:

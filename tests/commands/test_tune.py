@@ -17,6 +17,7 @@ from toolkit.parity.judge import EXACT
 from toolkit.parity.run import Ask
 from toolkit.regimes import shipped_photos
 from toolkit.runtimes.base import Settings
+from toolkit.runtimes.ncnn import NcnnRunner
 from toolkit.shapes import Shapes
 from toolkit.tuned import Tuned, settings_here, this_machine
 
@@ -84,7 +85,7 @@ def test_what_gains_nothing_is_not_chosen(artifact, times):
 def test_arithmetic_that_breaks_the_promise_is_not_chosen(make, times):
     pytest.importorskip("ncnn")
     folder = make("ncnn", size=(64, 96))
-    assert next(iter(tuning._combinations("ncnn"))) == Settings(threads=1)
+    assert next(iter(tuning._combinations(NcnnRunner.choices))) == Settings(threads=1)
     times(10.0, *[99.0] * len(tuning._threads()), 1.0)
     exact = dataclasses.replace(QUICK, promise=EXACT)
     found = tuning.tune(folder, exact, (64, 96), lambda *_: None)

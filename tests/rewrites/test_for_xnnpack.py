@@ -73,6 +73,17 @@ def test_norms_are_means_and_products(seed, channels, sides, affine, eps):
     same(norm, PlainNorms(norm), 9 * torch.randn(2, channels, *sides).double() + 5)
 
 
+def test_norms_are_found_whoever_calls_them():
+    class Called(nn.Module):
+        def forward(self, x):
+            return nn.functional.instance_norm(input=x, eps=0.25)
+
+    x = 1e4 + torch.randn(2, 3, 5, 7).double()
+    same(Called(), PlainNorms(Called()), x)
+    flat = PlainNorms(Called())(torch.full((1, 3, 5, 7), 127.0))
+    assert torch.equal(flat, torch.zeros(1, 3, 5, 7))
+
+
 def test_norms_of_stored_statistics_stay_as_they_are():
     norm = nn.InstanceNorm2d(3, track_running_stats=True).double().eval()
     norm.running_mean.normal_()

@@ -1,10 +1,14 @@
-"""A call of an instance norm, for those who come between a net and torch."""
+"""Calls of instance norms, for those who come between a net and torch."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from torch import Tensor
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
 
 
 class NormCall(NamedTuple):
@@ -18,3 +22,33 @@ class NormCall(NamedTuple):
     use_input_stats: bool = True
     momentum: float = 0.1
     eps: float = 1e-5
+
+    @classmethod
+    def of(cls, args: Sequence[Any], kwargs: Mapping[str, Any]) -> NormCall:
+        """As torch is called, which has the first argument as ``input``."""
+        named = {("x" if name == "input" else name): value for name, value in kwargs.items()}
+        return cls(*args, **named)
+
+
+class OtherNorms(TorchFunctionMode, ABC):
+    """While it is entered, instance norms with their own input's statistics go through
+    :meth:`norm`, whoever calls them; what is called in there does not.
+    """
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """See torch.overrides.TorchFunctionMode."""
+        if func is F.instance_norm:
+            call = NormCall.of(args, kwargs or {})
+            if call.use_input_stats:
+                return self.norm(call)
+        return func(*args, **(kwargs or {}))
+
+    @abstractmethod
+    def norm(self, call: NormCall) -> Tensor:
+        """What the norm gives: (B, C, H, W) -> the same."""

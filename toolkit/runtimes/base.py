@@ -34,6 +34,21 @@ class Settings:
 
 
 @dataclass(frozen=True)
+class Choices:
+    """What a runtime leaves to :class:`Settings`.
+
+    Attributes:
+        arithmetic: other than its own, if the machine has it.
+        threads: whether their number can be said.
+        layouts: other than its own.
+    """
+
+    arithmetic: tuple[str, ...] = ()
+    threads: bool = False
+    layouts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Node:
     """What one node of a model takes.
 
@@ -69,6 +84,13 @@ class Profiled(Protocol):
 
     def profile(self) -> list[Node]:
         """Of the runs so far: their mean, or the last one. It ends the profile."""
+
+
+@runtime_checkable
+class Adjustable(Protocol):
+    """A loaded model whose runtime leaves something to choose."""
+
+    choices: Choices
 
 
 @runtime_checkable

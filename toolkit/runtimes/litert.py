@@ -13,7 +13,7 @@ from toolkit.errors import ArtifactError, NotRunError, RunError
 from toolkit.files import read_flatbuffer
 from toolkit.images import Floats
 from toolkit.lazy import Lazy
-from toolkit.runtimes.base import Settings
+from toolkit.runtimes.base import Choices, Settings
 from toolkit.shapes import Shapes, Size
 from toolkit.streams import quiet_stderr
 
@@ -40,6 +40,7 @@ class LiteRtRunner:
     """
 
     name = "litert"
+    choices = Choices(threads=True)
     notes: tuple[str, ...] = ()
 
     def __init__(self, model: Path, settings: Settings | None = None) -> None:

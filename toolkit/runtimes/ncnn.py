@@ -14,7 +14,7 @@ from toolkit.errors import ArtifactError, NotRunError, RunError
 from toolkit.files import read_bounded
 from toolkit.images import Floats
 from toolkit.lazy import Lazy
-from toolkit.runtimes.base import Settings
+from toolkit.runtimes.base import Choices, Settings
 from toolkit.shapes import Shapes
 from toolkit.streams import quiet_stderr
 
@@ -45,6 +45,7 @@ class NcnnRunner:
     """
 
     name = "ncnn"
+    choices = Choices(("bf16",), threads=True)
 
     def __init__(self, model: Path, settings: Settings | None = None) -> None:
         precision = (settings and settings.inference_precision) or "f32"

@@ -13,7 +13,7 @@ import numpy as np
 from toolkit.errors import ArtifactError, RunError, UsageError
 from toolkit.images import Floats
 from toolkit.lazy import Lazy
-from toolkit.runtimes.base import WIDE, Node, Settings
+from toolkit.runtimes.base import WIDE, Choices, Node, Settings
 from toolkit.runtimes.onnx_widen import widened
 from toolkit.shapes import Shapes
 
@@ -40,6 +40,7 @@ class OnnxRuntimeRunner:
     """
 
     name = "onnxruntime"
+    choices = Choices(threads=True, layouts=("plain",))
 
     def __init__(self, model: Path, settings: Settings | None = None) -> None:
         precision = settings.inference_precision if settings else None

@@ -12,7 +12,7 @@ from toolkit import machine
 from toolkit.errors import ArtifactError, NotRunError, RunError
 from toolkit.images import Floats
 from toolkit.lazy import Lazy
-from toolkit.runtimes.base import Node, Settings
+from toolkit.runtimes.base import Choices, Node, Settings
 from toolkit.shapes import Shapes
 from toolkit.streams import quiet_stderr
 
@@ -42,6 +42,7 @@ class OpenVinoRunner:
     """
 
     name = "openvino"
+    choices = Choices(("bf16", "f16"), threads=True)
     notes: tuple[str, ...] = ()
 
     def __init__(self, model: Path, settings: Settings | None = None) -> None:

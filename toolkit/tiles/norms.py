@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
-from torch.overrides import TorchFunctionMode
 
 from toolkit.errors import UsageError
-from toolkit.nets.norm_call import NormCall
+from toolkit.nets.norm_call import NormCall, OtherNorms
 from toolkit.tiles.cut import Tile
 
 
@@ -49,29 +46,7 @@ class Sums:
         return Statistics(mean, (self.squares / self.count - mean.square()).clamp_min(0))
 
 
-class _Norms(TorchFunctionMode, ABC):
-    """While it is entered, instance norms of their own input go through :meth:`norm`."""
-
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Sequence[type],
-        args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        """See torch.overrides.TorchFunctionMode."""
-        if func is F.instance_norm:
-            call = NormCall(*args, **(kwargs or {}))
-            if call.use_input_stats:
-                return self.norm(call)
-        return func(*args, **(kwargs or {}))
-
-    @abstractmethod
-    def norm(self, call: NormCall) -> Tensor:
-        """What the norm gives."""
-
-
-class NormsAside(_Norms):
+class NormsAside(OtherNorms):
     """Norms give their input back: what is left of a net looks at neighbourhoods alone."""
 
     def norm(self, call: NormCall) -> Tensor:
@@ -79,7 +54,7 @@ class NormsAside(_Norms):
         return call.x
 
 
-class SharedNorms(_Norms):
+class SharedNorms(OtherNorms):
     """Norms with the statistics of the whole picture, as far as they are known.
 
     Args:

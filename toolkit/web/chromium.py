@@ -39,7 +39,8 @@ _EXEC = (
     "os.execv(sys.argv[3], sys.argv[3:])"
 )
 _START, _END = 60.0, 5.0  # seconds
-# Beside much other work it was seen to end as soon as it had begun, and to start the next time.
+# It was seen, once and beside much other work, to end as it began. Nobody knows why: a second end
+# is an error, with what it said.
 _TRIES = 2
 _LOG = "stderr.txt"  # in its profile
 
