@@ -19,6 +19,7 @@ from toolkit.manifest import (
     artifact_source,
     find_artifacts,
     read_manifest,
+    whole_artifacts,
 )
 from toolkit.shapes import Shapes
 
@@ -117,6 +118,15 @@ def test_find_artifacts_passes_over_unfinished_exports(artifact):
     (hidden / "manifest.json").write_text("{}")
     assert find_artifacts(artifact.parent) == [artifact]
     assert find_artifacts(artifact) == [artifact]
+
+
+def test_artifacts_within_artifacts_are_theirs(artifact):
+    inner = shutil.copytree(artifact, artifact / "styles/other")
+    beside = shutil.copytree(inner, artifact.with_name(artifact.name + "-2"))
+    root = artifact.parent
+    assert set(find_artifacts(root)) >= {artifact, inner, beside}
+    assert {inner} == set(find_artifacts(root)) - set(whole_artifacts(root))
+    assert whole_artifacts(inner) == [inner]
 
 
 def test_find_artifacts_passes_over_other_programs_manifests(artifact):

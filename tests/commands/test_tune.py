@@ -5,12 +5,16 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from exporters import tune as tuning
+from exporters.artifact import make_artifact
+from exporters.base import Request
 from exporters.choice import Choice
 from exporters.opening import opened
 from toolkit import tuned
+from toolkit.artifact import open_artifact
 from toolkit.errors import UsageError
 from toolkit.manifest import read_manifest
 from toolkit.parity.judge import EXACT
@@ -19,6 +23,7 @@ from toolkit.regimes import shipped_photos
 from toolkit.runtimes.base import Settings
 from toolkit.runtimes.ncnn import NcnnRunner
 from toolkit.shapes import Shapes
+from toolkit.styles import find
 from toolkit.tuned import Tuned, settings_here, this_machine
 
 QUICK = Ask(shipped_photos()[:1], regimes=("photo",))
@@ -165,3 +170,17 @@ def test_what_leaves_nothing_to_choose_is_said(sttk, artifact, monkeypatch):
     assert result.exit_code == 3
     assert "onnxruntime leaves nothing to choose here" in result.stderr
     assert read_manifest(artifact).bench is None
+
+
+def test_a_plain_layout_has_none_that_is_blocked(tmp_path):
+    """Of a net whose channels fill blocks, on processors that have them."""
+    request = Request(find("ink-mobile-m"), shapes=Shapes.fixed(64, 96))
+    folder = make_artifact("onnx", request, tmp_path)
+
+    def kinds(layout):
+        runner = open_artifact(folder).runner(Settings(layout=layout, profile=True))
+        runner.run(np.zeros((1, 3, 64, 96), np.float32))
+        return {node.kind for node in runner.profile()}
+
+    assert "ReorderInput" in kinds(None)
+    assert "ReorderInput" not in kinds("plain")
