@@ -23,12 +23,6 @@ class NormCall(NamedTuple):
     momentum: float = 0.1
     eps: float = 1e-5
 
-    @classmethod
-    def of(cls, args: Sequence[Any], kwargs: Mapping[str, Any]) -> NormCall:
-        """As torch is called, which has the first argument as ``input``."""
-        named = {("x" if name == "input" else name): value for name, value in kwargs.items()}
-        return cls(*args, **named)
-
 
 class OtherNorms(TorchFunctionMode, ABC):
     """While it is entered, instance norms with their own input's statistics go through
@@ -44,7 +38,7 @@ class OtherNorms(TorchFunctionMode, ABC):
     ) -> Any:
         """See torch.overrides.TorchFunctionMode."""
         if func is F.instance_norm:
-            call = NormCall.of(args, kwargs or {})
+            call = NormCall(*args, **(kwargs or {}))
             if call.use_input_stats:
                 return self.norm(call)
         return func(*args, **(kwargs or {}))

@@ -44,7 +44,7 @@ class SumsInTurn(TorchFunctionMode):
         """See torch.overrides.TorchFunctionMode."""
         result = func(*args, **(kwargs or {}))
         if func is F.instance_norm:
-            return self._erred(result, NormCall.of(args, kwargs or {}))
+            return self._erred(result, NormCall(*args, **(kwargs or {})))
         return result
 
     def _erred(self, result: Tensor, norm: NormCall) -> Tensor:
