@@ -19,7 +19,7 @@ SIZE = (96, 128)
 OTHERS = ("trt", "coreai", "web")  # not run here, in beta, slow to run
 REPORTS = Path(__file__).parents[2] / "artifacts" / "reports"
 # Operations of faults that a target has no form of: its exporter says so, and no model is judged.
-REFUSED = {
+NO_FORM = {
     "ncnn": {"height and width transposed"},
     "litert": {
         "linear for nearest upsampling", "fractions cut off", "height and width transposed"
@@ -49,7 +49,7 @@ def test_every_fault_is_caught_and_the_net_itself_passes(style, target):
     faults = [each for each in table.outcomes if each.verdict == KILLED]
     assert len(faults) >= len(MUTANTS) - 1  # one cancels in a Johnson net
     # Caught for what it answers, not for that it could not be made or run.
-    assert {each.mutant for each in faults if not each.caught} == REFUSED.get(target, set())
+    assert {each.mutant for each in faults if not each.caught} == NO_FORM.get(target, set())
 
 
 def test_a_converter_that_knows_modules_by_their_class_mends_no_fault(net):
