@@ -34,7 +34,7 @@ def sensitive(checkpoint, tmp_path_factory):
 @pytest.fixture
 def search(sttk, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(measure, "_ROUNDS", 2)
+    monkeypatch.setattr(measure, "ROUNDS", 2)
 
     def run(*arguments):
         return sttk("precision", *arguments, "--size", "64x96")

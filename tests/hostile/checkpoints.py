@@ -227,7 +227,8 @@ def _zipped(entries: dict[str, bytes], method: int = zipfile.ZIP_STORED) -> byte
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", method) as archive:
         for name, content in entries.items():
-            archive.writestr(name, content)
+            # Named alone, an entry would have the time of day in it.
+            archive.writestr(zipfile.ZipInfo(name), content, method)
     return buffer.getvalue()
 
 
