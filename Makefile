@@ -32,7 +32,7 @@ demo: $(VENV)/.user
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh scripts/demo.sh
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -m "not slow" --numprocesses auto
+	$(BIN)/python -m pytest -m "not slow" --numprocesses auto --durations 25 --durations-min 20
 
 test-all: $(VENV)/.dev
 	$(BIN)/python -m pytest
