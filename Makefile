@@ -31,6 +31,10 @@ $(VENV)/.dev: $(VENV)/.user
 demo: $(VENV)/.user
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh scripts/demo.sh
 
+# Two workers and what they start share the cores: OpenMP's threads would spin in each other's way
+# (a test of training took over 300 s beside another program, and 64 s so).
+test test-all test-samples: export OMP_WAIT_POLICY = PASSIVE
+
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -m "not slow" --numprocesses auto --durations 25 --durations-min 20
 
