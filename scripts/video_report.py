@@ -140,6 +140,8 @@ def _converted(
     with tempfile.TemporaryDirectory() as folder, open_video(clip) as reader:
         target = Path(folder) / "out.mp4"
         result = stylize_video(reader, target, runner, contract, settings)
+        if result.stopped:
+            raise KeyboardInterrupt  # a part of the clip is no figure
         return result, _sound(clip, target, reader)
 
 
