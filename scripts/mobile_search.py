@@ -4,8 +4,8 @@ usage: python scripts/mobile_search.py CONTENT HELD_OUT --paintings DIR --vgg FI
 
 Every form imitates the same full net on the same crops, as often; then its pictures of photographs
 that neither has seen are judged by the full net's objective, and its exports are timed in turns.
-The figures say which forms lead, not how good a net becomes: the ones that are shipped learn ten
-times as long, and from the losses too. Beside REPORT.md a chart of the same name.
+The figures say which forms lead, not how good a net becomes: the ones that are shipped learn for
+longer, and from the losses too. Beside REPORT.md a chart of the same name.
 """
 
 from __future__ import annotations
@@ -38,7 +38,9 @@ from toolkit.machine import cpu
 from toolkit.nets.johnson import Conv
 from toolkit.nets.mobile import MobileNet, MobileSpec
 from toolkit.nets.trainable import Net
+from toolkit.parity.metrics import difference
 from toolkit.regimes import photographs, shipped_photos
+from toolkit.runtimes.base import Settings
 from toolkit.shapes import Shapes
 from toolkit.style_net import Origin, StyleNet
 from toolkit.styles.own_loss import own_loss
@@ -236,7 +238,7 @@ class Exam:
         decibels, ratios = [], []
         for photo, wanted, total in zip(self._photos, self._wanted, self._totals, strict=True):
             picture = net(photo)
-            decibels.append((10 * (255**2 / F.mse_loss(picture, wanted)).log10()).item())
+            decibels.append(difference(picture.numpy(), wanted.numpy()).psnr)
             ratios.append(_total(self._loss, photo, picture) / total)
         return statistics.fmean(decibels), statistics.median(ratios)
 
@@ -250,10 +252,13 @@ def _timed(target: str, nets: Sequence[StyleNet]) -> list[float]:
     picture = next(photographs(shipped_photos(), SIZE))
     with tempfile.TemporaryDirectory(prefix="sttk-") as root:
         requests = [Request(net, shapes=Shapes.fixed(*SIZE)) for net in nets]
-        runners = [
-            open_artifact(make_artifact(target, request, Path(root, str(number)))).runner()
+        folders = [
+            make_artifact(target, request, Path(root, str(number)))
             for number, request in enumerate(requests)
         ]
+        # Said, for left to themselves some runtimes take one of two.
+        settings = Settings(threads=torch.get_num_threads())
+        runners = [open_artifact(folder).runner(settings) for folder in folders]
         return [statistics.median(taken) for taken in in_turns(runners, picture)]
 
 
