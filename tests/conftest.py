@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,20 @@ def pytest_configure() -> None:
     """Where the real data is required, its absence is no reason to skip."""
     if os.environ.get("STTK_REQUIRE_SHARED") and not SHARED.is_dir():
         pytest.exit(f"{SHARED} is required here (STTK_REQUIRE_SHARED) and is not there", 1)
+
+
+@pytest.fixture(autouse=True)
+def left_as_found() -> Iterator[None]:
+    """Whatever a test changes of the process's surroundings, the next would run in."""
+    before = surroundings()
+    yield
+    assert surroundings() == before, "left changed behind"
+
+
+def surroundings() -> dict[str, str | None]:
+    """Environment, working folder, folder for temporary files."""
+    environment = {name: value for name, value in os.environ.items() if "PYTEST" not in name}
+    return {**environment, "cwd": str(Path.cwd()), "tempfile": tempfile.gettempdir()}
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ import os
 import resource
 import signal
 import sys
+import tempfile
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -191,15 +192,17 @@ def _streams(root: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def _inside(root: Path) -> Iterator[None]:
     """Working folder and folder for temporary files below ``root``."""
-    import tempfile
-
-    before, os.environ["TMPDIR"] = Path.cwd(), str(root / "temporary")
-    tempfile.tempdir = None
+    before, temporary = Path.cwd(), (os.environ.get("TMPDIR"), tempfile.tempdir)
+    os.environ["TMPDIR"], tempfile.tempdir = str(root / "temporary"), None
     os.chdir(root / "input")
     try:
         yield
     finally:
         os.chdir(before)
+        os.environ.pop("TMPDIR")
+        variable, tempfile.tempdir = temporary
+        if variable is not None:
+            os.environ["TMPDIR"] = variable
 
 
 def _left(root: Path) -> Iterator[str]:

@@ -39,10 +39,10 @@ _EXEC = (
     "os.execv(sys.argv[3], sys.argv[3:])"
 )
 _START, _END = 60.0, 5.0  # seconds
-# It was seen, once and beside much other work, to end as it began. Nobody knows why: a second end
-# is an error, with what it said.
-_TRIES = 2
 _LOG = "stderr.txt"  # in its profile
+# Chromium keeps a socket in TMPDIR, whose path may be 103 bytes long (macOS; 107 on Linux): where
+# it is longer, Chromium ends as it begins.
+_SOCKET = 103 - len("/org.chromium.Chromium.XXXXXX/SingletonSocket")
 
 
 def find() -> str | None:
@@ -68,17 +68,13 @@ class Chromium:
             raise NotRunError(
                 "no Chromium here", fix=f"install it, or set {VARIABLE} to where it is"
             )
-        for left in reversed(range(_TRIES)):
-            self._launch(program, flags)
-            try:
-                self.call("Browser.getVersion", seconds=_START)
-            except RunError as error:
-                said = _last_line(Path(self._profile) / _LOG)
-                self.close()
-                if not left:
-                    raise NotRunError(f"{program} does not start: {error}{said}") from error
-            else:
-                return
+        self._launch(program, flags)
+        try:
+            self.call("Browser.getVersion", seconds=_START)
+        except RunError as error:
+            said = _reason(Path(self._profile) / _LOG)
+            self.close()
+            raise NotRunError(f"{program} does not start: {error}{said}") from error
 
     def _launch(self, program: str, flags: Sequence[str]) -> None:
         self._profile = tempfile.mkdtemp(prefix="sttk-chromium-")
@@ -95,6 +91,7 @@ class Chromium:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=log,
+                env=_environment(),
                 start_new_session=True,
             )
         os.close(theirs)
@@ -243,10 +240,17 @@ def os_write_all(descriptor: int, content: bytes) -> None:
         view = view[os.write(descriptor, view) :]
 
 
-def _last_line(log: Path) -> str:
-    """What it said last, for the end of an error's line."""
+def _environment() -> dict[str, str]:
+    """Ours, but for a folder for temporary files whose path is too long for a socket in it."""
+    too_long = len(os.fsencode(tempfile.gettempdir())) > _SOCKET
+    return {**os.environ, "TMPDIR": "/tmp"} if too_long else dict(os.environ)  # noqa: S108
+
+
+def _reason(log: Path) -> str:
+    """What it said when it gave up, else what it said last, for the end of an error's line."""
     lines = log.read_text("utf-8", "replace").strip().splitlines() if log.is_file() else []
-    return f": {lines[-1][:200]}" if lines else ""
+    said = next((line for line in lines if ":FATAL:" in line), lines[-1] if lines else "")
+    return f": {said[:200]}" if said else ""
 
 
 def _end(process: subprocess.Popen[bytes], pipes: tuple[int, int], profile: str) -> None:
