@@ -35,9 +35,7 @@ from toolkit.gatys.equal import losses_of
 from toolkit.images import list_images
 from toolkit.losses.perceptual import PerceptualLoss
 from toolkit.machine import cpu
-from toolkit.nets.johnson import Conv
-from toolkit.nets.mobile import MobileNet, MobileSpec
-from toolkit.nets.trainable import Net
+from toolkit.nets.mobile import MobileSpec
 from toolkit.parity.metrics import difference
 from toolkit.regimes import photographs, shipped_photos
 from toolkit.runtimes.base import Settings
@@ -54,53 +52,21 @@ SIZE = (512, 512)
 HELD_OUT_SIZE = (256, 384)
 
 
-class Inverted(nn.Module):
-    """MobileNetV2's block (Sandler et al. 2018) with instance norms: (B, C, H, W) -> the same."""
-
-    def __init__(self, channels: int, expand: int) -> None:
-        super().__init__()
-        wide = channels * expand
-        self.grow = nn.Conv2d(channels, wide, 1)
-        self.norm1 = nn.InstanceNorm2d(wide, affine=True)
-        self.depth = Conv(wide, wide, 3)
-        self.depth.conv = nn.Conv2d(wide, wide, 3, groups=wide)
-        self.norm2 = nn.InstanceNorm2d(wide, affine=True)
-        self.shrink = nn.Conv2d(wide, channels, 1)
-        self.norm3 = nn.InstanceNorm2d(channels, affine=True)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """See the class."""
-        y = F.relu(self.norm1(self.grow(x)))
-        y = F.relu(self.norm2(self.depth(y)))
-        given: Tensor = x + self.norm3(self.shrink(y))
-        return given
-
-
 class Form(NamedTuple):
-    """One shape of the net; ``expand`` of inverted blocks, 0 for residual ones."""
+    """One shape of the net."""
 
     name: str
     spec: MobileSpec
-    expand: int = 0
 
     def learner(self) -> Scaled:
         """With random weights, the same ones every time."""
         torch.manual_seed(0)
-        scaled = Scaled(self.spec)
-        self._put_blocks(scaled.net)
-        return channels_last(scaled)
+        return channels_last(Scaled(self.spec))
 
     def style_net(self, learner: Scaled) -> StyleNet:
         """What it has become."""
-        net = MobileNet(self.spec)
-        self._put_blocks(net)
         origin = Origin(self.name, self.name, "0" * 64, "sttk")
-        return StyleNet(learner.folded_into(net), Contract(), origin)
-
-    def _put_blocks(self, net: Net) -> None:
-        if self.expand:
-            blocks = (Inverted(self.spec.trunk, self.expand) for _ in range(self.spec.blocks))
-            net.blocks = nn.Sequential(*blocks)
+        return StyleNet(learner.folded(), Contract(), origin)
 
 
 FORMS = (
@@ -112,9 +78,9 @@ FORMS = (
     Form("trunk 64, 3 blocks", MobileSpec(trunk=64, blocks=3)),
     Form("head 32", MobileSpec(head=32)),
     Form("stem 32", MobileSpec(stem=32)),
-    Form("inverted x2", MobileSpec(), expand=2),
-    Form("8 inverted x3", MobileSpec(blocks=8), expand=3),
-    Form("trunk 64, 6 inverted x2", MobileSpec(trunk=64, blocks=6), expand=2),
+    Form("inverted x2", MobileSpec(expand=2)),
+    Form("8 inverted x3", MobileSpec(blocks=8, expand=3)),
+    Form("trunk 64, 6 inverted x2", MobileSpec(trunk=64, blocks=6, expand=2)),
 )
 
 

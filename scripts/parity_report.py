@@ -1,9 +1,10 @@
-"""Export checkpoints to every target in fp32 and fp16, judge each artifact, write a table.
+"""Export checkpoints to targets in fp32 and fp16, judge each artifact, write a table.
 
-usage: python scripts/parity_report.py CHECKPOINT... -o artifacts/reports/parity.md
+usage: python scripts/parity_report.py CHECKPOINT... [--target NAME]... -o REPORT.md [--keep DIR]
 
 It types 'sttk export' and 'sttk parity', as a user would, and reads their --json. One row per
-artifact; what could not be exported or judged is a row that says so, and exit code 1.
+artifact; what could not be exported or judged is a row that says so, and exit code 1. With --keep a
+run that was stopped goes on at the checkpoint that it was at.
 """
 
 from __future__ import annotations
@@ -21,12 +22,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from toolkit.files import write_atomic
+
 _LIBRARIES = (
     "torch", "onnx", "onnxruntime", "openvino", "tensorrt-rtx-cu13", "coremltools",
 )  # fmt: skip
 _COLUMNS = ("checkpoint", "layout", "artifact", "verdicts", "saved weights", "largest", "PSNR", "")
 _SIZE = "128x192"
-_EXPORTS = (("--target", "all", "--size", _SIZE), ("--target", "onnx", "--dynamic"))
+_DYNAMIC = "onnx"  # the target whose models of any size are judged, too
 _PRECISIONS = ("fp32", "fp16")
 
 Row = tuple[str, ...]
@@ -36,19 +39,40 @@ def main() -> int:
     """Entry point."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("checkpoints", nargs="+")
+    parser.add_argument("--target", action="append", help="repeatable; all of them by default")
     parser.add_argument("-o", "--output", type=Path, required=True)
+    parser.add_argument("--keep", type=Path, help="folder for each checkpoint's rows")
     options = parser.parse_args()
-    rows = [row for checkpoint in options.checkpoints for row in _rows(checkpoint)]
+    targets = options.target or ["all"]
+    rows = [
+        row
+        for number, checkpoint in enumerate(options.checkpoints)
+        for row in _kept(options.keep, number, checkpoint, targets)
+    ]
     options.output.parent.mkdir(parents=True, exist_ok=True)
-    options.output.write_text(_markdown(rows), encoding="utf-8")
+    options.output.write_text(_markdown(rows, options.target or []), encoding="utf-8")
     return int(any(not row[-1].startswith("pass") for row in rows))
 
 
-def _rows(checkpoint: str) -> Iterator[Row]:
+def _kept(keep: Path | None, number: int, checkpoint: str, targets: list[str]) -> list[Row]:
+    """The rows of a checkpoint, from a file in ``keep`` where an earlier run has left it."""
+    path = keep / f"{number:02}-{Path(checkpoint).name}.json" if keep else None
+    if path and path.exists():
+        return [tuple(row) for row in json.loads(path.read_text())]
+    rows = list(_rows(checkpoint, targets))
+    if path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, json.dumps(rows).encode())
+    return rows
+
+
+def _rows(checkpoint: str, targets: list[str]) -> Iterator[Row]:
     name = Path(checkpoint).name
+    named = [word for target in targets for word in ("--target", target)]
+    exports = ((*named, "--size", _SIZE), ("--target", _DYNAMIC, "--dynamic"))
     with tempfile.TemporaryDirectory() as root:
         for precision in _PRECISIONS:
-            for how in _EXPORTS:
+            for how in exports:
                 print(name, precision, *how, file=sys.stderr)  # noqa: T201
                 made = ("export", checkpoint, *how, "--precision", precision, "-o", root)
                 _, error = _sttk(*made)
@@ -98,12 +122,13 @@ def _sttk(*arguments: str) -> tuple[list[dict[str, Any]], str]:
     return printed, lines[-1] if done.returncode and lines else ""
 
 
-def _markdown(rows: list[Row]) -> str:
+def _markdown(rows: list[Row], targets: list[str]) -> str:
     versions = ", ".join(f"{name} {version(name)}" for name in _LIBRARIES)
     failed = sum(not row[-1].startswith("pass") for row in rows)
+    told = "".join(f" --target {target}" for target in targets)
     inputs = sum(_inputs(row[3]) + _inputs(row[4]) for row in rows)
     lines = [
-        "# Parity of every checkpoint at every target",
+        "# Parity of every checkpoint",
         "",
         f"**{len(rows)} clean artifacts, {inputs} verdicts, {failed} false alarms.**",
         "",
@@ -116,7 +141,7 @@ def _markdown(rows: list[Row]) -> str:
         "interpreter of the saved package.",
         "",
         f"Python {platform.python_version()}, {versions}; {platform.machine()}.",
-        "Made by: `python scripts/parity_report.py CHECKPOINT... -o artifacts/reports/parity.md`",
+        f"Made by: `python scripts/parity_report.py CHECKPOINT...{told} -o REPORT.md`",
         "",
         _line(_COLUMNS),
         "|" + "---|" * len(_COLUMNS),

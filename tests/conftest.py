@@ -57,9 +57,10 @@ def left_as_found() -> Iterator[None]:
 
 
 def surroundings() -> dict[str, str | None]:
-    """Environment, working folder, folder for temporary files."""
-    environment = {name: value for name, value in os.environ.items() if "PYTEST" not in name}
-    return {**environment, "cwd": str(Path.cwd()), "tempfile": tempfile.gettempdir()}
+    """What is found by name or path; libraries set variables of their own as they are imported."""
+    names = {"HOME", "PATH", "TMPDIR"} | {name for name in os.environ if name.startswith("STTK_")}
+    variables = {name: os.environ.get(name) for name in names}
+    return {**variables, "cwd": str(Path.cwd()), "tempfile": tempfile.gettempdir()}
 
 
 @pytest.fixture(scope="session")

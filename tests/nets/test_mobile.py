@@ -21,12 +21,14 @@ def test_the_sizes_have_their_parameters():
         name: sum(p.numel() for p in build(spec).parameters()) for name, spec in SIZES.items()
     }
     # By hand: convolutions' weights and biases, two for each channel of a norm.
-    trunk = {"mobile-s": 32, "mobile-m": 48}
-    for name, c in trunk.items():
-        block = 2 * (9 * c * c + c + 2 * c)
-        stem = 25 * 3 * 16 + 16 + 9 * 16 * c + c + 2 * c
-        head = 9 * c * 16 + 16 + 32 + 9 * 16 * 3 + 3
-        assert counts[name] == stem + 5 * block + head
+    c = 48
+    stem = 25 * 3 * 16 + 16 + 9 * 16 * c + c + 2 * c
+    head = 9 * c * 16 + 16 + 32 + 9 * 16 * 3 + 3
+    residual = 2 * (9 * c * c + c + 2 * c)
+    assert counts["mobile-m"] == stem + 5 * residual + head
+    wide = 2 * c
+    inverted = (c * wide + 3 * wide) + 12 * wide + (wide * c + 3 * c)
+    assert counts["mobile-s"] == stem + 5 * inverted + head
 
 
 @given(height=st.integers(8, 40), width=st.integers(8, 40), batch=st.integers(1, 3))
@@ -53,10 +55,31 @@ def test_every_parameter_learns():
     assert len(net.norms()) == 4
 
 
+def test_inverted_blocks_learn_and_keep_their_size():
+    net = MobileNet(dataclasses.replace(TINY, blocks=2, expand=3))
+    y = net(torch.rand(2, 3, 16, 24))
+    assert y.shape == (2, 3, 16, 24)
+    y.square().sum().backward()
+    assert all(p.grad is not None for p in net.parameters())
+    assert [block.depth.conv.groups for block in net.blocks] == [12, 12]
+
+
 @pytest.mark.parametrize("wrong", [{"stem": 0}, {"trunk": 1.5}, {"blocks": True}, {"head": 9999}])
 def test_specs_of_files_are_not_trusted(wrong):
     with pytest.raises(ValueError, match="channels and blocks"):
         MobileSpec(**wrong)
+
+
+@pytest.mark.parametrize("expand", [-1, 17, 2.0, True])
+def test_blocks_of_files_are_not_trusted(expand):
+    with pytest.raises(ValueError, match=f"blocks widened by {expand}"):
+        MobileSpec(expand=expand)
+
+
+def test_files_of_before_have_residual_blocks():
+    about = describe(TINY)
+    del about["spec"]["expand"]
+    assert spec_from(about) == TINY
 
 
 @pytest.mark.parametrize("spec", [TINY, *SIZES.values()])

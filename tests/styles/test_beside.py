@@ -41,7 +41,7 @@ def test_the_page_of_a_mobile_net():
         KEY: Beside("wave", (256, 384), PAIRS).to_dict(),
     }
     told = facts(card)
-    assert "| net | mobile-s: stem 16, trunk 32, 5 residual blocks, head 16 |" in told
+    assert "| net | mobile-s: stem 16, trunk 48, 5 inverted x2 residual blocks, head 16 |" in told
     assert "; the picture of wave x 3 |" in told
     assert "On 3 photographs not trained on, at 256x384" in told
     assert "those of wave, medians: style 2.20; total 1.10." in told

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from toolkit.losses.objective import Objective
+from toolkit.nets.trainable import SIZES
 from toolkit.styles.held_out import KEY
 from toolkit.styles.page import BEGIN, END, command, facts, stages, with_facts
 from toolkit.styles.painting import CUT
@@ -75,3 +76,10 @@ def test_what_was_written_by_hand_stays(card):
     second = with_facts(around, card)
     assert second == f"# wave\n\n{BEGIN}\n\n{facts(card)}\n\n{END}\n\nWeak: the sky.\n"
     assert with_facts(second, card) == second
+
+
+def test_a_size_is_named_though_its_card_is_older_than_a_hyperparameter(card):
+    card["recipe"] = replace(RECIPE, spec=SIZES["mobile-m"]).to_dict()
+    del card["recipe"]["spec"]["expand"]
+    assert "| net | mobile-m: stem 16, trunk 48, 5 residual blocks, head 16 |" in facts(card)
+    assert "--net mobile-m" in command(card)

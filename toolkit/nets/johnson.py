@@ -68,10 +68,12 @@ def _norm(kind: Norm, channels: int) -> nn.Module:
 class Conv(nn.Module):
     """Reflection padding, then a convolution: (B, C, H, W) -> (B, D, H/stride, W/stride)."""
 
-    def __init__(self, channels: int, out: int, kernel: int, stride: int = 1) -> None:
+    def __init__(
+        self, channels: int, out: int, kernel: int, stride: int = 1, groups: int = 1
+    ) -> None:
         super().__init__()
         self.pad = nn.ReflectionPad2d(kernel // 2)
-        self.conv = nn.Conv2d(channels, out, kernel, stride)
+        self.conv = nn.Conv2d(channels, out, kernel, stride, groups=groups)
 
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.conv(self.pad(x))

@@ -21,6 +21,35 @@ from torch.nn import functional as F
 
 from toolkit.nets.johnson import MOST_BLOCKS, Conv, Residual, UpConv
 
+_MOST_EXPAND = 16
+
+
+class Inverted(nn.Module):
+    """MobileNetV2's block (Sandler et al. 2018) with instance norms: (B, C, H, W) -> the same.
+
+    Widened by 2 it takes a quarter of the multiplications of a residual block of as many channels.
+
+    Args:
+        channels: C.
+        expand: channels within, in multiples of C.
+    """
+
+    def __init__(self, channels: int, expand: int) -> None:
+        super().__init__()
+        wide = channels * expand
+        self.grow = nn.Conv2d(channels, wide, 1)
+        self.norm1 = nn.InstanceNorm2d(wide, affine=True)
+        self.depth = Conv(wide, wide, 3, groups=wide)
+        self.norm2 = nn.InstanceNorm2d(wide, affine=True)
+        self.shrink = nn.Conv2d(wide, channels, 1)
+        self.norm3 = nn.InstanceNorm2d(channels, affine=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.relu(self.norm1(self.grow(x)))
+        y = F.relu(self.norm2(self.depth(y)))
+        residual: Tensor = self.norm3(self.shrink(y))
+        return x + residual
+
 
 @dataclass(frozen=True)
 class MobileSpec:
@@ -31,12 +60,15 @@ class MobileSpec:
         trunk: channels at quarter size.
         blocks: residual blocks there.
         head: channels at half size, on the way out.
+        expand: 0 for blocks of two 3x3 convolutions (:class:`toolkit.nets.johnson.Residual`), else
+            what :class:`Inverted` ones widen the trunk by.
     """
 
     stem: int = 16
     trunk: int = 48
     blocks: int = 5
     head: int = 16
+    expand: int = 0
 
     def __post_init__(self) -> None:
         """Specs come from files: raise ValueError on what is not known."""
@@ -44,6 +76,14 @@ class MobileSpec:
         whole = all(type(n) is int and 1 <= n <= 1024 for n in numbers)
         if not whole or self.blocks > MOST_BLOCKS:
             raise ValueError(f"channels and blocks {numbers}")
+        if type(self.expand) is not int or not 0 <= self.expand <= _MOST_EXPAND:
+            raise ValueError(f"blocks widened by {self.expand}")
+
+    def block(self) -> nn.Module:
+        """One of the trunk's, with random weights: (B, trunk, H, W) -> the same."""
+        if self.expand:
+            return Inverted(self.trunk, self.expand)
+        return Residual(self.trunk, "instance")
 
 
 class MobileNet(nn.Module):
@@ -59,7 +99,7 @@ class MobileNet(nn.Module):
         self.conv1 = Conv(3, spec.stem, 5, stride=2)
         self.conv2 = Conv(spec.stem, spec.trunk, 3, stride=2)
         self.norm2 = nn.InstanceNorm2d(spec.trunk, affine=True)
-        self.blocks = nn.Sequential(*(Residual(spec.trunk, "instance") for _ in range(spec.blocks)))
+        self.blocks = nn.Sequential(*(spec.block() for _ in range(spec.blocks)))
         self.up1 = UpConv(spec.trunk, spec.head)
         self.norm3 = nn.InstanceNorm2d(spec.head, affine=True)
         self.up2 = UpConv(spec.head, 3)

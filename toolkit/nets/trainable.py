@@ -16,7 +16,7 @@ KINDS: dict[str, type[Spec]] = {"johnson": JohnsonSpec, "mobile": MobileSpec}
 # What ``sttk train --net`` takes: a name, and the spec behind it.
 SIZES: dict[str, Spec] = {
     "johnson": JohnsonSpec(),
-    "mobile-s": MobileSpec(trunk=32),
+    "mobile-s": MobileSpec(expand=2),
     "mobile-m": MobileSpec(),
 }
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from toolkit.losses.objective import Objective
-from toolkit.nets.trainable import SIZES, describe
+from toolkit.nets.trainable import SIZES, spec_from
 from toolkit.styles.beside import Beside
 from toolkit.styles.held_out import HeldOut
 from toolkit.styles.painting import CUT
@@ -85,15 +85,18 @@ def _rows(card: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _size_of(spec: dict[str, Any]) -> str:
     """Its name for ``--net``; empty for a Johnson net's."""
-    names = (name for name, size in SIZES.items() if describe(size)["spec"] == spec)
+    kind = "mobile" if "trunk" in spec else "johnson"
+    is_of = spec_from({"net": kind, "spec": spec})  # an older card lacks what has a default
+    names = (name for name, size in SIZES.items() if size == is_of)
     return next((name for name in names if name != "johnson"), "")
 
 
 def _net(spec: dict[str, Any]) -> str:
     if "trunk" in spec:
+        inverted = f" inverted x{spec['expand']}" if spec.get("expand") else ""
         return (
             f"{_size_of(spec) or 'mobile net'}: stem {spec['stem']}, trunk {spec['trunk']}, "
-            f"{spec['blocks']} residual blocks, head {spec['head']}"
+            f"{spec['blocks']}{inverted} residual blocks, head {spec['head']}"
         )
     widths = "/".join(map(str, spec["widths"]))
     return (

@@ -60,10 +60,7 @@ class Scaled(nn.Module):
 
     def folded(self) -> Net:
         """A copy for 0..255 input, on the CPU, in evaluation mode, frozen."""
-        return self.folded_into(build(self.net.spec))
-
-    def folded_into(self, net: Net) -> Net:
-        """See :meth:`folded`: ``net``, of the same layers, becomes the copy."""
+        net = build(self.net.spec)
         net.load_state_dict({key: value.cpu() for key, value in self.net.state_dict().items()})
         with torch.no_grad():
             net.first.weight.mul_(_INPUT)
