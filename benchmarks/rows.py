@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from benchmarks.statistics import Summary, summary
@@ -72,7 +73,7 @@ class Timing:
         """The samples that count: of a long turn all but the first."""
         return tuple(turn[1:] if len(turn) >= _LONG else turn for turn in self.turns)
 
-    @property
+    @cached_property
     def summary(self) -> Summary:
         """Of the model alone."""
         return summary(self.settled)

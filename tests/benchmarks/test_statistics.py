@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
-from benchmarks.statistics import ratio_interval, summary
+from benchmarks.statistics import _DRAWS, _medians, ratio_interval, summary
 from tests.benchmarks.conftest import timing
 
 
@@ -44,6 +46,16 @@ def test_the_ratio_covers_what_is_true_and_no_more():
         held += low <= 1.1 <= high
         assert high - low < 0.15
     assert held >= 32  # 95 % of 40, less what ten turns and chance allow
+
+
+@given(st.lists(st.lists(st.sampled_from([0.5, 1.0, 1.5, 2.0, 7.0]), max_size=5), min_size=1))
+@settings(max_examples=10, deadline=None)
+def test_medians_are_those_of_rows_that_are_made(turns):
+    filled = [turn for turn in turns if turn]
+    assume(filled)
+    chosen = np.random.default_rng(7).integers(0, len(filled), (_DRAWS, len(filled)))
+    made = [np.median(np.concatenate([filled[i] for i in row])) for row in chosen]
+    assert _medians(turns, 7).tolist() == made
 
 
 def test_a_long_turn_does_without_its_first_sample():
