@@ -17,8 +17,8 @@ Look at:
   $out/pagoda-ink.png                       the stylised photograph
   $out/parity.html                          how far each model is off, with pictures
   $out/artifacts/ink/onnx-fp32-dynamic/     the ONNX model with its manifest.json
-  $out/artifacts/ink/                       the same in float16 for ONNX Runtime, OpenVINO,
-                                            TensorRT and Core ML, each with its README.md
+  $out/artifacts/ink/                       the same in float16 for every target that can be
+                                            made here, each with its README.md
 Next:
   . .venv/bin/activate
   sttk stylize YOUR_PHOTO.jpg -o OUT.png

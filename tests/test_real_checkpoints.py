@@ -21,7 +21,7 @@ CHECKPOINTS = {
     "pytorch_examples/rain_princess.pth": "pytorch-examples",
     "rrmina/rrmina_mosaic_TransformerResNextNetwork.pth": "rrmina-resnext",
 }
-# One of each layout and depth at each run: each takes two minutes. The others are nightly.
+# One of each layout and depth at each run: each takes a minute. The others are nightly.
 QUICK = {
     "gnsmrky/mosaic_nc8_b1_e2_1e05_1e10.model",
     "lengstrom/wave",
@@ -43,7 +43,7 @@ def test_all_checkpoints_at_hand_are_listed(shared):
 )
 def test_exports_fixed_and_dynamic_in_both_precisions(shared, name, sttk, tmp_path):
     checkpoint = shared / "checkpoints" / name
-    for options in (["--size", "256"], ["--dynamic"]):
+    for options in (["--size", "128x192"], ["--dynamic"]):
         for precision in ("fp32", "fp16"):
             result = sttk("export", checkpoint, *options, "--precision", precision, "-o", tmp_path)
             assert result.exit_code == 0, result.output

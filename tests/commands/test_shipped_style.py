@@ -39,9 +39,9 @@ def test_export_and_parity_with_no_arguments(sttk, tmp_path, monkeypatch):
     assert {row["rung"] for row in report["rows"]} == {"exact", "finite"}
 
 
-def test_parity_with_no_arguments_and_no_artifacts(sttk, tmp_path, monkeypatch):
+def test_parity_with_no_artifacts(sttk, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    result = sttk("parity")
+    result = sttk("parity", "--regime", "dark")
     assert result.exit_code == 0, result.output
     assert "exporting the style ink" in result.stderr
     assert not list(tmp_path.iterdir())
