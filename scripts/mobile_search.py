@@ -71,14 +71,14 @@ class Form(NamedTuple):
 
 FORMS = (
     Form("mobile-m", MobileSpec()),
-    Form("mobile-s (trunk 32)", MobileSpec(trunk=32)),
+    Form("trunk 32", MobileSpec(trunk=32)),
     Form("trunk 64", MobileSpec(trunk=64)),
     Form("3 blocks", MobileSpec(blocks=3)),
     Form("8 blocks", MobileSpec(blocks=8)),
     Form("trunk 64, 3 blocks", MobileSpec(trunk=64, blocks=3)),
     Form("head 32", MobileSpec(head=32)),
     Form("stem 32", MobileSpec(stem=32)),
-    Form("inverted x2", MobileSpec(expand=2)),
+    Form("mobile-s (inverted x2)", MobileSpec(expand=2)),
     Form("8 inverted x3", MobileSpec(blocks=8, expand=3)),
     Form("trunk 64, 6 inverted x2", MobileSpec(trunk=64, blocks=6, expand=2)),
 )

@@ -107,9 +107,11 @@ def _options() -> argparse.Namespace:
 
 def _exported(stack: ExitStack) -> Path:
     root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sttk-")))
-    first = styles.find(styles.small_of(f"style:{styles.DEFAULT}")[0])
-    options = Options(offers=tuple(styles.small_names()))
-    return make_artifact("web", Request(first, shapes=Shapes.any(), options=options), root)
+    first, *_ = shipped = styles.small_of_each()
+    request = Request(
+        styles.find(first), shapes=Shapes.any(), options=Options(offers=tuple(shipped))
+    )
+    return make_artifact("web", request, root)
 
 
 def _opened(browser: Chromium, url: str, size: tuple[int, int], scale: float) -> Tab:

@@ -195,8 +195,8 @@ def _page_styles(offers: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
     """Of a page that nobody named a style for: small nets, for browsers are slow."""
     from toolkit import styles
 
-    first = styles.small_of(f"style:{styles.DEFAULT}")[0]
-    return first, tuple(dict.fromkeys([*offers, *styles.small_names()]))
+    first, *_ = shipped = styles.small_of_each()
+    return first, tuple(dict.fromkeys([*offers, *shipped]))
 
 
 def _range(least: Size | None, tuned: Size | None, most: Size | None) -> Shapes:

@@ -45,6 +45,11 @@ def small_of(reference: str) -> list[str]:
     return [name for name in small_names() if name.startswith(f"{full}{_SMALL}")]
 
 
+def small_of_each() -> list[str]:
+    """One mobile net of each shipped style that has any, the default's first."""
+    return [small[0] for full in full_names() if (small := small_of(f"{_PREFIX}{full}"))]
+
+
 def locate(reference: str) -> Path | None:
     """Where a shipped style or a checkpoint lies, named as for :func:`find`; None if nowhere."""
     name = reference.removeprefix(_PREFIX)
