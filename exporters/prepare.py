@@ -49,18 +49,26 @@ def prepare(request: Request, target: Exporter) -> Prepared:
         ExportError: a rewrite is not exact for this net.
         ImageError: a picture to calibrate on cannot be read.
     """
-    net, folds = (request.net, ()) if request.precision in _WIDE else _scale_folded(request.net)
+    able = target.INT8 or Int8()
+    net, folds = _scale_folded(request.net) if _folds(request, able) else (request.net, ())
     names = target.REWRITES if request.options.rewrites else ()
     net, done = rewritten(net, names, request.precision)
     rewrites = (*folds, *done)
     if request.precision not in ("int8", "fp8"):
         return Prepared(replace(request, net=net), rewrites)
     pictures = request.calibration or tuple(shipped_photos())
-    able = target.INT8 or Int8()
     fitted = _calibration(net, pictures, request.precision, able.outputs)
     calibration = _kept(fitted, request.plan, able.lowest)
     quantized = _quantized(net, calibration, not able.zero_points, able.least_scale)
     return Prepared(replace(request, net=quantized), rewrites, calibration)
+
+
+def _folds(request: Request, able: Int8) -> bool:
+    """Not for float32, which holds every variance; nor where what convolutions give is rounded to
+    int8, too: those runtimes' norms are in float32, and the reference, whose scales are its
+    own, would be rounded by those of the folded net.
+    """
+    return request.precision not in _WIDE and not (request.precision == "int8" and able.outputs)
 
 
 # Cached, by the net's identity: with several targets and sizes, each is asked for again.

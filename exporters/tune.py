@@ -100,8 +100,8 @@ def tune(folder: Path, ask: Ask, size: Size, told: Told) -> Tuning:
         verdict=best.verdict,
     )
     # Judging may have written a proof since the manifest was read.
-    now = open_artifact(folder).manifest
-    dataclasses.replace(now, bench=chosen.to_dict()).write(folder)
+    now = open_artifact(artifact.folder).manifest
+    dataclasses.replace(now, bench=chosen.to_dict()).write(artifact.folder)
     return Tuning(name, tuple(trials), chosen)
 
 

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -87,3 +90,20 @@ def test_tiny_is_as_tiny_as_the_net_takes(photo):
         for sample in Regimes([photo], Shapes.any(), names=("tiny", "tall"), smallest=41)
     }
     assert sizes == {"tiny": (41, 41), "tall": (320, 64)}
+
+
+@pytest.mark.parametrize(("batch", "several"), [(None, True), (1, False), (3, False)])
+def test_several_at_once_are_for_what_takes_any_batch(photo, batch, several):
+    names = {sample.regime for sample in Regimes([photo], Shapes(batch=batch))}
+    assert ("batch" in names) == several
+
+
+def test_photographs_of_one_name_are_told_apart(photo, tmp_path):
+    files = []
+    for folder in ("a", "b", "c"):
+        (tmp_path / folder).mkdir()
+        files.append(Path(shutil.copy(photo, tmp_path / folder / "cat.png")))
+    files.insert(1, Path(shutil.copy(photo, tmp_path / "cat-2.png")))
+    samples = Regimes(files, Shapes.fixed(32, 32), names=("photo",))
+    names = [sample.name for sample in samples]
+    assert names == ["cat 32x32", "cat-2 32x32", "cat-3 32x32", "cat-4 32x32"]

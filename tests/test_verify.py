@@ -118,7 +118,18 @@ def test_a_shipped_style_is_found_and_one_that_is_shipped_no_more_is_gone(artifa
     shutil.rmtree(folder)
     folder = artifact(checkpoint=Checkpoint("style:none", "0", "sttk"))
     assert "style:none not checked: gone" in str(verify(folder))
-    shutil.rmtree(folder)
+
+
+def test_the_file_of_a_chosen_style_is_looked_at(artifact, tmp_path):
+    file = tmp_path / "several.onnx"
+    file.write_bytes(b"styles")
+    folder = artifact(checkpoint=Checkpoint(f"{file}#style=3", sha256(file), "onnx"))
+    assert answers(verify(folder))["checkpoint"]
+    file.write_bytes(b"others")
+    assert "has changed since the export" in str(verify(folder))
+
+
+def test_a_checkpoint_whose_name_is_too_long_is_not_checked(artifact):
     folder = artifact(checkpoint=Checkpoint("/" + "x" * 300, "0", "sttk"))
     assert "not checked: File name too long" in str(verify(folder))
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib import resources
-from itertools import cycle
+from itertools import chain, count, cycle
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +71,16 @@ def photographs(files: Sequence[Path], size: Size) -> Iterator[Floats]:
 def _fill(file: Path, size: Size) -> Bytes:
     photo = Image.fromarray(read_image(file).rgb)
     return np.array(ImageOps.fit(photo, (size[1], size[0]), Image.Resampling.BICUBIC))
+
+
+def _told_apart(files: Sequence[Path]) -> Iterator[str]:
+    """Their stems; the second ``cat`` is ``cat-2``: reports and heat maps go by the name."""
+    used: set[str] = set()
+    for file in files:
+        numbered = (f"{file.stem}-{number}" for number in count(2))
+        name = next(name for name in chain([file.stem], numbered) if name not in used)
+        used.add(name)
+        yield name
 
 
 def _spoilt(spoil: Spoil, file: Path, size: Size) -> Floats:
@@ -169,8 +179,8 @@ class Regimes:
 
     def _at_default(self) -> Iterator[Planned]:
         size = self.every_size[0]
-        for file in self.files:
-            yield "photo", f"{file.stem} {text(size)}", partial(_spoilt, spoils.intact, file, size)
+        for name, file in zip(_told_apart(self.files), self.files, strict=True):
+            yield "photo", f"{name} {text(size)}", partial(_spoilt, spoils.intact, file, size)
         for (regime, spoil), file in zip(_SPOILT.items(), cycle(self.files), strict=False):
             yield regime, f"{regime} {text(size)}", partial(_spoilt, spoil, file, size)
         for regime, draw in _DRAWN.items():
@@ -185,7 +195,7 @@ class Regimes:
             yield regime, f"{regime} {text(size)}", make
 
     def _in_batches(self) -> Iterator[Planned]:
-        if self._of_any_size:
+        if self._of_any_size and self.takes.batch is None:
             yield "batch", f"batch of {_BATCH} {text(_SMALL)}", self._several
 
     def _several(self) -> Floats:

@@ -295,7 +295,8 @@ def _finish(results: Iterator[Path | SttkError], as_json: bool) -> None:
     for error in errors[:-1]:
         click.echo(f"error: {error} [{error.code}]", err=True)
     if errors:
-        errors[-1].exit_code = max(error.exit_code for error in errors)
+        # The gravest: what failed is not to pass as what is not here.
+        errors[-1].exit_code = min(error.exit_code for error in errors)
         raise errors[-1]
 
 

@@ -52,7 +52,7 @@ _TIMED = frozenset(TARGET_OF.values()) - {"web"}
     "--cost",
     type=click.Choice(["time", "bytes"]),
     help="Cheapest by the runtime's time here, or by bytes moved.  [default: time for int8 to "
-    "onnx and openvino, else bytes]",
+    "what is timed here, else bytes]",
 )
 @click.option(
     "--photos",

@@ -55,12 +55,17 @@ def export(request: Request, folder: Path) -> Product:
 
 def _offers(request: Request) -> Iterator[StyleNet]:
     """The nets of the further styles, each once; the page's own is none of them."""
-    seen = {request.net.origin.sha256}
+    seen = {_identity(request.net)}
     for name in request.options.offers:
         net = styles.find(name)
-        if net.origin.sha256 not in seen:
-            seen.add(net.origin.sha256)
+        if _identity(net) not in seen:
+            seen.add(_identity(net))
             yield net
+
+
+def _identity(net: StyleNet) -> tuple[str, str]:
+    """Several styles can lie in one file, and one file at several places."""
+    return net.origin.sha256, net.origin.source.partition("#")[2]
 
 
 def _offer(net: StyleNet, request: Request, folder: Path) -> dict[str, Any]:

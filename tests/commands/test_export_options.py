@@ -46,11 +46,11 @@ def asked(monkeypatch, tmp_path):
 
 @pytest.fixture
 def fails(monkeypatch, asked):
-    """Makes one target fail: ``fails("onnx", lambda: ExportError("no"))``."""
+    """Makes targets fail: ``fails(onnx=lambda: ExportError("no"))``."""
 
-    def install(broken, error):
+    def install(**broken):
         def recorder(target):
-            return Recorder(target, asked, error if target == broken else None)
+            return Recorder(target, asked, broken.get(target))
 
         monkeypatch.setattr(artifact, "exporter", recorder)
 
@@ -239,7 +239,7 @@ def test_json_is_of_what_was_made(sttk, checkpoint, asked, tmp_path):
 
 
 def test_what_fails_does_not_hide_what_was_made(sttk, checkpoint, fails):
-    fails("onnx", lambda: ExportError("no luck", fix="try again"))
+    fails(onnx=lambda: ExportError("no luck", fix="try again"))
     arguments = ("--size", 64, "--size", 48, "--target", "onnx", "--target", "openvino", "--json")
     result = sttk("export", checkpoint, *arguments)
     assert result.exit_code == 1
@@ -261,13 +261,23 @@ def test_what_cannot_be_asked_of_one_target_is_made_for_the_others(sttk, checkpo
 
 
 def test_a_library_that_is_not_there(sttk, checkpoint, fails):
-    fails("onnx", lambda: MissingExtraError("onnx", "onnx"))
+    fails(onnx=lambda: MissingExtraError("onnx", "onnx"))
     result = sttk("export", checkpoint, "--size", 64)
     assert result.exit_code == 3
     assert result.stdout == ""
     assert (
         result.stderr == "error: onnx is not installed (pip install 'sttk[onnx]') [missing-extra]\n"
     )
+
+
+@pytest.mark.parametrize("first", ["onnx", "openvino"])
+def test_of_several_errors_the_gravest_is_the_exit_code(sttk, checkpoint, fails, first):
+    """What failed is not to pass for what is not here, whichever comes first."""
+    errors = [lambda: ExportError("no luck"), lambda: MissingExtraError("openvino", "openvino")]
+    second = {"onnx": "openvino", "openvino": "onnx"}[first]
+    fails(**dict(zip((first, second), errors, strict=True)))
+    result = sttk("export", checkpoint, "--size", 64, "--target", "onnx", "--target", "openvino")
+    assert result.exit_code == 1
 
 
 def test_a_page_is_of_any_size_and_other_targets_of_512(export, asked):

@@ -184,3 +184,11 @@ def test_a_plain_layout_has_none_that_is_blocked(tmp_path):
 
     assert "ReorderInput" in kinds(None)
     assert "ReorderInput" not in kinds("plain")
+
+
+def test_what_was_chosen_lies_with_the_artifact_that_is_alone_in_a_folder(make, tmp_path, times):
+    folder = shutil.copytree(make("onnx", size=(64, 96)), tmp_path / "tiny" / "onnx")
+    times(10.0, 3.0, 2.0)
+    tuning.tune(tmp_path / "tiny", QUICK, (64, 96), lambda *_: None)
+    assert read_manifest(folder).bench
+    assert not (tmp_path / "tiny" / "manifest.json").exists()

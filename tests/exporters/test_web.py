@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import hashlib
 import io
 import json
@@ -22,6 +23,7 @@ from toolkit.manifest import find_artifacts, read_manifest
 from toolkit.parity.mutants import MUTANTS
 from toolkit.runtimes import open_model
 from toolkit.shapes import Shapes
+from toolkit.style_net import StyleNet
 from toolkit.web.page import part_of
 from toolkit.web.server import POLICY, TYPES
 
@@ -261,3 +263,16 @@ def test_a_folder_of_the_users(registry, monkeypatch, tmp_path):
     with pytest.raises(UsageError, match=r"is not onnxruntime-web 1\.30\.0"):
         ort_web.files()
     assert not asked
+
+
+def test_styles_of_one_file_are_each_offered(net, monkeypatch, tmp_path):
+    def chosen(source):
+        origin = dataclasses.replace(net.origin, name=source[-1], source=source)
+        return StyleNet(net.net, net.contract, origin)
+
+    monkeypatch.setattr(exporters.web.styles, "find", chosen)
+    request = Request(chosen("x.onnx#style=1"), shapes=Shapes.any())
+    offers = ("x.onnx#style=2", "x.onnx#style=1", "y/x.onnx#style=2")
+    options = Options(offers=offers)
+    found = exporters.web._offers(dataclasses.replace(request, options=options))
+    assert [each.origin.source for each in found] == ["x.onnx#style=2"]

@@ -11,6 +11,10 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
+from exporters.artifact import make_artifact
+from exporters.base import Request
+from tests.conftest import random_johnson
+from toolkit.contract import Contract
 from toolkit.errors import ArtifactError, MissingExtraError, RunError, UsageError
 from toolkit.files import sha256
 from toolkit.images import read_image
@@ -21,6 +25,7 @@ from toolkit.parity.reference import References
 from toolkit.parity.run import Ask, Judge
 from toolkit.regimes import NAMES, Sample, shipped_photos
 from toolkit.shapes import Shapes
+from toolkit.style_net import Origin, StyleNet
 
 
 def test_metrics_of_known_values():
@@ -225,6 +230,7 @@ def with_shape(make, path, *shape):
 @pytest.mark.parametrize("batch", [1, 4])
 def test_models_of_one_batch_are_given_that_batch(make, net, photo, tmp_path, batch, judged):
     model = with_shape(make, tmp_path / "m.onnx", batch, 3, "h", "w")
+    assert judged(model, net).passed
     report = judged(model, net, sizes=((40, 64), (32, 32)))
     assert report.passed
     assert {row.name.split()[-1] for row in report.rows} == {"40x64", "32x32"}
@@ -262,3 +268,32 @@ def test_a_proof_at_chosen_sizes_is_not_written_down(make, photo, tmp_path, judg
     folder = shutil.copytree(make(size=None), tmp_path / "copy")
     assert judged(folder, sizes=((40, 40),)).passed
     assert read_manifest(folder).parity is None
+
+
+def test_styles_of_one_file_have_each_a_reference(make, photo, tmp_path, monkeypatch):
+    """Two artifacts of ``x.onnx#style=0`` and ``#style=1``: another net, the same digest."""
+    nets = {}
+    for seed in (3, 4):
+        origin = Origin(f"s{seed}", f"x.onnx#style={seed}", "f" * 64, "onnx")
+        nets[origin.source] = StyleNet(random_johnson(seed=seed), Contract(), origin)
+    monkeypatch.setattr("toolkit.artifact.find", nets.get)
+    judge = Judge(Ask([photo], style=None, regimes=("photo",)))
+    for source, net in nets.items():
+        request = Request(net, shapes=Shapes.fixed(32, 48))
+        folder = make_artifact("onnx", request, tmp_path / source[-1])
+        assert judge.artifact(folder).passed
+
+
+def test_targets_of_one_calibration_share_its_reference(make, photo, tmp_path):
+    folders = [make(target, size=(32, 48), precision="int8") for target in ("onnx", "openvino")]
+    judge = Judge(Ask([photo], style=None, regimes=("photo",)))
+    for folder in folders:
+        judge.artifact(folder)
+    assert len(judge._references) == 2  # the float net's, and the quantised one's
+
+
+def test_the_proof_lies_with_the_artifact_that_is_alone_in_a_folder(make, photo, tmp_path, judged):
+    folder = shutil.copytree(make(size=(64, 96)), tmp_path / "tiny" / "onnx-fp32-64x96")
+    assert judged(tmp_path / "tiny").passed
+    assert read_manifest(folder).parity["passed"]
+    assert not (tmp_path / "tiny" / "manifest.json").exists()

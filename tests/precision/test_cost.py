@@ -35,3 +35,10 @@ def test_int8_is_of_what_is_quantised():
 def test_where_half_is_on_disk_alone_only_weights_are_smaller():
     costs = Costs(LAYERS, (), dict.fromkeys(CARRIERS, torch.float32))
     assert costs.bytes(Plan("fp16")) == 2 * 14 + 4 * 700
+
+
+def test_what_is_quantised_within_a_rewritten_layer_is_the_layers():
+    """A wide head's convolution is ``net.head.conv.conv`` where the net has ``net.head.conv``."""
+    whole = Costs(LAYERS, {"net.conv"}, CARRIERS).work(Plan("int8"))
+    assert Costs(LAYERS, {"net.conv.inner"}, CARRIERS).work(Plan("int8")) == whole
+    assert Costs(LAYERS, {"net.conv2"}, CARRIERS).work(Plan("int8")) == 12000

@@ -21,6 +21,7 @@ from toolkit.checkpoints import (
     rrmina,
 )
 from toolkit.checkpoints.layout import Layout, Loaded, Tensors
+from toolkit.choices import SUFFIX, split_choices
 from toolkit.errors import CheckpointError
 from toolkit.files import MOST_BYTES, sha256
 from toolkit.pickles import read_pickle
@@ -73,15 +74,8 @@ def _check_kind(path: Path) -> None:
         raise CheckpointError(f"{path}: more than {MOST_BYTES} bytes")
 
 
-def split_choices(reference: str | Path) -> tuple[Path, str]:
-    """The file, and what is chosen in it behind ``#``: ``x.onnx#style=3``."""
-    file, _, choices = str(reference).rpartition("#")
-    chosen = file.lower().endswith(onnx_graph.SUFFIX) and not Path(reference).exists()
-    return (Path(file), choices) if chosen else (Path(reference), "")
-
-
 def _read(path: Path, choices: str) -> tuple[str, Loaded]:
-    if path.suffix.lower() == onnx_graph.SUFFIX and path.is_file():
+    if path.suffix.lower() == SUFFIX and path.is_file():
         return onnx_graph.NAME, onnx_graph.read(path, choices)
     if path.is_dir():
         return _build(path, lengstrom.read_folder(path))

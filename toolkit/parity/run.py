@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Hashable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from toolkit.artifact import (
 from toolkit.console import progress
 from toolkit.errors import NotRunError, UsageError
 from toolkit.images import Floats
-from toolkit.manifest import model_sha256
+from toolkit.manifest import Manifest, model_sha256
 from toolkit.memory import check_fits
 from toolkit.parity.compare import FLOAT_NET, HALF_WEIGHTS, REFERENCE, Jury, Report, Row
 from toolkit.parity.judge import EXACT, FAITHFUL, SAME_STYLE, promise_of, promise_of_precision
@@ -70,7 +71,7 @@ class Judge:
 
     def __init__(self, ask: Ask) -> None:
         self.ask = ask
-        self._references: dict[tuple[str, Plan | None], References] = {}
+        self._references: dict[Hashable, References] = {}
 
     def artifact(self, folder: Path, *witnesses: Witness) -> Report:
         """Judge an artifact against the checkpoint that its manifest names, before witnesses.
@@ -89,8 +90,7 @@ class Judge:
         if manifest.quantization and self.ask.net:
             promise = promise_of_precision(manifest.target.precision)
         elif manifest.quantization:
-            net = quantized(references.net, manifest)
-            references = References(net, references)
+            references = self._quantized(references, manifest)
         runner, not_run = opened.runner_or_graph(self.ask.settings)
         trial = _Trial(runner, references, self._held_to(promise))
         beside, note = self._of_saved_weights(opened, references)
@@ -104,7 +104,7 @@ class Judge:
         )
         if self.ask.plain:
             record = {"model_sha256": model_sha256(manifest), **report.to_dict()}
-            dataclasses.replace(manifest, parity=record).write(folder)
+            dataclasses.replace(manifest, parity=record).write(opened.folder)
         return report
 
     def model(self, model: Path, precision: str, *witnesses: Witness) -> Report:
@@ -137,9 +137,17 @@ class Judge:
 
     def _of(self, net: StyleNet, saved: Plan | None = None) -> References:
         """Of ``net``, or of the weights that a float16 model of a plan has of it."""
-        key = (net.origin.sha256, saved)
+        key = (*_identity(net), saved)
         if key not in self._references:
             self._references[key] = References(with_half_weights(net, saved) if saved else net)
+        return self._references[key]
+
+    def _quantized(self, plain: References, manifest: Manifest) -> References:
+        """Of ``plain``'s net with the quantisers of an artifact; several targets can have them."""
+        made = (manifest.rewrites, manifest.target.precision, manifest.quantization)
+        key = (*_identity(plain.net), json.dumps(made, sort_keys=True))
+        if key not in self._references:
+            self._references[key] = References(quantized(plain.net, manifest), plain)
         return self._references[key]
 
     def _of_saved_weights(
@@ -201,6 +209,11 @@ class _Trial:
         if answer.float_net and output is not None and row.judged:
             row = Jury(SAME_STYLE, style, FLOAT_NET).verdict(sample, output, answer.float_net)
             yield Seen(sample, output, answer.float_net, row)
+
+
+def _identity(net: StyleNet) -> tuple[str, str]:
+    """Several styles can lie in one file: its digest is not enough."""
+    return net.origin.source, net.origin.sha256
 
 
 class _Clamped:

@@ -53,7 +53,11 @@ class Costs:
         quantised: Collection[str],
         carriers: Mapping[Precision, torch.dtype],
     ) -> None:
-        self._layers, self._quantised, self._carriers = layers, quantised, carriers
+        self._layers, self._carriers = layers, carriers
+        # A rewritten layer's convolution lies within what stands for the layer.
+        self._quantised = {
+            layer for layer in layers for name in quantised if f"{name}.".startswith(f"{layer}.")
+        }
 
     def bytes(self, plan: Plan) -> int:
         """Of weights, inputs and outputs of all layers, each read or written once."""

@@ -6,6 +6,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from toolkit.choices import split_choices
 from toolkit.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def small_of_each() -> list[str]:
 def locate(reference: str) -> Path | None:
     """Where a shipped style or a checkpoint lies, named as for :func:`find`; None if nowhere."""
     name = reference.removeprefix(_PREFIX)
-    path = folder() / f"{name}.safetensors" if name in names() else Path(reference)
+    path = folder() / f"{name}.safetensors" if name in names() else split_choices(reference)[0]
     return path if path.exists() else None
 
 
@@ -64,7 +65,7 @@ def find(reference: str) -> StyleNet:
         CheckpointError: neither, or the file cannot be read.
     """
     # Imports torch, which listing names does not need.
-    from toolkit.checkpoints import load, split_choices  # noqa: PLC0415
+    from toolkit.checkpoints import load  # noqa: PLC0415
 
     name = reference.removeprefix(_PREFIX)
     if name in names():

@@ -10,7 +10,8 @@ import onnx
 import pytest
 import torch
 
-from toolkit.checkpoints import load, split_choices
+from toolkit.checkpoints import load
+from toolkit.choices import split_choices
 from toolkit.errors import CheckpointError
 from toolkit.files import sha256
 from toolkit.manifest import read_manifest

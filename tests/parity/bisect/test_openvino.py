@@ -3,7 +3,9 @@ from __future__ import annotations
 import openvino
 import pytest
 
+from toolkit import machine
 from toolkit.parity.bisect.bisection import bisect
+from toolkit.parity.bisect.openvino import TappedOpenVino
 
 
 @pytest.fixture
@@ -34,3 +36,21 @@ def test_a_correct_model_has_no_such_block(model, net, batch):
     assert found.first is None
     assert not found.reproduction
     assert all(row.tensor for row in found.rows)
+
+
+@pytest.mark.parametrize("overflows", [True, False])
+def test_int8_is_run_as_the_runtime_runs_it(make, batch, monkeypatch, overflows):
+    """Where 16-bit sums overflow, in float32: else right convolutions are found at fault."""
+    model = make("openvino", size=batch.shape[2:], precision="int8") / "model.xml"
+    monkeypatch.setattr(machine, "int8_sums_overflow", lambda: overflows)
+    assert ("LP_TRANSFORMS_MODE" in TappedOpenVino(model).script) == overflows
+    asked = []
+    compiled = openvino.Core.compile_model
+
+    def noted(core, network, device, hints):
+        asked.append("LP_TRANSFORMS_MODE" in hints)
+        return compiled(core, network, device, hints)
+
+    monkeypatch.setattr(openvino.Core, "compile_model", noted)
+    TappedOpenVino(model).run(batch)
+    assert asked == [overflows]

@@ -29,7 +29,6 @@ from toolkit.errors import CheckpointError
 
 NAME = "onnx"
 DESCRIPTION = "an ONNX style net of anyone (X.onnx; X.onnx#style=3 where it has several styles)"
-SUFFIX = ".onnx"
 UNREADABLE = "cannot be read as a style net"
 
 # For a graph of any size: two that share no side and are multiples of what nets halve.

@@ -12,6 +12,7 @@ from toolkit.errors import ArtifactError, RunError
 from toolkit.images import Floats
 from toolkit.lazy import Lazy
 from toolkit.parity.bisect.taps import Tap, Values
+from toolkit.runtimes.openvino import sound_hints
 
 if TYPE_CHECKING:
     import openvino
@@ -27,8 +28,7 @@ _SCRIPT = """
 def run(folder, given):
     import openvino
 
-    hints = {"INFERENCE_PRECISION_HINT": "f32"}
-    model = openvino.Core().compile_model(folder / "part.xml", "CPU", hints)
+    model = openvino.Core().compile_model(folder / "part.xml", "CPU", HINTS)
     return model({port.any_name: given[port.any_name] for port in model.inputs})[0]
 """
 
@@ -39,12 +39,12 @@ class TappedOpenVino:
     A tensor's name is its operation's: an IR names only some of its tensors.
     """
 
-    script = _SCRIPT
     notes: tuple[str, ...] = ()
 
     def __init__(self, path: Path) -> None:
         self._path, self.name = path, path.name
         network = self._read()
+        self.script = _SCRIPT.replace("HINTS", repr(_hints(network)))
         self.output = network.outputs[0].get_node().input_value(0).get_node().get_friendly_name()
         self.input = network.inputs[0].get_node().get_friendly_name()
         operations = list(_operations(network))
@@ -138,9 +138,15 @@ def _parameter(operation: Any) -> Any:
     return parameter
 
 
+def _hints(model: openvino.Model) -> dict[str, Any]:
+    """As the runtime has them: else right int8 would be found at fault."""
+    return {**_HINTS, **sound_hints(model)}
+
+
 def _run(model: openvino.Model, inputs: list[Floats]) -> list[Floats]:
     try:
-        request = openvino.Core().compile_model(model, _DEVICE, _HINTS).create_infer_request()
+        compiled = openvino.Core().compile_model(model, _DEVICE, _hints(model))
+        request = compiled.create_infer_request()
         request.infer(dict(enumerate(inputs)))
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:200]
