@@ -21,6 +21,7 @@ from toolkit.contract import Contract
 from toolkit.errors import RunError
 from toolkit.shapes import Shapes
 from toolkit.stylize import Look
+from toolkit.video import sound
 from toolkit.video.convert import Settings, stylize_video
 from toolkit.video.reader import open_video
 
@@ -130,6 +131,37 @@ def test_pixels_that_are_not_square_stay_so(tmp_path):
 
 def test_sound_that_the_container_does_not_take_is_encoded_anew(tmp_path):
     source = write(tmp_path / "in.mkv", sound="pcm_s16le")
+    convert(source, tmp_path / "out.mp4")
+    codec, seconds, loudest = tone_of(tmp_path / "out.mp4")
+    assert codec == "aac"
+    assert seconds == pytest.approx(1, abs=0.1)
+    assert loudest == pytest.approx(440, abs=3)
+
+
+def sound_of(path):
+    """The track's codec and its packets' bytes."""
+    with av.open(str(path)) as container:
+        stream = container.streams.audio[0]
+        packets = [bytes(packet) for packet in container.demux(stream) if packet.dts is not None]
+        return stream.codec_context.codec.canonical_name, packets
+
+
+@pytest.mark.parametrize("name", ["in.mkv", "in.avi"])
+def test_mp3_is_copied(tmp_path, name):
+    """Its decoder is called mp3float."""
+    codec = "mpeg4" if name == "in.avi" else "libx264"
+    source = write(tmp_path / name, sound="libmp3lame", codec=codec)
+    convert(source, tmp_path / "out.mp4")
+    assert sound_of(tmp_path / "out.mp4") == sound_of(source)
+    assert sound_of(source)[0] == "mp3"
+
+
+def test_sound_counted_in_frames_of_it_is_encoded_anew(tmp_path, monkeypatch):
+    """AVI's tick is a frame of sound, 3/125 of a second here."""
+    monkeypatch.setitem(sound._PLAYED, "mp4", frozenset({"aac"}))
+    source = write(tmp_path / "in.avi", sound="libmp3lame", codec="mpeg4")
+    with av.open(str(source)) as container:
+        assert container.streams.audio[0].time_base == Fraction(3, 125)
     convert(source, tmp_path / "out.mp4")
     codec, seconds, loudest = tone_of(tmp_path / "out.mp4")
     assert codec == "aac"

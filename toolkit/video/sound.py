@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from toolkit.video.library import av
 
 if TYPE_CHECKING:
+    from av.audio.frame import AudioFrame
     from av.audio.stream import AudioStream
     from av.container import OutputContainer
     from av.packet import Packet
@@ -24,8 +26,9 @@ class Track:
 
     def __init__(self, source: AudioStream, container: OutputContainer) -> None:
         self._container = container
-        played = _PLAYED.get(container.format.name, container.supported_codecs)
-        self._copies = source.codec_context.name in played
+        self._copies = not _names(source).isdisjoint(
+            _PLAYED.get(container.format.name, container.supported_codecs)
+        )
         self._source = source
         self._stream: Any
         if self._copies:
@@ -44,16 +47,31 @@ class Track:
             self._container.mux(packet)
             return
         try:
-            frames = list(packet.decode())
+            frames: list[Any] = list(packet.decode())
         except av.FFmpegError:
             return
         for frame in frames:
+            _in_samples(frame)
             self._container.mux(self._stream.encode(frame))
 
     def finish(self) -> None:
         """What the encoder holds back."""
         if not self._copies:
             self._container.mux(self._stream.encode())
+
+
+def _names(source: AudioStream) -> set[str]:
+    """The codec's and its decoder's, which differ: mp3 and mp3float; a container lists either."""
+    codec = source.codec_context.codec
+    return {codec.canonical_name, codec.name}
+
+
+def _in_samples(frame: AudioFrame) -> None:
+    """Count its time in samples: AVI counts in frames of sound, which no encoder can resample."""
+    tick = Fraction(1, frame.sample_rate)
+    if frame.pts is not None and frame.time_base:
+        frame.pts = round(frame.pts * frame.time_base / tick)
+    frame.time_base = tick
 
 
 def _layout(source: AudioStream) -> str:
