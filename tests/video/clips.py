@@ -79,6 +79,20 @@ def _tone(container: Any, stream: Any, seconds: Fraction) -> None:
     container.mux(stream.encode())
 
 
+def later(source: Path, path: Path, seconds: Fraction) -> Path:
+    """The same packets, in MPEG-TS, as much later, as a recording of a broadcast has them."""
+    with av.open(str(source)) as given, av.open(str(path), "w", format="mpegts") as container:
+        streams = {s.index: container.add_stream_from_template(s) for s in given.streams}
+        for packet in given.demux():
+            if packet.dts is None:
+                continue
+            packet.pts += round(seconds / packet.time_base)
+            packet.dts += round(seconds / packet.time_base)
+            packet.stream = streams[packet.stream.index]
+            container.mux(packet)
+    return path
+
+
 def turn(path: Path, quarters: int) -> Path:
     """State in an MP4 that players turn the picture clockwise (ISO 14496-12, 8.3.2)."""
     one, zero, minus = 0x10000, 0, 0xFFFF0000

@@ -16,7 +16,7 @@ import av
 import numpy as np
 import pytest
 
-from tests.video.clips import RATE, picture, turn, write
+from tests.video.clips import RATE, later, picture, turn, write
 from toolkit.contract import Contract
 from toolkit.errors import RunError
 from toolkit.shapes import Shapes
@@ -114,6 +114,35 @@ def test_turned_odd_and_uneven(tmp_path):
     facts, frames = decoded(tmp_path / "even.mp4")
     assert frames[0].rgb.shape == (36, 52, 3)
     assert np.abs(frames[0].rgb[:35, :51].astype(int) - (255 - picture(0, 35, 51))).mean() < 12
+
+
+def packets_of(path):
+    """Of all streams, with their times."""
+    with av.open(str(path)) as container:
+        return [
+            (packet.stream.index, packet.pts, packet.dts, bytes(packet))
+            for packet in container.demux()
+            if packet.dts is not None
+        ]
+
+
+@pytest.mark.parametrize("sound", ["aac", "mp2"], ids=["copied", "encoded"])
+def test_a_clip_that_starts_after_an_hour_starts_at_once(tmp_path, sound):
+    """As the same clip that starts at 0, to the packet: sound stays in step with the picture."""
+    clip = write(tmp_path / "in.mkv", sound=sound)
+    for name, seconds in ("zero", 0), ("hour", 3600):
+        source = later(clip, tmp_path / f"{name}.ts", Fraction(seconds))
+        convert(source, tmp_path / f"{name}.mp4")
+    assert packets_of(tmp_path / "hour.mp4") == packets_of(tmp_path / "zero.mp4")
+    assert decoded(tmp_path / "hour.mp4")[1][-1].time < 1
+
+
+def test_what_sound_begins_with_stays_below_zero(clip, tmp_path):
+    """An encoder's first packet, which players skip, is no start of the clip."""
+    convert(clip, tmp_path / "out.mp4")
+    sound = [packet for packet in packets_of(clip) if packet[0] == 1]
+    assert sound[0][1] < 0
+    assert [packet for packet in packets_of(tmp_path / "out.mp4") if packet[0] == 1] == sound
 
 
 def test_pixels_that_are_not_square_stay_so(tmp_path):

@@ -89,13 +89,15 @@ class Reader:
         self._container = container
         self._video = _best_video(path, container)
         self._video.thread_type = "AUTO"
+        self._start = _start(self._video, *self.sound)
 
     def items(self) -> Iterator[Frame | Packet[Any]]:
-        """Frames, and packets of sound, as the file has them; once."""
+        """Frames, and packets of sound, as the file has them, from time 0 on; once."""
         last: Fraction | None = None
         for packet in self._packets():
             if packet.stream.type == "audio":
                 if packet.dts is not None:  # else it is the one that ends the stream
+                    _move(packet, self._start)
                     yield packet
                 continue
             for decoded in self._frames_of(packet):
@@ -123,7 +125,7 @@ class Reader:
         """When to show it: after the last one, whatever the file says."""
         time = None
         if frame.pts is not None and frame.time_base:
-            time = frame.pts * frame.time_base
+            time = frame.pts * frame.time_base - self._start
         if last is not None and (time is None or time <= last):
             return last + 1 / self.facts.rate
         return time or Fraction(0)
@@ -193,6 +195,24 @@ def _best_video(path: Path, container: InputContainer) -> VideoStream:
 def _check_pixels(path: Path, width: int, height: int) -> None:
     if width * height > MAX_PIXELS:
         raise VideoError(f"{path}: {width}x{height} is more than {MAX_PIXELS:,} pixels")
+
+
+def _start(*streams: Any) -> Fraction:
+    """What to subtract from all times: where the earliest stream starts, such as after an hour.
+
+    Nothing where that is below zero: there stands what an encoder of sound begins with, which
+    players skip and containers have a place for.
+    """
+    starts = [each.start_time * each.time_base for each in streams if each.start_time is not None]
+    return max(Fraction(0), min(starts, default=Fraction(0)))
+
+
+def _move(packet: Packet[Any], start: Fraction) -> None:
+    ticks = round(start / packet.time_base) if packet.time_base else 0
+    if packet.dts is not None:
+        packet.dts -= ticks
+    if packet.pts is not None:
+        packet.pts -= ticks
 
 
 def _rate(stream: VideoStream) -> Fraction:
