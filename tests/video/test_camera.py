@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.video.clips import picture
+from tests.video.clips import picture, write
 from toolkit.contract import Contract
 from toolkit.errors import UsageError, VideoError
 from toolkit.shapes import Shapes
@@ -112,26 +112,72 @@ def test_a_file_plays_at_its_pace(clip):
     assert time.monotonic() - started >= 11 / 12
 
 
+def test_a_file_waits_for_its_net_and_plays_from_its_first_frame(tmp_path):
+    """Its clock starts at the first frame, though that has a late time: sound came before it."""
+    late = write(tmp_path / "late.mkv", 6, times=lambda index: 2000 + 100 * index)
+    with open_source(str(late)) as source:
+        time.sleep(0.7)  # while a net is made
+        started = time.monotonic()
+        assert source.read() is not None
+        assert time.monotonic() - started < 0.4
+        while source.read() is not None:
+            pass
+        assert 0.5 <= time.monotonic() - started < 1.5
+
+
 def test_no_camera_is_one_line(sttk, checkpoint):
     result = sttk("camera", "--source", "63", "--checkpoint", checkpoint)
     assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
     assert "camera 63: cannot be opened" in result.stderr
 
 
-def test_opencv_frames_become_rgb(monkeypatch):
-    class Capture:
-        def __init__(self, _number):
-            self.asked = {}
+class Capture:
+    """OpenCV's camera, with frames until it is unplugged."""
 
-        def isOpened(self):  # noqa: N802
-            return True
+    frames = 1
 
-        def set(self, what, value):
-            self.asked[what] = value
+    def __init__(self, _number):
+        self.asked, self.left = {}, self.frames
 
+    def isOpened(self):  # noqa: N802
+        return True
+
+    def set(self, what, value):
+        self.asked[what] = value
+
+    def read(self):
+        self.left -= 1
+        return (True, picture(3)[..., ::-1]) if self.left >= 0 else (False, None)
+
+    def release(self):
+        pass
+
+
+@pytest.mark.parametrize("frames", [0, 2], ids=["at once", "unplugged"])
+def test_a_camera_without_a_picture_is_an_error(monkeypatch, frames):
+    monkeypatch.setattr(cv2, "VideoCapture", Capture)
+    monkeypatch.setattr(Capture, "frames", frames)
+    with open_source("0") as source, pytest.raises(VideoError, match="camera 0: gives no picture"):
+        run(source, Settings(Look()))
+
+
+def test_a_camera_that_is_unplugged_leaves_its_recording(monkeypatch, tmp_path):
+    class Unplugged(Fake):
         def read(self):
-            return True, picture(3)[..., ::-1]
+            frame = super().read()
+            if frame is None:
+                raise VideoError("unplugged")
+            return frame
 
+    source, target = Unplugged([picture(0)] * 4, seconds=0.1), tmp_path / "out.mp4"
+    with pytest.raises(VideoError, match="unplugged"):
+        run(source, Settings(Look(), record=target))
+    with open_video(target) as reader:
+        assert len(list(reader.frames())) >= 3
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_opencv_frames_become_rgb(monkeypatch):
     monkeypatch.setattr(cv2, "VideoCapture", Capture)
     found = Camera(0, (48, 64))
     assert (found.read() == picture(3)).all()

@@ -58,10 +58,18 @@ class Camera:
             self._capture.set(cv2.CAP_PROP_FRAME_HEIGHT, size[0])
             self._capture.set(cv2.CAP_PROP_FRAME_WIDTH, size[1])
 
-    def read(self) -> Bytes | None:
-        """See :class:`FrameSource`."""
+    def read(self) -> Bytes:
+        """See :class:`FrameSource`; a camera has no last one.
+
+        Raises:
+            VideoError: it gives none: it is unplugged, or another program has it.
+        """
         there, frame = self._capture.read()
-        return np.ascontiguousarray(frame[..., ::-1]) if there else None
+        if not there:
+            raise VideoError(
+                f"{self.name}: gives no picture", fix="see that it is plugged in and not in use"
+            )
+        return np.ascontiguousarray(frame[..., ::-1])
 
     def close(self) -> None:
         """Let others use it."""
@@ -69,18 +77,23 @@ class Camera:
 
 
 class Playing:
-    """A file whose frames come at their times, for demonstrations and tests."""
+    """A file whose frames come at their times after the first, for demonstrations and tests."""
 
     def __init__(self, path: Path, reader: Any) -> None:
         self.name = str(path)
-        self._frames, self._started = reader.frames(), time.monotonic()
+        self._frames = reader.frames()
+        # When a frame of time 0 would be due. Known at the first one: a net may be made before it.
+        self._zero: float | None = None
 
     def read(self) -> Bytes | None:
         """See :class:`FrameSource`."""
         frame = next(self._frames, None)
         if frame is None:
             return None
-        time.sleep(max(0.0, self._started + float(frame.time) - time.monotonic()))
+        at = float(frame.time)
+        if self._zero is None:
+            self._zero = time.monotonic() - at
+        time.sleep(max(0.0, self._zero + at - time.monotonic()))
         rgb: Bytes = frame.rgb
         return rgb
 

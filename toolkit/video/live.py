@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 from toolkit.contract import Contract
+from toolkit.errors import VideoError
 from toolkit.images import Bytes, Picture
 from toolkit.runtimes.base import Runner
 from toolkit.signals import stop_wish
@@ -61,21 +62,25 @@ def run_live(
         How many frames were shown.
 
     Raises:
-        VideoError: the source fails, or the file cannot be written.
+        VideoError: the source fails, and what is recorded so far is kept; or the file cannot be
+            written.
     """
     steady = Steady(settings.steady) if settings.steady else None
     newest, pace, shown = Newest(source), _Pace(), 0
     with ExitStack() as stack:
         wish = stack.enter_context(stop_wish())
         stack.callback(newest.close)
+        recording = stack.enter_context(ExitStack())
         writer: Writer | None = None
-        for photograph in newest.frames():
+        for photograph in _saved(newest.frames(), recording):
             styled = stylize(Picture(photograph), runner, contract, settings.look).rgb
             if steady:
                 styled = steady(photograph, styled)
             if settings.record and writer is None:
                 facts = _facts(styled)
-                writer = stack.enter_context(create_video(settings.record, facts, crf=DEFAULT_CRF))
+                writer = recording.enter_context(
+                    create_video(settings.record, facts, crf=DEFAULT_CRF)
+                )
             pace.tick()
             if writer:
                 writer.write(Frame(styled, pace.since_first))
@@ -84,6 +89,17 @@ def run_live(
             if wish.is_set() or shown == settings.most:
                 break
     return shown
+
+
+def _saved(frames: Iterator[Bytes], recording: ExitStack) -> Iterator[Bytes]:
+    """The frames; where their source fails, as a camera that is unplugged, the recording ends as
+    it would at its end.
+    """
+    try:
+        yield from frames
+    except VideoError:
+        recording.close()
+        raise
 
 
 class _Pace:
