@@ -15,13 +15,15 @@ SttkError                 1   something asked for could not be done
 +-- ParityError           1   an exported model is not the same function as its reference
 +-- VerifyError           1   an artifact is not what was exported, or not proven
 +-- IncompleteError       1   some of several inputs failed; the rest is done
-+-- StoppedError        130   stopped on request; what was done is kept
++-- StoppedError        130   stopped on request, 143 by SIGTERM; what was done is kept
 +-- SlowerError           1   a benchmark is slower than it may be, or its stopwatch is not right
 +-- NotRunError           3   something required could not be run here
     +-- MissingExtraError 3   an optional library is not installed
 """
 
 from __future__ import annotations
+
+import signal
 
 
 class SttkError(Exception):
@@ -118,10 +120,18 @@ class IncompleteError(SttkError):
 
 
 class StoppedError(SttkError):
-    """Stopped on request; what was done so far is kept, and the message says where."""
+    """Stopped on request; what was done so far is kept, and the message says where.
 
-    exit_code = 130
+    Args:
+        kept: what is.
+        number: of the signal that asked; the exit code is a shell's for it, 130 or 143.
+    """
+
     code = "interrupted"
+
+    def __init__(self, kept: str, number: int = signal.SIGINT) -> None:
+        super().__init__(f"{'terminated' if number == signal.SIGTERM else 'interrupted'}: {kept}")
+        self.exit_code = 128 + number
 
 
 class NotRunError(SttkError):

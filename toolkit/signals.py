@@ -13,16 +13,20 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Wish(threading.Event):
-    """Set by the first signal, which is then known."""
+    """Set by the first signal, which is then known.
+
+    Attributes:
+        number: of the signal; 0 before it.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self._handler: Any = None
-        self._number = 0
+        self.number = 0
 
     def come(self, number: int, handler: Any) -> None:
         """A signal has come, which ``handler`` was for."""
-        self._number, self._handler = number, handler
+        self.number, self._handler = number, handler
         self.set()
 
     def obey(self) -> None:
@@ -30,7 +34,7 @@ class Wish(threading.Event):
         kind.
         """
         if callable(self._handler):
-            self._handler(self._number, None)
+            self._handler(self.number, None)
         raise KeyboardInterrupt
 
 

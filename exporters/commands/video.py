@@ -131,7 +131,8 @@ def _conclude(video: Path, output: Path, result: Result) -> None:
     from toolkit.errors import IncompleteError, StoppedError
 
     if result.stopped:
-        raise StoppedError(f"interrupted: {output} holds the first {result.frames} frames")
+        kept = f"{output} holds the first {result.frames} frames"
+        raise StoppedError(kept, result.stopped)
     if result.broken:
         raise IncompleteError(
             f"{video}: {result.broken} packets of it cannot be decoded; {output} has the rest"

@@ -20,6 +20,7 @@ from tests.video.clips import RATE, later, picture, turn, write
 from toolkit.contract import Contract
 from toolkit.errors import RunError
 from toolkit.shapes import Shapes
+from toolkit.signals import Wish
 from toolkit.stylize import Look
 from toolkit.video import sound
 from toolkit.video.convert import Settings, stylize_video
@@ -76,7 +77,7 @@ def tone_of(path):
 def test_every_frame_and_the_sound_arrive(clip, tmp_path, suffix):
     target = tmp_path / f"out{suffix}"
     result = convert(clip, target)
-    assert (result.frames, result.stopped, result.broken) == (12, False, 0)
+    assert (result.frames, result.stopped, result.broken) == (12, 0, 0)
     facts, frames = decoded(target)
     assert (facts.height, facts.width, facts.rate) == (48, 64, 12)
     # Matroska has no times below zero: what AAC begins with shifts sound and picture alike.
@@ -219,23 +220,27 @@ def test_decoding_and_encoding_do_not_wait_for_the_net(clip, tmp_path):
 
 
 def test_a_wish_to_stop_ends_the_file_and_it_plays(clip, tmp_path, monkeypatch):
-    wish = threading.Event()
+    wish = Wish()
 
     def wanted():
         if runner.runs == 5:
-            wish.set()
+            wish.come(signal.SIGTERM, None)
 
     monkeypatch.setattr("toolkit.video.convert.stop_wish", lambda: nullcontext(wish))
     runner = Invert(seconds=0.05, then=wanted)
     threads = threading.active_count()
     result = convert(clip, tmp_path / "out.mp4", runner)
-    assert result.stopped
+    assert result.stopped == signal.SIGTERM
     assert 1 <= result.frames <= 6
     assert len(decoded(tmp_path / "out.mp4")[1]) == result.frames
     assert threading.active_count() <= threads
 
 
-def test_ctrl_c_as_a_user_types_it(checkpoint, tmp_path):
+@pytest.mark.parametrize(
+    ("number", "code", "word"),
+    [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")],
+)
+def test_a_signal_as_a_user_sends_it(number, code, word, checkpoint, tmp_path):
     source, target = write(tmp_path / "in.mp4", 3000, sound=None), tmp_path / "out" / "out.mp4"
     arguments = [source, "-o", target, "--checkpoint", checkpoint, "--runtime", "torch"]
     command = [sys.executable, "-m", "toolkit", "video", *map(str, arguments)]
@@ -244,10 +249,12 @@ def test_ctrl_c_as_a_user_types_it(checkpoint, tmp_path):
         assert process.poll() is None
         time.sleep(0.02)
     time.sleep(1.0)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, said = process.communicate(timeout=120)
-    assert process.returncode == 130, said
-    (count,) = re.findall(r"holds the first (\d+) frames \[interrupted\]$", said.strip())
+    assert process.returncode == code, said
+    (count,) = re.findall(
+        rf"error: {word}: .* holds the first (\d+) frames \[interrupted\]$", said.strip()
+    )
     assert len(decoded(target)[1]) == int(count)
     assert list(target.parent.iterdir()) == [target]
 

@@ -48,14 +48,14 @@ class Result:
     Attributes:
         frames: written.
         seconds: that it took.
-        stopped: whether somebody wanted it to stop before the end.
+        stopped: number of the signal that wanted it to stop before the end; 0: none did.
         broken: packets of the video that could not be decoded.
         flicker: warp errors in grey levels, of the input and of the output; empty if not measured.
     """
 
     frames: int
     seconds: float
-    stopped: bool
+    stopped: int
     broken: int
     flicker: tuple[float, ...]
 
@@ -119,7 +119,7 @@ def stylize_video(
                 break
     seconds = time.perf_counter() - started
     means = flicker.means() if flicker else ()
-    return Result(writer.frames, seconds, wish.is_set(), reader.broken, means)
+    return Result(writer.frames, seconds, wish.number, reader.broken, means)
 
 
 def _prepared(
