@@ -17,7 +17,7 @@ def check_fits(
     height: int,
     width: int,
     bytes_per_pixel: int = BYTES_PER_PIXEL,
-    fix: str = "pass --tile 1024 to run it in tiles, or --max-size to scale it",
+    fix: str = "a smaller size takes less",
 ) -> None:
     """Raise if work on a picture of this size would need more memory than is available.
 

@@ -30,6 +30,25 @@ class Look:
     preserve_color: bool = False
 
 
+@dataclass(frozen=True)
+class Advice:
+    """What a user can do about a picture that is too large, in the options of the command.
+
+    Attributes:
+        memory: where the net's work does not fit into memory.
+        size: where the model takes no picture so large.
+    """
+
+    memory: str
+    size: str
+
+
+_PICTURES = Advice(
+    "pass --tile 1024 to run it in tiles, or --max-size to scale it",
+    "pass --max-size to scale the picture, or export with --dynamic",
+)
+
+
 def stylize(
     picture: Picture, runner: Runner, contract: Contract, look: Look | None = None
 ) -> Picture:
@@ -79,10 +98,38 @@ def prepare(rgb: Bytes, runner: Runner, contract: Contract) -> Floats:
     Raises:
         UsageError, ImageError: as :func:`stylize`.
     """
-    height, width = rgb.shape[:2]
-    size = _padded_size(height, width, runner, contract)
-    check_fits(*size, runner.bytes_per_pixel if isinstance(runner, Frugal) else BYTES_PER_PIXEL)
-    return _pad(to_batch(rgb), size)
+    return Preparing(runner, contract, _PICTURES)(rgb)
+
+
+class Preparing:
+    """:func:`prepare` for pictures that come one after the other, such as frames.
+
+    Whether the work fits into memory is asked once for each size: what has run once fits, and the
+    memory that it holds since then is no longer available.
+
+    Args:
+        runner: whose model they are for.
+        contract: of the net.
+        advice: for errors.
+    """
+
+    def __init__(self, runner: Runner, contract: Contract, advice: Advice) -> None:
+        self._runner, self._contract, self._advice = runner, contract, advice
+        self._fits: set[Size] = set()
+
+    def __call__(self, rgb: Bytes) -> Floats:
+        """See :func:`prepare`."""
+        height, width = rgb.shape[:2]
+        size = _padded_size(height, width, self._runner, self._contract, self._advice.size)
+        if size not in self._fits:
+            self._check(size)
+        return _pad(to_batch(rgb), size)
+
+    def _check(self, size: Size) -> None:
+        runner = self._runner
+        taken = runner.bytes_per_pixel if isinstance(runner, Frugal) else BYTES_PER_PIXEL
+        check_fits(*size, taken, fix=self._advice.memory)
+        self._fits.add(size)
 
 
 def finish(rgb: Bytes, output: Floats, look: Look) -> Bytes:
@@ -110,7 +157,7 @@ def finish(rgb: Bytes, output: Floats, look: Look) -> Bytes:
     return styled
 
 
-def _padded_size(height: int, width: int, runner: Runner, contract: Contract) -> Size:
+def _padded_size(height: int, width: int, runner: Runner, contract: Contract, fix: str) -> Size:
     """The smallest size that the model takes and that the picture fits into."""
     takes, needed = runner.takes, contract.size_for(height, width)
     if takes.least:
@@ -122,7 +169,7 @@ def _padded_size(height: int, width: int, runner: Runner, contract: Contract) ->
         return min(larger, key=math.prod)
     raise UsageError(
         f"the picture is {height}x{width}, the model takes {takes}",
-        fix="pass --max-size to scale the picture, or export with --dynamic",
+        fix=fix,
     )
 
 

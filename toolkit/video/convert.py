@@ -13,7 +13,7 @@ from toolkit.contract import Contract
 from toolkit.images import Bytes, Floats
 from toolkit.runtimes.base import Runner
 from toolkit.signals import stop_wish
-from toolkit.stylize import Look, finish, prepare
+from toolkit.stylize import Advice, Look, Preparing, finish
 from toolkit.video.reader import Frame, Reader
 from toolkit.video.steady import Steady, WarpError
 from toolkit.video.writer import Writer, create_video
@@ -21,6 +21,10 @@ from toolkit.video.writer import Writer, create_video
 if TYPE_CHECKING:
     from av.packet import Packet
 
+_ADVICE = Advice(
+    "scale the video down first",
+    "scale the video down first, or export with --dynamic",
+)
 DEFAULT_CRF = 18  # hard to tell from the frames themselves
 
 
@@ -125,9 +129,9 @@ def stylize_video(
 def _prepared(
     items: Iterable[_Item], runner: Runner, contract: Contract
 ) -> Iterator[tuple[_Item, Floats | None]]:
+    prepare = Preparing(runner, contract, _ADVICE)
     for item in items:
-        framed = isinstance(item, Frame)
-        yield item, prepare(item.rgb, runner, contract) if framed else None
+        yield item, prepare(item.rgb) if isinstance(item, Frame) else None
 
 
 def _ran(

@@ -11,16 +11,20 @@ from pathlib import Path
 
 from toolkit.contract import Contract
 from toolkit.errors import VideoError
-from toolkit.images import Bytes, Picture
+from toolkit.images import Bytes
 from toolkit.runtimes.base import Runner
 from toolkit.signals import stop_wish
-from toolkit.stylize import Look, stylize
+from toolkit.stylize import Advice, Look, Preparing, finish
 from toolkit.video.camera import FrameSource, Newest
 from toolkit.video.convert import DEFAULT_CRF
 from toolkit.video.reader import Facts, Frame
 from toolkit.video.steady import Steady
 from toolkit.video.writer import Writer, create_video
 
+_ADVICE = Advice(
+    "pass a smaller --size, or a smaller video",
+    "pass a smaller --size, or export with --dynamic",
+)
 # A live recording's frames come when they come; this is what its file says before they do.
 _NOMINAL = Fraction(30)
 
@@ -66,6 +70,7 @@ def run_live(
             written.
     """
     steady = Steady(settings.steady) if settings.steady else None
+    prepare = Preparing(runner, contract, _ADVICE)
     newest, pace, shown = Newest(source), _Pace(), 0
     with ExitStack() as stack:
         wish = stack.enter_context(stop_wish())
@@ -73,7 +78,7 @@ def run_live(
         recording = stack.enter_context(ExitStack())
         writer: Writer | None = None
         for photograph in _saved(newest.frames(), recording):
-            styled = stylize(Picture(photograph), runner, contract, settings.look).rgb
+            styled = finish(photograph, runner.run(prepare(photograph)), settings.look)
             if steady:
                 styled = steady(photograph, styled)
             if settings.record and writer is None:
