@@ -150,6 +150,7 @@ class Results:
         rows: in the order of the tables.
         full: Gatys' optimisations that were run to the end.
         equal: see ``benchmarks.equal_loss``.
+        unmeasured: why a device, ``cpu`` or ``cuda``, has no peaks.
     """
 
     style: dict[str, str]
@@ -158,6 +159,7 @@ class Results:
     rows: tuple[Row, ...]
     full: tuple[Iterations, ...] = ()
     equal: tuple[dict[str, Any], ...] = field(default=())
+    unmeasured: dict[str, str] = field(default_factory=dict)
 
     @property
     def sizes(self) -> list[Size]:
@@ -179,7 +181,8 @@ class Results:
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values."""
-        parts = {name: getattr(self, name) for name in ("style", "environment", "peaks", "equal")}
+        names = ("style", "environment", "peaks", "unmeasured", "equal")
+        parts = {name: getattr(self, name) for name in names}
         full = [{**asdict(each), "seconds": _keyed(each.seconds)} for each in self.full]
         return {**parts, "rows": [row.to_dict() for row in self.rows], "full": full}
 
@@ -197,6 +200,7 @@ class Results:
             tuple(map(Row.from_dict, values["rows"])),
             full,
             tuple(values["equal"]),
+            dict(values.get("unmeasured", {})),  # not in older files
         )
 
 

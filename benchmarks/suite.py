@@ -66,7 +66,7 @@ class Request:
 
 def run(request: Request, told: Told) -> Results:
     """Measure everything; what cannot run is a row that says why."""
-    peaks = measured_peaks(request.threads)
+    peaks, unmeasured = measured_peaks(request.threads)
     rows: list[tuple[Entrant, Row]] = []
     full: list[Iterations] = []
     with tempfile.TemporaryDirectory(prefix="sttk-") as root:
@@ -82,7 +82,7 @@ def run(request: Request, told: Told) -> Results:
                 rows += zip(group, _noted(raced, len(groups)), strict=True)
             if request.gatys and request.full and rows[-1][1].timing:
                 full.append(_in_full(entrants[-1], request.threads, within))
-    peaks = _better(peaks, measured_peaks(request.threads))
+    peaks = _better(peaks, measured_peaks(request.threads)[0])
     origin = request.net.origin
     return Results(
         {"name": origin.name, "sha256": origin.sha256},
@@ -90,17 +90,25 @@ def run(request: Request, told: Told) -> Results:
         peaks,
         tuple(_limited(row, entrant, peaks) for entrant, row in rows),
         tuple(full),
+        unmeasured=unmeasured,
     )
 
 
-def measured_peaks(threads: int) -> dict[str, float]:
-    """Of this machine and its GPU (``benchmarks.peaks``)."""
+def measured_peaks(threads: int) -> tuple[dict[str, float], dict[str, str]]:
+    """Of this machine and its GPU (``benchmarks.peaks``), and why one of them has none.
+
+    A GPU that the driver knows may be out of torch's reach: its build may be of the CPU alone.
+    """
     found: dict[str, float] = {}
+    reasons: dict[str, str] = {}
     for device in ("cpu", *(("cuda",) if gpus() else ())):
         asked = {"threads": threads, "device": device}
-        with Remote("benchmarks.peaks:Peaks", asked, threads) as peaks:
-            found |= peaks.call("measure")
-    return found
+        try:
+            with Remote("benchmarks.peaks:Peaks", asked, threads) as peaks:
+                found |= peaks.call("measure")
+        except NotRunError as error:
+            reasons[device] = str(error)
+    return found, reasons
 
 
 def _better(one: dict[str, float], other: dict[str, float]) -> dict[str, float]:

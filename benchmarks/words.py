@@ -93,12 +93,13 @@ def speed_up(row: Row, gatys: Row, iterations: int) -> float:
 
 
 def peaks(results: Results) -> str:
-    """The machine's, in one line."""
+    """The machine's, in one line, and why a device has none."""
     said = [
         f"{name} {value / 1e9:.0f} {'GB/s' if name.endswith('copy') else 'GMAC/s'}"
         for name, value in results.peaks.items()
     ]
-    return ", ".join(said)
+    missing = (f"{device} not run: {reason}" for device, reason in results.unmeasured.items())
+    return ", ".join((*said, *missing))
 
 
 def milliseconds(seconds: float) -> str:

@@ -6,13 +6,15 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks import suite
+from benchmarks import suite, words
 from benchmarks.entrants import GATYS_CLOCK, Entrant, of_small
-from benchmarks.rows import GATYS, Case
+from benchmarks.rows import GATYS, Case, Results
 from benchmarks.suite import Request, run
 from benchmarks.ways import chosen
 from tests.benchmarks.conftest import PEAKS
 from toolkit import styles
+from toolkit.errors import NotRunError
+from toolkit.machine import Gpu
 from toolkit.precision.cost import layers_of
 
 FAKES = "benchmarks.subjects.fakes"
@@ -27,7 +29,7 @@ def fake(name, photo, **options):
 @pytest.fixture
 def request_of_fakes(net, monkeypatch):
     """The net in torch, and what ``more`` adds."""
-    monkeypatch.setattr(suite, "measured_peaks", lambda threads: dict(PEAKS))
+    monkeypatch.setattr(suite, "measured_peaks", lambda threads: (dict(PEAKS), {}))
 
     def request(more, **changed):
         ways = chosen(("torch",), ("fp32",))
@@ -87,6 +89,33 @@ def test_a_shipped_styles_mobile_nets_take_part(photo, tmp_path):
 
 def test_of_a_checkpoint_nobody_knows_a_smaller_net(net, checkpoint):
     assert styles.small_of(net.origin.source) == styles.small_of(str(checkpoint)) == []
+
+
+def test_a_gpu_that_torch_cannot_use_has_no_peaks_and_says_so(results, monkeypatch):
+    class Measuring:
+        def __init__(self, _factory, options, _threads):
+            self.device = options["device"]
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+        def call(self, _method):
+            if self.device == "cuda":
+                raise NotRunError("AssertionError: Torch not compiled with CUDA enabled")
+            return dict(PEAKS)
+
+    monkeypatch.setattr(suite, "gpus", lambda: (Gpu("H100", "9.0", "570"),))
+    monkeypatch.setattr(suite, "Remote", Measuring)
+    peaks, unmeasured = suite.measured_peaks(1)
+    assert peaks == PEAKS
+    told = replace(results, peaks=peaks, unmeasured=unmeasured)
+    assert words.peaks(told).endswith(
+        "GB/s, cuda not run: AssertionError: Torch not compiled with CUDA enabled"
+    )
+    assert Results.from_dict(told.to_dict()) == told
 
 
 def test_an_optimisation_that_cannot_run_is_not_run_in_full(request_of_fakes, monkeypatch):
