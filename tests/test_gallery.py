@@ -98,6 +98,21 @@ def test_a_picture_that_the_net_refuses_is_reported(folder, tmp_path):
     assert report.failed == [f"{folder / 'a.png'}: no luck"]
 
 
+def test_a_picture_that_cannot_be_written_does_not_stop_the_rest(tmp_path):
+    for name in "ac":
+        save(tmp_path / f"in/{name}.jpg")
+    Image.new("RGBA", (16, 12), (9, 9, 9, 99)).save(tmp_path / "in/b.jpg", format="PNG")
+
+    def kept(pictures):
+        return [Picture(255 - picture.rgb, picture.alpha) for picture in pictures]
+
+    jobs = gallery.plan([str(tmp_path / "in")], tmp_path / "out")
+    report = gallery.run(jobs, kept, batch=3)
+    assert [target.name for target in report.done] == ["a.jpg", "c.jpg"]
+    (said,) = report.failed
+    assert said.startswith(f"{tmp_path / 'out/b.jpg'}: no opacity in this format")
+
+
 def test_a_full_disk_ends_the_run(folder, tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")

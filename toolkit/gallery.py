@@ -91,7 +91,7 @@ def run(
     force: bool = False,
     told: Callable[[int], None] = lambda _done: None,
 ) -> Report:
-    """Do the jobs; whatever cannot be read is left out and reported.
+    """Do the jobs; whatever cannot be read or written is left out and reported.
 
     Args:
         jobs: from :func:`plan`.
@@ -101,7 +101,7 @@ def run(
         told: is called with how many jobs are behind.
 
     Raises:
-        ImageError, OSError: a picture cannot be written, for lack of rights or room.
+        OSError: the disk is full or fails: what is left would fare no better.
     """
     report = Report()
     todo = []
@@ -149,5 +149,9 @@ def _do(group: list[tuple[Job, Picture]], stylize: Stylize, report: Report) -> N
         report.failed += [f"{job.source}: {error}" for job, _ in group]
         return
     for (job, _), picture in zip(group, styled, strict=True):
-        write_image(job.target, picture)
-        report.done.append(job.target)
+        try:
+            write_image(job.target, picture)
+        except ImageError as error:  # such as opacity under the name of a JPEG
+            report.failed.append(str(error))
+        else:
+            report.done.append(job.target)
