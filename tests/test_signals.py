@@ -68,6 +68,24 @@ with stop_wish() as wish:
     del thing  # an exception would be printed, and lost
     assert wish.is_set()
 """
+SIGTERM_TWICE_IS_ONE = """
+from toolkit import signals
+
+signal.signal(signal.SIGTERM, end)
+with stop_wish() as wish:
+    signal.raise_signal(signal.SIGTERM)
+    assert wish.wait(5)
+    signal.raise_signal(signal.SIGTERM)  # as timeout(1) does
+assert signal.getsignal(signal.SIGTERM) is end
+signals.ONE_SIGNAL = 0.0
+with stop_wish() as wish:
+    signal.raise_signal(signal.SIGTERM)
+    try:
+        signal.raise_signal(signal.SIGTERM)  # later it is another
+    except Ended:
+        raise SystemExit(0)
+raise SystemExit(1)
+"""
 PROGRAMS = {name: text for name, text in globals().items() if name.isupper() and name != "COMMON"}
 
 

@@ -15,6 +15,7 @@ import click
 
 from toolkit import __version__
 from toolkit.errors import SttkError, UsageError
+from toolkit.signals import ONE_SIGNAL
 from toolkit.text import printable
 
 
@@ -149,8 +150,6 @@ _OUT_OF_MEMORY = re.compile(
     r"|can't start new thread",
     re.IGNORECASE,
 )
-# Some senders, such as timeout(1), send it twice: to the process and to its group.
-_ONE_SIGNAL = 5.0  # seconds
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
@@ -199,10 +198,10 @@ class _Terminator:
     """Raises once for signals that come together, so that the second stops no tidying up."""
 
     def __init__(self) -> None:
-        self._last = -_ONE_SIGNAL
+        self._last = -ONE_SIGNAL
 
     def __call__(self, *_: object) -> None:
         now = time.monotonic()
-        if now - self._last >= _ONE_SIGNAL:
+        if now - self._last >= ONE_SIGNAL:
             self._last = now
             raise Terminated

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# Some senders, such as timeout(1), send SIGTERM twice: to the process and to its group.
+ONE_SIGNAL = 5.0  # seconds
 
 
 class Wish(threading.Event):
@@ -44,8 +47,9 @@ def stop_wish() -> Iterator[Wish]:
 
     An exception would come anywhere: within a step that is then half done, or in a callback of a
     library in C, which loses it. The second signal does what it did before: Ctrl-C raises
-    KeyboardInterrupt. One that is ignored stays so. In any thread but the main one, which alone
-    receives signals, the event is set by nobody.
+    KeyboardInterrupt. SIGTERM again within ``ONE_SIGNAL`` is the same one, and does nothing. A
+    signal that is ignored stays so. In any thread but the main one, which alone receives signals,
+    the event is set by nobody.
     """
     wish = Wish()
     if threading.current_thread() is not threading.main_thread():
@@ -59,7 +63,9 @@ def stop_wish() -> Iterator[Wish]:
             signal.signal(number, handler)
 
     def wanted(number: int, _frame: FrameType | None) -> None:
-        restore()
+        for each, handler in taken.items():
+            same = each == number == signal.SIGTERM
+            signal.signal(each, _unless_the_same(handler) if same else handler)
         wish.come(number, taken[signal.Signals(number)])
 
     for number in taken:
@@ -68,3 +74,15 @@ def stop_wish() -> Iterator[Wish]:
         yield wish
     finally:
         restore()
+
+
+def _unless_the_same(before: Any) -> Callable[[int, FrameType | None], None]:
+    """A handler for a signal that has just come: once it may be another, what was ``before``."""
+    came = time.monotonic()
+
+    def again(number: int, _frame: FrameType | None) -> None:
+        if time.monotonic() - came >= ONE_SIGNAL:
+            signal.signal(number, before)
+            signal.raise_signal(number)
+
+    return again

@@ -313,16 +313,24 @@ def test_the_net_of_an_earlier_run_goes_though_the_new_one_was_killed_before_tha
     assert sorted(path.name for path in resumed.folder.iterdir()) == ["log.csv", "state.pt"]
 
 
-def test_an_interrupted_run_can_resume(trainer, monkeypatch):
+def test_a_second_signal_saves_no_step_that_is_half_done(trainer, monkeypatch):
     run = trainer("run")
-    monkeypatch.setattr(run, "_advance", _interrupt)
+    run._timed_step(iter([run.crops[0]]))
+    run.save()
+    good = {key: value.clone() for key, value in run.scaled.state_dict().items()}
+
+    def interrupt(_seconds):  # the weights have moved, and the step is not counted
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run, "_advance", interrupt)
     with pytest.raises(KeyboardInterrupt):
         run.run()
-    trainer("run").resume()
-
-
-def _interrupt(seconds):
-    raise KeyboardInterrupt
+    resumed = trainer("run")
+    resumed.resume()
+    assert resumed.progress.step == 1
+    kept = resumed.scaled.state_dict()
+    assert all(torch.equal(value, kept[key]) for key, value in good.items())
+    assert not all(torch.equal(value, kept[key]) for key, value in run.scaled.state_dict().items())
 
 
 def test_a_signal_ends_the_run_between_two_steps(trainer, monkeypatch):

@@ -101,7 +101,8 @@ class Trainer:
         save_seconds: float = 120.0,
     ) -> None:
         """Train to the end; ``report`` is called every few steps. State is saved as it goes, and
-        when the user interrupts.
+        when the user interrupts: at the end of the step. A second signal ends the run at once,
+        anywhere in a step; what is half done then is not saved, and the last state stays.
 
         Raises:
             TrainingError: the loss is not a number, or has run away; ``state.pt`` keeps the last
@@ -112,20 +113,17 @@ class Trainer:
             contextlib.closing(self.crops.since(self.progress.step)) as batches,
             stop_wish() as wish,
         ):
-            try:
-                while self.progress.fraction < 1.0:
-                    if wish.is_set():
-                        wish.obey()
-                    self._timed_step(batches)
-                    if self.progress.step % _LOG_EVERY == 0:
-                        self._log()
-                        report(self.progress)
-                        if time.monotonic() - saved >= save_seconds:
-                            self.save()
-                            saved = time.monotonic()
-            except KeyboardInterrupt:
-                self.save()
-                raise
+            while self.progress.fraction < 1.0:
+                if wish.is_set():
+                    self.save()
+                    wish.obey()
+                self._timed_step(batches)
+                if self.progress.step % _LOG_EVERY == 0:
+                    self._log()
+                    report(self.progress)
+                    if time.monotonic() - saved >= save_seconds:
+                        self.save()
+                        saved = time.monotonic()
         self._log()
         if not guard.is_sound(self.log.rows):
             raise self._failure("the loss ended far above its best")
