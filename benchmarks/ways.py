@@ -105,7 +105,7 @@ def chosen(wanted: tuple[str, ...], precision: tuple[str, ...]) -> list[Way]:
     """The ways of some runtimes and precisions; of none named, the usual ones.
 
     Raises:
-        UsageError: no runtime computes so.
+        UsageError: a runtime that is named computes in none of the precisions, or no runtime does.
     """
     found = [
         way
@@ -113,9 +113,11 @@ def chosen(wanted: tuple[str, ...], precision: tuple[str, ...]) -> list[Way]:
         if (way.runtime in wanted or not wanted)
         and (way.precision in precision or (not precision and (way.usual or bool(wanted))))
     ]
-    if not found:
+    able = {way.runtime for way in found}
+    left = [runtime for runtime in dict.fromkeys(wanted) if runtime not in able]
+    if left or not found:
         raise UsageError(
-            f"no {' or '.join(wanted) or 'runtime'} in {' or '.join(precision)}",
+            f"no {' or '.join(left) or 'runtime'} in {' or '.join(precision)}",
             fix=f"there are {', '.join(map(str, WAYS))}",
         )
     return found

@@ -246,10 +246,10 @@ def _judge(results: Results, old: Results, found: list[Change], options: dict[st
     from benchmarks.compare import changed_software, gone, slower
     from benchmarks.formats.terminal import show_changes
 
-    if not found:
+    lost = gone(results, old)
+    if not found and not lost:
         raise UsageError("the two results have no row in common")
     allowed = options["allowed"] or 0.0
-    lost = gone(results, old)
     if not options["as_json"]:
         show_changes(found, lost, changed_software(results, old), allowed)
     if options["allowed"] is None:

@@ -32,6 +32,8 @@ def test_usual_ones_unless_asked_for_others():
     assert {way.precision for way in chosen((), ("bf16",))} == {"bf16"}
     with pytest.raises(UsageError, match="no onnxruntime in bf16"):
         chosen(("onnxruntime",), ("bf16",))
+    with pytest.raises(UsageError, match="no torch in int8"):
+        chosen(("torch", "openvino"), ("int8",))
 
 
 def test_without_a_gpu(monkeypatch):

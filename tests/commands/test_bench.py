@@ -9,6 +9,7 @@ import pytest
 
 from benchmarks import suite
 from benchmarks.compare import read_results
+from benchmarks.environment import environment
 from tests.benchmarks.conftest import known_peaks, results, timing  # noqa: F401 (fixtures)
 from toolkit.jsontext import dumps
 
@@ -89,6 +90,18 @@ def test_nothing_in_common_is_an_error_after_the_results_are_out(bench, tmp_path
     assert now.exit_code == 2
     assert "no row in common" in now.stderr
     assert json.loads(now.stdout)["rows"][0]["summary"]["p50"] > 0
+
+
+def test_the_only_row_in_common_that_no_longer_runs_is_gone(bench, results, tmp_path, monkeypatch):  # noqa: F811
+    then, row = tmp_path / "then.json", results.rows[0]
+    old = replace(results, rows=(row,), environment=environment(1))
+    then.write_text(dumps(old.to_dict()))
+    now = old.with_rows((replace(row, timing=None, not_run="broken"),))
+    monkeypatch.setattr(suite, "run", lambda request, told: now)
+    result = bench("--compare", then, "--fail-if-slower", "10%")
+    assert result.exit_code == 1, result.output
+    assert "ran then, and not now: broken" in result.stderr
+    assert bench("--compare", then).exit_code == 0
 
 
 def test_a_net_that_cannot_be_judged_is_found_first(bench, tmp_path, monkeypatch):
