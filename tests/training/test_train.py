@@ -419,6 +419,26 @@ def test_the_command(sttk, content, photo, tmp_path):
     assert sttk(*arguments, "--force", "--precision", "fp32").exit_code == 0
 
 
+def test_the_first_state_removes_no_preview_of_its_own_run(
+    sttk, content, photo, tmp_path, monkeypatch
+):
+    run, there = tmp_path / "run", []
+    run.mkdir()
+    (run / "net.safetensors").write_bytes(b"of an earlier run")
+    save = Trainer.save
+
+    def noted(trainer):
+        save(trainer)
+        there.append({path.name for path in run.iterdir()})
+
+    monkeypatch.setattr(Trainer, "save", noted)
+    monkeypatch.setattr("toolkit.training.session._PREVIEW_EVERY", 20)
+    arguments = ["train", "--style", photo, "--content", content, "-o", run, "--size", 32]
+    result = sttk(*arguments, "--steps", 20, "--width", 0.05, "--style-size", 64, "--batch", 1)
+    assert result.exit_code == 0, result.output
+    assert there == [{"preview.png", "loss.png", "state.pt", "log.csv"}]
+
+
 def test_a_small_net_from_a_shipped_style(sttk, content, photo, tmp_path, monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "4")  # as some clusters set it for any process
     run = tmp_path / "run"

@@ -93,6 +93,8 @@ class Trainer:
         self._shared: nn.Module | None = None
         self._saved_step: int | None = None
         self._tidied = False
+        # Names of files that belong to this run, though others write them.
+        self.written: set[str] = set()
 
     def run(
         self,
@@ -196,8 +198,8 @@ class Trainer:
 
         Of several processes one writes.
 
-        The first time, what an earlier run left in the folder is removed; when resumed, too, for
-        the run may have been killed before it came to that.
+        The first time, what an earlier run left in the folder is removed, but not what is in
+        ``written``; when resumed, too, for the run may have been killed before it came to that.
         """
         if not self.team.leads or not guard.is_sound(self.log.rows):
             return
@@ -213,7 +215,7 @@ class Trainer:
             },
         )
         if not self._tidied:
-            for name in (NET, PREVIEW, CURVE):
+            for name in {NET, PREVIEW, CURVE} - self.written:
                 (self.folder / name).unlink(missing_ok=True)
             self._tidied = True
         self._saved_step = self.progress.step

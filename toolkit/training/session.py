@@ -131,9 +131,11 @@ class Session:
         """Preview and, where there is matplotlib, the losses as a chart."""
         folder = self.trainer.folder
         write_image(folder / PREVIEW, preview(self.trainer.trained(), shipped_photos()))
+        self.trainer.written.add(PREVIEW)
         if not self.charts_missing():
             title = self.request.name or self.request.painting.stem
             draw_curve(self.trainer.log.rows, folder / CURVE, title=title, across="step")
+            self.trainer.written.add(CURVE)
 
     @staticmethod
     def charts_missing() -> str:
