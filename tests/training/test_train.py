@@ -21,6 +21,7 @@ from toolkit.nets.mobile import MobileNet
 from toolkit.signals import Wish
 from toolkit.training import guard
 from toolkit.training.data import Crops, Photos
+from toolkit.training.devices import device_for
 from toolkit.training.loop import Trainer
 from toolkit.training.recipe import Recipe
 from toolkit.training.team import Team
@@ -490,6 +491,8 @@ def test_a_mobile_net_by_its_teacher_alone(sttk, content, photo, tmp_path):
         (["--resume"], 1, "no run to resume"),
         (["--device", "cuda"], 2, "no CUDA device"),
         (["--device", "meta"], 2, "cpu, cuda or cuda:N"),
+        (["--device", "cpu:x"], 2, "cpu, cuda or cuda:N"),
+        (["--device", "cuda:-1"], 2, "cpu, cuda or cuda:N"),
         (["--size", "50"], 2, "not a multiple of 4"),
         (["--minutes", "nan"], 2, "not a finite number"),
         (["--learning-rate", "-1"], 2, "--learning-rate"),
@@ -506,3 +509,11 @@ def test_wrong_usage_of_the_command(sttk, content, photo, tmp_path, monkeypatch,
     result = sttk("train", "--style", photo, "--content", content, "-o", tmp_path / "r", *extra)
     assert result.exit_code == code, result.output
     assert text in result.stderr
+
+
+def test_a_gpu_beyond_the_last_is_refused(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    assert [device_for(name) for name in ("cpu", "cuda", "cuda:0")] == ["cpu", "cuda", "cuda:0"]
+    with pytest.raises(UsageError, match=r"cuda:9: not here \(the last is cuda:0\)"):
+        device_for("cuda:9")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import torch
 
 from toolkit.errors import UsageError
+
+_KNOWN = re.compile(r"cpu|cuda(:(?P<number>0|[1-9][0-9]{0,3}))?")
 
 
 def device_for(wanted: str) -> str:
@@ -15,11 +19,16 @@ def device_for(wanted: str) -> str:
     """
     if wanted == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
-    kind = wanted.split(":", maxsplit=1)[0]
-    if kind not in ("cpu", "cuda"):
+    known = _KNOWN.fullmatch(wanted)
+    if not known:
         raise UsageError(f"--device {wanted}: cpu, cuda or cuda:N")
-    if kind == "cuda" and not torch.cuda.is_available():
+    if wanted == "cpu":
+        return wanted
+    if not torch.cuda.is_available():
         raise UsageError(f"--device {wanted}: no CUDA device", fix="--device cpu")
+    last = torch.cuda.device_count() - 1
+    if int(known["number"] or 0) > last:
+        raise UsageError(f"--device {wanted}: not here", fix=f"the last is cuda:{last}")
     return wanted
 
 
