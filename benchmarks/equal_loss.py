@@ -22,6 +22,7 @@ from toolkit.styles.held_out import STARTS
 from toolkit.styles.own_loss import own_loss
 
 MOST = 500
+OPTION = "--style-vgg"  # of ``sttk bench``: its --vgg is for Gatys
 
 
 class EqualLoss:
@@ -40,7 +41,7 @@ class EqualLoss:
     def __init__(self, style: str, paintings: list[Path], vgg: Path | None, threads: int) -> None:
         torch.set_num_threads(threads)
         self._net = styles.find(style)
-        self._loss = own_loss(self._net, paintings, vgg)
+        self._loss = own_loss(self._net, paintings, vgg, option=OPTION)
 
     def measure(self, photo: Path, size: Size, start: str) -> dict[str, Any]:
         """One photograph, from one start (``noise`` or ``content``).

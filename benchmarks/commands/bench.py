@@ -112,14 +112,16 @@ def _check(options: dict[str, Any], request: Request) -> None:
     """Wrong usage is found before anything is measured."""
     from toolkit.canvas import check_charts
     from toolkit.outputs import check_folder
-    from toolkit.styles.own_loss import own_loss
 
     if options["equal_loss"]:
+        from benchmarks.equal_loss import OPTION
+        from toolkit.styles.own_loss import own_loss
+
         if not options["paintings"]:
             raise UsageError(
                 "--equal-loss judges by the painting", fix="pass the folder it lies in: --paintings"
             )
-        own_loss(request.net, options["paintings"], options["style_vgg"])
+        own_loss(request.net, options["paintings"], options["style_vgg"], option=OPTION)
         _photos(options["photos"])
     if options["allowed"] is not None and not options["compare"]:
         raise UsageError("--fail-if-slower is for --compare")

@@ -82,6 +82,23 @@ def test_a_net_that_does_not_say_is_refused(checkpoint, painting, vgg):
         own_loss(load(checkpoint), [painting.parent], vgg)
 
 
+def test_other_weights_are_refused_with_the_option_that_the_command_has(
+    trained, painting, vgg, photo, sttk
+):
+    asked = ["--equal-loss", "--paintings", painting.parent, "--size", 64, "--style-vgg"]
+    card = load(trained).origin.card
+    write_card(trained, {**card, "loss_network": "vgg19"})
+    other = sttk("bench", trained, *asked, vgg)
+    assert other.exit_code == 2, other.output
+    assert "trained on vgg19, not vgg16 (pass its weights as --style-vgg)" in other.stderr
+    no_vgg = vgg.with_name("other.npz")
+    np.savez(no_vgg, x=np.zeros(1))
+    none = sttk("bench", trained, *asked, no_vgg)
+    assert none.exit_code == 2, none.output
+    assert "holds no VGG" in none.stderr
+    assert "(pass --style-vgg PATH" in none.stderr
+
+
 def test_another_painting_is_refused(trained, painting, vgg):
     Image.new("RGB", (64, 64)).save(painting)
     with pytest.raises(UsageError, match="not the painting of the card"):
