@@ -4,6 +4,7 @@ import csv
 import json
 import signal
 from contextlib import nullcontext
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from toolkit.losses.presets import PRESETS
 from toolkit.losses.vgg_weights import load_vgg
 from toolkit.nets.johnson import JohnsonSpec
 from toolkit.nets.mobile import MobileNet
+from toolkit.nets.trainable import SIZES
 from toolkit.signals import Wish
 from toolkit.training import guard
 from toolkit.training.data import Crops, Photos
@@ -476,7 +478,7 @@ def test_a_mobile_net_by_its_teacher_alone(sttk, content, photo, tmp_path):
     result = sttk(*arguments, *weights, "--json")
     assert result.exit_code == 0, result.output
     card = json.loads(result.stdout)
-    assert card["recipe"]["spec"] == {"stem": 16, "trunk": 32, "blocks": 5, "head": 16}
+    assert card["recipe"]["spec"] == asdict(SIZES["mobile-s"])
     assert set(card["losses"]) == {"teacher", "color", "peak", "total"}
     net = load(run / "net.safetensors")
     assert isinstance(net.net, MobileNet)
