@@ -42,7 +42,7 @@ _START, _END = 60.0, 5.0  # seconds
 _LOG = "stderr.txt"  # in its profile
 # Chromium keeps a socket in TMPDIR, whose path may be 103 bytes long (macOS; 107 on Linux): where
 # it is longer, Chromium ends as it begins.
-_SOCKET = 103 - len("/org.chromium.Chromium.XXXXXX/SingletonSocket")
+_SOCKET = 103 - len("/org.chromium.Chromium.abcdef/SingletonSocket")
 
 
 def find() -> str | None:
