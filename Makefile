@@ -10,8 +10,8 @@ NEW_PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip
 
 help:
 	@echo "make demo      install, export a style, prove it, stylise a photograph"
-	@echo "make test      install, run the tests that take seconds"
-	@echo "make test-all  also the tests that take minutes"
+	@echo "make test      install, run the strong core of the tests: minutes"
+	@echo "make test-all  all of them: whole products, tables and campaigns; for the night"
 	@echo "make test-samples  builds and runs the sample apps that can be"
 	@echo "make lint      ruff, mypy --strict, import direction"
 	@echo "make format    ruff format and fixes"
@@ -36,10 +36,10 @@ demo: $(VENV)/.user
 test test-all test-samples: export OMP_WAIT_POLICY = PASSIVE
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -m "not slow" --numprocesses auto --durations 25 --durations-min 20
+	$(BIN)/python -m pytest -m "not nightly" --numprocesses auto --dist worksteal --durations 15 --durations-min 20
 
 test-all: $(VENV)/.dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal --durations 25 --durations-min 60
 
 test-samples: $(VENV)/.dev
 	$(BIN)/python -m pytest tests/samples

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import tempfile
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from PIL import Image
 from exporters.artifact import make_artifact
 from exporters.base import Options, Request
 from exporters.web import ort_web
+from tests.built import ROOT, Built, state
 from toolkit.checkpoints import load
 from toolkit.checkpoints.native import save_net
 from toolkit.cli import cli
@@ -32,7 +34,7 @@ from toolkit.web.chromium import Chromium
 
 torch.set_num_threads(1)
 
-SHARED = Path(__file__).parents[2] / "shared" / "data"
+SHARED = ROOT.parent / "shared" / "data"
 
 # A shell starts what it runs in the background with Ctrl-C ignored, and children inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -46,6 +48,13 @@ def pytest_configure() -> None:
     """Where the real data is required, its absence is no reason to skip."""
     if os.environ.get("STTK_REQUIRE_SHARED") and not SHARED.is_dir():
         pytest.exit(f"{SHARED} is required here (STTK_REQUIRE_SHARED) and is not there", 1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What uses the browser is marked so."""
+    for item in items:
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker("browser")
 
 
 @pytest.fixture(autouse=True)
@@ -83,11 +92,25 @@ def random_johnson(spec: JohnsonSpec = TINY, seed: int = 0) -> JohnsonNet:
 
 
 @pytest.fixture(scope="session")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def built() -> Built:
+    """What tests share, built once for all workers."""
+    return Built(ROOT / ".pytest_cache/built", state())
+
+
+def saved_net(built: Built, name: str, seed: int = 0) -> Path:
+    """A tiny style net in sttk's own layout, under a path that stays the same between runs."""
+
+    def build(folder: Path) -> Path:
+        save_net(folder / name, random_johnson(seed=seed), Contract(), {"painting": "none"})
+        return folder / name
+
+    return built.get(f"net {name} {seed}", build)
+
+
+@pytest.fixture(scope="session")
+def checkpoint(built: Built) -> Path:
     """A tiny style net in sttk's own layout."""
-    path = tmp_path_factory.mktemp("nets") / "tiny.safetensors"
-    save_net(path, random_johnson(), Contract(), {"painting": "none"})
-    return path
+    return saved_net(built, "tiny.safetensors")
 
 
 @pytest.fixture(scope="session")
@@ -109,12 +132,14 @@ def photo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def make(net: StyleNet, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """Artifacts of the tiny net, each made once: ``make("onnx", size=(64, 96), opset=19)``.
+def make(
+    net: StyleNet, built: Built, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., Path]:
+    """Artifacts of the tiny net: ``make("onnx", size=(64, 96), opset=19)``.
 
+    Each is exported once for all workers; every call gives a copy, for the caller to change.
     ``size=None`` is any size; ``shapes`` stands for what is neither.
     """
-    made: dict[str, Path] = {}
 
     def artifact(
         target: str = "onnx",
@@ -125,28 +150,25 @@ def make(net: StyleNet, tmp_path_factory: pytest.TempPathFactory) -> Callable[..
         **options: Any,
     ) -> Path:
         shapes = shapes or (Shapes.fixed(*size) if size else Shapes.any())
-        key = repr((target, shapes, precision, sorted(options.items())))
-        if key not in made:
-            root = tmp_path_factory.mktemp("artifacts")
-            request = Request(net, precision, shapes, Options(**options))
-            made[key] = make_artifact(target, request, root)
-        return made[key]
+        request = Request(net, precision, shapes, Options(**options))
+        asked = repr((target, shapes, precision, sorted(options.items())))
+        made = built.get(asked, lambda folder: make_artifact(target, request, folder))
+        place = tmp_path_factory.mktemp("artifacts") / made.parent.name / made.name
+        shutil.copytree(made, place)
+        return place
 
     return artifact
 
 
 @pytest.fixture(scope="session")
-def page(
-    make: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory, checkpoint: Path
-) -> Path:
+def page(make: Callable[..., Path], built: Built, checkpoint: Path) -> Path:
     """A web page of the tiny net, which offers another one; skips where it cannot be made."""
     pytest.importorskip("onnxruntime")
     try:
         ort_web.files()
     except NotRunError as error:
         pytest.skip(f"not run: {error}")
-    other = tmp_path_factory.mktemp("nets") / "other-vii-mobile-m.safetensors"
-    save_net(other, random_johnson(seed=1), Contract(), {"painting": "none"})
+    other = saved_net(built, "other-vii-mobile-m.safetensors", seed=1)
     return make("web", offers=(str(other), str(checkpoint)))
 
 

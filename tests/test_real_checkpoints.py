@@ -39,7 +39,10 @@ def test_all_checkpoints_at_hand_are_listed(shared):
 
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in CHECKPOINTS],
+    [
+        pytest.param(name, marks=() if name in QUICK else pytest.mark.nightly)
+        for name in CHECKPOINTS
+    ],
 )
 def test_exports_fixed_and_dynamic_in_both_precisions(shared, name, sttk, tmp_path):
     checkpoint = shared / "checkpoints" / name

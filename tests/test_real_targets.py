@@ -28,7 +28,7 @@ ALL = tuple(set(TARGETS) - {"coreai", "web"})  # what 'all' is
     ("name", "targets"),
     [
         *((name, QUICK) for name in CHECKPOINTS),
-        *(pytest.param(name, ("all",), marks=pytest.mark.slow) for name in CHECKPOINTS),
+        *(pytest.param(name, ("all",), marks=pytest.mark.nightly) for name in CHECKPOINTS),
     ],
 )
 def test_to_every_target(shared, name, targets, sttk, tmp_path):

@@ -51,7 +51,7 @@ def test_a_benchmark_from_the_command_to_its_files(bench, tmp_path):
         assert (folder / name).stat().st_size > 500
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_json_now_can_be_compared_later(bench, tmp_path):
     options = ("--runtime", "onnxruntime", "--precision", "fp32", "--no-gatys")
     result = bench(*options, "--json")
@@ -78,7 +78,7 @@ def test_another_machine_is_refused_before_anything_runs(bench, tmp_path, result
     assert "measured on another machine" in result.stderr
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_nothing_in_common_is_an_error_after_the_results_are_out(bench, tmp_path):
     then = tmp_path / "then.json"
     then.write_text(

@@ -50,7 +50,7 @@ def test_it_lowers_the_objective_and_leaves_pictures(sttk, photo, painting, tmp_
         )
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_seed_gives_the_same_picture(sttk, photo, painting, tmp_path):
     def run(name, *options):
         out = tmp_path / f"{name}.png"
@@ -64,7 +64,7 @@ def test_a_seed_gives_the_same_picture(sttk, photo, painting, tmp_path):
     assert not np.array_equal(run("a"), run("d", "--pooling", "max"))
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_photograph_as_a_start_has_no_content_loss(sttk, photo, painting, tmp_path):
     arguments = ("gatys", photo, painting, "-o", tmp_path / "p.png", "--size", 48, "--json")
     assert sttk(*arguments, "--init", "content", "--iterations", 2).exit_code == 0
@@ -74,7 +74,7 @@ def test_the_photograph_as_a_start_has_no_content_loss(sttk, photo, painting, tm
     assert float(first["style"]) > 0.0
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_an_interrupted_run_keeps_its_last_picture(sttk, photo, painting, tmp_path, monkeypatch):
     whole = Run.steps
 
@@ -129,7 +129,7 @@ def test_a_strip_is_too_small(sttk, painting, tmp_path):
     assert "a side is under 32 px" in result.stderr
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("what", ["content", "style"])
 def test_a_sheet_of_five_reconstructions(sttk, photo, tmp_path, what):
     out = tmp_path / "sheet.png"
@@ -143,7 +143,7 @@ def test_a_sheet_of_five_reconstructions(sttk, photo, tmp_path, what):
     assert all(again["losses"][name] < loss for name, loss in found["losses"].items())
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     ("picture", "style"),
     [

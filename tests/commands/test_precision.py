@@ -63,7 +63,7 @@ def test_exactly_the_block_that_float16_spoils(search, sensitive, sttk, tmp_path
     assert sttk("parity", manifest.parent).exit_code == 0
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_no_plan_holds_the_floor(search, checkpoint, tmp_path):
     result = search(checkpoint, "--floor", 200, "--no-chart")
     assert result.exit_code == 1
@@ -73,7 +73,7 @@ def test_no_plan_holds_the_floor(search, checkpoint, tmp_path):
     assert not list(tmp_path.glob("*.plan.*"))
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_int8_by_time(search, checkpoint, tmp_path):
     """For int8, the floor is against the float net; time is the runtime's own."""
     photos = shipped_photos()[0].parent
@@ -91,7 +91,7 @@ def test_int8_by_time(search, checkpoint, tmp_path):
     assert json.loads((tmp_path / "deep/p.json").read_text())["plan"] == chosen["plan"]
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_table_fits_and_says_what_is_cheapest(search, sensitive):
     result = search(sensitive, "--floor", 40, "--target", "coreml")
     assert result.exit_code == 0, result.output

@@ -61,8 +61,9 @@ def warm():
     place = tempfile.TemporaryDirectory(prefix="sttk-")  # a socket's path must be short
     address = Path(place.name) / "socket"
     server = subprocess.Popen(
-        [sys.executable, warm_server.__file__, str(address)], env=_environment(pages.ROOT)
-    )
+        [sys.executable, warm_server.__file__, str(address)], env=_environment(pages.ROOT),
+        start_new_session=True,
+    )  # fmt: skip
     while not address.exists():
         assert server.poll() is None, "it could not be started"
         time.sleep(0.1)
@@ -90,7 +91,7 @@ def shell(folder, tmp_path):
         done = subprocess.run(
             ["bash", "-o", "pipefail", "-c", command.line],
             cwd=folder, env=_environment(packages, tools), text=True, capture_output=True,
-            check=False,
+            check=False, start_new_session=True,  # a signal that a page sends is not for the tests
         )  # fmt: skip
         said = f"$ {command.line}\n{done.stdout}{done.stderr}"
         assert done.returncode in command.exit_codes, f"exit code {done.returncode}: {said}"

@@ -11,8 +11,6 @@ Conventions:
     left out.
 ``sh``
     Commands that are not run; the paragraph before says that they are not, and why.
-``<!-- slow -->``
-    On a line before a ``console`` block: run by the slow test of the page alone.
 ``New file `PATH`:`` and ``In `PATH`:``
     Before a block, in docs/extend: the file to write, and the file to change by the ``diff``
     block, whose lines begin with a space (there), a minus (goes) or a plus (comes).
@@ -31,7 +29,6 @@ TAGS = {
     "console", "console checked", "sh", "python", "swift", "cpp", "kotlin", "json", "yaml", "text",
     "markdown", "diff", "toml",
 }  # fmt: skip
-SLOW = "<!-- slow -->"
 
 _FENCE = re.compile(r"^(`{3,})([^\n`]*)\n(.*?)^\1$", re.MULTILINE | re.DOTALL)
 _EXIT = re.compile(r"\s*# exit code (\d+)(?: or (\d+))?$")
@@ -50,10 +47,6 @@ class Block:
     @property
     def runs(self) -> bool:
         return self.tag.startswith("console")
-
-    @property
-    def slow(self) -> bool:
-        return self.before.endswith(SLOW)
 
     @property
     def file(self) -> tuple[str, str] | None:

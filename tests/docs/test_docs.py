@@ -15,21 +15,18 @@ GOES_ON_FROM = {"extend/target.md": ("extend/runtime.md",)}
 _NAMES = pages.names()
 
 
-def _blocks(name: str, *, slow: bool) -> list[pages.Block]:
-    """What there is to do; the slow test does the quick part, too: the rest may need it."""
-    found = [each for each in pages.blocks(pages.read(name)) if each.runs or each.file]
-    return [block for block in found if slow or not block.slow]
+def _blocks(name: str) -> list[pages.Block]:
+    """What there is to do: commands to run, files to write and to change."""
+    return [each for each in pages.blocks(pages.read(name)) if each.runs or each.file]
 
 
-def _plain(*, slow: bool) -> list[str]:
+def _plain() -> list[str]:
     names = [name for name in _NAMES if not name.startswith("extend/")]
-    return [
-        name for name in names if any(b.runs and b.slow == slow for b in _blocks(name, slow=slow))
-    ]
+    return [name for name in names if any(block.runs for block in _blocks(name))]
 
 
-def _follow(name, shell, sttk, packages, folder, *, slow=False):
-    for block in _blocks(name, slow=slow):
+def _follow(name, shell, sttk, packages, folder):
+    for block in _blocks(name):
         if block.file:
             _edit(block, packages, folder)
         for command in pages.commands(block) if block.runs else ():
@@ -51,18 +48,14 @@ def _edit(block, packages, folder):
         file.write_text(block.text)
 
 
-@pytest.mark.parametrize("name", _plain(slow=False))
+@pytest.mark.nightly
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("name", _plain())
 def test_its_commands_run(name, shell, warm, folder):
     _follow(name, shell, warm, pages.ROOT, folder)
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(3600)
-@pytest.mark.parametrize("name", _plain(slow=True))
-def test_its_slow_commands_run(name, shell, warm, folder):
-    _follow(name, shell, warm, pages.ROOT, folder, slow=True)
-
-
+@pytest.mark.nightly
 @pytest.mark.parametrize("name", [name for name in _NAMES if name.startswith("extend/")])
 def test_what_is_added_as_the_page_says_works(name, shell, cold, packages, folder):
     for earlier in GOES_ON_FROM.get(name, ()):

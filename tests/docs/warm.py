@@ -14,7 +14,9 @@ import os
 import socket
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, NoReturn
 
 # None of them starts a thread when it is imported, which a fork would lose.
 _HEAVY = (
@@ -25,15 +27,19 @@ _HEAVY = (
 _LONGEST = 1 << 20
 _LOOK = 5.0  # seconds
 
-# The ``sttk`` on PATH: it hands its arguments, folder, environment and streams over.
+# The ``sttk`` on PATH: it hands its arguments, folder, environment and streams over, and signals.
 CLIENT = """#!{python} -IS
-import json, os, socket, sys
+import json, os, signal, socket, sys
 server = socket.socket(socket.AF_UNIX)
 server.connect({address!r})
 said = json.dumps([sys.argv[1:], os.getcwd(), dict(os.environ)]).encode()
 socket.send_fds(server, [len(said).to_bytes(4, "big")], [0, 1, 2])
 server.sendall(said)
-sys.exit(int(server.recv(16) or b"70"))
+answers = server.makefile()
+command = int(answers.readline() or sys.exit(70))
+for number in signal.SIGINT, signal.SIGTERM:
+    signal.signal(number, lambda number, _: os.kill(command, number))
+sys.exit(int(answers.readline() or 70))
 """
 
 
@@ -56,7 +62,7 @@ def serve(address: str) -> None:
                 continue
             if os.fork() == 0:
                 listening.close()
-                _answer(asked)
+                _ends(_answer, asked)
             asked.close()
             _reap()
 
@@ -68,20 +74,38 @@ def _reap() -> None:
             pass
 
 
+def _ends(work: Callable[..., None], *arguments: Any) -> NoReturn:
+    """Leave a forked process whatever happens in it.
+
+    An exception that went up would end it as Python ends a program: by waiting for the threads of
+    libraries, which a fork does not have.
+    """
+    try:
+        work(*arguments)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(1)
+
+
 def _answer(asked: socket.socket) -> None:
-    """Run a command in a process of its own, and tell its exit code."""
+    """Run a command in a process of its own, and send its exit code to the client."""
     length, streams, _, _ = socket.recv_fds(asked, 4, 3)
-    said = b""
-    while len(said) < int.from_bytes(length, "big"):
+    said, wanted = b"", int.from_bytes(length, "big")
+    while not said or len(said) < wanted:
         said += (part := asked.recv(_LONGEST))
         if not part:
-            os._exit(1)  # the client has gone
+            return  # the client has gone
+    request = json.loads(said)
     command = os.fork()
     if command == 0:
-        _run(*json.loads(said), streams)
+        _ends(_run, *request, streams)
+    asked.sendall(f"{command}\n".encode())
+    for stream in streams:
+        os.close(stream)  # whoever reads them waits for the command, not for this process
     _, status = os.waitpid(command, 0)
-    asked.sendall(str(os.waitstatus_to_exitcode(status)).encode())
-    os._exit(0)
+    with contextlib.suppress(BrokenPipeError):  # a signal has ended the client meanwhile
+        asked.sendall(str(os.waitstatus_to_exitcode(status)).encode())
 
 
 def _run(

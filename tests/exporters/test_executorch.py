@@ -58,14 +58,14 @@ def test_a_file_that_is_no_program(content, tmp_path):
         open_model(tmp_path / "m.pte")
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_fp16_computes_in_float16(make, net):
     folder = make("executorch", precision="fp16", **SIZE)
     assert 0.001 < largest(folder, net, pictures(1, 3, 64, 96)) < 5
     assert read_manifest(folder).target.options == {"delegated parts": 1}
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_int8_is_what_the_quantised_reference_computes(make, net):
     folder = make("executorch", precision="int8", **SIZE)
     x = photos((64, 96))
@@ -74,7 +74,7 @@ def test_int8_is_what_the_quantised_reference_computes(make, net):
     assert off(folder, reference_of(manifest), x) < 0.7 < off(folder, net, x)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_same_bytes_again(make, net, tmp_path):
     again = make_artifact("executorch", Request(net, shapes=Shapes.fixed(64, 96)), tmp_path)
     assert read_manifest(again).files == read_manifest(make("executorch", **SIZE)).files

@@ -168,7 +168,7 @@ def whole(root: Path) -> list[Path]:
     return found
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.timeout(1800)
 def test_real_exports_killed_at_24_moments(checkpoint, tmp_path):
     """Half of them in the last second, in which files are written; half over an older artifact."""

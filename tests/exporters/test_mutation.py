@@ -37,7 +37,7 @@ def unwatched(done, text):
     [
         ("ink-mobile-m", "onnx"),
         *(
-            pytest.param(DEFAULT, target, marks=pytest.mark.slow)
+            pytest.param(DEFAULT, target, marks=pytest.mark.nightly)
             for target in TARGETS
             if target not in OTHERS
         ),

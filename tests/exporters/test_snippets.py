@@ -42,7 +42,7 @@ def here(make, tmp_path, monkeypatch):
 
 needs_openvino = pytest.mark.skipif("openvino" not in TARGETS, reason="no such target yet")
 # It is slow to import, and warns of what is deprecated in itself; an app's author sees that, too.
-_EXECUTORCH = (pytest.mark.slow, pytest.mark.filterwarnings("ignore"))
+_EXECUTORCH = (pytest.mark.nightly, pytest.mark.filterwarnings("ignore"))
 _LIBRARIES = {"ncnn": "ncnn", "litert": "ai_edge_litert", "executorch": "executorch"}
 RUN = [
     ("onnx", {"size": (64, 96)}, (64, 96)),
@@ -110,7 +110,7 @@ int main() {
 """
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @gxx
 @needs_openvino
 def test_the_openvino_snippet_in_cpp_compiles_and_does_what_sttk_does(here, sttk, code, take_photo):
@@ -147,7 +147,7 @@ int main() {
 """
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.timeout(3600)
 @gxx
 def test_the_ncnn_snippet_in_cpp_compiles_and_does_what_sttk_does(here, code, take_photo):

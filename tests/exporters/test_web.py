@@ -126,7 +126,7 @@ def test_titles_are_for_people(name, title):
     assert part.title(name) == title
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_gate_catches_faults_of_pages(net, page, browser):
     table = kill_table(net, ["web"], (96, 128), lambda *_: None, MUTANTS[:2])
     assert table.passed

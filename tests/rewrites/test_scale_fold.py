@@ -124,7 +124,7 @@ def test_a_norm_that_follows_no_convolution_is_refused():
         scale_fold(style_net(Unconvolved()))
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_every_checkpoint_at_hand(shared):
     files = (path for path in (shared / "checkpoints").rglob("*.*") if path.is_file())
     for path in sorted({p.parent if p.name == "manifest.json" else p for p in files}):

@@ -94,7 +94,7 @@ def exported(spec, folder):
     return make_artifact("web", Request(load(checkpoint), shapes=Shapes.any()), folder)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_webgpu_is_the_same_function(page, browser, monkeypatch, sttk, tmp_path):
     folder = exported(JohnsonSpec(widths=(8, 16, 32), blocks=2, output="tanh"), tmp_path)
     monkeypatch.setenv(VARIABLE, "webgpu-software")
@@ -106,7 +106,7 @@ def test_webgpu_is_the_same_function(page, browser, monkeypatch, sttk, tmp_path)
     assert "run by WebGPU in Chromium, without a GPU" in result.stdout
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_gpu_that_computes_something_else_is_not_used(page, photo, net):
     """ONNX Runtime Web 1.30 does so with the tiny net, of 4, 6 and 8 channels."""
     flags = ("--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader")
@@ -157,7 +157,7 @@ def test_the_camera_is_painted(opened, net):
     assert not tab.run('async () => (await import("./app.js")).camera.running')
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_other_styles_and_sizes(opened, page, photo, tmp_path):
     tab = opened("#other-vii-mobile-m")
     other = load(read_manifest(page / INNER).checkpoint.source)
@@ -236,7 +236,7 @@ def test_whoever_cannot_see_it_is_told(opened, photo):
     assert not [role for role, name in said if role in controls and not name]
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("size", [(360, 640), (390, 844), (1280, 800)])
 def test_nothing_is_cut_off(opened, photo, size):
     tab = opened(size=size, scale=2 if size[0] < 400 else 1)
@@ -273,7 +273,7 @@ def test_it_works_offline_once_loaded(page, browser, photo):
     until(tab, SAID, "Painted")
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_code_in_its_readme_runs(page, browser, photo, tmp_path):
     folder = tmp_path / "site"
     shutil.copytree(page, folder, copy_function=os.link)
@@ -291,7 +291,7 @@ def test_the_code_in_its_readme_runs(page, browser, photo, tmp_path):
     assert seen == 255
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_stylize_by_the_page(page, browser, photo, tmp_path, sttk, net):
     result = sttk("stylize", photo, "-o", tmp_path / "out.png", "--artifact", page)
     assert result.exit_code == 0, result.output
@@ -372,7 +372,7 @@ def of_profile(profile):
     return found
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="not run: no /proc")
 @pytest.mark.parametrize("way", ["close", "forget", "kill"])
 def test_no_chromium_is_left_behind(browser, way, tmp_path):

@@ -23,7 +23,7 @@ PHOTO = Path(__file__).parents[2] / "toolkit/photos/cat.jpg"
 # Models without weights: the picture as it is, and with three columns and two rows more.
 SAME = "7767517\n2 2\nInput in 0 1 in0\nNoop out 1 1 in0 out0\n"
 LARGER = "7767517\n2 2\nInput in 0 1 in0\nPadding out 1 1 in0 out0 1=2 3=3\n"
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.nightly, pytest.mark.timeout(3600)]
 
 
 @pytest.fixture(scope="session")

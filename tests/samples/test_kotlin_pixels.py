@@ -30,7 +30,7 @@ fun main() {
 """
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.timeout(900)
 def test_pixels_become_planes_and_planes_pixels(tmp_path):
     (tmp_path / "Main.kt").write_text(MAIN)

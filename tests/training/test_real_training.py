@@ -9,7 +9,7 @@ import pytest
 from toolkit.checkpoints import load
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_short_run_learns_the_painting(shared, sttk, tmp_path):
     run = tmp_path / "run"
     result = sttk(

@@ -82,7 +82,7 @@ def test_the_same_net_as_a_checkpoint_and_as_onnx(shared, read):
         assert 10 * torch.log10(255**2 / error.square().mean()) >= 120
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("name", PEERS)
 def test_a_peer_is_exported_and_proven(name, shared, sttk, tmp_path):
     reference = f"{shared}/onnx_peers/{name}.onnx"

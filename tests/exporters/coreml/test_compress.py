@@ -23,7 +23,7 @@ CASES = [
 ]
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize(("name", "system", "kind", "least"), CASES)
 def test_compressed_weights(wide, tmp_path, name, system, kind, least):
     options = Options(compress=name, deployment_target=system)

@@ -82,7 +82,7 @@ def test_each_kind_of_sizes_is_exact_in_fp32(make, net, shapes, tensor_io):
         assert largest(folder, net, *size) < 0.001
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_flexible_image_outputs_say_their_sizes(make):
     package = read_package(make("coreml", shapes=LISTED, precision="fp32") / "model.mlpackage")
     assert package.output.shapes == Shapes.one_of([(64, 96), (32, 32), (32, 44)])
@@ -156,7 +156,7 @@ make_artifact("coreml", request, Path(sys.argv[2]))
 """
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_same_input_same_bytes_in_another_process(wide, wide_path, tmp_path):
     environment = {**os.environ, "PYTHONHASHSEED": "7", "OMP_NUM_THREADS": "3"}
     command = [sys.executable, "-c", PROGRAM, wide_path, tmp_path / "there"]
