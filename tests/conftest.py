@@ -7,6 +7,8 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,14 @@ from toolkit.web import chromium
 from toolkit.web.chromium import Chromium
 
 torch.set_num_threads(1)
+
+with suppress(ImportError):  # torch's own affair: another version may have it elsewhere
+    from onnxscript._framework_apis import torch_2_5 as _apis
+    from torch.onnx._internal.exporter import _registration
+
+    # Every export reads the sources of all of onnxscript's functions anew, to the same end: a
+    # second of the two or three that a tiny net takes, hundreds of times.
+    _registration.onnxscript_apis.get_torchlib_ops = lru_cache(_apis.get_torchlib_ops)
 
 SHARED = ROOT.parent / "shared" / "data"
 
