@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from toolkit.parity.compare import HALF_WEIGHTS, REFERENCE
 from toolkit.parity.judge import RUNGS
 
 CHECKPOINTS = {
@@ -21,8 +22,8 @@ CHECKPOINTS = {
     "pytorch_examples/rain_princess.pth": "pytorch-examples",
     "rrmina/rrmina_mosaic_TransformerResNextNetwork.pth": "rrmina-resnext",
 }
-# One of each layout and depth at each run: each takes a minute. The others are nightly.
-QUICK = {
+# One of each layout and depth.
+LAYOUTS = {
     "gnsmrky/mosaic_nc8_b1_e2_1e05_1e10.model",
     "lengstrom/wave",
     "mobilenetv2/mmalotin_mobilenetv2_mosaic.pth",
@@ -37,13 +38,27 @@ def test_all_checkpoints_at_hand_are_listed(shared):
     assert {str(p.relative_to(root)) for p in found} == set(CHECKPOINTS)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=() if name in QUICK else pytest.mark.nightly)
-        for name in CHECKPOINTS
-    ],
-)
+@pytest.mark.parametrize("name", sorted(LAYOUTS))
+def test_each_layout_is_exported_and_proven(shared, name, sttk, tmp_path):
+    checkpoint = shared / "checkpoints" / name
+    result = sttk("export", checkpoint, "--dynamic", "--half", "-o", tmp_path)
+    assert result.exit_code == 0, result.output
+    asked = ("--size", "96x128", "--regime", "photo", "--regime", "dark", "--regime", "blur")
+    result = sttk("parity", tmp_path, "--json", *asked)
+    assert result.exit_code == 0, result.output
+    (report,) = json.loads(result.stdout)
+    # Faithful to the net, and exactly the net with the weights that the file holds.
+    found = {against: set() for against in (REFERENCE, HALF_WEIGHTS)}
+    for row in report["rows"]:
+        found[row["against"]].add(row["rung"])
+    assert found[REFERENCE] <= {"exact", "faithful"}
+    assert found[HALF_WEIGHTS] == {"exact"}
+    manifest = json.loads(next(tmp_path.rglob("manifest.json")).read_text())
+    assert manifest["checkpoint"]["layout"] == CHECKPOINTS[name]
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("name", CHECKPOINTS)
 def test_exports_fixed_and_dynamic_in_both_precisions(shared, name, sttk, tmp_path):
     checkpoint = shared / "checkpoints" / name
     for options in (["--size", "128x192"], ["--dynamic"]):

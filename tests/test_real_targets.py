@@ -18,28 +18,20 @@ CHECKPOINTS = (
 )
 
 
-# ExecuTorch takes half a minute to export a net of the usual size.
-QUICK = ("onnx", "openvino", "trt", "coreml", "ncnn", "litert")
 REGIMES = [word for kind in ("photo", "dark", "ramp", "noise") for word in ("--regime", kind)]
 ALL = tuple(set(TARGETS) - {"coreai", "web"})  # what 'all' is
 
 
-@pytest.mark.parametrize(
-    ("name", "targets"),
-    [
-        *((name, QUICK) for name in CHECKPOINTS),
-        *(pytest.param(name, ("all",), marks=pytest.mark.nightly) for name in CHECKPOINTS),
-    ],
-)
-def test_to_every_target(shared, name, targets, sttk, tmp_path):
-    named = [word for target in targets for word in ("--target", target)]
-    options = (*named, "--precision", "fp16", "--size", "96x128", "-o", tmp_path)
+@pytest.mark.nightly
+@pytest.mark.parametrize("name", CHECKPOINTS)
+def test_to_every_target(shared, name, sttk, tmp_path):
+    options = ("--target", "all", "--precision", "fp16", "--size", "96x128", "-o", tmp_path)
     result = sttk("export", shared / name, *options, "--json")
     assert result.exit_code == 0, result.output
     result = sttk("parity", tmp_path, "--json", *REGIMES)
     assert result.exit_code == 0, result.output
     reports = {report["target"]: report for report in json.loads(result.stdout)}
-    assert set(reports) == set(ALL if targets == ("all",) else targets)
+    assert set(reports) == set(ALL)
     for target, report in reports.items():
         assert report["passed"], report
         if target == "trt" and report["not_run"]:
@@ -50,6 +42,7 @@ def test_to_every_target(shared, name, targets, sttk, tmp_path):
 
 
 # What is calibrated, and computed in float64, is so once for all of a command's targets.
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     "options",
     [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable
 from typing import Any
 
 # Ours are 6 deep. Python's own bound is on the depth of calls, which copying and printing reach
@@ -26,19 +27,21 @@ def loads(raw: bytes) -> Any:
         data = json.loads(raw)
     except RecursionError as error:
         raise ValueError(f"nested deeper than {MOST_DEPTH}") from error
-    level = [data]
+    holders = _holders([data])
     for _ in range(MOST_DEPTH):
-        if not level:
-            return data
-        level = [value for holder in level for value in _held(holder)]
-    raise ValueError(f"nested deeper than {MOST_DEPTH}")
+        holders = _holders(value for holder in holders for value in _held(holder))
+    if holders:
+        raise ValueError(f"nested deeper than {MOST_DEPTH}")
+    return data
 
 
-def _held(value: Any) -> Any:
-    """What a list or an object holds."""
-    if isinstance(value, dict):
-        return value.values()
-    return value if isinstance(value, list) else ()
+def _holders(values: Iterable[Any]) -> list[Any]:
+    """Those that are lists or objects."""
+    return [value for value in values if isinstance(value, dict | list)]
+
+
+def _held(holder: dict[str, Any] | list[Any]) -> Iterable[Any]:
+    return holder.values() if isinstance(holder, dict) else holder
 
 
 def _finite(data: Any) -> Any:

@@ -29,6 +29,7 @@ def test_the_list_fits_a_terminal(sttk):
         assert "\N{HORIZONTAL ELLIPSIS}" not in line
 
 
+@pytest.mark.nightly
 def test_export_and_parity_with_no_arguments(sttk, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert sttk("export").exit_code == 0
@@ -39,6 +40,7 @@ def test_export_and_parity_with_no_arguments(sttk, tmp_path, monkeypatch):
     assert {row["rung"] for row in report["rows"]} == {"exact", "finite"}
 
 
+@pytest.mark.nightly
 def test_parity_with_no_artifacts(sttk, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     result = sttk("parity", "--regime", "dark")
@@ -68,7 +70,7 @@ def test_both_runtimes_give_the_same_picture(sttk, tmp_path):
     for runtime in ("torch", "onnxruntime"):
         out = tmp_path / f"{runtime}.png"
         arguments = ("stylize", shipped_photos()[0], "-o", out, "--max-size", 96, "--json")
-        result = sttk(*arguments, "--style", "ink", "--runtime", runtime)
+        result = sttk(*arguments, "--style", "ink-mobile-m", "--runtime", runtime)
         assert result.exit_code == 0, result.output
         assert json.loads(result.stdout)["runtime"] == runtime
         with Image.open(out) as image:

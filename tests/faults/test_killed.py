@@ -13,7 +13,10 @@ import pytest
 ROOT = Path(__file__).parents[2]
 KILLS = {"export onnx, files alone, over an artifact": 3, "train": 2}
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+pytestmark = [
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork"),
+    pytest.mark.nightly,
+]
 
 
 def test_killed_before_calls_to_the_file_system():

@@ -7,7 +7,7 @@ import json
 import shutil
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.hostile import artifacts, onnx_files
@@ -84,10 +84,12 @@ def test_json_comes_back(document):
 
 @settings(deadline=None, max_examples=50)
 @given(st.integers(0, 3000), st.booleans())
+@example(depth=MOST_DEPTH, of_lists=True)
+@example(depth=MOST_DEPTH + 1, of_lists=False)
 def test_json_is_as_deep_as_it_may_be(depth, of_lists):
     opened, closed = (b"[", b"]") if of_lists else (b'{"a":', b"}")
     text = opened * depth + b"1" + closed * depth
-    if depth < MOST_DEPTH:
+    if depth <= MOST_DEPTH:
         assert json.loads(text) == loads(text)
     else:
         with pytest.raises(ValueError, match="nested deeper"):

@@ -229,6 +229,7 @@ def test_the_commands_print_nothing_else(sttk, checkpoint, photo, tmp_path):
     assert "coreml" in result.stdout
 
 
+@pytest.mark.nightly
 def test_what_its_libraries_tell_of_themselves_is_not_shown(checkpoint, tmp_path):
     """In a process of its own: what is imported already says nothing any more."""
     command = [sys.executable, "-m", "toolkit"]
