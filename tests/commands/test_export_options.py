@@ -25,6 +25,7 @@ class Recorder:
         self.INT8 = real.INT8
         self.REWRITES = real.REWRITES
         self.CARRIERS = real.CARRIERS
+        self.FLOAT_ENDS = real.FLOAT_ENDS
         self.target, self.asked, self.error = target, asked, error
 
     def export(self, request, folder):
