@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -326,7 +327,12 @@ def _report(folders: list[Path], as_json: bool) -> None:
             kinds = ", ".join(f"{seen[kind]} {kind}" for kind in ("dark", "bright", "blurred"))
             click.echo(f"  calibrated on {seen['pictures']} pictures, {kinds}")
     if folders:
-        click.echo("next: sttk parity " + " ".join(str(folder) for folder in folders))
+        click.echo(f"next: sttk parity {_common(folders)}")
+
+
+def _common(folders: list[Path]) -> str:
+    """The one, or the folder that all of them are in."""
+    return os.path.commonpath(folders)
 
 
 def _facts(folder: Path) -> dict[str, Any]:
