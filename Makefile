@@ -2,9 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
-# Dependency groups (PEP 735) came with pip 25.1; a new venv may have an older one.
-NEW_PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1'
+PIP := $(BIN)/python -m pip install --disable-pip-version-check
+INSTALL := @sh scripts/install.sh
 
 .PHONY: demo test test-all test-samples lint format clean help
 
@@ -17,15 +16,16 @@ help:
 	@echo "make format    ruff format and fixes"
 
 $(VENV)/bin/python:
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv $(VENV)
 
+# Dependency groups (PEP 735) came with pip 25.1; a new venv may have an older one.
 $(VENV)/.user: $(VENV)/bin/python pyproject.toml constraints.txt
-	$(NEW_PIP)
-	$(PIP) --editable '.[all]'
+	$(INSTALL) "pip" $(VENV)/install-pip.log $(PIP) 'pip>=25.1'
+	$(INSTALL) "sttk and its libraries" $(VENV)/install.log $(PIP) -c constraints.txt -e '.[all]'
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.user
-	$(PIP) --group dev
+	$(INSTALL) "what tests need" $(VENV)/install-dev.log $(PIP) -c constraints.txt --group dev
 	@touch $@
 
 demo: $(VENV)/.user

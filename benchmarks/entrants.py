@@ -11,6 +11,7 @@ from benchmarks.rows import GATYS, Case
 from benchmarks.ways import Way, reason_against
 from exporters.artifact import make_artifact
 from exporters.base import Request
+from exporters.plans import usual_plan
 from toolkit import styles
 from toolkit.artifact import open_artifact
 from toolkit.errors import SttkError
@@ -112,5 +113,6 @@ def _exported(net: StyleNet, way: Way, size: Size, batch: int, root: Path) -> Pa
     """The model that the way runs; None if it runs the net as it is."""
     if not way.target:
         return None
-    request = Request(net, way.exported, Shapes.fixed(*size, batch))
+    plan = usual_plan(way.target, net, way.exported)
+    request = Request(net, plan.default, Shapes.fixed(*size, batch), blocks=plan.blocks)
     return open_artifact(make_artifact(way.target, request, root / str(batch))).model

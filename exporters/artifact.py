@@ -14,6 +14,7 @@ from typing import Any
 
 from exporters import check, exporter
 from exporters.base import Exporter, Options, Product, Request
+from exporters.plans import usual_plan
 from exporters.prepare import Prepared, prepare
 from exporters.readme import write_readme
 from toolkit import __version__
@@ -31,8 +32,9 @@ from toolkit.manifest import (
 
 
 def folder_name(target: str, request: Request) -> str:
-    """Such as ``onnx-fp32-512x512``, ``onnx-fp16-plan1a2b3c4d-512x512`` for a mixed plan, or
-    ``coreml-fp16-palette8-512x512``; of the options, what the target reads and is not the default.
+    """Such as ``onnx-fp32-512x512``, ``onnx-fp16-plan1a2b3c4d-512x512`` for a plan that is not the
+    target's usual one, or ``coreml-fp16-palette8-512x512``; of the options, what the target reads
+    and is not the default.
     """
     read, default, options = exporter(target).OPTIONS, Options(), request.options
     chosen = [
@@ -40,7 +42,8 @@ def folder_name(target: str, request: Request) -> str:
         for field in _NAMED
         if field in read and getattr(options, field) != getattr(default, field)
     ]
-    mixed = [f"plan{request.plan.digest}"] if request.blocks else []
+    usual = usual_plan(target, request.net, request.precision)
+    mixed = [f"plan{request.plan.digest}"] if request.plan != usual else []
     return "-".join([target, request.precision, *mixed, *chosen, _short(str(request.shapes))])
 
 

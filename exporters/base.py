@@ -115,6 +115,8 @@ class Exporter(Protocol):
         INT8: what int8 it can keep; None for a target without.
         REWRITES: names of the rewrites that pay where its models are run.
         CARRIERS: type of the tensors in a block of each precision (toolkit.precision.cast).
+        FLOAT_ENDS: precisions in which both ends of a net stay in float32, unless another plan is
+            asked for: devices exist whose arithmetic breaks the promise without (exporters.plans).
     """
 
     PRECISIONS: tuple[Precision, ...]
@@ -123,6 +125,7 @@ class Exporter(Protocol):
     INT8: Int8 | None
     REWRITES: tuple[str, ...]
     CARRIERS: Mapping[Precision, torch.dtype]
+    FLOAT_ENDS: tuple[Precision, ...]
 
     def export(self, request: Request, folder: Path) -> Product:
         """Write the model into ``folder``, which is empty and nobody else's.

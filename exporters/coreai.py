@@ -40,6 +40,7 @@ OPTIONS: tuple[str, ...] = ()
 INT8 = None
 REWRITES = ()
 CARRIERS = cast.CARRIERS
+FLOAT_ENDS: tuple[Precision, ...] = ()
 MODEL = "model.aimodel"
 INPUT, OUTPUT = "image", "stylized"
 _ENTRY = "main"

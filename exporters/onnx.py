@@ -32,6 +32,7 @@ OPTIONS = ("opset", "simplify", "rewrites")
 INT8 = Int8()
 REWRITES = (phase_upsample.NAME, wide_head.NAME)
 CARRIERS = cast.CARRIERS
+FLOAT_ENDS: tuple[Precision, ...] = ()
 OPSETS = range(18, 24)
 _FP8_OPSET = 21
 MODEL = "model.onnx"

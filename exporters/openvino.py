@@ -34,6 +34,7 @@ OPTIONS = onnx.OPTIONS
 INT8 = Int8()
 REWRITES = onnx.REWRITES
 CARRIERS = dict.fromkeys(PRECISIONS, torch.float32)  # of float16 are weights on disk alone
+FLOAT_ENDS: tuple[Precision, ...] = ()
 MODEL = "model.xml"
 
 

@@ -41,6 +41,7 @@ OPTIONS = ("opset", "simplify", "compute_capabilities")
 INT8 = Int8(zero_points=False)
 REWRITES = ()
 CARRIERS = cast.CARRIERS
+FLOAT_ENDS: tuple[Precision, ...] = ()
 MODEL = "model.engine"
 # Below these, TensorRT for RTX refuses fp8, and runs int8 as fp32 without a word.
 _LEAST = {"int8": (8, 0), "fp8": (8, 9)}

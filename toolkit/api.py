@@ -116,8 +116,9 @@ def export(
     known = _exporter(target).PRECISIONS
     if precision not in (None, *known):
         raise UsageError(f"{target} has no precision {precision}; it has {', '.join(known)}")
+    plan = importlib.import_module("exporters.plans").usual_plan(target, module, precision)
     request = importlib.import_module("exporters.base").Request(
-        module, precision or known[0], _shapes(size), _options(options, target)
+        module, plan.default, _shapes(size), _options(options, target), blocks=plan.blocks
     )
     artifact = importlib.import_module("exporters.artifact")
     folder: Path = artifact.make_artifact(target, request, Path(output))

@@ -19,6 +19,7 @@ SttkError                 1   something asked for could not be done
 +-- SlowerError           1   a benchmark is slower than it may be, or its stopwatch is not right
 +-- NotRunError           3   something required could not be run here
     +-- MissingExtraError 3   an optional library is not installed
+        +-- BrokenExtraError 3  it is installed, and fails to be imported
 """
 
 from __future__ import annotations
@@ -148,3 +149,21 @@ class MissingExtraError(NotRunError):
 
     def __init__(self, library: str, extra: str) -> None:
         super().__init__(f"{library} is not installed", fix=f"pip install 'sttk[{extra}]'")
+
+
+class BrokenExtraError(MissingExtraError):
+    """An optional library is installed and fails to be imported; ``fix`` brings one that does.
+
+    Args:
+        library: the module that was asked for.
+        extra: of sttk that installs it.
+        cause: what the import raised.
+    """
+
+    code = "broken-extra"
+
+    def __init__(self, library: str, extra: str, cause: BaseException) -> None:
+        super().__init__(library, extra)
+        reason = " ".join(str(cause).split())[:300] or type(cause).__name__
+        self.message = f"{library} does not load: {reason}"
+        self.fix = f"pip install --upgrade 'sttk[{extra}]'; sttk doctor says what does not fit"

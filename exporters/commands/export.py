@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ _ALL = "all"
 # Asked for by name alone: coreai is in beta, web may have to fetch its runtime (33 MB).
 _NOT_IN_ALL = ("coreai", "web")
 _WEB = "web"
+_UNIFORM = "uniform"
 
 
 @click.command(short_help="Export a style net to a target.")
@@ -60,7 +62,12 @@ _WEB = "web"
     type=click.Path(path_type=Path, file_okay=False),
     help="int8, fp8: folder of photographs to calibrate on.  [default: the package's]",
 )
-@click.option("--plan", type=click.Path(path_type=Path), help="Precision by block: a plan file.")
+@click.option(
+    "--plan",
+    type=click.Path(path_type=Path),
+    metavar=f"FILE|{_UNIFORM}",
+    help="Precision by block: a plan file, or every block alike.  [default: the target's]",
+)
 @click.option("--half", is_flag=True, help="The same as --precision fp16.")
 @click.option("--opset", type=int, help="ONNX opset.  [default: 18; fp8: 21]")
 @click.option(
@@ -142,10 +149,12 @@ def export(
         style, options["offers"] = _page_styles(options["offers"])
     net = styles.find(style or styles.DEFAULT)
     wanted: Precision | None = "fp16" if half else precision
-    chosen = _plan(plan, net, wanted)
+    uniform = plan == Path(_UNIFORM)
+    chosen = None if uniform else _plan(plan, net, wanted)
     pictures = _pictures(calib, chosen.default if chosen else wanted)
+    plans = {target: chosen or _usual_plan(target, net, wanted, uniform) for target in named}
     jobs = [
-        (target, _request(target, net, chosen or wanted, shapes, Options(**options), pictures))
+        (target, _request(plans[target], net, shapes, Options(**options), pictures))
         for target in named
         for shapes in ways or [_usual(target)]
     ]
@@ -253,19 +262,20 @@ def _plan(file: Path | None, net: StyleNet, precision: Precision | None) -> Plan
     return plan
 
 
-def _request(
-    target: str,
-    net: StyleNet,
-    wanted: Plan | Precision | None,
-    shapes: Shapes,
-    options: Options,
-    pictures: tuple[Path, ...],
-) -> Request:
-    from exporters import exporter
-    from exporters.base import Request
+def _usual_plan(target: str, net: StyleNet, wanted: Precision | None, uniform: bool) -> Plan:
+    """The target's own, or every block in its default."""
+    from exporters.plans import usual_plan
     from toolkit.plan import Plan
 
-    plan = wanted if isinstance(wanted, Plan) else Plan(wanted or exporter(target).PRECISIONS[0])
+    usual = usual_plan(target, net, wanted)
+    return Plan(usual.default) if uniform else usual
+
+
+def _request(
+    plan: Plan, net: StyleNet, shapes: Shapes, options: Options, pictures: tuple[Path, ...]
+) -> Request:
+    from exporters.base import Request
+
     return Request(net, plan.default, shapes, options, pictures, plan.blocks)
 
 
@@ -302,6 +312,8 @@ def _finish(results: Iterator[Path | SttkError], as_json: bool) -> None:
 
 def _report(folders: list[Path], as_json: bool) -> None:
     from toolkit.console import print_json
+    from toolkit.plan import Plan
+    from toolkit.text import printable
 
     facts = [_facts(folder) for folder in folders]
     if as_json:
@@ -309,15 +321,23 @@ def _report(folders: list[Path], as_json: bool) -> None:
         return
     for fact in facts:
         click.echo(f"{fact['artifact']}: {fact['model']}, {fact['bytes'] / 1e6:.1f} MB")
+        if len(fact["plan"]) > 1:
+            click.echo(f"  by the plan: {printable(str(Plan.from_dict(fact['plan'])))}")
         if seen := fact["calibration"]:
             kinds = ", ".join(f"{seen[kind]} {kind}" for kind in ("dark", "bright", "blurred"))
             click.echo(f"  calibrated on {seen['pictures']} pictures, {kinds}")
     if folders:
-        click.echo("next: sttk parity " + " ".join(str(folder) for folder in folders))
+        click.echo(f"next: sttk parity {_common(folders)}")
+
+
+def _common(folders: list[Path]) -> str:
+    """The one, or the folder that all of them are in."""
+    return os.path.commonpath(folders)
 
 
 def _facts(folder: Path) -> dict[str, Any]:
     from toolkit.manifest import read_manifest
+    from toolkit.plan import DEFAULT
 
     manifest = read_manifest(folder)
     beside = (manifest.graph, "README.md")
@@ -328,4 +348,5 @@ def _facts(folder: Path) -> dict[str, Any]:
         "model": manifest.model,
         "bytes": size,
         "calibration": coverage,
+        "plan": manifest.plan or {DEFAULT: manifest.target.precision},
     }

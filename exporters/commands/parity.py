@@ -91,6 +91,7 @@ class _Regime(click.ParamType[str]):
 @click.option("--markdown", type=OUTPUT, help='Write Markdown, such as to "$GITHUB_STEP_SUMMARY".')
 @click.option("--html", type=OUTPUT, help="Write one page with all figures and pictures.")
 @click.option("--heatmaps", type=OUTPUT, help="Folder for a picture of the error of each failure.")
+@click.option("--summary", is_flag=True, help="One line a model, in place of its table.")
 @json_option
 def parity(
     models: tuple[Path, ...],
@@ -106,6 +107,7 @@ def parity(
     bisect_to: Path | None,
     vgg: Path | None,
     heatmaps: Path | None,
+    summary: bool,
     as_json: bool,
     **files: Path | None,
 ) -> None:
@@ -128,6 +130,8 @@ def parity(
     from toolkit.regimes import NAMES, shipped_photos
     from toolkit.runtimes.base import Settings
 
+    if summary and as_json:
+        raise UsageError("--summary and --json: give one of them")
     named = _checked(files, heatmaps)
     mine = list_images(photos) if photos else []
     if photos and not mine:
@@ -142,7 +146,7 @@ def parity(
     for outcome in _judged(models, Session(ask, wanted)):
         outcomes.append(outcome)
         if not as_json:
-            _show(outcome)
+            _show(outcome, summary)
     outcomes = required(require, outcomes)
     _report(outcomes, named, as_json=as_json)
     conclude(outcomes)
@@ -171,16 +175,22 @@ def _judged(models: tuple[Path, ...], session: Session) -> Iterator[Outcome]:
                 yield from session.outcomes(candidate.path, candidate.name)
 
 
-def _show(outcome: Outcome) -> None:
+def _show(outcome: Outcome, in_a_line: bool) -> None:
     from toolkit.parity.bisect import show as bisection
     from toolkit.parity.outcome import Judged
-    from toolkit.parity.show import show
+    from toolkit.parity.show import line, show
 
     if not isinstance(outcome, Judged):
         word = "FAIL" if outcome.needed else "not run"
-        click.echo(f"{word}: {outcome.candidate}: {outcome.error}\n")
+        click.echo(f"{word}: {outcome.candidate}: {outcome.error}")
+    elif in_a_line:
+        click.echo(line(outcome.report))
+    else:
+        show(outcome.report)
+    if not in_a_line:
+        click.echo()
+    if not isinstance(outcome, Judged):
         return
-    show(outcome.report)
     if outcome.bisection:
         bisection.show(outcome.bisection)
 

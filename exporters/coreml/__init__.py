@@ -29,6 +29,7 @@ OPTIONS = ("deployment_target", "compress", "tensor_io")
 INT8 = Int8(least_scale=2.0**-13)  # float16 has all its bits from 2**-14 on
 REWRITES = ()
 CARRIERS = {**cast.CARRIERS, "int8": torch.float16}
+FLOAT_ENDS: tuple[Precision, ...] = ()
 MODEL = "model.mlpackage"
 SYSTEMS = ("iOS15", "iOS16", "iOS17", "iOS18")
 # quantize and dequantize are operations of iOS 17.

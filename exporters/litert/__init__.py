@@ -41,6 +41,7 @@ OPTIONS = onnx.OPTIONS
 INT8 = Int8(outputs=True)
 REWRITES = onnx.REWRITES
 CARRIERS = dict.fromkeys(PRECISIONS, torch.float32)  # of float16 are weights in the file alone
+FLOAT_ENDS: tuple[Precision, ...] = ()
 MODEL = "model.tflite"
 OPERATIONS = (plain_ops, net_ops)  # imported for what they register
 # Of a model of any size: what its shapes are written for, and another to see which follow.

@@ -41,6 +41,7 @@ OPTIONS: tuple[str, ...] = ("rewrites",)
 INT8 = Int8(zero_points=False, lowest=-127)  # it saturates there
 REWRITES = (phase_upsample.NAME, wide_head.NAME)
 CARRIERS = dict.fromkeys(PRECISIONS, torch.float32)  # of float16 are weights on disk alone
+FLOAT_ENDS: tuple[Precision, ...] = ()
 MODEL, WEIGHTS = "model.param", "model.bin"
 # The trace must not be square, lest a height be taken for a width.
 _TRACE = (96, 128)

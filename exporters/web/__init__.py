@@ -27,7 +27,7 @@ from toolkit.style_net import StyleNet
 from toolkit.web.page import FACTS, STYLES
 
 PRECISIONS, KINDS, INT8 = part.PRECISIONS, part.KINDS, part.INT8
-REWRITES, CARRIERS = part.REWRITES, part.CARRIERS
+REWRITES, CARRIERS, FLOAT_ENDS = part.REWRITES, part.CARRIERS, part.FLOAT_ENDS
 OPTIONS = (*part.OPTIONS, "offers")
 MODEL = part.MODEL
 _TARGET = "web"

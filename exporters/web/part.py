@@ -26,6 +26,7 @@ OPTIONS: tuple[str, ...] = onnx.OPTIONS
 INT8: Int8 | None = onnx.INT8
 REWRITES: tuple[str, ...] = onnx.REWRITES
 CARRIERS = onnx.CARRIERS
+FLOAT_ENDS = onnx.FLOAT_ENDS
 MODEL, GRAPH = "index.html", "model.onnx"
 _SMALL_PICTURE = "thumb.jpg"
 _SIDE, _QUALITY = 160, 82  # pixels; of JPEG

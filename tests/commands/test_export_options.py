@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 import exporters
+import toolkit
 from exporters import artifact
 from exporters.base import SQUARE, Options, Product
 from toolkit import styles
 from toolkit.errors import ExportError, MissingExtraError
 from toolkit.manifest import read_manifest
+from toolkit.plan import Plan
 from toolkit.regimes import shipped_photos
 from toolkit.shapes import Shapes
 
@@ -25,6 +28,7 @@ class Recorder:
         self.INT8 = real.INT8
         self.REWRITES = real.REWRITES
         self.CARRIERS = real.CARRIERS
+        self.FLOAT_ENDS = real.FLOAT_ENDS
         self.target, self.asked, self.error = target, asked, error
 
     def export(self, request, folder):
@@ -302,3 +306,41 @@ def test_only_pages_offer_styles(sttk, checkpoint, asked):
     result = sttk("export", checkpoint, "--target", "onnx", "--offer", "scream")
     assert result.exit_code == 2
     assert "--offer is not an option of onnx" in result.stderr
+
+
+ENDS = dict.fromkeys(
+    (f"net.{name}" for name in ("conv1", "conv2", "head", "norm1", "norm2", "norm5", "up2")), "fp32"
+)
+SIXTEEN = ("--target", "executorch", "--half", "--size", 64)
+
+
+def test_executorch_keeps_both_ends_in_float32_and_says_so(sttk, checkpoint, asked):
+    result = sttk("export", checkpoint, *SIXTEEN)
+    assert result.stdout.splitlines() == [
+        "artifacts/tiny/executorch-fp16-64x64: model.bin, 0.0 MB",
+        f"  by the plan: fp16, but fp32 in {', '.join(ENDS)}",
+        "next: sttk parity artifacts/tiny/executorch-fp16-64x64",
+    ]
+    folder = Path("artifacts/tiny/executorch-fp16-64x64")
+    assert read_manifest(folder).plan == {"default": "fp16", **ENDS}
+    assert f"by the plan: fp16, but fp32 in {', '.join(ENDS)} |" in (folder / "README.md").read_text()
+    (_, request), *_ = asked
+    assert dict(request.blocks) == ENDS
+
+
+def test_every_block_alike_where_it_is_asked_for(sttk, checkpoint, asked):
+    result = sttk("export", checkpoint, *SIXTEEN, "--plan", "uniform", "--json")
+    (made,) = json.loads(result.stdout)
+    assert made["artifact"] == f"artifacts/tiny/executorch-fp16-plan{Plan('fp16').digest}-64x64"
+    assert made["plan"] == {"default": "fp16"}
+    assert asked[0][1].blocks == ()
+
+
+def test_from_python_the_same(checkpoint, asked):
+    toolkit.export(checkpoint, "executorch", precision="fp16", size=64)
+    assert dict(asked[0][1].blocks) == ENDS
+
+
+def test_of_many_the_common_folder_is_what_comes_next(sttk, checkpoint, asked):
+    result = sttk("export", checkpoint, "--size", 64, "--size", 48, "--target", "openvino")
+    assert result.stdout.splitlines()[-1] == "next: sttk parity artifacts/tiny"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -198,6 +199,25 @@ def test_without_onnx_nothing_is_judged(ask, shipped, monkeypatch):
     result = ask()
     assert result.exit_code == 3
     assert "pip install 'sttk[onnx]'" in result.stderr
+
+
+def test_a_summary_is_a_line_a_model(ask, good, bad, checkpoint, tmp_path):
+    result = ask(good, bad, tmp_path / "artifacts" / "tiny", "--summary")
+    assert result.exit_code == 2
+    first, second, third = result.stdout.splitlines()
+    assert re.fullmatch(
+        r"pass: \S+/onnx under onnxruntime: exact promised; 1 exact; "
+        r"worst: bright 64x96, \d+\.\d dB",
+        first,
+    )
+    assert re.fullmatch(r"FAIL: \S+bad.onnx: \S+ has no manifest .*", second)
+    assert third == first
+    result = ask(bad, "--reference", checkpoint, "--summary")
+    assert result.exit_code == 1
+    (line,) = result.stdout.splitlines()
+    assert line.startswith(f"FAIL: {bad} under onnxruntime: exact promised; 1 ")
+    assert "the border is off by" in line
+    assert "give one of them" in ask(good, "--summary", "--json").stderr
 
 
 def test_what_cannot_be_bisected_is_an_outcome(ask, good):

@@ -22,9 +22,32 @@ def show(report: Report) -> None:
     print_table(columns, [_cells(row) for row in report.rows])
     for note in dict.fromkeys((*report.notes, *filter(None, map(explained, report.rows)))):
         click.echo(f"note: {note}")
-    if report.not_run:
-        click.echo(f"{report.not_run}; the figures are of the graph that it was compiled from")
-    click.echo(f"{summary(report)}\n")
+    if instead := _instead(report):
+        click.echo(instead)
+    click.echo(summary(report))
+
+
+def line(report: Report) -> str:
+    """All of a report in one line: verdict, model, runtime, and the input to look at.
+
+    Such as ``pass: a/onnx-fp32-64x64 under onnxruntime: exact promised; 12 exact; worst: ramp
+    64x64, 71.2 dB``.
+    """
+    word, verdict = summary(report).split(": ", 1)
+    worst = report.worst
+    apart = f", {decibels(worst.found)} dB" if decibels(worst.found) else ""
+    said = [f"{word}: {report.candidate} under {report.runtime}: {verdict}",
+            f"worst: {title(worst)}{apart}"]  # fmt: skip
+    said += [f"{check.name} fails" for check in report.checks if not check.passed]
+    why = "" if worst.passed else reason(worst)
+    return "; ".join([*said, *filter(None, (why, _instead(report)))])
+
+
+def _instead(report: Report) -> str:
+    """That the figures are of another model than the artifact's own, and why."""
+    if not report.not_run:
+        return ""
+    return f"{report.not_run}; the figures are of the graph that it was compiled from"
 
 
 def summary(report: Report) -> str:

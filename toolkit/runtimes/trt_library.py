@@ -9,11 +9,11 @@ versions: they are looked up by name.
 from __future__ import annotations
 
 import functools
-import importlib
 from pathlib import Path
 from typing import Any
 
-from toolkit.errors import ExportError, MissingExtraError, NotRunError
+from toolkit.errors import BrokenExtraError, ExportError, MissingExtraError, NotRunError
+from toolkit.lazy import imported
 from toolkit.runtimes.cuda import present
 
 RTX, FULL = "tensorrt_rtx", "tensorrt"
@@ -26,25 +26,21 @@ def library(name: str) -> Any:
 
     Raises:
         MissingExtraError: it is not installed.
-        NotRunError: it is, and does not load.
+        BrokenExtraError: it is, and does not load: the bindings without the library, or another's.
     """
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(error.name or name, _EXTRAS[name]) from error
-    except (ImportError, OSError) as error:  # the bindings without the library, or another's
-        fix = f"pip install 'sttk[{_EXTRAS[name]}]'"
-        raise NotRunError(f"{name} does not load: {brief(str(error))}", fix=fix) from error
+    return imported(name, _EXTRAS[name])
 
 
 def builder_library() -> Any:
     """The one to build with: for RTX if it is installed, else the full one.
 
     Raises:
-        MissingExtraError: neither is installed.
+        MissingExtraError: neither is installed, or the one that is does not load.
     """
     try:
         return library(RTX)
+    except BrokenExtraError:
+        raise
     except MissingExtraError as missing:
         try:
             return library(FULL)
