@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import signal
@@ -16,6 +17,7 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner, Result
+from hypothesis import HealthCheck, settings
 from PIL import Image
 
 from exporters.artifact import make_artifact
@@ -35,6 +37,19 @@ from toolkit.web import chromium
 from toolkit.web.chromium import Chromium
 
 torch.set_num_threads(1)
+
+# What a terminal, a workflow, a hook of git's or a launcher says of itself, tests are not to hear:
+# tables are as wide as COLUMNS, `sttk parity` annotates on GitHub, `git init` obeys GIT_DIR.
+_TOLD = ("CLICOLOR_FORCE", "FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE",
+         "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE",
+         "TORCHELASTIC_RUN_ID", "STTK_WEB_BACKEND")  # fmt: skip
+for _name in _TOLD:
+    os.environ.pop(_name, None)
+os.environ["COLUMNS"] = "80"
+
+# How long an example took is the machine's and its neighbours': no test fails by it.
+settings.register_profile("sttk", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("sttk")
 
 with suppress(ImportError):  # torch's own affair: another version may have it elsewhere
     from onnxscript._framework_apis import torch_2_5 as _apis
@@ -75,11 +90,32 @@ def left_as_found() -> Iterator[None]:
     assert surroundings() == before, "left changed behind"
 
 
-def surroundings() -> dict[str, str | None]:
-    """What is found by name or path; libraries set variables of their own as they are imported."""
-    names = {"HOME", "PATH", "TMPDIR"} | {name for name in os.environ if name.startswith("STTK_")}
+_VARIABLES = ("COLUMNS", "HOME", "OMP_NUM_THREADS", "PATH", "PYTHONPATH", "TMPDIR",
+              "XDG_CACHE_HOME")  # fmt: skip
+_OURS = ("GITHUB_", "STTK_")
+
+
+def surroundings() -> dict[str, Any]:
+    """What is found by name or path, and what else all tests of a process share and a test, or a
+    library that it calls, may change. Libraries set variables of their own as they are imported.
+
+    Filters of warnings are not here: pytest sets them anew for each test.
+    """
+    names = {*_VARIABLES} | {name for name in os.environ if name.startswith(_OURS)}
     variables = {name: os.environ.get(name) for name in names}
-    return {**variables, "cwd": str(Path.cwd()), "tempfile": tempfile.gettempdir()}
+    handlers = {each.name: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+    return {
+        **variables,
+        **handlers,
+        "cwd": str(Path.cwd()),
+        "tempfile": tempfile.gettempdir(),
+        "threads of torch": torch.get_num_threads(),
+        "type of torch": torch.get_default_dtype(),
+        "gradients": torch.is_grad_enabled(),
+        "deterministic": torch.are_deterministic_algorithms_enabled(),
+        "numpy's errors": np.geterr(),
+        "logging": (logging.root.manager.disable, logging.root.disabled),
+    }
 
 
 @pytest.fixture(scope="session")
