@@ -85,7 +85,7 @@ def test_a_module_that_is_absent_is_not_a_broken_one(package):
     assert caught.type is MissingExtraError
 
 
-# Fails in the middle of executorch, as its own warning did, while coremltools imports it.
+# ExecuTorch fails in its middle, as it did by a warning of its own, when coremltools imported it.
 PAIR = """
 import importlib.resources, pathlib, sys, warnings
 from exporters.artifact import make_artifact
@@ -102,22 +102,33 @@ read_text = importlib.resources.read_text
 importlib.resources.read_text = refuse
 warnings.simplefilter("error")
 try:
-    imported("coremltools", "coreml")
+    imported("executorch.exir", "executorch")
     sys.exit("it did not fail")
 except BrokenExtraError as error:
-    assert "coremltools does not load: in the middle" in str(error), error
+    assert "executorch.exir does not load: in the middle" in str(error), error
 assert "executorch.exir" not in sys.modules
 importlib.resources.read_text = read_text
 net = load(pathlib.Path(sys.argv[1]))
 make_artifact("executorch", Request(net, shapes=Shapes.fixed(32, 32)), pathlib.Path(sys.argv[2]))
 imported("coremltools", "coreml")
 """
+# coremltools looks for libraries that sttk does not want it to have, and has them afterwards.
+ALONE = """
+import sys
+from importlib.util import find_spec
+from toolkit.lazy import imported
+
+imported("coremltools", "coreml")
+assert not {"executorch", "torchao"} & {name.partition(".")[0] for name in sys.modules}
+assert find_spec("executorch") and find_spec("torchao")
+"""
 
 
 @pytest.mark.skipif(
     not (find_spec("coremltools") and find_spec("executorch")), reason="both are needed"
 )
-def test_executorch_after_coremltools_failed_in_it(checkpoint, tmp_path):
-    command = [sys.executable, "-c", PAIR, checkpoint, tmp_path]
+@pytest.mark.parametrize("program", [PAIR, ALONE], ids=["pair", "alone"])
+def test_coremltools_and_executorch(checkpoint, tmp_path, program):
+    command = [sys.executable, "-c", program, checkpoint, tmp_path]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr[-2000:]

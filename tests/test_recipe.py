@@ -85,6 +85,7 @@ def passed(file):
     return int(root.get("tests")) > 1 and root.get("failures") == root.get("errors") == "0"
 
 
+@pytest.mark.nightly
 def test_the_workflow_of_the_readme(run, tmp_path):
     workflow = blocks()[0]
     (job,) = workflow["jobs"].values()
@@ -117,7 +118,11 @@ def filled(text, inputs):
 
 
 @pytest.mark.parametrize(
-    "given", [{"parity": "--regime dark"}, {"export": "ink --size 64", "parity": "--require onnx"}]
+    "given",
+    [
+        pytest.param({"parity": "--regime dark"}, marks=pytest.mark.nightly),
+        {"export": "ink-mobile-m --size 64", "parity": "--require onnx --regime photo"},
+    ],
 )
 def test_the_action(run, tmp_path, given):
     action = yaml.safe_load((ACTION / "action.yml").read_text())

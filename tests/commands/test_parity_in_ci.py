@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from importlib.util import find_spec
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -162,7 +163,8 @@ def shipped(monkeypatch, net):
 
 
 def test_without_artifacts_onnx_and_core_ml_are_judged(ask, shipped, tmp_path):
-    pytest.importorskip("coremltools")
+    if find_spec("coremltools") is None:
+        pytest.skip("not run: coremltools is not installed")
     result = ask("--require", "onnx", "--require", "coreml", "--json")
     assert result.exit_code == 0, result.output
     reports = json.loads(result.stdout)

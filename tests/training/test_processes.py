@@ -36,7 +36,7 @@ def run(*command):
 
 
 def test_a_killed_and_resumed_run_gives_the_same_bits(arguments, tmp_path):
-    sttk = [sys.executable, "-m", "toolkit", *arguments, "--steps", "60"]
+    sttk = [sys.executable, "-m", "toolkit", *arguments, "--steps", "24"]
     whole = run(*sttk, "-o", tmp_path / "whole")
     assert whole.returncode == 0, whole.stderr
     killed = [*sttk, "-o", str(tmp_path / "killed")]
@@ -71,6 +71,7 @@ def test_two_processes_have_the_gradients_of_one_with_the_whole_batch(arguments,
     assert shared == pytest.approx(total, rel=1e-4)
 
 
+@pytest.mark.nightly
 def test_what_two_processes_cannot_do(arguments, tmp_path):
     for option, text in (
         (("--norm", "batch"), "batch norm would take its statistics from a part"),
