@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from _pytest.mark.structures import ParameterSet
 from click.testing import CliRunner, Result
 from hypothesis import HealthCheck, settings
 from PIL import Image
@@ -124,6 +125,11 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("../shared is not here")
     return SHARED
+
+
+def nightly(*values: Any) -> ParameterSet:
+    """Parameters of a test that are for the night; others of the same test are in the core."""
+    return pytest.param(*values, marks=pytest.mark.nightly)
 
 
 def random_johnson(spec: JohnsonSpec = TINY, seed: int = 0) -> JohnsonNet:

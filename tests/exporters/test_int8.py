@@ -11,6 +11,7 @@ import torch
 
 from exporters.artifact import make_artifact
 from exporters.base import Request
+from tests.conftest import nightly
 from toolkit import machine
 from toolkit.artifact import open_artifact, quantized, reference_of
 from toolkit.errors import ArtifactError
@@ -102,7 +103,7 @@ def test_dynamic_int8(make):
     assert runner.run(np.full((2, 3, 40, 72), 99, np.float32)).shape == (2, 3, 40, 72)
 
 
-@pytest.mark.parametrize("target", ["onnx", "litert", "executorch"])
+@pytest.mark.parametrize("target", ["onnx", "litert", nightly("executorch")])
 def test_the_reference_of_a_loud_net_is_what_was_exported(net, photo, tmp_path, target):
     """Loud behind its first norm: folded there, scales of outputs were not the reference's."""
     loud = copy.deepcopy(net)

@@ -9,6 +9,7 @@ import torch
 
 from exporters.artifact import folder_name, make_artifact
 from exporters.base import Options, Request
+from tests.conftest import nightly
 from toolkit.artifact import open_artifact, reference_of
 from toolkit.errors import ArtifactError, UsageError
 from toolkit.manifest import read_manifest
@@ -112,7 +113,7 @@ def test_trt_is_built_from_the_mixed_graph(made):
     assert all(check.passed for check in static_checks(folder / "model.engine"))
 
 
-@pytest.mark.parametrize("default", ["fp16", "int8"])
+@pytest.mark.parametrize("default", ["fp16", nightly("int8")])
 def test_core_ml_computes_the_named_blocks_in_float32(made, default):
     folder = made("coreml", default, FIRST_TWO, deployment_target="iOS17", tensor_io=True)
     ops = read_package(folder / "model.mlpackage").operations

@@ -5,10 +5,11 @@ import pytest
 from onnx import TensorProto, helper
 
 from exporters.reflect import check_reflect_pads
+from tests.conftest import nightly
 from toolkit.errors import ExportError, UsageError
 
 
-@pytest.mark.parametrize("simplify", [True, False])
+@pytest.mark.parametrize("simplify", [True, nightly(False)])
 def test_the_net_at_its_smallest(make, simplify):
     model = onnx.load(make(size=None, simplify=simplify) / "model.onnx")
     for size in ((5, 5), (64, 5), (300, 200)):

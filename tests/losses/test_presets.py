@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from tests.losses.conftest import random_vgg_arrays
 from toolkit.errors import NotRunError, UsageError
+from toolkit.losses import perceptual
 from toolkit.losses.perceptual import PerceptualLoss
 from toolkit.losses.presets import PRESETS, preset
 from toolkit.losses.vgg_weights import load_vgg
@@ -35,6 +36,12 @@ def random_vgg(objective):
 def pictures(count):
     generator = torch.Generator().manual_seed(1)
     return 255 * torch.rand(count, 1, 3, SIDE, SIDE, generator=generator, dtype=torch.float64)
+
+
+@pytest.fixture(autouse=True)
+def small_photographs(monkeypatch):
+    """What unit means are measured on: of any size, for a net of random weights."""
+    monkeypatch.setattr(perceptual, "_MEASURED", (SIDE, SIDE))
 
 
 @pytest.fixture(params=PRESETS)

@@ -13,7 +13,7 @@ from torch import nn
 from exporters import exporter
 from exporters.base import Options, Request
 from exporters.prepare import prepare
-from tests.conftest import random_johnson
+from tests.conftest import nightly, random_johnson
 from toolkit.artifact import open_artifact, quantized
 from toolkit.contract import Contract
 from toolkit.manifest import read_manifest
@@ -114,7 +114,7 @@ def test_they_can_be_left_out(net):
     assert prepared.rewrites == ()
 
 
-@pytest.mark.parametrize("shape", [("--size", "64"), ("--dynamic",)])
+@pytest.mark.parametrize("shape", [nightly(("--size", "64")), ("--dynamic",)])
 def test_a_rewritten_export_is_exact(shape, sttk, checkpoint, tmp_path):
     made = sttk("export", checkpoint, *shape, "-o", tmp_path)
     assert made.exit_code == 0, made.output

@@ -7,6 +7,7 @@ import shutil
 import onnx
 import pytest
 
+from tests.conftest import nightly
 from toolkit.errors import ArtifactError
 from toolkit.files import sha256
 from toolkit.manifest import Manifest
@@ -50,8 +51,15 @@ def agree(folder, **changes):
     return manifest
 
 
-@pytest.mark.parametrize("shapes", [Shapes.fixed(64, 96), RANGE])
-@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+@pytest.mark.parametrize(
+    ("shapes", "precision"),
+    [
+        (RANGE, "fp16"),
+        nightly(RANGE, "fp32"),
+        nightly(Shapes.fixed(64, 96), "fp16"),
+        nightly(Shapes.fixed(64, 96), "fp32"),
+    ],
+)
 def test_what_was_exported_passes(make, shapes, precision):
     checks = found(make("trt", shapes=shapes, precision=precision))
     assert list(checks) == ["engine", "size", "capabilities", "precisions", "parser", "bound"]
