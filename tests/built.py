@@ -13,7 +13,9 @@ import json
 import os
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
@@ -25,6 +27,7 @@ ROOT = Path(__file__).parents[1]
 _SOURCES = ("toolkit", "exporters", "tests/built.py", "tests/conftest.py")
 _CAPS = ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS")
 _INDEX = "index.json"
+_KEPT = 12 * 3600  # seconds
 
 
 class Built:
@@ -32,15 +35,18 @@ class Built:
 
     Args:
         root: where it lies; made if it is not there.
-        state: what every folder depends on, as text; another state's folders are deleted.
+        state: what every folder depends on, as text. Another state's folders are deleted when
+            nobody has used them for half a day: a run beside this one may be reading them.
     """
 
     def __init__(self, root: Path, state: str) -> None:
         self.root = root / hashlib.sha256(state.encode()).hexdigest()[:16]
         self.root.mkdir(parents=True, exist_ok=True)
+        os.utime(self.root)
         for old in root.iterdir():
-            if old != self.root:
-                shutil.rmtree(old, ignore_errors=True)
+            with suppress(FileNotFoundError):  # another worker was faster
+                if time.time() - old.stat().st_mtime > _KEPT:
+                    shutil.rmtree(old, ignore_errors=True)
 
     def get(self, request: str, build: Callable[[Path], Path]) -> Path:
         """What ``build`` made: a file or folder within the folder that it was given.

@@ -2,14 +2,12 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-import subprocess
-import sys
-import time
 
 import pytest
 from packaging.specifiers import SpecifierSet
 
 import exporters
+from tests.starts import starts
 from toolkit import distributions, doctor, known_bad, machine
 from toolkit.errors import UsageError
 from toolkit.machine import Gpu
@@ -174,10 +172,5 @@ def test_the_command(pip, sttk):
 def test_it_is_quick_and_leaves_torch_alone():
     program = "import sys; from toolkit.cli import cli; cli(['doctor'], standalone_mode=False);"
     program += "sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
-    seconds = []
-    for _ in range(3):
-        started = time.perf_counter()
-        done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
-        seconds.append(time.perf_counter() - started)
-        assert done.returncode == 0, done.stderr
-    assert min(seconds) < 1
+    # It reads the metadata of what is installed: 20 starts of Python. To import torch alone is 60.
+    assert starts(program) < 50

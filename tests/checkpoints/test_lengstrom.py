@@ -132,30 +132,31 @@ def test_sizes_are_read_from_the_shapes(loaded: Loaded) -> None:
 @torch.no_grad()
 @pytest.mark.parametrize("size", [(6, 8), (7, 9), (5, 8)])
 def test_pads_down_as_tensorflow(size: tuple[int, int]) -> None:
-    layer = SameDownConv(3, 5)
-    x = picture(*size) / 255
+    layer = SameDownConv(3, 5).double()
+    x = picture(*size).double() / 255
     layer.norm = torch.nn.Identity()  # type: ignore[assignment]
     weight = layer.conv.weight.permute(2, 3, 1, 0).double().numpy()
-    np.testing.assert_allclose(in_numpy(layer(x)), same_conv(in_numpy(x), weight, 2), atol=1e-5)
+    np.testing.assert_allclose(in_numpy(layer(x)), same_conv(in_numpy(x), weight, 2), atol=1e-12)
 
 
 @torch.no_grad()
 @pytest.mark.parametrize("size", [(3, 4), (2, 5)])
 def test_pads_up_as_tensorflow(size: tuple[int, int]) -> None:
-    layer = SameUpConv(3, 5)
-    x = picture(*size) / 255
+    layer = SameUpConv(3, 5).double()
+    x = picture(*size).double() / 255
     layer.norm = torch.nn.Identity()  # type: ignore[assignment]
     weight = layer.conv.weight.permute(2, 3, 1, 0).double().numpy()
     wanted = same_conv_transpose(in_numpy(x), weight)
-    np.testing.assert_allclose(in_numpy(layer(x)), wanted, atol=1e-5)
+    np.testing.assert_allclose(in_numpy(layer(x)), wanted, atol=1e-12)
 
 
 @torch.no_grad()
 @pytest.mark.parametrize("size", [(8, 12), (7, 10), (9, 5)])
 def test_is_the_authors_function(loaded: Loaded, size: tuple[int, int]) -> None:
-    x = picture(*size)
+    # In float64, as the author's function here: what is left is no processor's.
+    x = picture(*size).double()
     wanted = author_net(small_state(), in_numpy(x))
-    np.testing.assert_allclose(in_numpy(loaded.net(x)), wanted, atol=0.05)
+    np.testing.assert_allclose(in_numpy(loaded.net.double()(x)), wanted, atol=1e-9)
 
 
 @torch.no_grad()
@@ -176,10 +177,11 @@ def test_smaller_than_the_smallest_side_fails(loaded: Loaded) -> None:
 def test_exports_with_free_height_and_width(loaded: Loaded, size: tuple[int, int]) -> None:
     side = loaded.contract.smallest_side
     free = {2: torch.export.Dim("height", min=side), 3: torch.export.Dim("width", min=side)}
-    net = loaded.net.requires_grad_(False).eval()
-    exported = torch.export.export(net, (picture(16, 20),), dynamic_shapes=(free,)).module()
-    x = picture(*size)
-    torch.testing.assert_close(exported(x), net(x))
+    net = loaded.net.double().requires_grad_(False).eval()
+    example = (picture(16, 20).double(),)
+    exported = torch.export.export(net, example, dynamic_shapes=(free,)).module()
+    x = picture(*size).double()
+    torch.testing.assert_close(exported(x), net(x), atol=1e-9, rtol=1e-9)
 
 
 @pytest.mark.parametrize(

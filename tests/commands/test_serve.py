@@ -32,7 +32,7 @@ def ask(page):
     with server.serving(page) as running:
 
         def get(path, method="GET", **headers):
-            connection = http.client.HTTPConnection("127.0.0.1", running.server_port, timeout=10)
+            connection = http.client.HTTPConnection("127.0.0.1", running.server_port, timeout=120)
             connection.putrequest(method, path, skip_host="Host" in headers)
             for name, value in headers.items():
                 connection.putheader(name.replace("_", "-"), value)
@@ -122,7 +122,7 @@ def test_ctrl_c_ends_it_well(page):
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ) as running:
         said = running.stdout.readline()
         running.send_signal(signal.SIGINT)
-        assert running.wait(20) == 0
+        assert running.wait(240) == 0
     assert said.startswith("http://127.0.0.1:")
     assert said.rstrip().endswith("page; Ctrl-C ends it")
 

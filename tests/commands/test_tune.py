@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import platform
 import shutil
 from pathlib import Path
 
@@ -182,6 +183,8 @@ def test_a_plain_layout_has_none_that_is_blocked(tmp_path):
         runner.run(np.zeros((1, 3, 64, 96), np.float32))
         return {node.kind for node in runner.profile()}
 
+    if "ReorderInput" not in kinds(None) and platform.machine() not in ("x86_64", "AMD64"):
+        pytest.skip("not run: ONNX Runtime has no blocked layout for this processor")
     assert "ReorderInput" in kinds(None)
     assert "ReorderInput" not in kinds("plain")
 

@@ -30,6 +30,8 @@ _LOOK = 5.0  # seconds
 # The ``sttk`` on PATH: it hands its arguments, folder, environment and streams over, and signals.
 CLIENT = """#!{python} -IS
 import json, os, signal, socket, sys
+signals = signal.SIGINT, signal.SIGTERM
+signal.pthread_sigmask(signal.SIG_BLOCK, signals)  # until there is a command to hand them to
 server = socket.socket(socket.AF_UNIX)
 server.connect({address!r})
 said = json.dumps([sys.argv[1:], os.getcwd(), dict(os.environ)]).encode()
@@ -37,8 +39,9 @@ socket.send_fds(server, [len(said).to_bytes(4, "big")], [0, 1, 2])
 server.sendall(said)
 answers = server.makefile()
 command = int(answers.readline() or sys.exit(70))
-for number in signal.SIGINT, signal.SIGTERM:
+for number in signals:
     signal.signal(number, lambda number, _: os.kill(command, number))
+signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
 sys.exit(int(answers.readline() or 70))
 """
 

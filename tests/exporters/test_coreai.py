@@ -13,8 +13,10 @@ import torch
 from exporters import exporter
 from exporters.artifact import make_artifact
 from exporters.base import Request
+from tests.rungs import rung
 from toolkit.errors import ExportError, RunError, UsageError
 from toolkit.manifest import read_manifest
+from toolkit.parity.judge import EXACT, FAITHFUL
 from toolkit.runtimes import open_model
 from toolkit.runtimes.coreai import describe
 from toolkit.shapes import Shapes
@@ -29,9 +31,8 @@ def batch(*shape):
     return np.random.default_rng(0).integers(0, 256, shape).astype(np.float32)
 
 
-def errors(folder, net, x):
-    output = open_model(folder / "model.aimodel").run(x)
-    return np.abs(output - net(torch.from_numpy(x)).numpy())
+def rung_of(folder, net, x):
+    return rung(open_model(folder / "model.aimodel").run(x), net, x)
 
 
 def same(folder, other):
@@ -55,7 +56,7 @@ def same(folder, other):
 def test_it_is_the_same_function(make, net, shapes, shape):
     folder = make("coreai", shapes=shapes)
     assert open_model(folder / "model.aimodel").takes == shapes
-    assert errors(folder, net, batch(*shape)).max() < 0.05
+    assert rung_of(folder, net, batch(*shape)) == EXACT
 
 
 @pytest.mark.parametrize("shapes", [Shapes.fixed(64, 96), TWO])
@@ -74,8 +75,7 @@ def test_fp16_keeps_float32_at_its_ends(make, net):
         "main": {"inputs": {"image": shape}, "outputs": {"stylized": shape}}
     }
     assert facts["precision"] == "fp16"
-    found = errors(folder, net, batch(1, 3, 64, 96))
-    assert 0.001 < found.mean() < 1
+    assert rung_of(folder, net, batch(1, 3, 64, 96)) == FAITHFUL
 
 
 def test_fp16_is_the_default():

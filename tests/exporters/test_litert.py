@@ -1,17 +1,18 @@
 from __future__ import annotations
 
-import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from exporters.artifact import make_artifact
 from exporters.base import Request
-from tests.exporters.phones import largest, off, photos, pictures
+from tests.exporters.phones import SMALL, follows, pictures, rung_of
+from tests.rungs import rung
 from toolkit.artifact import open_artifact, reference_of
 from toolkit.contract import Contract
 from toolkit.errors import ArtifactError, ExportError, NotRunError, RunError
 from toolkit.manifest import read_manifest
+from toolkit.parity.judge import EXACT, FAITHFUL
 from toolkit.runtimes import open_model
 from toolkit.runtimes.base import Settings
 from toolkit.runtimes.litert import describe
@@ -27,33 +28,32 @@ ORIGIN = Origin("layers", "none", "", "sttk")
     [({"size": (64, 96)}, (1, 3, 64, 96)), ({}, (3, 3, 37, 61)), ({}, (1, 3, 96, 64))],
 )
 def test_it_is_the_same_function(make, net, options, shape):
-    assert largest(make("litert", **options), net, pictures(*shape)) < 0.01
+    assert rung_of(make("litert", **options), net, pictures(*shape)) == EXACT
 
 
 def test_one_runner_takes_one_size_after_the_other(make, net):
     runner = open_artifact(make("litert")).runner()
     for size in ((40, 44), (64, 32), (40, 44)):
         x = pictures(1, 3, *size)
-        assert np.abs(runner.run(x) - net(torch.from_numpy(x)).numpy()).max() < 0.01
+        assert rung(runner.run(x), net, x) == EXACT
 
 
 def test_fp16_is_of_the_weights(make, net):
     half, full = (make("litert", size=(64, 96), precision=p) for p in ("fp16", "fp32"))
-    assert 0.001 < largest(half, net, pictures(1, 3, 64, 96)) < 1
+    assert rung_of(half, net, pictures(1, 3, 64, 96)) == FAITHFUL
     kinds = describe(half / "model.tflite")["operators"]
     assert kinds["DEQUANTIZE"] == 10
     assert "DEQUANTIZE" not in describe(full / "model.tflite")["operators"]
 
 
 def test_int8_is_what_the_quantised_reference_computes(make, net):
-    folder = make("litert", size=(64, 96), precision="int8")
-    x = photos((64, 96))
+    folder = make("litert", size=SMALL, precision="int8")
     manifest = open_artifact(folder).manifest
     inputs, outputs = (manifest.quantization[key] for key in ("inputs", "outputs"))
     assert "net.conv1.conv" not in inputs, "a smooth picture would be left with few levels"
     assert inputs.keys() == outputs.keys()
     assert len(inputs) == 9
-    assert off(folder, reference_of(manifest), x) < 0.7 < off(folder, net, x)
+    assert follows(folder, reference_of(manifest), net)
 
 
 def test_xnnpack_takes_the_whole_graph(make):
@@ -104,7 +104,7 @@ class Layers(nn.Module):
 def test_what_other_peoples_nets_have(shapes, tmp_path):
     net = StyleNet(Layers(), Contract(size_multiple=2), ORIGIN)
     folder = make_artifact("litert", Request(net, shapes=shapes), tmp_path)
-    assert largest(folder, net, pictures(1, 3, 32, 48)) < 0.01
+    assert rung_of(folder, net, pictures(1, 3, 32, 48)) == EXACT
 
 
 def test_an_operation_without_a_form_is_named(tmp_path):

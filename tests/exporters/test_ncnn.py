@@ -10,10 +10,11 @@ from torch import nn
 from exporters.artifact import make_artifact
 from exporters.base import Request
 from exporters.ncnn import pnnx
-from tests.exporters.phones import largest, off, photos, pictures
+from tests.exporters.phones import SMALL, follows, pictures, rung_of
 from toolkit.artifact import open_artifact, reference_of
 from toolkit.errors import ArtifactError, ExportError, NotRunError, RunError
 from toolkit.manifest import read_manifest
+from toolkit.parity.judge import EXACT, FAITHFUL
 from toolkit.plan import Plan
 from toolkit.quantize.affine import LOWEST, Affine
 from toolkit.runtimes import open_model
@@ -30,20 +31,18 @@ pytest.importorskip("pnnx")
     [({"size": (64, 96)}, (1, 3, 64, 96)), ({}, (3, 3, 37, 61)), ({}, (1, 3, 96, 64))],
 )
 def test_it_is_the_same_function(make, net, options, shape):
-    assert largest(make("ncnn", **options), net, pictures(*shape)) < 0.01
+    assert rung_of(make("ncnn", **options), net, pictures(*shape)) == EXACT
 
 
 def test_fp16_is_of_the_weights(make, net):
     half, full = (make("ncnn", size=(64, 96), precision=p) for p in ("fp16", "fp32"))
     assert (half / "model.bin").stat().st_size < 0.65 * (full / "model.bin").stat().st_size
-    assert 0.001 < largest(half, net, pictures(1, 3, 64, 96)) < 1
+    assert rung_of(half, net, pictures(1, 3, 64, 96)) == FAITHFUL
 
 
 def test_int8_is_what_the_quantised_reference_computes(make, net):
-    folder = make("ncnn", size=(64, 96), precision="int8")
-    x = photos((64, 96))
-    reference = reference_of(open_artifact(folder).manifest)
-    assert off(folder, reference, x) < 0.5 < off(folder, net, x)
+    folder = make("ncnn", size=SMALL, precision="int8")
+    assert follows(folder, reference_of(open_artifact(folder).manifest), net)
 
 
 def test_int8_has_no_number_below_minus_127(make):
@@ -127,7 +126,7 @@ def test_a_first_layer_that_works_in_place(net, tmp_path):
     folder = make_artifact("ncnn", Request(unit, shapes=Shapes.fixed(64, 96)), tmp_path)
     x = pictures(1, 3, 64, 96)
     given = x.copy()
-    assert largest(folder, unit, x) < 0.01
+    assert rung_of(folder, unit, x) == EXACT
     assert np.array_equal(x, given)
 
 

@@ -9,8 +9,10 @@ from exporters import exporter, simplify
 from exporters.artifact import make_artifact
 from exporters.base import Options, Request
 from tests.conftest import nightly
+from tests.rungs import rung
 from toolkit.errors import ExportError, RunError, UsageError
 from toolkit.manifest import read_manifest
+from toolkit.parity.judge import EXACT, FAITHFUL
 from toolkit.runtimes import open_model
 from toolkit.shapes import Shapes
 
@@ -19,26 +21,22 @@ def batch(*shape):
     return np.random.default_rng(0).uniform(0, 255, shape).astype(np.float32)
 
 
-def reference(net, x):
-    return net(torch.from_numpy(x)).numpy()
-
-
-def largest(folder, net, x):
-    return np.abs(open_model(folder / "model.onnx").run(x) - reference(net, x)).max()
+def rung_of(folder, net, x):
+    return rung(open_model(folder / "model.onnx").run(x), net, x)
 
 
 def test_a_fixed_size(make, net):
     folder = make(size=(64, 96))
     runner = open_model(folder / "model.onnx")
     assert runner.takes == Shapes.fixed(64, 96)
-    assert largest(folder, net, batch(1, 3, 64, 96)) < 0.05
+    assert rung_of(folder, net, batch(1, 3, 64, 96)) == EXACT
     with pytest.raises(RunError, match="ONNX Runtime"):
         runner.run(batch(1, 3, 64, 64))
 
 
 @pytest.mark.parametrize("shape", [(1, 64, 96), (1, 37, 61), (3, 40, 24), (1, 8, 8), (2, 301, 20)])
 def test_dynamic_is_right_at_sizes_and_batches_that_were_not_traced(make, net, shape):
-    assert largest(make(size=None), net, batch(shape[0], 3, *shape[1:])) < 0.05
+    assert rung_of(make(size=None), net, batch(shape[0], 3, *shape[1:])) == EXACT
 
 
 def test_fp16_keeps_float32_at_its_ends(make, net):
@@ -48,9 +46,7 @@ def test_fp16_keeps_float32_at_its_ends(make, net):
     assert {end.type.tensor_type.elem_type for end in ends} == {onnx.TensorProto.FLOAT}
     weights = {weight.data_type for weight in model.graph.initializer if len(weight.dims) == 4}
     assert weights == {onnx.TensorProto.FLOAT16}
-    x = batch(1, 3, 40, 64)
-    error = open_model(folder / "model.onnx").run(x) - reference(net, x)
-    assert 0 < np.abs(error).mean() < 1
+    assert rung_of(folder, net, batch(1, 3, 40, 64)) == FAITHFUL
 
 
 def test_weights_are_inside_and_nothing_of_this_machine_is(make, net):
@@ -109,13 +105,13 @@ def test_same_input_same_bytes(make, net, tmp_path, size):
 def test_other_opsets(make, net, opset):
     folder = make(size=None, opset=opset)
     assert onnx.load(folder / "model.onnx").opset_import[0].version == opset
-    assert largest(folder, net, batch(2, 3, 40, 64)) < 0.05
+    assert rung_of(folder, net, batch(2, 3, 40, 64)) == EXACT
 
 
 def test_without_simplification(make, net):
     folder = make(size=None, simplify=False)
     assert read_manifest(folder).target.options == {"opset": 18, "simplified": False}
-    assert largest(folder, net, batch(2, 3, 40, 64)) < 0.05
+    assert rung_of(folder, net, batch(2, 3, 40, 64)) == EXACT
 
 
 @pytest.mark.parametrize(("opset", "size"), [(9, (64, 64)), (99, (64, 64)), (18, (4, 64))])

@@ -6,8 +6,10 @@ import torch
 
 from exporters.artifact import make_artifact
 from exporters.base import Request
+from tests.rungs import rung
 from toolkit.errors import ArtifactError, NotRunError, RunError
 from toolkit.manifest import read_manifest
+from toolkit.parity.judge import EXACT, FAITHFUL
 from toolkit.runtimes import open_model
 from toolkit.runtimes.base import Settings
 from toolkit.runtimes.openvino import describe
@@ -32,13 +34,16 @@ def largest(folder, net, x, settings=None):
     ],
 )
 def test_it_is_the_same_function(make, net, options, shape):
-    assert largest(make("openvino", **options), net, batch(*shape)) < 0.05
+    x = batch(*shape)
+    output = open_model(make("openvino", **options) / "model.xml").run(x)
+    assert rung(output, net, x) == EXACT
 
 
 def test_fp16_is_of_the_weights(make, net):
     half, full = (make("openvino", size=(64, 96), precision=p) for p in ("fp16", "fp32"))
     assert (half / "model.bin").stat().st_size < 0.6 * (full / "model.bin").stat().st_size
-    assert 0 < largest(half, net, batch(1, 3, 64, 96)) < 1
+    x = batch(1, 3, 64, 96)
+    assert rung(open_model(half / "model.xml").run(x), net, x) == FAITHFUL
 
 
 def test_the_same_bytes_again(make, net, tmp_path):

@@ -80,8 +80,10 @@ def test_the_python_snippet_does_what_sttk_does(
     result = sttk("stylize", "photo.jpg", "-o", "ours.png", "--artifact", folder)
     assert result.exit_code == 0, result.output
     ours = np.asarray(Image.open("ours.png")).astype(int)
-    # Another thread count may be chosen, and so another order of sums: a rounding apart at most.
-    assert np.abs(got - ours).max() <= (target != "onnx")
+    # Another thread count may be chosen, and so another order of sums: a rounding apart at most,
+    # and that here and there.
+    assert np.abs(got - ours).max() <= 1
+    assert (got != ours).mean() < 0.01
 
 
 @pytest.mark.parametrize("target", ["onnx", "ncnn", "litert"])
@@ -96,7 +98,8 @@ def test_the_python_snippet_takes_a_photo_of_odd_sides(target, here, code, take_
     out = open_model(folder / MODELS[target]).run(to_batch(read_image(Path("photo.jpg")).rgb))
     assert out.shape == (1, 3, 72, 104)
     ours = np.rint(out[0].transpose(1, 2, 0)[:71, :101])
-    assert np.abs(got - ours).max() <= (target != "onnx")
+    assert np.abs(got - ours).max() <= 1
+    assert (got != ours).mean() < 0.01
 
 
 MAIN = """

@@ -18,8 +18,10 @@ from exporters.artifact import make_artifact
 from exporters.base import Options, Request
 from exporters.mutation import kill_table
 from exporters.web import ort_web, part
+from tests.rungs import rung
 from toolkit.errors import ArtifactError, NotRunError, UsageError
 from toolkit.manifest import find_artifacts, read_manifest
+from toolkit.parity.judge import EXACT
 from toolkit.parity.mutants import MUTANTS
 from toolkit.runtimes import open_model
 from toolkit.shapes import Shapes
@@ -60,8 +62,7 @@ def test_each_style_is_an_artifact_of_its_own(page, sttk):
 
 def test_a_model_is_the_same_function(page, net):
     x = np.random.default_rng(0).integers(0, 256, (2, 3, 37, 61)).astype(np.float32)
-    given = open_model(page / "model.onnx").run(x)
-    assert np.abs(given - net(torch.from_numpy(x)).numpy()).max() < 0.05
+    assert rung(open_model(page / "model.onnx").run(x), net, x) == EXACT
 
 
 def test_a_page_knows_torchs_answer(page, net):

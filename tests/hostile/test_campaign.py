@@ -92,14 +92,14 @@ def _write_and_leave():
         (lambda: None, 0, None, False),
         (_write_and_leave, 5, None, False),
         (lambda: os.kill(os.getpid(), signal.SIGSEGV), None, signal.SIGSEGV, False),
-        (lambda: time.sleep(60), None, None, True),
+        (lambda: time.sleep(600), None, None, True),
     ],
 )
 def test_workers_outlive_what_they_run(action, code, number, hung, tmp_path, monkeypatch):
     monkeypatch.setattr(worker, "cli", _does(action))
     for folder in ("input", "output", "temporary"):
         (tmp_path / folder).mkdir()
-    workers = Workers(seconds=10 if not hung else 0.5)
+    workers = Workers(seconds=240 if not hung else 0.5)
     try:
         for _ in range(2):  # the second finds a new worker where the first lost its own
             ran = workers.run(Job(("x",), tmp_path))
@@ -133,7 +133,7 @@ def test_a_kind_is_a_line(tmp_path, monkeypatch):
 
     kind = Kind("text", (seed,), {"twice": lambda random, sample: sample.with_file("x.txt", b"xx")},
                 {"read": Command(lambda places: [str(places.target)])})  # fmt: skip
-    campaign = Campaign(0, tmp_path, 20)
+    campaign = Campaign(0, tmp_path, 240)
     try:
         (bad,) = campaign.run(kind, 0)
     finally:

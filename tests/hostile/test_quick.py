@@ -46,7 +46,7 @@ _KINDS.append(Kind("artifact", (_artifact,), artifacts.OF_ONNX, _COMMANDS))
 
 @pytest.fixture(scope="module")
 def campaign(tmp_path_factory):
-    made = Campaign(5, tmp_path_factory.mktemp("hostile"), 60)
+    made = Campaign(5, tmp_path_factory.mktemp("hostile"), 240)
     yield made
     made.close()
 

@@ -58,7 +58,7 @@ def opened(page, browser):
         yield open_page
 
 
-def until(tab, function, wanted, seconds=30):
+def until(tab, function, wanted, seconds=200):
     end = time.monotonic() + seconds
     while wanted not in (said := tab.run(function)):
         assert time.monotonic() < end, said
@@ -107,7 +107,7 @@ def test_webgpu_is_the_same_function(page, browser, monkeypatch, sttk, tmp_path)
 
 
 @pytest.mark.nightly
-def test_a_gpu_that_computes_something_else_is_not_used(page, photo, net):
+def test_a_gpu_that_computes_something_else_is_not_used(page, browser):
     """ONNX Runtime Web 1.30 does so with the tiny net, of 4, 6 and 8 channels."""
     flags = ("--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader")
     with serving(page) as server, Chromium(flags) as running:
@@ -351,7 +351,7 @@ def test_it_starts_where_temporary_files_lie_deep(browser, monkeypatch, tmp_path
     monkeypatch.setattr(tempfile, "tempdir", str(deep))
     monkeypatch.setenv("TMPDIR", str(deep))
     with Chromium() as running:
-        assert "product" in running.call("Browser.getVersion", seconds=10)
+        assert "product" in running.call("Browser.getVersion", seconds=60)
     assert not list(deep.iterdir())
 
 
@@ -393,7 +393,7 @@ if sys.argv[1] == "kill":
     assert done.returncode == (-signal.SIGKILL if way == "kill" else 0), done.stderr
     profile = done.stdout.strip()
     assert profile.startswith(str(tmp_path))
-    end = time.monotonic() + 20
+    end = time.monotonic() + 200
     while of_profile(profile):
         assert time.monotonic() < end, "it still runs"
         time.sleep(0.1)

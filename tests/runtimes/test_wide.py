@@ -7,8 +7,10 @@ import onnx
 import pytest
 import torch
 
+from tests.rungs import rung
 from toolkit.artifact import open_artifact, with_half_weights
 from toolkit.errors import ArtifactError, UsageError
+from toolkit.parity.judge import EXACT
 from toolkit.parity.metrics import difference
 from toolkit.plan import Plan
 from toolkit.runtimes import open_model
@@ -27,9 +29,11 @@ def picture():
 @pytest.mark.parametrize("target", ["onnx", "openvino", "coreml"])
 def test_it_is_the_net_of_the_saved_weights(make, net, target, picture):
     opened = open_artifact(make(target, size=SIZE, precision="fp16"))
-    wanted = with_half_weights(net, Plan("fp16"))(torch.from_numpy(picture)).numpy()
-    wide = difference(opened.wide_runner().run(picture), wanted)
-    assert wide.psnr > 100
+    rounded = with_half_weights(net, Plan("fp16"))
+    wanted = rounded(torch.from_numpy(picture)).numpy()
+    output = opened.wide_runner().run(picture)
+    assert rung(output, rounded, picture) == EXACT
+    wide = difference(output, wanted)
     assert difference(net(torch.from_numpy(picture)).numpy(), wanted).psnr < wide.psnr - 20
     if target != "openvino":  # which computes in float32 as it is
         assert difference(opened.runner().run(picture), wanted).psnr < wide.psnr - 20

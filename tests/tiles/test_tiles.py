@@ -11,10 +11,12 @@ from PIL import Image
 from torch import nn
 
 from tests.conftest import random_johnson
+from tests.rungs import rung
 from toolkit.contract import Contract
 from toolkit.errors import UsageError
 from toolkit.nets.johnson import JohnsonSpec
 from toolkit.nets.mobile import MobileNet, MobileSpec
+from toolkit.parity.judge import EXACT
 from toolkit.runtimes.tiled import TiledRunner
 from toolkit.runtimes.torch import TorchRunner
 from toolkit.style_net import Origin, StyleNet
@@ -53,9 +55,7 @@ NETS = {
 def test_it_is_the_whole_picture(kind, size):
     net = styled(NETS[kind]())
     batch = picture(*size)
-    wanted, got = TorchRunner(net).run(batch), TiledRunner(net, 48).run(batch)
-    assert got.shape == wanted.shape
-    assert np.abs(got - wanted).max() < 0.01
+    assert rung(TiledRunner(net, 48).run(batch), net, batch) == EXACT
 
 
 def test_statistics_of_each_tile_alone_would_be_another_picture():

@@ -30,7 +30,7 @@ from toolkit.training.step import step_losses
 from toolkit.training.team import Team
 
 OBJECTIVE = Objective("relu1_2", ("relu1_1", "relu2_1"))
-STEADY_ALONE = replace(
+ONE_ALONE = replace(
     OBJECTIVE, content_weight=0, style_weight=0, tv_weight=0, color_weight=0, peak_weight=0
 )
 SPEC = JohnsonSpec((4, 4, 4), 1)
@@ -76,11 +76,11 @@ def trainer(content, vgg_file, tmp_path):
 
 
 def test_training_lowers_the_loss(trainer):
-    run = trainer("run", steps=100, learning_rate=1e-2)
+    run = trainer("run", steps=40, learning_rate=1e-2)
     run.run()
     with (run.folder / "log.csv").open() as log:
         rows = list(csv.DictReader(log))
-    assert [int(row["step"]) for row in rows] == [20, 40, 60, 80, 100]
+    assert [int(row["step"]) for row in rows] == [20, 40]
     assert float(rows[-1]["total"]) < 0.7 * float(rows[0]["total"])
 
 
@@ -150,18 +150,19 @@ def test_one_hard_crop_is_no_divergence():
 def test_a_teacher_is_imitated(trainer):
     teacher = torch.nn.Module()
     teacher.forward = lambda photo: torch.full_like(photo, 50.0)
-    alone, taught = (
-        trainer(name, steps=60, teacher=teacher, teacher_weight=weight, learning_rate=1e-2)
-        for name, weight in (("alone", 0.0), ("taught", 1e4))
-    )
-    photo = alone.crops[1000]
-    apart = []
-    for run in (alone, taught):
-        run.run()
+    # By nothing else: how other terms pull in the first steps is no two processors' in common.
+    run = trainer("run", steps=20, teacher=teacher, teacher_weight=1.0, learning_rate=1e-2,
+                  objective=ONE_ALONE)  # fmt: skip
+    photo = run.crops[1000]
+
+    def apart():
         with torch.no_grad():
-            apart.append((run.scaled(photo) - 50.0).square().mean().item())
-    assert apart[1] < 0.5 * apart[0]
-    assert taught.log.latest["teacher"] > 0
+            return (run.scaled(photo) - 50.0).square().mean().item()
+
+    before = apart()
+    run.run()
+    assert apart() < 0.5 * before
+    assert run.log.latest["teacher"] > 0
 
 
 def test_the_steadiness_term_is_what_noise_changes(trainer):
@@ -178,7 +179,7 @@ def test_training_for_steadiness_alone_makes_a_steady_net(trainer):
     # The other terms leave a net of a hundred steps more or less steady by chance: only what pulls
     # without them shows the same on every processor.
     run = trainer("run", steps=40, learning_rate=1e-2, precision="fp32", steady_weight=1e-2,
-                  objective=STEADY_ALONE)  # fmt: skip
+                  objective=ONE_ALONE)  # fmt: skip
     photo, noise = run.crops[1000], 4.0 * run.crops.noise(1000)
 
     def moved():
@@ -191,10 +192,13 @@ def test_training_for_steadiness_alone_makes_a_steady_net(trainer):
     assert run.log.latest["steady"] < 0.25 * 1e-2 * before
 
 
-@pytest.mark.parametrize(("precision", "tolerance"), [("bf16", 0.4), ("fp16", 0.1)])
-def test_mixed_precision_has_the_gradients_of_fp32(trainer, precision, tolerance):
-    def gradient(precision):
+@pytest.mark.parametrize(("precision", "dtype"), [("bf16", torch.bfloat16), ("fp16", torch.half)])
+def test_mixed_precision_has_the_gradients_of_fp32(trainer, precision, dtype):
+    def gradient(precision, rounded=torch.float32):
         run = trainer(precision, precision=precision)
+        with torch.no_grad():
+            for weight in run.scaled.parameters():
+                weight.copy_(weight.to(rounded))
         for _ in range(10):  # in fp16 steps are skipped until the scale fits
             run._step(run.crops[0])
             found = torch.cat([p.grad.flatten() for p in run.scaled.parameters()])
@@ -204,8 +208,12 @@ def test_mixed_precision_has_the_gradients_of_fp32(trainer, precision, tolerance
 
     wanted, got = gradient("fp32"), gradient(precision)
     assert got.dtype == torch.float32
-    # Both are clipped to unit norm, so unscaled: another gradient would be 1.4 away.
-    assert (got - wanted).norm() < tolerance * wanted.norm()
+    # What the rounding of the net's weights alone does. What lies between the layers is rounded,
+    # too, of some dozen layers there and back: four times as much, and twice that for luck.
+    floor = (gradient("fp32", dtype) - wanted).norm()
+    assert (got - wanted).norm() < 8 * floor
+    # All are clipped to unit norm, so unscaled: another gradient would be 1.4 away.
+    assert 8 * floor < 0.7
     assert not torch.equal(got, wanted)
 
 

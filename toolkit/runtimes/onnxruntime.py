@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+import uuid
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
@@ -90,7 +91,9 @@ def _session(model: Path, source: str | bytes, settings: Settings) -> onnxruntim
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
     if settings.profile:
         options.enable_profiling = True
-        options.profile_file_prefix = str(Path(tempfile.gettempdir()) / "sttk-onnxruntime")
+        # What it adds is the second of the day, which several sessions may have in common.
+        prefix = f"sttk-onnxruntime-{uuid.uuid4().hex}"
+        options.profile_file_prefix = str(Path(tempfile.gettempdir()) / prefix)
     try:
         return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
     # onnxruntime's exceptions share no base class below Exception.

@@ -10,11 +10,15 @@ import onnx
 import pytest
 import torch
 
+from tests.rungs import rung
+from toolkit.artifact import with_half_weights
 from toolkit.checkpoints import load
 from toolkit.choices import split_choices
 from toolkit.errors import CheckpointError
 from toolkit.files import sha256
 from toolkit.manifest import read_manifest
+from toolkit.parity.judge import EXACT
+from toolkit.plan import Plan
 from toolkit.styles import find
 
 STYLES = np.random.default_rng(6).normal(1, 0.3, (4, 3)).astype(np.float32)
@@ -62,7 +66,7 @@ def test_a_rewritten_export_comes_back_as_the_same_function(size, make, net):
     path = make(size=size) / "model.onnx"
     assert "DepthToSpace" in {node.op_type for node in onnx.load(path).graph.node}
     x = torch.rand((1, 3, 40, 56), generator=torch.Generator().manual_seed(1)) * 255
-    torch.testing.assert_close(load(path)(x), net(x), atol=1e-2, rtol=0)
+    assert rung(load(path)(x).numpy(), net, x.numpy()) == EXACT
 
 
 @pytest.mark.parametrize(("size", "precision"), [((64, 96), "fp32"), (None, "fp16")])
@@ -70,8 +74,8 @@ def test_of_any_size_and_precision(size, precision, make, net):
     again = load(make(size=size, precision=precision) / "model.onnx")
     assert again.contract == net.contract
     x = torch.rand((1, 3, 40, 56), generator=torch.Generator().manual_seed(1)) * 255
-    error = (again(x) - net(x)).abs()
-    assert error.mean() < (0.5 if precision == "fp16" else 1e-3)  # its weights are half
+    saved = with_half_weights(net, Plan("fp16")) if precision == "fp16" else net
+    assert rung(again(x).numpy(), saved, x.numpy()) == EXACT
 
 
 def test_layers_are_torchs_own_and_in_order(exported):

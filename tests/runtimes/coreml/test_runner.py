@@ -8,8 +8,10 @@ import torch
 
 from exporters.artifact import make_artifact
 from exporters.base import Request
+from tests.rungs import rung
 from toolkit.checkpoints import load
 from toolkit.errors import ArtifactError, RunError, UsageError
+from toolkit.parity.judge import EXACT, FAITHFUL
 from toolkit.parity.metrics import difference
 from toolkit.runtimes import coreml, open_model
 from toolkit.runtimes.base import Settings
@@ -58,8 +60,7 @@ def test_results_are_rounded_to_float16(make, net):
     folder = make("coreml", shapes=FIXED, precision="fp16")
     output = open_model(folder / "model.mlpackage").run(picture())
     assert np.array_equal(output, output.astype(np.float16).astype(np.float32))
-    found = difference(output, net(torch.from_numpy(picture())).numpy())
-    assert 45 < found.psnr < 90
+    assert rung(output, net, picture()) == FAITHFUL
 
 
 @pytest.fixture
@@ -123,8 +124,7 @@ def test_on_macos_core_ml_itself_runs(make, on_a_mac, net, tensor_io):
     runner = open_model(FakeModel.path)
     assert "by Core ML on this Mac" in runner.notes[0]
     assert len(runner.notes) == 1 if tensor_io else 2
-    wanted = net(torch.from_numpy(picture())).numpy()
-    assert np.abs(runner.run(picture()) - wanted).max() < 0.001
+    assert rung(runner.run(picture()), net, picture()) == EXACT
     with pytest.raises(RunError, match="coreml: the engine is busy"):
         runner.run(0 * picture())
 

@@ -1,0 +1,27 @@
+"""How near an output is to a net's, by limits that are computed for the input at hand.
+
+They are parity's own: float64's answer to the input, what float32 costs on it, and what half a grey
+level of noise in it makes. A number that was seen on one processor is none of them.
+"""
+
+from __future__ import annotations
+
+from toolkit.images import Floats
+from toolkit.parity.judge import rung_of
+from toolkit.parity.metrics import regions
+from toolkit.parity.reference import References
+from toolkit.style_net import StyleNet
+
+
+def rung(output: Floats, net: StyleNet, x: Floats) -> str:
+    """``exact``, ``faithful`` or ``different``; an output of another shape, or a flat one, is none.
+
+    Args:
+        output: that a model gave for ``x``.
+        net: that the model is of.
+        x: a batch, (B, 3, H, W).
+    """
+    answer = References(net).of(x)
+    assert output.shape == answer.exact.shape
+    assert output.std() > 10
+    return rung_of(regions(output, answer.exact), answer)
