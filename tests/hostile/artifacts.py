@@ -346,11 +346,11 @@ def asks_for_much(random: Random, content: bytes) -> bytes:
 
 @functools.cache
 def _model_message() -> Any:
+    from toolkit.lazy import imported
     from toolkit.streams import quiet_library
 
     with quiet_library():
-        import coremltools
-    return coremltools.proto.Model_pb2.Model
+        return imported("coremltools", "coreml").proto.Model_pb2.Model
 
 
 def package_manifest(random: Random, content: bytes) -> bytes:

@@ -14,6 +14,7 @@ from exporters import exporter
 from exporters.artifact import make_artifact
 from exporters.base import Options, Request
 from toolkit.errors import ExportError, UsageError
+from toolkit.lazy import imported
 from toolkit.manifest import read_manifest
 from toolkit.nets.lengstrom import LengstromNet, LengstromSpec
 from toolkit.runtimes import open_model
@@ -135,9 +136,8 @@ def test_author_and_licence_are_the_checkpoints(net, tmp_path):
 def test_coremltools_own_reader_takes_the_package(make):
     folder = make("coreml", shapes=FIXED, precision="fp16")
     with quiet_library():
-        from coremltools.models import MLModel
-
-        model = MLModel(str(folder / "model.mlpackage"), skip_model_load=True)
+        models = imported("coremltools.models", "coreml")
+        model = models.MLModel(str(folder / "model.mlpackage"), skip_model_load=True)
     assert model.weights_dir.endswith("weights")
     assert [file for file in read_manifest(folder).files if "executorch" in file] == []
 
