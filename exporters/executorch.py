@@ -1,4 +1,5 @@
-"""ExecuTorch: ``.pte`` programs for its XNNPACK backend, in one delegated part.
+"""ExecuTorch: ``.pte`` programs for its XNNPACK backend, in one delegated part; of a mixed plan,
+one for each run of blocks of one precision.
 
 fp16 computes in float16 where the CPU can. int8 has the input, the weights and the output of each
 convolution rounded, which XNNPACK does as one kernel.

@@ -350,7 +350,7 @@ def _model_message() -> Any:
     from toolkit.streams import quiet_library
 
     with quiet_library():
-        return imported("coremltools.proto", "coreml").Model_pb2.Model
+        return imported("coremltools", "coreml").proto.Model_pb2.Model
 
 
 def package_manifest(random: Random, content: bytes) -> bytes:

@@ -16,7 +16,7 @@ from exporters.base import Options, Request
 from tests.conftest import nightly
 from tests.rungs import rung
 from toolkit.errors import ExportError, UsageError
-from toolkit.lazy import Lazy
+from toolkit.lazy import imported
 from toolkit.manifest import read_manifest
 from toolkit.nets.lengstrom import LengstromNet, LengstromSpec
 from toolkit.parity.judge import EXACT, FAITHFUL
@@ -143,8 +143,8 @@ def test_author_and_licence_are_the_checkpoints(net, tmp_path):
 
 def test_coremltools_own_reader_takes_the_package(make):
     folder = make("coreml", shapes=FIXED, precision="fp16")
-    models = Lazy("coremltools.models", "coreml")
     with quiet_library():
+        models = imported("coremltools.models", "coreml")
         model = models.MLModel(str(folder / "model.mlpackage"), skip_model_load=True)
     assert model.weights_dir.endswith("weights")
     assert [file for file in read_manifest(folder).files if "executorch" in file] == []
