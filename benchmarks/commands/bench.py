@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from benchmarks.rows import Results
     from benchmarks.suite import Request
 
+_CHARTS = 6.0  # seconds that the nominal machine (``benchmarks.lineup``) takes to draw them
+
 
 @click.command(short_help="Measure how fast a style is, and against what.")
 @click.argument("style", required=False)
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option(
     "--runtime", "runtimes", multiple=True, metavar="NAME",
-    help="Time this one, and fail if it cannot run; repeatable.  [default: all]",
+    help="Time this one, and fail if it cannot run; repeatable.  [default: those that fit]",
 )  # fmt: skip
 @click.option(
     "--precision", "precisions", multiple=True, metavar="NAME",
@@ -38,8 +41,12 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option("--threads", type=click.IntRange(1), help="Of the CPU.  [default: its cores]")
 @click.option(
-    "--seconds", type=Finite(0, min_open=True), default=30.0, show_default=True,
-    help="To spend on the rounds of a size.",
+    "--seconds", type=Finite(0, min_open=True), default=120.0, show_default=True,
+    help="Wall time for all of it: rows that do not fit are left out, and named.",
+)  # fmt: skip
+@click.option(
+    "--all", "every", is_flag=True,
+    help="Leave nothing out, however long it takes. So does --runtime or --precision.",
 )  # fmt: skip
 @click.option("--gatys/--no-gatys", default=True, show_default=True, help="Time Gatys, too.")
 @click.option("--full", is_flag=True, help="Run Gatys to the end, in place of extrapolating only.")
@@ -94,11 +101,14 @@ def _bench(options: dict[str, Any]) -> None:
     from benchmarks.compare import check_alike, read_results
     from benchmarks.environment import environment
 
-    request = _request(options)
+    began = time.perf_counter()
+    request = replace(_request(options), began=began)
     _check(options, request)
     old = read_results(options["compare"]) if options["compare"] else None
     if old:  # found before minutes are spent
         check_alike(environment(request.threads), old.environment)
+        timed = frozenset(row.case for row in old.rows if row.timing)
+        request = replace(request, required=timed)  # else there would be nothing to compare
     results = _measured(request, options)
     _write(results, options)
     _report(results, old, options)
@@ -157,11 +167,13 @@ def _request(options: dict[str, Any]) -> Request:
         tuple(dict.fromkeys(options["batches"])),
         options["threads"] or threads_here(),
         options["seconds"],
-        options["gatys"],
-        options["full"],
-        options["vgg"],
-        options["profile"],
-        peers.entrants if options["peers"] else None,
+        planned=not (options["every"] or options["runtimes"] or options["precisions"]),
+        ending=_CHARTS if options["output"] else 0.0,
+        gatys=options["gatys"],
+        full=options["full"],
+        vgg=options["vgg"],
+        profile=options["profile"],
+        more=peers.entrants if options["peers"] else None,
     )
 
 
