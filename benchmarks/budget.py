@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 # Rounds that every row is promised: fewer turns than three say nothing of how they vary.
 ROUNDS = 3
 # Of the budget, what rounds get at most: after that more of them say little.
 _OF_ROUNDS = 0.5
-# Estimates err; a row that is left out can be asked for, a promise that is broken cannot be mended.
-_MARGIN = 1.15
+# What may be kept for the ending, at most.
+_OF_ENDING = 0.15
 
 
 @dataclass(frozen=True)
@@ -24,12 +24,38 @@ class Cost:
     """What a row is estimated to take, in seconds of the nominal machine.
 
     Attributes:
-        start: to export the model, to load it, and to run it until it is warm.
-        round: of one of its turns.
+        prepare: to export the model, and to start the process that loads it.
+        run: one run of the model.
+        warm: runs until it is warm.
+        turn: runs in a turn.
     """
 
-    start: float
-    round: float
+    prepare: float
+    run: float = 0.0
+    warm: float = 0.0
+    turn: float = 0.0
+
+
+@dataclass
+class Pace:
+    """How much slower than the nominal machine this one has been: 1 until something is known.
+
+    Two ratios, for other work on the machine delays them differently: many threads that wait for
+    each other in a run suffer more from it than one that exports.
+    """
+
+    nominal: dict[str, float] = field(default_factory=lambda: {"prepare": 0.0, "run": 0.0})
+    taken: dict[str, float] = field(default_factory=lambda: {"prepare": 0.0, "run": 0.0})
+
+    def learn(self, kind: str, nominal: float, seconds: float) -> None:
+        """``prepare`` or ``run``: what was estimated, and what it took."""
+        self.nominal[kind] += nominal
+        self.taken[kind] += seconds
+
+    def of(self, kind: str) -> float:
+        """Seconds here for one of the nominal machine."""
+        nominal = self.nominal[kind]
+        return self.taken[kind] / nominal if nominal else 1.0
 
 
 class Plan:
@@ -40,12 +66,12 @@ class Plan:
         bounded: whether ``seconds`` is kept whatever it leaves out; else every row fits, and the
             budget only says how long the rounds may take.
         ending: nominal seconds of what comes after the rounds.
-        slowness: see the attribute; that of an earlier plan, if there was one.
+        pace: see the attribute; that of an earlier plan, if there was one.
         clock: seconds since some moment.
 
     Attributes:
+        pace: of this machine, so far.
         seconds: the budget.
-        slowness: seconds here for one of the nominal machine.
         ends: the moment on ``clock`` when the budget is spent.
     """
 
@@ -55,18 +81,18 @@ class Plan:
         *,
         bounded: bool = True,
         ending: float = 0.0,
-        slowness: float = 1.0,
+        pace: Pace | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        self.bounded, self.slowness = bounded, slowness
+        self.bounded, self.pace = bounded, pace or Pace()
         self.seconds, self.ends = seconds, clock() + seconds
         self._clock, self._ending = clock, ending
-        self._round = self._nominal = self._taken = 0.0
+        self._round = 0.0
 
     @property
     def left(self) -> float:
-        """Seconds for starts and rounds; none is left for longer than the ending takes."""
-        return max(0.0, self.ends - self._ending * self.slowness - self._clock())
+        """Seconds for starts and rounds, without what is kept for the ending."""
+        return max(0.0, self.ends - self._kept - self._clock())
 
     @property
     def for_rounds(self) -> float:
@@ -79,7 +105,7 @@ class Plan:
         """When rounds have to be over, on the plan's clock: a turn that takes longer than those
         before it may take half of what is kept for the ending. None if there is no end.
         """
-        return self.ends - self._ending * self.slowness / 2 if self.bounded else None
+        return self.ends - self._kept / 2 if self.bounded else None
 
     @property
     def deadline(self) -> float | None:
@@ -89,41 +115,45 @@ class Plan:
         return self._clock() + max(0.0, self.left - ROUNDS * self._round)
 
     def part(self, parts: int) -> Plan:
-        """A plan of an equal share of what is left."""
-        seconds = (self.ends - self._clock()) / parts if self.bounded else self.seconds / parts
+        """A plan of an equal share of what is left, with the same pace."""
+        seconds = (self.ends - self._clock()) if self.bounded else self.seconds
         return Plan(
-            seconds, bounded=self.bounded, ending=self._ending / parts, slowness=self.slowness,
+            seconds / parts, bounded=self.bounded, ending=self._ending / parts, pace=self.pace,
             clock=self._clock,
         )  # fmt: skip
 
+    def estimate(self, cost: Cost) -> float:
+        """Seconds that a row will take here: its start and its rounds."""
+        runs = cost.warm + ROUNDS * cost.turn
+        return self.pace.of("prepare") * cost.prepare + self.pace.of("run") * cost.run * runs
+
     def fits(self, cost: Cost) -> bool:
         """Whether a row can be started, and all rows still be given their rounds."""
-        row = cost.start + ROUNDS * cost.round
-        return not self.bounded or self._fits(_MARGIN * self.slowness * row)
+        return not self.bounded or self._fits(self.estimate(cost))
 
-    def started(self, cost: Cost, seconds: float, turn: float) -> bool:
+    def started(self, cost: Cost, seconds: float, run: float) -> bool:
         """Learn from a row that was started.
 
         Args:
             cost: its estimate.
             seconds: that its start took.
-            turn: seconds that one of its turns will take.
+            run: seconds that one of its runs takes.
 
         Returns:
             Whether all rows can be given their rounds with it. If not, it is not counted.
         """
-        self.learn(cost.start, seconds)
+        self.pace.learn("run", cost.run, run)
+        self.pace.learn("prepare", cost.prepare, max(0.0, seconds - cost.warm * run))
+        turn = cost.turn * run
         if self.bounded and self._round and not self._fits(ROUNDS * turn):
             return False
         self._round += turn
         return True
 
-    def learn(self, nominal: float, seconds: float) -> None:
-        """Something that was estimated has taken so many seconds."""
-        self._nominal += nominal
-        self._taken += seconds
-        if self._nominal:
-            self.slowness = self._taken / self._nominal
+    @property
+    def _kept(self) -> float:
+        """For the ending. A slow machine does without some of it rather than without rows."""
+        return min(self._ending * self.pace.of("prepare"), _OF_ENDING * self.seconds)
 
     def _fits(self, seconds: float) -> bool:
         return seconds + ROUNDS * self._round <= self.left

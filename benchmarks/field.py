@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.budget import Plan
+from benchmarks.budget import Cost, Plan
 from benchmarks.entrants import MODEL_CLOCK, Entrant, bytes_of
 from benchmarks.exports import EXPORTS
 from benchmarks.lineup import Candidate
 from benchmarks.remote import OutOfTimeError, Remote
-from benchmarks.rounds import LEAST_ROUNDS, Racer, race, turn_seconds
+from benchmarks.rounds import LEAST_ROUNDS, Racer, race
 from benchmarks.rows import LeftOut, Row, Timing
 from toolkit.errors import NotRunError
 from toolkit.memory import available
@@ -95,6 +95,7 @@ class Field:
     told: Told
     rows: list[tuple[Entrant, Row]] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)
+    _made: set[str] = field(default_factory=set)
 
     def run(self, queue: Sequence[Candidate]) -> None:
         """Start what fits, and time it."""
@@ -123,26 +124,30 @@ class Field:
 
     def _offered(self, candidate: Candidate) -> Started | None:
         """The candidate started; None if the plan leaves it out."""
-        required = candidate.required
-        if not required and not self.plan.fits(candidate.cost):
+        cost, required = candidate.with_shared(self._made), candidate.required
+        one = None
+        if required or self.plan.fits(cost):
+            one = self._tried(candidate, cost)
+        if one is None:
             self.left_out.append(LeftOut(candidate.case, NO_TIME))
-            return None
-        until = None if required else self.plan.deadline
+        return one
+
+    def _tried(self, candidate: Candidate, cost: Cost) -> Started | None:
+        """The candidate started; None if that took longer than the plan allows."""
+        until = None if candidate.required else self.plan.deadline
         began = time.perf_counter()
         try:
             one = self._started(candidate, until)
         except OutOfTimeError:
-            self.plan.learn(candidate.cost.start, time.perf_counter() - began)
-            self.left_out.append(LeftOut(candidate.case, NO_TIME))
+            self.plan.pace.learn("prepare", cost.prepare, time.perf_counter() - began)
             return None
         if one.racer is None:
             return one
-        turn = turn_seconds(one.racer.warmed["seconds"], one.racer.whole)
-        taken = time.perf_counter() - began
-        if self.plan.started(candidate.cost, taken, turn) or required:
+        self._made.add(candidate.shares)
+        taken, run = time.perf_counter() - began, one.racer.warmed["seconds"]
+        if self.plan.started(cost, taken, run) or candidate.required:
             return one
         one.racer.remote.close()
-        self.left_out.append(LeftOut(candidate.case, NO_TIME))
         return None
 
     def _started(self, candidate: Candidate, until: float | None) -> Started:

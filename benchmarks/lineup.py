@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from benchmarks.budget import Cost
 from benchmarks.entrants import Enter, Setting, bytes_of, gatys_case, layers, of_gatys, of_way
-from benchmarks.rounds import turn_seconds
+from benchmarks.rounds import runs_of_turn
 from benchmarks.rows import GATYS, Case
 from benchmarks.ways import Way, reason_against
 from toolkit import machine, styles
@@ -51,8 +51,8 @@ _CONVERSION = {"onnx": 0.0, "openvino": 0.5, "ncnn": 8.0, "litert": 6.0, "execut
 _OTHER_CONVERSION = 20.0
 _THROUGH_ONNX = ("onnx", "openvino", "trt", "web", "litert")
 _COMPILING = 30.0  # torch.compile's first run
-# The first run, those until it is steady, those that show what its results are, and pauses.
-_RUNS_TO_WARM, _PAUSES = 8, 2.0
+# The first run, those until it is steady, those that show what its results are, with pauses.
+_RUNS_TO_WARM = 10
 # An iteration runs VGG-19 forwards and backwards: three times the net of 32, 64 and 128 channels.
 _ITERATION = 120e9 / 512**2
 _ITERATIONS_TO_WARM = 5
@@ -64,7 +64,9 @@ class Candidate:
 
     Attributes:
         case: what it is.
-        cost: estimated.
+        cost: estimated, without what it shares.
+        shares: what the first of several rows makes for all of them, or "", such as a graph.
+        sharing: nominal seconds to make that.
         enter: makes what its process needs; it may take most of the cost.
         required: whether it is offered whatever a plan says, because it was asked for or costs
             nothing.
@@ -74,6 +76,13 @@ class Candidate:
     cost: Cost
     enter: Enter
     required: bool = False
+    shares: str = ""
+    sharing: float = 0.0
+
+    def with_shared(self, made: Collection[str]) -> Cost:
+        """Its cost where some of what rows share has been made already."""
+        seconds = 0.0 if self.shares in made else self.sharing
+        return replace(self.cost, prepare=self.cost.prepare + seconds)
 
     @property
     def bytes(self) -> int:
@@ -83,7 +92,6 @@ class Candidate:
 
 def candidates(request: Request, setting: Setting) -> list[Candidate]:
     """Of one size, in the order in which they are to be started."""
-    traced: set[tuple[str, str]] = set()
     found = [
         (kind, net, way, batch)
         for batch in request.batches
@@ -92,7 +100,7 @@ def candidates(request: Request, setting: Setting) -> list[Candidate]:
         if kind == STYLE or (way.target and not reason_against(way))
     ]
     found.sort(key=lambda each: _rank(each[0], str(each[2])))
-    queue = [_candidate(net, way, batch, setting, traced) for _, net, way, batch in found]
+    queue = [_candidate(net, way, batch, setting) for _, net, way, batch in found]
     queue = [
         replace(each, required=each.required or each.case in request.required) for each in queue
     ]
@@ -132,34 +140,34 @@ def _rank(kind: str, way: str) -> int:
     return FIRST.index((kind, way)) if (kind, way) in FIRST else len(FIRST)
 
 
-def _candidate(
-    net: StyleNet, way: Way, batch: int, setting: Setting, traced: set[tuple[str, str]]
-) -> Candidate:
+def _candidate(net: StyleNet, way: Way, batch: int, setting: Setting) -> Candidate:
     case = Case(net.origin.name, way.runtime, way.precision, setting.size, batch)
     run = batch * sum(layer.products for layer in layers(net, setting.size)) / _RATE
-    warm = _PROCESS + _RUNS_TO_WARM * run + min(_PAUSES, 4 * run)
     enter = partial(of_way, net, way, setting, batch)
     if reason_against(way):  # which is soon told
-        return Candidate(case, Cost(0.0, 0.0), enter, required=True)
-    cost = Cost(_export(net, way, traced) + warm, turn_seconds(run))
-    return Candidate(case, cost, enter)
+        return Candidate(case, Cost(0.0), enter, required=True)
+    # From a file to a picture is one more run of a turn.
+    cost = Cost(_PROCESS + _conversion(way), run, _RUNS_TO_WARM, runs_of_turn(run) + 1)
+    if not way.target:
+        return Candidate(case, cost, enter)
+    # Other targets' graphs and calibrations are of forms of the net that are their own.
+    graph = "onnx" if way.target in _THROUGH_ONNX else way.target
+    tracing = _TRACE + (_CALIBRATION if way.exported == "int8" else 0.0)
+    return Candidate(
+        case, cost, enter, shares=f"{net.origin.source} {way.exported} {batch} {graph}",
+        sharing=tracing,
+    )  # fmt: skip
 
 
 def _gatys(request: Request, setting: Setting) -> Candidate:
     height, width = setting.size
     run = _ITERATION * height * width / _RATE
-    cost = Cost(_PROCESS + _ITERATIONS_TO_WARM * run, turn_seconds(run, whole=False))
+    cost = Cost(_PROCESS, run, _ITERATIONS_TO_WARM, runs_of_turn(run))
     return Candidate(gatys_case(setting.size), cost, lambda _: of_gatys(setting, request.vgg))
 
 
-def _export(net: StyleNet, way: Way, traced: set[tuple[str, str]]) -> float:
-    """Of what the rows before it have not made yet."""
-    if not way.target:
-        return _COMPILING if way.runtime.startswith("torch.compile") else 0.0
-    seconds = _CONVERSION.get(way.target, _OTHER_CONVERSION)
-    # Other targets' calibrations and graphs are of forms of the net that are their own.
-    shared = "onnx" if way.target in _THROUGH_ONNX else way.target
-    if (made := (f"{net.origin.source} {way.exported}", shared)) not in traced:
-        traced.add(made)
-        seconds += _TRACE + (_CALIBRATION if way.exported == "int8" else 0.0)
-    return seconds
+def _conversion(way: Way) -> float:
+    """From the graph to the target's own file, or what torch does in its place."""
+    if way.target:
+        return _CONVERSION.get(way.target, _OTHER_CONVERSION)
+    return _COMPILING if way.runtime.startswith("torch.compile") else 0.0

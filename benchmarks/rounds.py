@@ -27,11 +27,6 @@ def runs_of_turn(seconds: float) -> int:
     return min(max(1 if seconds > _TURN_SECONDS else _LEAST_RUNS, runs), _TURN_RUNS)
 
 
-def turn_seconds(seconds: float, whole: bool = True) -> float:
-    """What a turn takes, about; ``whole``: with a run from file to bytes."""
-    return (runs_of_turn(seconds) + whole) * seconds
-
-
 @dataclass
 class Racer:
     """A stopwatch in its process, and what it has measured.

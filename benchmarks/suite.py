@@ -32,7 +32,9 @@ ITERATIONS = (100, 300, 500)
 _STRIDE = 20  # iterations between two looks at the clock; all of ITERATIONS are multiples
 _PROFILED_RUNS = 5
 # Nominal seconds (``benchmarks.budget``) of the peaks, and of ending processes.
-_PEAKS, _CLOSING = 8.0, 4.0
+_PEAKS, _CLOSING = 8.0, 3.0
+# What is kept for the closing at most, as a share of the budget.
+_MOST_OF_CLOSING = 0.08
 # More models to time beside the style's own, at one size.
 More = Callable[[StyleNet, Path, Size, int, Path], Iterator[Entrant]]
 
@@ -141,7 +143,6 @@ def _at_size(
     found = Field(plan, maker, request.threads, told)
     found.left_out = [LeftOut(each.case, said) for each, said in unfit]
     found.run([each for each in queue if not _unfit(request, each)])
-    whole.slowness = plan.slowness
     order = table_order(request, size)
     last = order.pop()  # the optimisation
     found.rows.sort(key=lambda pair: _place(order, last, pair[1].case))
@@ -176,7 +177,7 @@ def _more(request: Request, setting: Setting) -> Iterator[Candidate]:
     if request.more:
         photo, size, folder = setting.photo, setting.size, setting.root
         for entrant in request.more(request.net, photo, size, request.threads, folder):
-            yield Candidate(entrant.case, Cost(0.0, 0.0), partial(_itself, entrant), required=True)
+            yield Candidate(entrant.case, Cost(0.0), partial(_itself, entrant), required=True)
 
 
 def _itself(entrant: Entrant, _: object) -> Entrant:
@@ -212,7 +213,9 @@ def _again(
     """Peaks after the rows: the better ones of two looks; of a budget it is the only one."""
     if not request.planned:
         return _better(peaks, measured_peaks(request.threads)[0]), unmeasured
-    return measured_peaks(request.threads, plan.ends - _CLOSING)
+    closing = (_CLOSING + request.ending) * max(1.0, plan.pace.of("prepare"))
+    kept = min(closing, _MOST_OF_CLOSING * plan.seconds)
+    return measured_peaks(request.threads, plan.ends - kept)
 
 
 def _better(one: dict[str, float], other: dict[str, float]) -> dict[str, float]:
