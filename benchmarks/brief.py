@@ -8,10 +8,11 @@ from itertools import groupby
 from benchmarks.budget import ROUNDS
 from benchmarks.noise import noise_of
 from benchmarks.rows import Case, LeftOut, Results, Row
-from benchmarks.words import ITERATIONS, frames, milliseconds, of_gatys, speed_up
+from benchmarks.suite import ITERATIONS
+from benchmarks.words import frames, milliseconds, of_gatys, speed_up
 from toolkit.shapes import Size
 
-COLUMNS = ("", "precision", "ms", "±", "FPS", "x torch", f"x {ITERATIONS[-1]} Gatys")
+COLUMNS = ("", "precision", "ms", "±", "FPS", "x torch", "x Gatys")
 EXPLAINED = (
     "ms: median of one picture, model alone; ±: half of its 95 % confidence interval; x: times "
     f"faster than the style in plain torch fp32, and than {ITERATIONS[-1]} iterations of Gatys. "
@@ -22,13 +23,30 @@ _REFERENCE = ("torch", "fp32")
 
 
 def table(results: Results, size: Size) -> list[tuple[str, ...]]:
-    """Rows that ran, each model's below its name."""
+    """Rows that ran: a cell alone is a model's name, and its rows follow."""
     ran = [row for row in results.at(size) if row.timing]
     found: list[tuple[str, ...]] = []
     for model, rows in groupby(ran, lambda row: row.case.model):
-        found.append((_short(model), *[""] * (len(COLUMNS) - 1)))
+        found.append((_short(model),))
         found += [_line(row, results) for row in rows]
     return found
+
+
+def drawn(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Lines of the table, none of which is wrapped: every column is as wide as its widest cell."""
+    whole = [COLUMNS, *(row for row in rows if len(row) == len(COLUMNS))]
+    widths = [max(map(len, column)) for column in zip(*whole, strict=True)]
+    found = [_aligned(row, widths) for row in (COLUMNS, *rows)]
+    return [found[0], "─" * len(found[0]), *found[1:]]
+
+
+def _aligned(row: tuple[str, ...], widths: Sequence[int]) -> str:
+    """Words to the left, figures to the right."""
+    cells = [
+        cell.ljust(width) if number < 2 else cell.rjust(width)
+        for number, (cell, width) in enumerate(zip(row, widths, strict=False))
+    ]
+    return "  ".join(cells).rstrip()
 
 
 def _line(row: Row, results: Results) -> tuple[str, ...]:
@@ -69,6 +87,8 @@ def _short(name: str) -> str:
 
 def below(results: Results, size: Size) -> Iterator[str]:
     """Paragraphs below the table: the optimisation, what to doubt, and what is not in it."""
+    if not table(results, size):
+        yield "no model was timed"
     yield from of_gatys(results, size)
     yield from _noise(results, size)
     rows = [row for row in results.rows if row.case.size == size]

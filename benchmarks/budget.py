@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from benchmarks.rounds import turn_seconds
+
 # Rounds that every row is promised: fewer turns than three say nothing of how they vary.
 ROUNDS = 3
 # Of the budget, what rounds get at most: after that more of them say little.
@@ -27,13 +29,13 @@ class Cost:
         prepare: to export the model, and to start the process that loads it.
         run: one run of the model.
         warm: runs until it is warm.
-        turn: runs in a turn.
+        whole: whether a turn has a run from file to bytes, too (``benchmarks.rounds``).
     """
 
     prepare: float
     run: float = 0.0
     warm: float = 0.0
-    turn: float = 0.0
+    whole: bool = True
 
 
 @dataclass
@@ -98,7 +100,7 @@ class Plan:
     def for_rounds(self) -> float:
         """Seconds that rounds may take: of a plan that is not bounded, whatever starts took."""
         share = _OF_ROUNDS * self.seconds
-        return min(self.left, share) if self.bounded else share
+        return min(self.left, max(share, ROUNDS * self._round)) if self.bounded else share
 
     @property
     def stop(self) -> float | None:
@@ -124,8 +126,14 @@ class Plan:
 
     def estimate(self, cost: Cost) -> float:
         """Seconds that a row will take here: its start and its rounds."""
-        runs = cost.warm + ROUNDS * cost.turn
-        return self.pace.of("prepare") * cost.prepare + self.pace.of("run") * cost.run * runs
+        return self.start(cost) + ROUNDS * turn_seconds(self._run(cost), cost.whole)
+
+    def start(self, cost: Cost) -> float:
+        """Seconds until it is warm."""
+        return self.pace.of("prepare") * cost.prepare + cost.warm * self._run(cost)
+
+    def _run(self, cost: Cost) -> float:
+        return self.pace.of("run") * cost.run
 
     def fits(self, cost: Cost) -> bool:
         """Whether a row can be started, and all rows still be given their rounds."""
@@ -144,7 +152,7 @@ class Plan:
         """
         self.pace.learn("run", cost.run, run)
         self.pace.learn("prepare", cost.prepare, max(0.0, seconds - cost.warm * run))
-        turn = cost.turn * run
+        turn = turn_seconds(run, cost.whole)
         if self.bounded and self._round and not self._fits(ROUNDS * turn):
             return False
         self._round += turn

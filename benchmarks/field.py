@@ -102,11 +102,11 @@ class Field:
         # A budget has no time for a second group: what memory does not hold is left out.
         groups = [list(queue)] if self.plan.bounded else list(groups_of(queue))
         for group in groups:
-            self._run(group, self.plan.for_rounds / len(groups))
+            self._run(group, len(groups))
         if len(groups) > 1:
             self.rows = [(entrant, _apart(row)) for entrant, row in self.rows]
 
-    def _run(self, group: Sequence[Candidate], seconds: float) -> None:
+    def _run(self, group: Sequence[Candidate], groups: int) -> None:
         started: list[Started] = []
         room = _room()
         try:
@@ -117,7 +117,7 @@ class Field:
                     self.left_out.append(LeftOut(candidate.case, NO_MEMORY))
                 elif one := self._offered(candidate):
                     started.append(one)
-            self._race([each.racer for each in started if each.racer], seconds)
+            self._race([each.racer for each in started if each.racer], groups)
             self.rows += [(each.entrant, each.row) for each in started]
         finally:
             _close(started)
@@ -147,7 +147,7 @@ class Field:
         taken, run = time.perf_counter() - began, one.racer.warmed["seconds"]
         if self.plan.started(cost, taken, run) or candidate.required:
             return one
-        one.racer.remote.close()
+        one.racer.remote.kill()
         return None
 
     def _started(self, candidate: Candidate, until: float | None) -> Started:
@@ -163,14 +163,14 @@ class Field:
         except NotRunError as error:
             return Started(entrant, reason=str(error))
 
-    def _race(self, racers: Sequence[Racer], seconds: float) -> None:
+    def _race(self, racers: Sequence[Racer], groups: int) -> None:
         """Rounds; where the plan is bounded they end with it, whatever happens to a turn."""
         bounded = self.plan.bounded
         for racer in racers:
             racer.remote.until = self.plan.stop
-        share = min(seconds, self.plan.left) if bounded else seconds
         least = 1 if bounded else LEAST_ROUNDS
-        race(racers, share, lambda done: self.told(0.6 + 0.4 * done, "rounds"), least)
+        seconds = self.plan.for_rounds / groups
+        race(racers, seconds, lambda done: self.told(0.6 + 0.4 * done, "rounds"), least)
         for racer in racers:
             if racer.running:
                 racer.attempt(Racer.weigh)
@@ -232,9 +232,9 @@ def _timing(racer: Racer) -> Timing:
 
 
 def _close(started: Sequence[Started]) -> None:
-    """End all processes; they end at the same time."""
+    """End all processes, at the same time; those that have a time to keep, at once."""
     remotes = [each.racer.remote for each in started if each.racer]
     for remote in remotes:
         remote.dismiss()
     for remote in remotes:
-        remote.close()
+        remote.close() if remote.until is None else remote.kill()

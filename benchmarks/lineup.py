@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.budget import Cost
+from benchmarks.budget import Cost, Plan
 from benchmarks.entrants import Enter, Setting, bytes_of, gatys_case, layers, of_gatys, of_way
-from benchmarks.rounds import runs_of_turn
 from benchmarks.rows import GATYS, Case
 from benchmarks.ways import Way, reason_against
 from toolkit import machine, styles
@@ -110,6 +110,17 @@ def candidates(request: Request, setting: Setting) -> list[Candidate]:
     return queue
 
 
+def nominal_seconds(request: Request) -> float:
+    """What all that is asked for takes on the nominal machine."""
+    plan, total = Plan(request.seconds, bounded=False), 0.0
+    for size in request.sizes:
+        made: set[str] = set()
+        for each in candidates(request, Setting(Path(), size, request.threads, Path())):
+            total += plan.start(each.with_shared(made))
+            made.add(each.shares)
+    return total + plan.for_rounds
+
+
 def table_order(request: Request, size: Size) -> list[Case]:
     """The cases of one size in the order of the tables, the optimisation last."""
     cases = [
@@ -146,8 +157,7 @@ def _candidate(net: StyleNet, way: Way, batch: int, setting: Setting) -> Candida
     enter = partial(of_way, net, way, setting, batch)
     if reason_against(way):  # which is soon told
         return Candidate(case, Cost(0.0), enter, required=True)
-    # From a file to a picture is one more run of a turn.
-    cost = Cost(_PROCESS + _conversion(way), run, _RUNS_TO_WARM, runs_of_turn(run) + 1)
+    cost = Cost(_PROCESS + _conversion(way), run, _RUNS_TO_WARM)
     if not way.target:
         return Candidate(case, cost, enter)
     # Other targets' graphs and calibrations are of forms of the net that are their own.
@@ -162,7 +172,7 @@ def _candidate(net: StyleNet, way: Way, batch: int, setting: Setting) -> Candida
 def _gatys(request: Request, setting: Setting) -> Candidate:
     height, width = setting.size
     run = _ITERATION * height * width / _RATE
-    cost = Cost(_PROCESS, run, _ITERATIONS_TO_WARM, runs_of_turn(run))
+    cost = Cost(_PROCESS, run, _ITERATIONS_TO_WARM, whole=False)
     return Candidate(gatys_case(setting.size), cost, lambda _: of_gatys(setting, request.vgg))
 
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 from benchmarks.budget import ROUNDS
 from benchmarks.rows import Row, Timing
-from benchmarks.statistics import Summary
 
 # An interval that is so many times the machine's own, and wider than this share of the median.
 _MUCH, _LEAST = 3.0, 0.10
@@ -45,14 +44,10 @@ class Noise:
         found, said = timing.summary, []
         if found.spread > max(_LEAST, _MUCH * self.spread):
             said.append(f"noisy: its median is known to ±{found.spread:.0%} only")
-        own = found.drift / self.drift
-        # A drift within what the medians are known to is none.
-        if not 1 / self._drifts(found) <= own <= self._drifts(found):
+        own, allowed = found.drift / self.drift, max(_DRIFT, 1 + _MUCH * self.spread)
+        if not 1 / allowed <= own <= allowed:
             said.append(f"drifting: the later half took {own:.2f} x the earlier")
         return "; ".join(said)
-
-    def _drifts(self, found: Summary) -> float:
-        return max(_DRIFT, 1 + _MUCH * max(found.spread, self.spread))
 
 
 def noise_of(rows: Sequence[Row]) -> Noise:

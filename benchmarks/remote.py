@@ -91,6 +91,11 @@ class Remote:
         """Let the process end, and do not wait for it: it reads that nobody will ask any more."""
         self._pipe.close()
 
+    def kill(self) -> None:
+        """End the process at once, without letting its libraries shut down."""
+        self._process.kill()
+        self.close()
+
     def close(self) -> None:
         """End the process."""
         self.dismiss()

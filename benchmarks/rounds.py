@@ -27,6 +27,16 @@ def runs_of_turn(seconds: float) -> int:
     return min(max(1 if seconds > _TURN_SECONDS else _LEAST_RUNS, runs), _TURN_RUNS)
 
 
+def turn_seconds(seconds: float, whole: bool) -> float:
+    """What the turn of a model that takes ``seconds`` takes at most.
+
+    Args:
+        seconds: of a run.
+        whole: whether it is run from file to bytes, too.
+    """
+    return (runs_of_turn(seconds) + whole) * seconds
+
+
 @dataclass
 class Racer:
     """A stopwatch in its process, and what it has measured.

@@ -15,7 +15,7 @@ from benchmarks.entrants import MODEL_CLOCK, Entrant, Setting
 from benchmarks.environment import environment
 from benchmarks.field import Field, Maker, Told
 from benchmarks.lineup import Candidate, candidates, table_order, without_its_arithmetic
-from benchmarks.remote import Remote
+from benchmarks.remote import OutOfTimeError, Remote
 from benchmarks.roofline import limit
 from benchmarks.rows import GATYS, Case, Iterations, LeftOut, Results, Row
 from benchmarks.ways import Way
@@ -213,9 +213,12 @@ def _again(
     """Peaks after the rows: the better ones of two looks; of a budget it is the only one."""
     if not request.planned:
         return _better(peaks, measured_peaks(request.threads)[0]), unmeasured
-    closing = (_CLOSING + request.ending) * max(1.0, plan.pace.of("prepare"))
-    kept = min(closing, _MOST_OF_CLOSING * plan.seconds)
-    return measured_peaks(request.threads, plan.ends - kept)
+    pace = max(1.0, plan.pace.of("prepare"))
+    closing = min((_CLOSING + request.ending) * pace, _MOST_OF_CLOSING * plan.seconds)
+    until = plan.ends - closing
+    if until - time.perf_counter() < _PEAKS * pace:
+        return {}, {"cpu": str(OutOfTimeError())}
+    return measured_peaks(request.threads, until)
 
 
 def _better(one: dict[str, float], other: dict[str, float]) -> dict[str, float]:

@@ -84,12 +84,12 @@ _CHARTS = 6.0  # seconds that the nominal machine (``benchmarks.lineup``) takes 
 @click.option("-o", "--output", type=OUTPUT, help="Folder for report, page and charts.")
 @json_option
 def bench(**options: Any) -> None:
-    """Measure STYLE (default: ink) on every runtime that this machine has.
+    """Measure STYLE (default: ink) on the runtimes that this machine has, in two minutes.
 
     STYLE is a shipped style or a checkpoint; of a shipped one its mobile nets are timed, too. Each
     runtime runs in a process of its own; they take turns. Beside each row stands how much faster it
-    is than Gatys' optimisation, and how near to what this machine's measured peaks allow. What
-    cannot run says why.
+    is than plain PyTorch and than Gatys' optimisation. What matters most comes first; what
+    --seconds have no room for is left out and named, and --all times it. What cannot run says why.
     """
     if options["self_test"]:
         _self_test(options["as_json"])
@@ -109,6 +109,7 @@ def _bench(options: dict[str, Any]) -> None:
         check_alike(environment(request.threads), old.environment)
         timed = frozenset(row.case for row in old.rows if row.timing)
         request = replace(request, required=timed)  # else there would be nothing to compare
+    _announce(request)
     results = _measured(request, options)
     _write(results, options)
     _report(results, old, options)
@@ -118,13 +119,24 @@ def _bench(options: dict[str, Any]) -> None:
             raise NotRunError(f"asked for and not run: {rows[0].case.way}: {rows[0].not_run}")
 
 
+def _announce(request: Request) -> None:
+    """How long it will take, where no budget bounds it."""
+    from benchmarks.lineup import nominal_seconds
+
+    if request.planned:
+        return
+    minutes = nominal_seconds(request) / 60
+    if minutes >= 1:
+        click.echo(f"all that is asked for: about {minutes:.0f} min on two idle cores", err=True)
+
+
 def _check(options: dict[str, Any], request: Request) -> None:
     """Wrong usage is found before anything is measured."""
     from toolkit.canvas import check_charts
     from toolkit.outputs import check_folder
 
     if options["equal_loss"]:
-        from benchmarks.equal_loss import OPTION
+        from benchmarks.equal_loss import OPTION, photos_of
         from toolkit.styles.own_loss import own_loss
 
         if not options["paintings"]:
@@ -132,7 +144,7 @@ def _check(options: dict[str, Any], request: Request) -> None:
                 "--equal-loss judges by the painting", fix="pass the folder it lies in: --paintings"
             )
         own_loss(request.net, options["paintings"], options["style_vgg"], option=OPTION)
-        _photos(options["photos"])
+        photos_of(options["photos"])
     if options["allowed"] is not None and not options["compare"]:
         raise UsageError("--fail-if-slower is for --compare")
     if options["output"]:
@@ -186,20 +198,8 @@ def _measured(request: Request, options: dict[str, Any]) -> Results:
         return replace(suite.run(request, told), equal=tuple(equal))
 
 
-def _photos(folder: Path | None) -> list[Path]:
-    """To judge by; the package's own unless there is a folder of others."""
-    from toolkit.images import list_images
-    from toolkit.regimes import shipped_photos
-
-    found = list_images(folder) if folder else shipped_photos()
-    if not found:
-        raise UsageError(f"{folder}: no pictures in it")
-    return found
-
-
 def _equal(request: Request, options: dict[str, Any], told: Any) -> list[dict[str, Any]]:
-    from benchmarks.remote import Remote
-    from toolkit.styles.held_out import STARTS
+    from benchmarks.equal_loss import measured
 
     asked = {
         "style": request.net.origin.source,
@@ -207,14 +207,7 @@ def _equal(request: Request, options: dict[str, Any], told: Any) -> list[dict[st
         "vgg": options["style_vgg"],
         "threads": request.threads,
     }
-    found = []
-    with Remote("benchmarks.equal_loss:EqualLoss", asked, request.threads) as judge:
-        for size in request.sizes:
-            for photo in _photos(options["photos"]):
-                for start in STARTS:
-                    told(0.0, f"equal loss: {photo.stem} from {start}")
-                    found.append(judge.call("measure", photo, size, start))
-    return found
+    return measured(asked, options["photos"], request.sizes, told)
 
 
 def _write(results: Results, options: dict[str, Any]) -> None:
@@ -243,6 +236,7 @@ def _write(results: Results, options: dict[str, Any]) -> None:
 
 def _report(results: Results, old: Results | None, options: dict[str, Any]) -> None:
     """Print; then fail if a row is slower than it may be, or gone."""
+    from benchmarks import peers
     from benchmarks.compare import changes
     from benchmarks.formats.terminal import show
     from toolkit.console import print_json
@@ -252,6 +246,8 @@ def _report(results: Results, old: Results | None, options: dict[str, Any]) -> N
         print_json({**results.to_dict(), "changes": [asdict(each) for each in found]})
     else:
         show(results)
+        if not options["peers"]:
+            click.echo(peers.hint())
     if old:
         _judge(results, old, found, options)
 

@@ -23,7 +23,8 @@ def show(results: Results) -> None:
     _say(f"measured peaks: {words.peaks(results)}")
     for size in results.sizes:
         click.echo(f"\n{printable(words.title(results, size))}")
-        print_table(brief.COLUMNS, brief.table(results, size))
+        if found := brief.table(results, size):
+            click.echo("\n".join(map(printable, brief.drawn(found))))
         for said in brief.below(results, size):
             _say(said)
     for said in (*words.equal_loss(results), *words.nodes(results)):
