@@ -99,8 +99,12 @@ class Plan:
     @property
     def for_rounds(self) -> float:
         """Seconds that rounds may take: of a plan that is not bounded, whatever starts took."""
-        share = _OF_ROUNDS * self.seconds
-        return min(self.left, max(share, ROUNDS * self._round)) if self.bounded else share
+        share, promised = _OF_ROUNDS * self.seconds, ROUNDS * self._round
+        if not self.bounded:
+            return share
+        # What is kept for the ending may have grown since; promised rounds go before it.
+        room = max(self.left, min(promised, self.ends - self._kept / 2 - self._clock()))
+        return min(room, max(share, promised))
 
     @property
     def stop(self) -> float | None:

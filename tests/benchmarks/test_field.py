@@ -50,7 +50,8 @@ class Machine:
         cost = entrant.options["cost"]
         self.work(cost.warm * cost.run, until)
         told = {"seconds": cost.run * self.slowness, "load": 1.0, "first": 1.0}
-        return Racer(Stopwatch(self, cost.run), warmed={**told, "steady": True, "notes": ()})
+        told |= {"steady": True, "notes": ()}
+        return Racer(Stopwatch(self, cost.run), whole=cost.whole, warmed=told)
 
 
 class Stopwatch:
