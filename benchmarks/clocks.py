@@ -3,7 +3,8 @@
 A model's stopwatch looks at what it times. Two pictures take turns, and what comes back has to be
 that of the picture that went in: a runtime that returns before its result is there, or hands out an
 old one, is caught instead of praised. Known limit: one whose result is half there, and whose other
-half comes later than twice what it pretends to take and than 50 ms, is believed.
+half comes later than twice what it pretends to take, but 50 ms at least and half a second at most,
+is believed.
 """
 
 from __future__ import annotations
@@ -26,11 +27,11 @@ from toolkit.runtimes.base import Node, Profiled
 
 _STEADY_RUNS = 3
 _STEADY_SPREAD = 1.10
-_WARM_RUNS, _WARM_SECONDS = 30, 8.0
+_WARM_RUNS, _WARM_SECONDS = 30, 4.0
 _ENDLESS = 10**9
 _HASTY = "returned before its result was there: its time means nothing"
-# Time for a result that is late to come in, in runs of the model, and at least so long.
-_LATE_RUNS, _LATE_SECONDS = 2.0, 0.05
+# Time for a result that is late to come in, in runs of the model, and the bounds of it in seconds.
+_LATE_RUNS, _LATE_LEAST, _LATE_MOST = 2.0, 0.05, 0.5
 
 
 class ModelClock:
@@ -118,11 +119,12 @@ class ModelClock:
 
     def _settled(self, picture: Floats, seconds: float) -> Floats:
         """The result of a picture at the second asking, with nothing more to come in."""
+        late = min(max(_LATE_LEAST, _LATE_RUNS * seconds), _LATE_MOST)
         self._subject.timed(picture)
-        time.sleep(max(_LATE_SECONDS, _LATE_RUNS * seconds))
+        time.sleep(late)
         _, output = self._subject.timed(picture)
         early: Floats = output.copy()
-        time.sleep(max(_LATE_SECONDS, _LATE_RUNS * seconds))
+        time.sleep(late)
         if not np.array_equal(early, output, equal_nan=True):
             raise RunError(f"it {_HASTY}")
         return early
@@ -210,6 +212,6 @@ def _warmed(run: Callable[[], float]) -> tuple[list[float], bool]:
         last = runs[-_STEADY_RUNS:]
         if len(last) == _STEADY_RUNS and max(last) <= _STEADY_SPREAD * min(last):
             return last, True
-        if len(runs) >= _STEADY_RUNS and time.perf_counter() - started > _WARM_SECONDS:
+        if time.perf_counter() - started > _WARM_SECONDS:
             break
     return runs[-_STEADY_RUNS:], False

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from benchmarks.rows import GATYS, Case
 from benchmarks.ways import Way, reason_against
-from exporters.artifact import make_artifact
-from exporters.base import Request
-from exporters.plans import usual_plan
-from toolkit import styles
-from toolkit.artifact import open_artifact
-from toolkit.errors import SttkError
+from toolkit.errors import NotRunError
 from toolkit.gatys import run as gatys_run
 from toolkit.memory import BYTES_PER_PIXEL
 from toolkit.precision.cost import Layer, layers_of
-from toolkit.shapes import Shapes, Size
+from toolkit.shapes import Size
 from toolkit.style_net import StyleNet
 
 MODEL_CLOCK = "benchmarks.clocks:ModelClock"
@@ -27,6 +23,30 @@ GATYS_CLOCK = "benchmarks.clocks:IterationClock"
 GATYS_PRESET = "gatys2016"
 # What a process takes before it has seen a picture: libraries and weights.
 _PROCESS_BYTES = 400_000_000
+
+
+class Maker(Protocol):
+    """Where models are exported: the process of ``benchmarks.exports.Exports``."""
+
+    def call(self, method: str, *arguments: Any) -> Any:
+        """See ``benchmarks.remote.Remote``."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all entrants of one size share.
+
+    Attributes:
+        photo: JPEG file of that size.
+        size: (height, width) in pixels.
+        threads: of the CPU, for each.
+        root: folder for models.
+    """
+
+    photo: Path
+    size: Size
+    threads: int
+    root: Path
 
 
 @dataclass(frozen=True)
@@ -54,65 +74,52 @@ class Entrant:
         """Of memory that its process will take, about; none if it has none."""
         if self.reason:
             return 0
-        height, width = self.case.size
-        each = gatys_run.BYTES_PER_PIXEL if self.clock == GATYS_CLOCK else BYTES_PER_PIXEL
-        return _PROCESS_BYTES + each * height * width * self.case.batch
+        return bytes_of(self.case)
 
 
-def of_style(
-    net: StyleNet,
-    ways: Sequence[Way],
-    photo: Path,
-    size: Size,
-    batch: int,
-    threads: int,
-    root: Path,
-) -> Iterator[Entrant]:
-    """The style in each way, exported below ``root`` where it has to be."""
-    layers = tuple(layers_of(net, size).values())
-    for way in ways:
-        case = Case(net.origin.name, way.runtime, way.precision, size, batch)
-        if reason := reason_against(way):
-            yield Entrant(case, reason=reason)
-            continue
-        try:
-            model = _exported(net, way, size, batch, root)
-        except SttkError as error:
-            yield Entrant(case, reason=str(error))
-            continue
-        subject, options = way.subject(net.origin.source, model, threads)
-        asked = {"subject": subject, "options": options, "photo": photo, "batch": batch}
-        yield Entrant(case, MODEL_CLOCK, asked, way.arithmetic, layers)
+def bytes_of(case: Case) -> int:
+    """Of memory that a case's process will take, about."""
+    height, width = case.size
+    each = gatys_run.BYTES_PER_PIXEL if case.runtime == GATYS else BYTES_PER_PIXEL
+    return _PROCESS_BYTES + each * height * width * case.batch
 
 
-def of_small(
-    net: StyleNet,
-    ways: Sequence[Way],
-    photo: Path,
-    size: Size,
-    batch: int,
-    threads: int,
-    root: Path,
-) -> Iterator[Entrant]:
-    """The shipped mobile nets of the style, in those ways that they are exported for.
-
-    What cannot run here is left out: the style's own rows say why.
-    """
-    able = [way for way in ways if way.target and not reason_against(way)]
-    for name in styles.small_of(net.origin.source):
-        yield from of_style(styles.find(name), able, photo, size, batch, threads, root)
+Enter = Callable[[Maker], Entrant]
 
 
-def of_gatys(photo: Path, size: Size, vgg: Path | None, threads: int) -> Entrant:
+def of_way(net: StyleNet, way: Way, setting: Setting, batch: int, maker: Maker) -> Entrant:
+    """A style in one way, exported where it has to be."""
+    case = Case(net.origin.name, way.runtime, way.precision, setting.size, batch)
+    if reason := reason_against(way):
+        return Entrant(case, reason=reason)
+    source = net.origin.source
+    try:
+        # torch runs the net as it is.
+        exported = source, way.target, way.exported, setting.size, batch
+        model = maker.call("make", *exported) if way.target else None
+    except NotRunError as error:
+        if type(error) is not NotRunError:  # time ran out: nothing is wrong with the case
+            raise
+        return Entrant(case, reason=str(error))
+    subject, options = way.subject(source, model, setting.threads)
+    asked = {"subject": subject, "options": options, "photo": setting.photo, "batch": batch}
+    return Entrant(case, MODEL_CLOCK, asked, way.arithmetic, layers(net, setting.size))
+
+
+def of_gatys(setting: Setting, vgg: Path | None) -> Entrant:
     """The optimisation of one picture of this size."""
-    asked = {"photo": photo, "preset": GATYS_PRESET, "vgg": vgg, "threads": threads}
-    return Entrant(Case("VGG-19", GATYS, "fp32", size), GATYS_CLOCK, asked)
+    asked = {
+        "photo": setting.photo, "preset": GATYS_PRESET, "vgg": vgg, "threads": setting.threads,
+    }  # fmt: skip
+    return Entrant(gatys_case(setting.size), GATYS_CLOCK, asked)
 
 
-def _exported(net: StyleNet, way: Way, size: Size, batch: int, root: Path) -> Path | None:
-    """The model that the way runs; None if it runs the net as it is."""
-    if not way.target:
-        return None
-    plan = usual_plan(way.target, net, way.exported)
-    request = Request(net, plan.default, Shapes.fixed(*size, batch), blocks=plan.blocks)
-    return open_artifact(make_artifact(way.target, request, root / str(batch))).model
+def gatys_case(size: Size) -> Case:
+    """What the optimisation's row is called."""
+    return Case("VGG-19", GATYS, "fp32", size)
+
+
+@lru_cache(maxsize=16)
+def layers(net: StyleNet, size: Size) -> tuple[Layer, ...]:
+    """Of a net as it runs on one picture; every row of the net asks."""
+    return tuple(layers_of(net, size).values())

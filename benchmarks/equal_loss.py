@@ -13,10 +13,13 @@ from typing import Any
 
 import torch
 
+from benchmarks.remote import Remote
 from toolkit import styles
+from toolkit.errors import UsageError
 from toolkit.gatys.equal import Step, equal_iterations, losses_of
 from toolkit.gatys.optimise import optimise, white_noise
-from toolkit.regimes import photographs
+from toolkit.images import list_images
+from toolkit.regimes import photographs, shipped_photos
 from toolkit.shapes import Size
 from toolkit.styles.held_out import STARTS
 from toolkit.styles.own_loss import own_loss
@@ -79,3 +82,36 @@ def _clocked(steps: Iterable[Step], seconds: dict[int, float]) -> Iterator[Step]
             began = time.perf_counter()  # the start is there before the optimisation begins
         seconds[step.iteration] = time.perf_counter() - began
         yield step
+
+
+def photos_of(folder: Path | None) -> list[Path]:
+    """To judge by; the package's own unless there is a folder of others.
+
+    Raises:
+        UsageError: there are none in it.
+    """
+    found = list_images(folder) if folder else shipped_photos()
+    if not found:
+        raise UsageError(f"{folder}: no pictures in it")
+    return found
+
+
+def measured(
+    asked: dict[str, Any], folder: Path | None, sizes: Iterable[Size], told: Any
+) -> list[dict[str, Any]]:
+    """Every photograph at every size, from each start.
+
+    Args:
+        asked: arguments of :class:`EqualLoss`.
+        folder: of photographs; None for the package's own.
+        sizes: (height, width), each.
+        told: called with a share and what is being done.
+    """
+    found = []
+    with Remote("benchmarks.equal_loss:EqualLoss", asked, asked["threads"]) as judge:
+        for size in sizes:
+            for photo in photos_of(folder):
+                for start in STARTS:
+                    told(0.0, f"equal loss: {photo.stem} from {start}")
+                    found.append(judge.call("measure", photo, size, start))
+    return found

@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
@@ -24,6 +25,13 @@ _PATIENCE = 5.0  # seconds for a process to end when told to
 _POOLS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
+class OutOfTimeError(NotRunError):
+    """There was no answer in the time that was left; the process has been ended."""
+
+    def __init__(self) -> None:
+        super().__init__("there was no time left for it")
+
+
 class Remote:
     """``factory(**options)`` in a new process; :meth:`call` runs one of its methods there.
 
@@ -31,12 +39,21 @@ class Remote:
         factory: ``module:name`` of what makes the object.
         options: its arguments; they are pickled.
         threads: that its process's pools may have.
+        until: moment of ``time.perf_counter`` by which it has to have answered; None for no end.
 
     Raises:
         NotRunError: what the factory raised, or that the process died.
+        OutOfTimeError: it was not there in time.
     """
 
-    def __init__(self, factory: str, options: Mapping[str, Any], threads: int) -> None:
+    def __init__(
+        self,
+        factory: str,
+        options: Mapping[str, Any],
+        threads: int,
+        until: float | None = None,
+    ) -> None:
+        self.until = until
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(
@@ -62,6 +79,7 @@ class Remote:
 
         Raises:
             NotRunError: what it raised, in one line, or that its process died.
+            OutOfTimeError: it did not answer until ``until``.
         """
         try:
             self._pipe.send((method, arguments))
@@ -69,9 +87,18 @@ class Remote:
             raise self._death() from error
         return self._answer()
 
+    def dismiss(self) -> None:
+        """Let the process end, and do not wait for it: it reads that nobody will ask any more."""
+        self._pipe.close()
+
+    def kill(self) -> None:
+        """End the process at once, without letting its libraries shut down."""
+        self._process.kill()
+        self.close()
+
     def close(self) -> None:
         """End the process."""
-        self._pipe.close()  # it ends when it reads that nobody will ask any more
+        self.dismiss()
         self._process.join(_PATIENCE)
         if self._process.is_alive():
             self._process.kill()
@@ -79,12 +106,21 @@ class Remote:
 
     def _answer(self) -> Any:
         try:
+            if self._late():
+                self._process.kill()
+                raise OutOfTimeError
             done, value = self._pipe.recv()
         except _GONE as error:
             raise self._death() from error
         if not done:
             raise NotRunError(value)
         return value
+
+    def _late(self) -> bool:
+        """Wait for an answer until ``until``; whether there is none."""
+        if self.until is None:
+            return False
+        return not self._pipe.poll(max(0.0, self.until - time.perf_counter()))
 
     def _death(self) -> NotRunError:
         self._process.join(_PATIENCE)

@@ -120,10 +120,14 @@ class Row:
     def from_dict(cls, values: Mapping[str, Any]) -> Row:
         """Inverse of :meth:`to_dict`. Raises KeyError or TypeError."""
         fields = {key: value for key, value in values.items() if key != "summary"}
-        case = Case(**{**fields["case"], "size": tuple(fields["case"]["size"])})
+        case = _case(fields["case"])
         timing = _timing(fields["timing"]) if fields["timing"] else None
         nodes = tuple(Node(**node) for node in fields["nodes"])
         return cls(**{**fields, "case": case, "timing": timing, "nodes": nodes})
+
+
+def _case(values: Mapping[str, Any]) -> Case:
+    return Case(**{**values, "size": tuple(values["size"])})
 
 
 def _timing(values: Mapping[str, Any]) -> Timing:
@@ -140,6 +144,14 @@ class Iterations:
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """A case that could have been timed, and why it was not: time, memory, this processor."""
+
+    case: Case
+    reason: str
+
+
+@dataclass(frozen=True)
 class Results:
     """Everything that one call measured, and where.
 
@@ -151,6 +163,9 @@ class Results:
         full: Gatys' optimisations that were run to the end.
         equal: see ``benchmarks.equal_loss``.
         unmeasured: why a device, ``cpu`` or ``cuda``, has no peaks.
+        left_out: what was not timed, though nobody said to leave it out.
+        spent: wall time in seconds: ``budget`` that there was, ``taken`` of it; empty in older
+            files.
     """
 
     style: dict[str, str]
@@ -160,6 +175,8 @@ class Results:
     full: tuple[Iterations, ...] = ()
     equal: tuple[dict[str, Any], ...] = field(default=())
     unmeasured: dict[str, str] = field(default_factory=dict)
+    left_out: tuple[LeftOut, ...] = ()
+    spent: dict[str, float] = field(default_factory=dict)
 
     @property
     def sizes(self) -> list[Size]:
@@ -181,10 +198,12 @@ class Results:
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values."""
-        names = ("style", "environment", "peaks", "unmeasured", "equal")
+        names = ("style", "environment", "peaks", "unmeasured", "equal", "spent")
         parts = {name: getattr(self, name) for name in names}
         full = [{**asdict(each), "seconds": _keyed(each.seconds)} for each in self.full]
-        return {**parts, "rows": [row.to_dict() for row in self.rows], "full": full}
+        left_out = [asdict(each) for each in self.left_out]
+        rows = [row.to_dict() for row in self.rows]
+        return {**parts, "rows": rows, "full": full, "left_out": left_out}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Results:
@@ -200,7 +219,10 @@ class Results:
             tuple(map(Row.from_dict, values["rows"])),
             full,
             tuple(values["equal"]),
-            dict(values.get("unmeasured", {})),  # not in older files
+            # These are not in older files.
+            dict(values.get("unmeasured", {})),
+            tuple(LeftOut(_case(e["case"]), e["reason"]) for e in values.get("left_out", ())),
+            dict(values.get("spent", {})),
         )
 
 

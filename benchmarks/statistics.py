@@ -1,4 +1,4 @@
-"""What a row of samples says: percentiles, how sure the median is, and whether to trust it.
+"""What a row of samples says: percentiles, how sure the median is, and whether it drifts.
 
 Samples come in turns (``benchmarks.rounds``). Within a turn they hang together, between turns the
 machine changes: so intervals are drawn by resampling whole turns (block bootstrap; Efron and
@@ -15,8 +15,6 @@ from numpy.typing import NDArray
 
 Turns = Sequence[Sequence[float]]  # seconds, by turn
 
-_NOISY = 1.25
-_DRIFT = 1.10
 _DRAWS = 2000
 _AT_ONCE = 100  # which bounds the memory
 _SEED = 2016
@@ -44,14 +42,9 @@ class Summary:
     drift: float
 
     @property
-    def noise(self) -> str:
-        """Why the row should not be trusted too far, or ""."""
-        said = []
-        if self.p95 > _NOISY * self.p50:
-            said.append(f"noisy: p95 is {self.p95 / self.p50:.1f} x p50")
-        if not 1 / _DRIFT <= self.drift <= _DRIFT:
-            said.append(f"drifting: the later half took {self.drift:.2f} x the earlier")
-        return "; ".join(said)
+    def spread(self) -> float:
+        """Half of the interval, as a share of the median: the median is known to so much."""
+        return (self.high - self.low) / 2 / self.p50
 
 
 def summary(turns: Turns) -> Summary:

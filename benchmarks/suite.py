@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
-from benchmarks.entrants import MODEL_CLOCK, Entrant, of_gatys, of_small, of_style
+from benchmarks.budget import Cost, Plan
+from benchmarks.entrants import MODEL_CLOCK, Entrant, Setting
 from benchmarks.environment import environment
-from benchmarks.remote import Remote
+from benchmarks.field import Field, Maker, Told
+from benchmarks.lineup import Candidate, candidates, table_order, without_its_arithmetic
+from benchmarks.remote import OutOfTimeError, Remote
 from benchmarks.roofline import limit
-from benchmarks.rounds import Racer, race
-from benchmarks.rows import Iterations, Results, Row, Timing
+from benchmarks.rows import GATYS, Case, Iterations, LeftOut, Results, Row
 from benchmarks.ways import Way
 from toolkit.errors import NotRunError
 from toolkit.images import Picture, from_batch, write_image
 from toolkit.machine import gpus
-from toolkit.memory import available
 from toolkit.regimes import photographs, shipped_photos
 from toolkit.runtimes.base import Node
 from toolkit.shapes import Size, text
@@ -27,8 +31,10 @@ from toolkit.style_net import StyleNet
 ITERATIONS = (100, 300, 500)
 _STRIDE = 20  # iterations between two looks at the clock; all of ITERATIONS are multiples
 _PROFILED_RUNS = 5
-_OF_MEMORY = 0.8
-Told = Callable[[float, str], None]
+# Nominal seconds (``benchmarks.budget``) of the peaks, and of ending processes.
+_PEAKS, _CLOSING = 8.0, 3.0
+# What is kept for the closing at most, as a share of the budget.
+_MOST_OF_CLOSING = 0.08
 # More models to time beside the style's own, at one size.
 More = Callable[[StyleNet, Path, Size, int, Path], Iterator[Entrant]]
 
@@ -43,7 +49,12 @@ class Request:
         sizes: (height, width), each.
         batches: pictures at once, each.
         threads: of the CPU, for each runtime.
-        seconds: to spend on the rounds of one size.
+        seconds: of wall time for everything (``benchmarks.budget``).
+        planned: whether ``seconds`` is kept, and rows that do not fit are left out; else all ways
+            are timed, and half of ``seconds`` is for the rounds.
+        began: moment of ``time.perf_counter`` from which ``seconds`` count; None for the call.
+        ending: seconds of the nominal machine that the caller needs for what follows.
+        required: cases that are timed though a plan would leave them out.
         gatys: whether the optimisation is timed, too.
         full: whether it is run to the end.
         vgg: weights of its loss network; None for those at hand.
@@ -56,7 +67,11 @@ class Request:
     sizes: Sequence[Size] = ((512, 512),)
     batches: Sequence[int] = (1,)
     threads: int = 1
-    seconds: float = 30.0
+    seconds: float = 120.0
+    planned: bool = False
+    began: float | None = None
+    ending: float = 0.0
+    required: frozenset[Case] = frozenset()
     gatys: bool = True
     full: bool = False
     vgg: Path | None = None
@@ -66,23 +81,17 @@ class Request:
 
 def run(request: Request, told: Told) -> Results:
     """Measure everything; what cannot run is a row that says why."""
-    peaks, unmeasured = measured_peaks(request.threads)
-    rows: list[tuple[Entrant, Row]] = []
-    full: list[Iterations] = []
-    with tempfile.TemporaryDirectory(prefix="sttk-") as root:
-        for number, size in enumerate(request.sizes):
-
-            def within(share: float, what: str, number: int = number, size: Size = size) -> None:
-                told((number + share) / len(request.sizes), f"{text(size)}: {what}")
-
-            entrants = _entered(request, size, Path(root), within)
-            groups = list(_groups(entrants))
-            for group in groups:
-                raced = _raced(request, group, within)
-                rows += zip(group, _noted(raced, len(groups)), strict=True)
-            if request.gatys and request.full and rows[-1][1].timing:
-                full.append(_in_full(entrants[-1], request.threads, within))
-    peaks = _better(peaks, measured_peaks(request.threads)[0])
+    began = time.perf_counter() if request.began is None else request.began
+    whole = _plan(request, began)
+    peaks, unmeasured = ({}, {}) if request.planned else measured_peaks(request.threads)
+    with _places(request) as (root, maker):
+        fields = [
+            _at_size(request, number, whole, root, partial(_within, request, told, number), maker)
+            for number in range(len(request.sizes))
+        ]
+        full = _fully(request, fields, told)
+    peaks, unmeasured = _again(request, peaks, unmeasured, whole)
+    rows = [pair for each in fields for pair in each.rows]
     origin = request.net.origin
     return Results(
         {"name": origin.name, "sha256": origin.sha256},
@@ -91,136 +100,129 @@ def run(request: Request, told: Told) -> Results:
         tuple(_limited(row, entrant, peaks) for entrant, row in rows),
         tuple(full),
         unmeasured=unmeasured,
+        left_out=tuple(each for field in fields for each in field.left_out),
+        spent={"budget": request.seconds, "taken": time.perf_counter() - began},
     )
 
 
-def measured_peaks(threads: int) -> tuple[dict[str, float], dict[str, str]]:
+def _plan(request: Request, began: float) -> Plan:
+    """Of everything."""
+    return Plan(
+        request.seconds - (time.perf_counter() - began),
+        bounded=request.planned,
+        ending=_PEAKS + _CLOSING + request.ending,
+    )
+
+
+@contextmanager
+def _places(request: Request) -> Iterator[tuple[Path, Maker]]:
+    """A folder, and the process that exports into it."""
+    with tempfile.TemporaryDirectory(prefix="sttk-") as root:
+        maker = Maker(Path(root), request.threads)
+        try:
+            yield Path(root), maker
+        finally:
+            maker.close()
+
+
+def _within(request: Request, told: Told, number: int, share: float, what: str) -> None:
+    """Tell of one size as a part of all."""
+    sizes = request.sizes
+    told((number + share) / len(sizes), f"{text(sizes[number])}: {what}")
+
+
+def _at_size(
+    request: Request, number: int, whole: Plan, root: Path, told: Told, maker: Maker
+) -> Field:
+    """All rows of one size, in the order of the tables."""
+    size = request.sizes[number]
+    setting = _setting(request, size, root)
+    plan = whole.part(len(request.sizes) - number)
+    queue = [*candidates(request, setting), *_more(request, setting)]
+    unfit = [(each, said) for each in queue if (said := _unfit(request, each))]
+    found = Field(plan, maker, request.threads, told)
+    found.left_out = [LeftOut(each.case, said) for each, said in unfit]
+    found.run([each for each in queue if not _unfit(request, each)])
+    order = table_order(request, size)
+    last = order.pop()  # the optimisation
+    found.rows.sort(key=lambda pair: _place(order, last, pair[1].case))
+    if request.profile:
+        found.rows = [_profiled(pair, request.threads) for pair in found.rows]
+    return found
+
+
+def _place(order: Sequence[Case], last: Case, case: Case) -> int:
+    """In the tables: the style's own, then other people's, then the optimisation."""
+    if case == last:
+        return len(order) + 1
+    return order.index(case) if case in order else len(order)
+
+
+def _unfit(request: Request, candidate: Candidate) -> str:
+    """Why a plan does without a row from the first, or ""."""
+    asked = candidate.required or not request.planned
+    return "" if asked else without_its_arithmetic(candidate.case)
+
+
+def _setting(request: Request, size: Size, root: Path) -> Setting:
+    folder = root / text(size)
+    folder.mkdir()
+    photo = folder / "photo.jpg"
+    batch = next(photographs(shipped_photos(), size))
+    write_image(photo, Picture(from_batch(batch)))
+    return Setting(photo, size, request.threads, folder)
+
+
+def _more(request: Request, setting: Setting) -> Iterator[Candidate]:
+    if request.more:
+        photo, size, folder = setting.photo, setting.size, setting.root
+        for entrant in request.more(request.net, photo, size, request.threads, folder):
+            yield Candidate(entrant.case, Cost(0.0), partial(_itself, entrant), required=True)
+
+
+def _itself(entrant: Entrant, _: object) -> Entrant:
+    return entrant
+
+
+def measured_peaks(
+    threads: int, until: float | None = None
+) -> tuple[dict[str, float], dict[str, str]]:
     """Of this machine and its GPU (``benchmarks.peaks``), and why one of them has none.
 
     A GPU that the driver knows may be out of torch's reach: its build may be of the CPU alone.
+
+    Args:
+        threads: of torch.
+        until: moment of ``time.perf_counter`` at which time is out; None for no end.
     """
     found: dict[str, float] = {}
     reasons: dict[str, str] = {}
     for device in ("cpu", *(("cuda",) if gpus() else ())):
         asked = {"threads": threads, "device": device}
         try:
-            with Remote("benchmarks.peaks:Peaks", asked, threads) as peaks:
+            with Remote("benchmarks.peaks:Peaks", asked, threads, until) as peaks:
                 found |= peaks.call("measure")
         except NotRunError as error:
             reasons[device] = str(error)
     return found, reasons
 
 
+def _again(
+    request: Request, peaks: dict[str, float], unmeasured: dict[str, str], plan: Plan
+) -> tuple[dict[str, float], dict[str, str]]:
+    """Peaks after the rows: the better ones of two looks; of a budget it is the only one."""
+    if not request.planned:
+        return _better(peaks, measured_peaks(request.threads)[0]), unmeasured
+    pace = max(1.0, plan.pace.of("prepare"))
+    closing = min((_CLOSING + request.ending) * pace, _MOST_OF_CLOSING * plan.seconds)
+    until = plan.ends - closing
+    if until - time.perf_counter() < _PEAKS * pace:
+        return {}, {"cpu": str(OutOfTimeError())}
+    return measured_peaks(request.threads, until)
+
+
 def _better(one: dict[str, float], other: dict[str, float]) -> dict[str, float]:
     return {name: max(value, other.get(name, 0.0)) for name, value in one.items()}
-
-
-def _entered(request: Request, size: Size, root: Path, told: Told) -> list[Entrant]:
-    """Who takes part at one size; the optimisation is the last."""
-    told(0.0, "exporting")
-    folder = root / text(size)
-    folder.mkdir()
-    photo = folder / "photo.jpg"
-    batch = next(photographs(shipped_photos(), size))
-    write_image(photo, Picture(from_batch(batch)))
-    entrants = [
-        entrant
-        for count in request.batches
-        for enter in (of_style, of_small)
-        for entrant in enter(request.net, request.ways, photo, size, count, request.threads, folder)
-    ]
-    if request.more:
-        entrants += request.more(request.net, photo, size, request.threads, folder)
-    if request.gatys:
-        entrants.append(of_gatys(photo, size, request.vgg, request.threads))
-    return entrants
-
-
-def _groups(entrants: Sequence[Entrant]) -> Iterator[list[Entrant]]:
-    """As many at once as memory holds; most often all of them."""
-    free = available()
-    room = _OF_MEMORY * free if free else float("inf")
-    group: list[Entrant] = []
-    for entrant in entrants:
-        if group and sum(each.bytes for each in (*group, entrant)) > room:
-            yield group
-            group = []
-        group.append(entrant)
-    yield group
-
-
-def _noted(rows: Sequence[Row], groups: int) -> list[Row]:
-    """Rows that did not all take turns with each other say so."""
-    if groups == 1:
-        return list(rows)
-    said = "not all rows took turns with each other: memory does not hold them at once"
-    return [
-        replace(row, timing=replace(row.timing, notes=(*row.timing.notes, said)))
-        if row.timing
-        else row
-        for row in rows
-    ]
-
-
-def _raced(request: Request, group: Sequence[Entrant], told: Told) -> list[Row]:
-    """A row for each of the group."""
-    racers: dict[int, Racer] = {}
-    reasons: dict[int, str] = {}
-    try:
-        for index, entrant in enumerate(group):
-            told(0.4 * index / len(group), f"starting {entrant.case.way}")
-            try:
-                racers[index] = _started(entrant, request.threads)
-            except NotRunError as error:
-                reasons[index] = str(error)
-        race([*racers.values()], request.seconds, lambda done: told(0.4 + 0.5 * done, "rounds"))
-        for racer in racers.values():
-            if racer.running:
-                racer.attempt(Racer.weigh)
-        rows = [
-            _row(entrant, racers.get(index), reasons.get(index, ""))
-            for index, entrant in enumerate(group)
-        ]
-    finally:
-        for racer in racers.values():
-            racer.remote.close()
-    if not request.profile:
-        return rows
-    return [
-        replace(row, nodes=_nodes(entrant, request.threads)) if row.timing else row
-        for entrant, row in zip(group, rows, strict=True)
-    ]
-
-
-def _started(entrant: Entrant, threads: int) -> Racer:
-    """In its process, and warm. Raises NotRunError with the reason why not."""
-    if entrant.reason:
-        raise NotRunError(entrant.reason)
-    remote = Remote(entrant.clock, entrant.options, threads)
-    racer = Racer(remote, whole=entrant.clock == MODEL_CLOCK)
-    try:
-        racer.warm()
-    except BaseException:
-        remote.close()
-        raise
-    return racer
-
-
-def _row(entrant: Entrant, racer: Racer | None, reason: str) -> Row:
-    if racer is None or racer.lost:
-        lost = racer.lost if racer else reason
-        return Row(entrant.case, not_run=lost, arithmetic=entrant.arithmetic)
-    warmed = racer.warmed
-    timing = Timing(
-        tuple(map(tuple, racer.turns)),
-        tuple(map(tuple, racer.wholes)),
-        warmed["load"],
-        warmed["first"],
-        racer.memory,
-        warmed["steady"],
-        tuple(warmed["notes"]),
-    )
-    return Row(entrant.case, timing, arithmetic=entrant.arithmetic)
 
 
 def _limited(row: Row, entrant: Entrant, peaks: dict[str, float]) -> Row:
@@ -228,6 +230,11 @@ def _limited(row: Row, entrant: Entrant, peaks: dict[str, float]) -> Row:
         return row
     seconds = limit(entrant.layers, entrant.arithmetic, peaks, row.case.batch)
     return replace(row, limit=seconds)
+
+
+def _profiled(pair: tuple[Entrant, Row], threads: int) -> tuple[Entrant, Row]:
+    entrant, row = pair
+    return entrant, replace(row, nodes=_nodes(entrant, threads)) if row.timing else row
 
 
 def _nodes(entrant: Entrant, threads: int) -> tuple[Node, ...]:
@@ -242,6 +249,15 @@ def _nodes(entrant: Entrant, threads: int) -> tuple[Node, ...]:
         return ()
 
 
+def _fully(request: Request, fields: Sequence[Field], told: Told) -> list[Iterations]:
+    """The optimisations that ran, to their ends, if that is asked for."""
+    if not request.full:
+        return []
+    pairs = [pair for each in fields for pair in each.rows]
+    ran = [one for one, row in pairs if row.case.runtime == GATYS and row.timing]
+    return [_in_full(entrant, request.threads, told) for entrant in ran]
+
+
 def _in_full(entrant: Entrant, threads: int, told: Told) -> Iterations:
     """The optimisation from its start to the last of ``ITERATIONS``."""
     last = ITERATIONS[-1]
@@ -249,7 +265,7 @@ def _in_full(entrant: Entrant, threads: int, told: Told) -> Iterations:
     with Remote(entrant.clock, entrant.options, threads) as clock:
         for iteration in range(_STRIDE, last + 1, _STRIDE):
             spent = clock.call("reach", iteration)
-            told(0.9 + 0.1 * iteration / last, f"Gatys in full, iteration {iteration}")
+            told(iteration / last, f"Gatys in full, iteration {iteration}")
             if iteration in ITERATIONS:
                 seconds[iteration] = spent
     return Iterations(entrant.case.size, seconds)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from benchmarks.environment import place
+from benchmarks.noise import Noise, noise_of
 from benchmarks.paper import SOURCE, TABLE
 from benchmarks.rows import Results, Row, Timing
 from benchmarks.statistics import summary
@@ -58,24 +59,24 @@ def costs(results: Results, size: Size) -> list[Line]:
 
 def calm(results: Results) -> str:
     """Whether the machine was quiet, in one line."""
-    ran = [row for row in results.rows if row.timing]
-    loud = [row for row in ran if row.timing and row.timing.summary.noise]
-    if not loud:
-        return f"the machine was quiet: none of {len(ran)} rows is noisy or drifts"
-    return f"the machine was noisy: {len(loud)} of {len(ran)} rows are noisy or drift"
+    return noise_of(results.rows).told
 
 
 def remarks(results: Results, size: Size) -> Iterator[str]:
     """What has to be said below the table: of the optimisation, the paper, noise, and notes."""
-    yield from _of_gatys(results, size)
+    yield from of_gatys(results, size)
     if size in TABLE:
         yield f"paper: {_published(size)} ({SOURCE})"
     doubts: dict[str, list[str]] = {}
-    for row in results.rows:
-        if row.case.size == size and row.timing:
-            for said in _said(row.timing):
-                doubts.setdefault(said, []).append(label(row, results))
+    rows = [row for row in results.rows if row.case.size == size]
+    noise = noise_of(rows)
+    for row in rows:
+        for said in _said(row.timing, noise) if row.timing else ():
+            doubts.setdefault(said, []).append(label(row, results))
     yield from (f"{', '.join(names)}: {said}" for said, names in doubts.items())
+    for each in results.left_out:
+        if each.case.size == size:
+            yield f"left out ({each.reason}): {each.case.model}, {each.case.way}"
 
 
 def label(row: Row, results: Results) -> str:
@@ -108,6 +109,11 @@ def milliseconds(seconds: float) -> str:
     return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < _FEW else f"{value:,.0f}"
 
 
+def frames(row: Row) -> str:
+    """FPS of a row, in three figures where it is slow."""
+    return f"{row.fps:.2f}" if row.fps < 10 else f"{row.fps:.1f}"
+
+
 def _line(row: Row, gatys: Row | None, results: Results) -> Line:
     name = label(row, results)
     if row.timing is None:
@@ -116,7 +122,7 @@ def _line(row: Row, gatys: Row | None, results: Results) -> Line:
     figures = (
         milliseconds(found.p50),
         milliseconds(found.p95),
-        f"{row.fps:.2f}" if row.fps < 10 else f"{row.fps:.1f}",
+        frames(row),
         milliseconds(summary(whole).p50) if whole else "",
         f"{speed_up(row, gatys, ITERATIONS[-1]):,.0f}" if gatys else "",
         f"{row.share:.0%}" if row.share else "",
@@ -136,7 +142,8 @@ def _cost(row: Row, timing: Timing, results: Results) -> Line:
     return Line(label(row, results), figures)
 
 
-def _of_gatys(results: Results, size: Size) -> Iterator[str]:
+def of_gatys(results: Results, size: Size) -> Iterator[str]:
+    """The optimisation's iterations, and what is extrapolated from them."""
     gatys = results.gatys(size)
     if gatys is None or gatys.timing is None:
         return
@@ -161,8 +168,8 @@ def _published(size: Size) -> str:
     return f"net {row.net:g} s; Gatys {pairs}"
 
 
-def _said(timing: Timing) -> Iterator[str]:
-    yield from filter(None, (timing.summary.noise,))
+def _said(timing: Timing, noise: Noise) -> Iterator[str]:
+    yield from filter(None, (noise.doubt(timing),))
     if not timing.steady:
         yield "was not steady when its warm-up ended"
     yield from timing.notes

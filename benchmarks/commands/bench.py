@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from benchmarks.rows import Results
     from benchmarks.suite import Request
 
+_CHARTS = 6.0  # seconds that the nominal machine (``benchmarks.lineup``) takes to draw them
+
 
 @click.command(short_help="Measure how fast a style is, and against what.")
 @click.argument("style", required=False)
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option(
     "--runtime", "runtimes", multiple=True, metavar="NAME",
-    help="Time this one, and fail if it cannot run; repeatable.  [default: all]",
+    help="Time this one, and fail if it cannot run; repeatable.  [default: those that fit]",
 )  # fmt: skip
 @click.option(
     "--precision", "precisions", multiple=True, metavar="NAME",
@@ -38,8 +41,12 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option("--threads", type=click.IntRange(1), help="Of the CPU.  [default: its cores]")
 @click.option(
-    "--seconds", type=Finite(0, min_open=True), default=30.0, show_default=True,
-    help="To spend on the rounds of a size.",
+    "--seconds", type=Finite(0, min_open=True), default=120.0, show_default=True,
+    help="Wall time for all of it: rows that do not fit are left out, and named.",
+)  # fmt: skip
+@click.option(
+    "--all", "every", is_flag=True,
+    help="Leave nothing out, however long it takes. So does --runtime or --precision.",
 )  # fmt: skip
 @click.option("--gatys/--no-gatys", default=True, show_default=True, help="Time Gatys, too.")
 @click.option("--full", is_flag=True, help="Run Gatys to the end, in place of extrapolating only.")
@@ -77,12 +84,12 @@ if TYPE_CHECKING:
 @click.option("-o", "--output", type=OUTPUT, help="Folder for report, page and charts.")
 @json_option
 def bench(**options: Any) -> None:
-    """Measure STYLE (default: ink) on every runtime that this machine has.
+    """Measure STYLE (default: ink) on the runtimes that this machine has, in two minutes.
 
     STYLE is a shipped style or a checkpoint; of a shipped one its mobile nets are timed, too. Each
     runtime runs in a process of its own; they take turns. Beside each row stands how much faster it
-    is than Gatys' optimisation, and how near to what this machine's measured peaks allow. What
-    cannot run says why.
+    is than plain PyTorch and than Gatys' optimisation. What matters most comes first; what
+    --seconds have no room for is left out and named, and --all times it. What cannot run says why.
     """
     if options["self_test"]:
         _self_test(options["as_json"])
@@ -94,11 +101,15 @@ def _bench(options: dict[str, Any]) -> None:
     from benchmarks.compare import check_alike, read_results
     from benchmarks.environment import environment
 
-    request = _request(options)
+    began = time.perf_counter()
+    request = replace(_request(options), began=began)
     _check(options, request)
     old = read_results(options["compare"]) if options["compare"] else None
     if old:  # found before minutes are spent
         check_alike(environment(request.threads), old.environment)
+        timed = frozenset(row.case for row in old.rows if row.timing)
+        request = replace(request, required=timed)  # else there would be nothing to compare
+    _announce(request)
     results = _measured(request, options)
     _write(results, options)
     _report(results, old, options)
@@ -108,13 +119,24 @@ def _bench(options: dict[str, Any]) -> None:
             raise NotRunError(f"asked for and not run: {rows[0].case.way}: {rows[0].not_run}")
 
 
+def _announce(request: Request) -> None:
+    """How long it will take, where no budget bounds it."""
+    from benchmarks.lineup import nominal_seconds
+
+    if request.planned:
+        return
+    minutes = nominal_seconds(request) / 60
+    if minutes >= 1:
+        click.echo(f"all that is asked for: about {minutes:.0f} min on two idle cores", err=True)
+
+
 def _check(options: dict[str, Any], request: Request) -> None:
     """Wrong usage is found before anything is measured."""
     from toolkit.canvas import check_charts
     from toolkit.outputs import check_folder
 
     if options["equal_loss"]:
-        from benchmarks.equal_loss import OPTION
+        from benchmarks.equal_loss import OPTION, photos_of
         from toolkit.styles.own_loss import own_loss
 
         if not options["paintings"]:
@@ -122,7 +144,7 @@ def _check(options: dict[str, Any], request: Request) -> None:
                 "--equal-loss judges by the painting", fix="pass the folder it lies in: --paintings"
             )
         own_loss(request.net, options["paintings"], options["style_vgg"], option=OPTION)
-        _photos(options["photos"])
+        photos_of(options["photos"])
     if options["allowed"] is not None and not options["compare"]:
         raise UsageError("--fail-if-slower is for --compare")
     if options["output"]:
@@ -157,11 +179,13 @@ def _request(options: dict[str, Any]) -> Request:
         tuple(dict.fromkeys(options["batches"])),
         options["threads"] or threads_here(),
         options["seconds"],
-        options["gatys"],
-        options["full"],
-        options["vgg"],
-        options["profile"],
-        peers.entrants if options["peers"] else None,
+        planned=not (options["every"] or options["runtimes"] or options["precisions"]),
+        ending=_CHARTS if options["output"] else 0.0,
+        gatys=options["gatys"],
+        full=options["full"],
+        vgg=options["vgg"],
+        profile=options["profile"],
+        more=peers.entrants if options["peers"] else None,
     )
 
 
@@ -174,20 +198,8 @@ def _measured(request: Request, options: dict[str, Any]) -> Results:
         return replace(suite.run(request, told), equal=tuple(equal))
 
 
-def _photos(folder: Path | None) -> list[Path]:
-    """To judge by; the package's own unless there is a folder of others."""
-    from toolkit.images import list_images
-    from toolkit.regimes import shipped_photos
-
-    found = list_images(folder) if folder else shipped_photos()
-    if not found:
-        raise UsageError(f"{folder}: no pictures in it")
-    return found
-
-
 def _equal(request: Request, options: dict[str, Any], told: Any) -> list[dict[str, Any]]:
-    from benchmarks.remote import Remote
-    from toolkit.styles.held_out import STARTS
+    from benchmarks.equal_loss import measured
 
     asked = {
         "style": request.net.origin.source,
@@ -195,14 +207,7 @@ def _equal(request: Request, options: dict[str, Any], told: Any) -> list[dict[st
         "vgg": options["style_vgg"],
         "threads": request.threads,
     }
-    found = []
-    with Remote("benchmarks.equal_loss:EqualLoss", asked, request.threads) as judge:
-        for size in request.sizes:
-            for photo in _photos(options["photos"]):
-                for start in STARTS:
-                    told(0.0, f"equal loss: {photo.stem} from {start}")
-                    found.append(judge.call("measure", photo, size, start))
-    return found
+    return measured(asked, options["photos"], request.sizes, told)
 
 
 def _write(results: Results, options: dict[str, Any]) -> None:
@@ -231,6 +236,7 @@ def _write(results: Results, options: dict[str, Any]) -> None:
 
 def _report(results: Results, old: Results | None, options: dict[str, Any]) -> None:
     """Print; then fail if a row is slower than it may be, or gone."""
+    from benchmarks import peers
     from benchmarks.compare import changes
     from benchmarks.formats.terminal import show
     from toolkit.console import print_json
@@ -240,6 +246,8 @@ def _report(results: Results, old: Results | None, options: dict[str, Any]) -> N
         print_json({**results.to_dict(), "changes": [asdict(each) for each in found]})
     else:
         show(results)
+        if not options["peers"]:
+            click.echo(peers.hint())
     if old:
         _judge(results, old, found, options)
 

@@ -2,37 +2,46 @@
 
 from __future__ import annotations
 
+import shutil
+import textwrap
 from collections.abc import Sequence
 
 import click
 
-from benchmarks import words
+from benchmarks import brief, words
 from benchmarks.compare import Change
 from benchmarks.rows import Results, Row
 from toolkit.console import print_table
 from toolkit.text import printable
 
+_WIDEST = 100
+
 
 def show(results: Results) -> None:
-    """Everything, on standard output."""
-    click.echo(words.where(results))
-    click.echo(f"measured peaks: {words.peaks(results)}")
+    """What matters first, on standard output; the rest is for ``--json`` and the reports."""
+    _say(words.where(results))
+    _say(f"measured peaks: {words.peaks(results)}")
     for size in results.sizes:
-        found = words.lines(results, size)
         click.echo(f"\n{printable(words.title(results, size))}")
-        print_table(words.COLUMNS, [(each.label, *each.figures) for each in found if each.figures])
-        for each in found:
-            if each.reason:
-                click.echo(f"{each.label}: not run: {printable(each.reason)}")
-        for remark in words.remarks(results, size):
-            click.echo(remark)
-        print_table(
-            words.COSTS, [(each.label, *each.figures) for each in words.costs(results, size)]
-        )
-    for said in (words.calm(results), "", words.EXPLAINED, words.COSTS_EXPLAINED):
-        click.echo(said)
+        if found := brief.table(results, size):
+            click.echo("\n".join(map(printable, brief.drawn(found))))
+        for said in brief.below(results, size):
+            _say(said)
     for said in (*words.equal_loss(results), *words.nodes(results)):
         click.echo(said)
+    click.echo()
+    _say(brief.EXPLAINED)
+
+
+def _say(said: str) -> None:
+    """A paragraph, which hangs below its first line."""
+    width = min(shutil.get_terminal_size().columns, _WIDEST)
+    click.echo(
+        textwrap.fill(
+            printable(said), width, subsequent_indent="  ", break_on_hyphens=False,
+            break_long_words=False,
+        )
+    )  # fmt: skip
 
 
 def show_changes(

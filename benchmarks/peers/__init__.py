@@ -1,7 +1,8 @@
 """What else does the same work: other people's ways and nets, each at its best setting.
 
 A peer may name the library that it is about; nobody else needs to know. It is one file with a
-function ``entrants(net, photo, size, threads, folder)``, and a line here.
+function ``entrants(net, photo, size, threads, folder)``, a function ``installed()``, the line
+``INSTALL`` that brings it, and a line here.
 """
 
 from __future__ import annotations
@@ -31,3 +32,11 @@ def entrants(
     """
     for name in PEERS:
         yield from importlib.import_module(name).entrants(net, photo, size, threads, folder)
+
+
+def hint() -> str:
+    """One line for those who did not ask for them."""
+    names = (importlib.import_module(name) for name in PEERS)
+    missing = [str(peer.INSTALL) for peer in names if not peer.installed()]
+    first = f", after {' and '.join(missing)}" if missing else ""
+    return f"other people's ways and nets beside it: --peers{first}"

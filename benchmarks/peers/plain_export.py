@@ -11,6 +11,7 @@ import torch
 from benchmarks.entrants import MODEL_CLOCK, Entrant
 from benchmarks.rows import Case
 from benchmarks.ways import MODEL
+from toolkit.distributions import version_of
 from toolkit.errors import MissingExtraError
 from toolkit.lazy import Lazy
 from toolkit.precision.cost import layers_of
@@ -23,6 +24,14 @@ if TYPE_CHECKING:
     import onnxsim
 else:
     onnx, onnxsim = Lazy("onnx", "onnx"), Lazy("onnxsim", "onnx")
+
+
+INSTALL = "pip install 'sttk[onnx]'"
+
+
+def installed() -> bool:
+    """Whether what it needs is here."""
+    return all(version_of(name) for name in ("onnx", "onnxsim"))
 
 
 def entrants(

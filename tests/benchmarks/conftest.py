@@ -58,4 +58,4 @@ def results():
 @pytest.fixture
 def known_peaks(monkeypatch):
     """Measuring takes seconds, and is tested by itself."""
-    monkeypatch.setattr(suite, "measured_peaks", lambda threads: (dict(PEAKS), {}))
+    monkeypatch.setattr(suite, "measured_peaks", lambda *_: (dict(PEAKS), {}))

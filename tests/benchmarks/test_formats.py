@@ -8,12 +8,13 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
-from benchmarks import charts
+from benchmarks import brief, charts
 from benchmarks.formats.html import html
 from benchmarks.formats.markdown import markdown
 from benchmarks.formats.terminal import show
 from benchmarks.paper import TABLE
-from benchmarks.rows import Row
+from benchmarks.rows import Case, LeftOut, Row
+from benchmarks.ways import WAYS
 from benchmarks.words import lines, milliseconds, remarks, speed_up
 from tests.benchmarks.conftest import SIZE, row, timing
 from toolkit.runtimes.base import Node
@@ -58,20 +59,59 @@ def test_without_the_optimisation_there_is_no_speed_up(results):
 
 def test_doubts_are_said(results):
     noisy = timing(0.5, spread=0.9, steady=False, notes=("on a borrowed GPU",))
-    doubtful = results.with_rows((replace(results.rows[0], timing=noisy),))
+    doubtful = results.with_rows((replace(results.rows[0], timing=noisy), *results.rows[1:]))
     said = " | ".join(remarks(doubtful, SIZE))
-    assert "onnxruntime fp32: noisy: p95 is" in said
+    assert "onnxruntime fp32: noisy: its median is known to ±" in said
     assert "not steady" in said
     assert "on a borrowed GPU" in said
 
 
-def test_the_terminal_has_eighty_columns(results, capsys):
-    show(results)
-    out = capsys.readouterr().out
-    table = [line for line in out.splitlines() if line.startswith(" ")]
-    assert max(map(len, table)) <= 80
-    assert "onnxruntime fp32" in out
-    assert "tensorrt fp16: not run: no CUDA device" in out
+def crowded(results):
+    """Every way, of names as long as they come, and as much left out."""
+    made = [
+        replace(row(way.runtime, 1234.5, way.precision), case=case)
+        for model in ("ink", "wave-mobile-m", "a-checkpoint-of-somebody-with-a-very-long-name")
+        for way in WAYS
+        for case in [Case(model, way.runtime, way.precision, SIZE, 16)]
+    ]
+    left = [LeftOut(replace(each.case, size=SIZE), "time") for each in made]
+    return replace(results, left_out=tuple(left), spent={"budget": 120.0}).with_rows(
+        (*made, *results.rows)
+    )
+
+
+def test_the_terminal_has_eighty_columns(results, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    for shown in (results, crowded(results)):
+        show(shown)
+        lines = capsys.readouterr().out.splitlines()
+        assert max(map(len, lines)) <= 80
+        found = brief.table(shown, SIZE)
+        # No name and no figure is wrapped: a row is a line, and holds all of its cells.
+        for cells in found:
+            assert any(all(cell in line for cell in cells) for line in lines), cells
+
+
+def test_what_is_not_in_the_table_is_said(results, capsys):
+    show(crowded(results))
+    out = " ".join(capsys.readouterr().out.split())
+    assert "not run: no CUDA device: ink: tensorrt fp16" in out
+    assert "left out (time): ink: torch fp32 bf16, torch.compile fp32 bf16, onnxruntime" in out
+    assert "--all, or some of them by --runtime and --precision, or more time than 120 s" in out
+
+
+def test_ratios_are_against_the_style_in_plain_torch(results):
+    torch = row("torch", 1.0)
+    found = brief.table(results.with_rows((torch, *results.rows)), SIZE)
+    ratios = {cells[:2]: cells[5:] for cells in found if len(cells) > 1}
+    assert ratios["  torch", "fp32"] == ("1.00", "1,000")
+    assert ratios["  openvino", "int8"] == ("10.0", "10,000")
+    assert brief.table(results, SIZE)[1][5] == ""
+
+
+def test_of_nothing_timed_there_is_no_table(results, capsys):
+    show(results.with_rows(results.rows[2:3]))
+    assert "no model was timed" in capsys.readouterr().out
 
 
 def test_markdown_and_page_have_the_same_rows(results):

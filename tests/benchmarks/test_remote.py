@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 
 import pytest
 
-from benchmarks.remote import Remote
+from benchmarks.remote import OutOfTimeError, Remote
 from toolkit.errors import NotRunError
 
 
@@ -47,6 +48,20 @@ def test_a_process_that_dies_is_a_reason():
     with pytest.raises(NotRunError, match="died with exit code -9: out of memory"):
         remote.call("total")
     remote.close()
+
+
+def test_who_does_not_answer_in_time_is_ended():
+    with Remote("threading:Event", {}, threads=1) as remote:
+        remote.until = time.perf_counter() + 0.1
+        with pytest.raises(OutOfTimeError, match="no time left"):
+            remote.call("wait", 60.0)
+        remote._process.join(5.0)
+        assert not remote._process.is_alive()
+
+
+def test_a_process_that_is_not_there_in_time_is_none():
+    with pytest.raises(OutOfTimeError):
+        Remote("threading:Event", {}, threads=1, until=time.perf_counter())
 
 
 def test_nothing_is_left_running():

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from benchmarks.rounds import LEAST_ROUNDS, Racer, race
+import pytest
+
+from benchmarks.remote import OutOfTimeError
+from benchmarks.rounds import LEAST_ROUNDS, Racer, race, runs_of_turn
 from toolkit.errors import NotRunError
 
 
@@ -43,8 +46,38 @@ def test_quick_ones_have_more_runs_in_a_turn():
     quick, slow = racers(Fake("quick", [], 0.01), Fake("slow", [], 2.0))
     race([quick, slow], 1e-9, lambda _: None)
     assert [len(turn) for turn in quick.turns] == [40] * LEAST_ROUNDS
-    assert [len(turn) for turn in slow.turns] == [2] * LEAST_ROUNDS
+    assert [len(turn) for turn in slow.turns] == [1] * LEAST_ROUNDS
     assert quick.wholes == [[0.02]] * LEAST_ROUNDS
+    assert slow.wholes == [[4.0]] * 2  # in every third round
+
+
+@pytest.mark.parametrize(("seconds", "runs"), [(1e-9, 100), (0.01, 40), (0.3, 2), (0.5, 1)])
+def test_runs_of_a_turn(seconds, runs):
+    assert runs_of_turn(seconds) == runs
+
+
+def test_who_runs_out_of_time_keeps_what_was_measured():
+    class Late(Fake):
+        turns = 3
+
+        def call(self, method, *arguments):
+            if method == "turn" and self.calls == self.turns:
+                raise OutOfTimeError
+            return super().call(method, *arguments)
+
+    class Never(Late):
+        turns = 0
+
+    kept, never = racers(Late("kept", []), Never("never", []))
+    race([kept, never], 1e-9, lambda _: None)
+    assert (len(kept.turns), kept.lost, kept.running) == (3, "", False)
+    assert "no time left" in never.lost
+
+
+def test_a_bounded_race_gives_as_few_rounds_as_it_has_time_for():
+    one, other = racers(Fake("a", []), Fake("b", []))
+    race([one, other], 1e-9, lambda _: None, least=1)
+    assert len(one.turns) == len(other.turns) == 1
 
 
 def test_who_falls_out_keeps_the_reason_and_the_others_go_on():

@@ -32,11 +32,10 @@ def test_the_interval_is_of_turns_not_of_samples():
     assert many.high - many.low > 0.5 * (few.high - few.low)
 
 
-def test_a_quiet_row_is_not_doubted_and_a_noisy_or_drifting_one_is():
-    assert summary([[1.0, 1.01, 1.02]] * 4).noise == ""
-    assert "p95 is 1.9 x p50" in summary([[1.0] * 8 + [1.9, 1.9]] * 4).noise
-    assert "1.20 x" in summary([[1.0], [1.0], [1.2], [1.2]]).noise
-    assert "0.80 x" in summary([[1.0], [1.0], [0.8], [0.8]]).noise
+def test_the_spread_is_half_of_the_interval_as_a_share_of_the_median():
+    found = summary([[1.0], [1.1], [1.2], [1.3], [1.4]])
+    assert found.spread == pytest.approx((found.high - found.low) / 2.4)
+    assert summary([[1.0]] * 4).spread == 0.0
 
 
 def test_the_ratio_covers_what_is_true_and_no_more():

@@ -6,8 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks import suite, words
-from benchmarks.entrants import GATYS_CLOCK, Entrant, of_small
+from benchmarks import field, lineup, suite, words
+from benchmarks.budget import Cost
+from benchmarks.entrants import GATYS_CLOCK, Entrant, Setting
+from benchmarks.exports import Exports
+from benchmarks.lineup import Candidate, candidates
 from benchmarks.rows import GATYS, Case, Results
 from benchmarks.suite import Request, run
 from benchmarks.ways import chosen
@@ -29,7 +32,7 @@ def fake(name, photo, **options):
 @pytest.fixture
 def request_of_fakes(net, monkeypatch):
     """The net in torch, and what ``more`` adds."""
-    monkeypatch.setattr(suite, "measured_peaks", lambda threads: (dict(PEAKS), {}))
+    monkeypatch.setattr(suite, "measured_peaks", lambda *_: (dict(PEAKS), {}))
 
     def request(more, **changed):
         ways = chosen(("torch",), ("fp32",))
@@ -55,7 +58,7 @@ def test_one_that_fails_takes_no_other_down(request_of_fakes):
 
 
 def test_rows_that_do_not_fit_into_memory_together_say_so(request_of_fakes, monkeypatch):
-    monkeypatch.setattr(suite, "available", lambda: 1)
+    monkeypatch.setattr(field, "available", lambda: 1)
     results = run(
         request_of_fakes(lambda net, photo, *_: [fake("Sleeper", photo, seconds=0.01)]),
         lambda share, what: None,
@@ -65,26 +68,39 @@ def test_rows_that_do_not_fit_into_memory_together_say_so(request_of_fakes, monk
 
 
 def test_groups_are_as_large_as_memory_allows(monkeypatch):
-    entrants = [Entrant(Case(str(n), "x", "fp32", (512, 512))) for n in range(5)]
-    each = entrants[0].bytes
-    monkeypatch.setattr(suite, "available", lambda: int(2.5 * each / suite._OF_MEMORY))
-    assert [len(group) for group in suite._groups(entrants)] == [2, 2, 1]
-    monkeypatch.setattr(suite, "available", lambda: None)
-    assert [len(group) for group in suite._groups(entrants)] == [5]
+    cases = [Case(str(n), "x", "fp32", (512, 512)) for n in range(5)]
+    queue = [Candidate(case, Cost(0.0), lambda _: None) for case in cases]
+    each = queue[0].bytes
+    monkeypatch.setattr(field, "available", lambda: int(2.5 * each / field._OF_MEMORY))
+    assert [len(group) for group in field.groups_of(queue)] == [2, 2, 1]
+    monkeypatch.setattr(field, "available", lambda: None)
+    assert [len(group) for group in field.groups_of(queue)] == [5]
+
+
+class Here:
+    """Exports in this process."""
+
+    def __init__(self, root):
+        self._exports = Exports(root)
+
+    def call(self, method, *arguments):
+        return getattr(self._exports, method)(*arguments)
 
 
 def test_a_shipped_styles_mobile_nets_take_part(photo, tmp_path):
     ways = chosen(("torch", "onnxruntime", "tensorrt"), ("fp32",))
-    asked = (ways, photo, SIZE, 1, 1, tmp_path)
-    found = list(of_small(styles.find("ink"), *asked))
+    setting = Setting(photo, SIZE, 1, tmp_path)
+    queue = candidates(Request(styles.find("ink"), ways), setting)
+    small = [each for each in queue if each.case.model.startswith("ink-mobile")]
     names = ["ink-mobile-m", "ink-mobile-s"]
-    assert [each.case.model for each in found] == styles.small_of("style:ink") == names
-    entrant = found[0]
+    assert [each.case.model for each in small] == styles.small_of("style:ink") == names
+    entrant = small[0].enter(Here(tmp_path))
     assert entrant.case.way == "onnxruntime fp32"
     assert entrant.options["options"]["model"].exists()
     whole = sum(layer.products for layer in layers_of(styles.find("ink"), SIZE).values())
     assert sum(layer.products for layer in entrant.layers) < whole / 9
-    assert not list(of_small(styles.find("ink-mobile-m"), *asked))
+    of_small = candidates(Request(styles.find("ink-mobile-m"), ways), setting)
+    assert {each.case.model for each in of_small} == {"ink-mobile-m", "VGG-19"}
 
 
 def test_of_a_checkpoint_nobody_knows_a_smaller_net(net, checkpoint):
@@ -93,7 +109,7 @@ def test_of_a_checkpoint_nobody_knows_a_smaller_net(net, checkpoint):
 
 def test_a_gpu_that_torch_cannot_use_has_no_peaks_and_says_so(results, monkeypatch):
     class Measuring:
-        def __init__(self, _factory, options, _threads):
+        def __init__(self, _factory, options, _threads, _until):
             self.device = options["device"]
 
         def __enter__(self):
@@ -120,7 +136,7 @@ def test_a_gpu_that_torch_cannot_use_has_no_peaks_and_says_so(results, monkeypat
 
 def test_an_optimisation_that_cannot_run_is_not_run_in_full(request_of_fakes, monkeypatch):
     absent = Entrant(Case("VGG-19", GATYS, "fp32", SIZE), GATYS_CLOCK, reason="no weights")
-    monkeypatch.setattr(suite, "of_gatys", lambda *_: absent)
+    monkeypatch.setattr(lineup, "of_gatys", lambda *_: absent)
     asked = replace(request_of_fakes(None), gatys=True, full=True)
     results = run(asked, lambda share, what: None)
     assert results.full == ()
