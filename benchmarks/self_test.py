@@ -34,7 +34,11 @@ class Outcome:
 
 
 def self_test() -> Iterator[Outcome]:
-    """Time the fakes as any model: known sleeps within 2 %, and those that cheat caught."""
+    """Time the fakes as any model: known sleeps within 2 %, and those that cheat caught.
+
+    A sleep is never shorter than it says, and longer where the machine is busy: the fastest of many
+    is what the stopwatch is held to, so that no neighbour of the process decides.
+    """
     with tempfile.TemporaryDirectory(prefix="sttk-") as folder:
         photo = Path(folder) / "photo.png"
         pixels = np.random.default_rng(2016).integers(0, 256, (64, 64, 3), dtype=np.uint8)
@@ -52,9 +56,13 @@ def _slept(photo: Path, seconds: float) -> Outcome:
         racer = Racer(clock)
         racer.warm()
         race([racer], _SECONDS, lambda _: None)
-    found = summary(racer.turns).p50
-    said = f"takes {1e3 * seconds:g} ms, measured {1e3 * found:.2f} ms"
-    return Outcome(f"sleeps {1e3 * seconds:g} ms", abs(found / seconds - 1) <= _WITHIN, said)
+    fastest, median = min(map(min, racer.turns)), summary(racer.turns).p50
+    said = (
+        f"takes {1e3 * seconds:g} ms, measured {1e3 * fastest:.2f} ms at best, "
+        f"{1e3 * median:.2f} in the median"
+    )
+    right = abs(fastest / seconds - 1) <= _WITHIN and median >= fastest
+    return Outcome(f"sleeps {1e3 * seconds:g} ms", right, said)
 
 
 def _caught(photo: Path, name: str, fake: str, options: dict[str, Any]) -> Outcome:
