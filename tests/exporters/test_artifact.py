@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import exporters
-from exporters import artifact
+from exporters import artifact, plans
 from exporters.artifact import folder_name, make_artifact
 from exporters.base import Options, Product, Request
 from toolkit.errors import ExportError, UsageError
@@ -21,7 +21,7 @@ class Fake:
     """Writes what it is told to, or fails half-way."""
 
     PRECISIONS, KINDS, OPTIONS = ("fp32", "fp16"), ("fixed",), ()
-    INT8, REWRITES = None, ()
+    INT8, REWRITES, FLOAT_ENDS = None, (), ()
 
     def __init__(self, content=b"model", error=None):
         self.content, self.error = content, error
@@ -35,7 +35,11 @@ class Fake:
 
 @pytest.fixture
 def use(monkeypatch):
-    return lambda fake: monkeypatch.setattr(artifact, "exporter", lambda _: fake)
+    def use(fake):
+        for module in (artifact, plans):
+            monkeypatch.setattr(module, "exporter", lambda _: fake)
+
+    return use
 
 
 def names(folder):
