@@ -127,8 +127,20 @@ assert find_spec("executorch") and find_spec("torchao")
 @pytest.mark.skipif(
     not (find_spec("coremltools") and find_spec("executorch")), reason="both are needed"
 )
-@pytest.mark.parametrize("program", [PAIR, ALONE], ids=["pair", "alone"])
-def test_coremltools_and_executorch(checkpoint, tmp_path, program):
-    command = [sys.executable, "-c", program, checkpoint, tmp_path]
+@pytest.mark.nightly
+def test_executorch_that_failed_once_works_beside_coremltools(checkpoint, tmp_path):
+    run_alone(PAIR, checkpoint, tmp_path)
+
+
+@pytest.mark.skipif(
+    not (find_spec("coremltools") and find_spec("executorch")), reason="both are needed"
+)
+def test_coremltools_imports_no_executorch():
+    run_alone(ALONE)
+
+
+def run_alone(program, *arguments):
+    """In a process of its own, which has imported nothing."""
+    command = [sys.executable, "-c", program, *arguments]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr[-2000:]

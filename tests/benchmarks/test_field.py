@@ -71,14 +71,20 @@ class Stopwatch:
     close = kill = dismiss
 
 
-@pytest.fixture
-def measured(monkeypatch, photo, tmp_path):
-    """The plan of the default command, carried out on a machine."""
+@pytest.fixture(scope="module")
+def queue(photo, tmp_path_factory):
+    """The default command's candidates."""
     work = {"ink": 40e9, "ink-mobile-m": 4e9, "ink-mobile-s": 1.5e9}
-    of = lambda net, size: (Layer(0, 0, 0, work[net.origin.name]),)  # noqa: E731
-    monkeypatch.setattr(lineup, "layers", of)
-    setting = Setting(photo, SIZE, 2, tmp_path)
-    queue = candidates(Request(styles.find("ink"), chosen((), ())), setting)
+    setting = Setting(photo, SIZE, 2, tmp_path_factory.mktemp("bench"))
+    with pytest.MonkeyPatch.context() as patch:
+        of = lambda net, size: (Layer(0, 0, 0, work[net.origin.name]),)  # noqa: E731
+        patch.setattr(lineup, "layers", of)
+        return list(candidates(Request(styles.find("ink"), chosen((), ())), setting))
+
+
+@pytest.fixture
+def measured(queue, monkeypatch):
+    """The plan of the default command, carried out on a machine."""
 
     def on(machine, bounded=True, memory=None):
         for module in (field, rounds):

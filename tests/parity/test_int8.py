@@ -56,7 +56,7 @@ def test_calibrated_on_bright_photographs_alone(sttk, tmp_path):
 
 def test_calibrated_as_sttk_does_it(sttk, tmp_path):
     options = ("--target", "openvino", "--precision", "int8", "--size", SIZE, "-o", tmp_path)
-    assert sttk("export", "ink", *options).exit_code == 0
+    assert sttk("export", "ink-mobile-m", *options).exit_code == 0
     code, report = judged(sttk, tmp_path)
     assert code == 0
     style = [row for row in report["rows"] if row["against"] == "float net"]
