@@ -14,7 +14,7 @@ from toolkit.style_net import StyleNet
 
 
 def rung(output: Floats, net: StyleNet, x: Floats) -> str:
-    """``exact``, ``faithful`` or ``different``; an output of another shape, or a flat one, is none.
+    """``exact``, ``faithful`` or ``different``; an output of another shape is none.
 
     Args:
         output: that a model gave for ``x``.
@@ -23,5 +23,4 @@ def rung(output: Floats, net: StyleNet, x: Floats) -> str:
     """
     answer = References(net).of(x)
     assert output.shape == answer.exact.shape
-    assert output.std() > 10
     return rung_of(regions(output, answer.exact), answer)
