@@ -143,19 +143,19 @@ class Plan:
         """Whether a row can be started, and all rows still be given their rounds."""
         return not self.bounded or self._fits(self.estimate(cost))
 
-    def started(self, cost: Cost, seconds: float, run: float) -> bool:
+    def started(self, cost: Cost, prepare: float, run: float) -> bool:
         """Learn from a row that was started.
 
         Args:
             cost: its estimate.
-            seconds: that its start took.
+            prepare: seconds until its model was loaded.
             run: seconds that one of its runs takes.
 
         Returns:
             Whether all rows can be given their rounds with it. If not, it is not counted.
         """
         self.pace.learn("run", cost.run, run)
-        self.pace.learn("prepare", cost.prepare, max(0.0, seconds - cost.warm * run))
+        self.pace.learn("prepare", cost.prepare, prepare)
         turn = turn_seconds(run, cost.whole)
         if self.bounded and self._round and not self._fits(ROUNDS * turn):
             return False

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
+
+import torch
 
 from benchmarks.rows import GATYS, Case
 from benchmarks.ways import Way, reason_against
@@ -121,5 +124,14 @@ def gatys_case(size: Size) -> Case:
 
 @lru_cache(maxsize=16)
 def layers(net: StyleNet, size: Size) -> tuple[Layer, ...]:
-    """Of a net as it runs on one picture; every row of the net asks."""
-    return tuple(layers_of(net, size).values())
+    """Of a net as it runs on one picture; every row of the net asks.
+
+    Shapes are all that is needed, and torch's meta device computes nothing else. A net that looks
+    at values cannot do without them.
+    """
+    try:
+        shapes = copy.deepcopy(net).to("meta")
+        with torch.device("meta"):
+            return tuple(layers_of(shapes, size).values())
+    except (NotImplementedError, RuntimeError):
+        return tuple(layers_of(net, size).values())

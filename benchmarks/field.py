@@ -144,8 +144,9 @@ class Field:
         if one.racer is None:
             return one
         self._made.add(candidate.shares)
-        taken, run = time.perf_counter() - began, one.racer.warmed["seconds"]
-        if self.plan.started(cost, taken, run) or candidate.required:
+        warmed = one.racer.warmed
+        prepare = max(0.0, one.racer.ready - began - warmed["first"])
+        if self.plan.started(cost, prepare, warmed["seconds"]) or candidate.required:
             return one
         one.racer.remote.kill()
         return None
@@ -184,7 +185,7 @@ def started(entrant: Entrant, threads: int, until: float | None) -> Racer:
         OutOfTimeError: it is not warm by then.
     """
     remote = Remote(entrant.clock, entrant.options, threads, until)
-    racer = Racer(remote, whole=entrant.clock == MODEL_CLOCK)
+    racer = Racer(remote, whole=entrant.clock == MODEL_CLOCK, ready=time.perf_counter())
     try:
         racer.warm()
     except BaseException:

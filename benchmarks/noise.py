@@ -24,16 +24,20 @@ class Noise:
     """What a machine did to the rows that took turns on it.
 
     Attributes:
+        rows: how many took turns for long enough to tell.
         spread: the median of the rows' spreads (``benchmarks.statistics.Summary.spread``).
         drift: the median of their drifts.
     """
 
+    rows: int
     spread: float
     drift: float
 
     @property
     def told(self) -> str:
         """In one line."""
+        if not self.rows:
+            return f"how noisy the machine was is not known: no row had {ROUNDS} turns"
         kind = "quiet" if self.spread <= _QUIET else "noisy"
         return f"the machine was {kind}: rows' medians are known to ±{self.spread:.0%}"
 
@@ -51,12 +55,13 @@ class Noise:
 
 
 def noise_of(rows: Sequence[Row]) -> Noise:
-    """Of rows that took turns; of none that ran for long enough, a quiet machine."""
+    """Of rows that took turns; as of a quiet machine where none ran for long enough."""
     ran = [row.timing for row in rows if row.timing and len(row.timing.turns) >= ROUNDS]
     found = [timing.summary for timing in ran]
     if not found:
-        return Noise(0.0, 1.0)
+        return Noise(0, 0.0, 1.0)
     return Noise(
+        len(found),
         statistics.median(each.spread for each in found),
         statistics.median(each.drift for each in found),
     )

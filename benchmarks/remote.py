@@ -23,6 +23,8 @@ _GONE = (EOFError, BrokenPipeError, ConnectionResetError)
 _PATIENCE = 5.0  # seconds for a process to end when told to
 # Read when the libraries load, before any of their own settings can be made.
 _POOLS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+# A process that is killed leaves what multiprocessing's tracker cleans up, and would report.
+_WARNINGS = "PYTHONWARNINGS"
 
 
 class OutOfTimeError(NotRunError):
@@ -59,7 +61,8 @@ class Remote:
         self._process = context.Process(
             target=_serve, args=(theirs, factory, dict(options)), daemon=True
         )
-        with _environment(dict.fromkeys(_POOLS, str(threads))):
+        quiet = ",".join(filter(None, (os.environ.get(_WARNINGS), "ignore:resource_tracker")))
+        with _environment({**dict.fromkeys(_POOLS, str(threads)), _WARNINGS: quiet}):
             self._process.start()
         theirs.close()
         try:

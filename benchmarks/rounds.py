@@ -47,6 +47,7 @@ class Racer:
         warmed: what ``warm`` told.
         memory: bytes that its process took at most, once it was weighed.
         lost: why it fell out, or "".
+        ready: moment of ``time.perf_counter`` when it had been made, and had run once.
         ended: whether its process was ended because the time was.
     """
 
@@ -57,6 +58,7 @@ class Racer:
     wholes: list[list[float]] = field(default_factory=list)
     memory: int | None = None
     lost: str = ""
+    ready: float = 0.0
     ended: bool = False
 
     @property

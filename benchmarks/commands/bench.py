@@ -238,7 +238,7 @@ def _report(results: Results, old: Results | None, options: dict[str, Any]) -> N
     """Print; then fail if a row is slower than it may be, or gone."""
     from benchmarks import peers
     from benchmarks.compare import changes
-    from benchmarks.formats.terminal import show
+    from benchmarks.formats.terminal import say, show
     from toolkit.console import print_json
 
     found = changes(results, old) if old else []
@@ -247,7 +247,7 @@ def _report(results: Results, old: Results | None, options: dict[str, Any]) -> N
     else:
         show(results)
         if not options["peers"]:
-            click.echo(peers.hint())
+            say(peers.hint())
     if old:
         _judge(results, old, found, options)
 

@@ -19,22 +19,22 @@ _WIDEST = 100
 
 def show(results: Results) -> None:
     """What matters first, on standard output; the rest is for ``--json`` and the reports."""
-    _say(words.where(results))
-    _say(f"measured peaks: {words.peaks(results)}")
+    say(words.where(results))
+    say(f"measured peaks: {words.peaks(results)}")
     for size in results.sizes:
         click.echo(f"\n{printable(words.title(results, size))}")
         if found := brief.table(results, size):
             click.echo("\n".join(map(printable, brief.drawn(found))))
         for said in brief.below(results, size):
-            _say(said)
+            say(said)
     for said in (*words.equal_loss(results), *words.nodes(results)):
         click.echo(said)
     click.echo()
-    _say(brief.EXPLAINED)
+    say(brief.EXPLAINED)
 
 
-def _say(said: str) -> None:
-    """A paragraph, which hangs below its first line."""
+def say(said: str) -> None:
+    """A paragraph of 100 columns at most, which hangs below its first line."""
     width = min(shutil.get_terminal_size().columns, _WIDEST)
     click.echo(
         textwrap.fill(

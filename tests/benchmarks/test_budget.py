@@ -26,7 +26,7 @@ def start(plan, clock, cost, slower=1.0):
     """As a row that takes what was estimated, times ``slower``."""
     seconds = slower * (cost.prepare + cost.warm * cost.run)
     clock.now += seconds
-    return plan.started(cost, seconds, slower * cost.run)
+    return plan.started(cost, slower * cost.prepare, slower * cost.run)
 
 
 def test_rows_enter_until_their_rounds_would_not_fit(clock):
@@ -55,7 +55,7 @@ def test_a_slow_machine_is_learnt_from_its_first_row(clock):
 
 def test_runs_and_exports_are_slow_each_in_its_own_way(clock):
     plan = Plan(60.0, clock=clock)
-    plan.started(ROW, seconds=24.0, run=10.0)
+    plan.started(ROW, prepare=4.0, run=10.0)
     assert plan.pace.of("run") == pytest.approx(10.0)
     assert plan.pace.of("prepare") == pytest.approx(1.0)
 
@@ -70,12 +70,12 @@ def test_a_start_has_to_leave_the_rounds_of_those_before_it(clock):
 def test_a_row_that_turns_out_slow_is_not_counted(clock):
     plan = Plan(60.0, clock=clock)
     start(plan, clock, ROW)
-    assert not plan.started(ROW, seconds=6.0, run=20.0)
+    assert not plan.started(ROW, prepare=4.0, run=20.0)
     assert plan.deadline == pytest.approx(1060.0 - ROUNDS * 2.0)
 
 
 def test_the_first_row_stays_though_its_rounds_do_not_fit(clock):
-    assert Plan(10.0, clock=clock).started(ROW, seconds=6.0, run=20.0)
+    assert Plan(10.0, clock=clock).started(ROW, prepare=4.0, run=20.0)
 
 
 def test_without_bounds_everything_fits_and_half_is_for_rounds(clock):
@@ -94,7 +94,7 @@ def test_rounds_get_what_is_left_and_half_at_most(clock):
 
 def test_rounds_that_were_promised_may_take_more_than_half(clock):
     plan = Plan(100.0, clock=clock)
-    plan.started(ROW, seconds=6.0, run=12.0)
+    plan.started(ROW, prepare=4.0, run=12.0)
     assert plan.for_rounds == pytest.approx(ROUNDS * 24.0)
 
 
@@ -110,7 +110,7 @@ def test_sizes_share_what_is_left(clock):
     whole = Plan(90.0, ending=3.0, clock=clock)
     first = whole.part(2)
     assert first.ends == pytest.approx(1045.0)
-    first.started(ROW, seconds=60.0, run=1.0)
+    first.started(ROW, prepare=58.0, run=1.0)
     clock.now += 60.0
     last = whole.part(1)
     assert last.ends == whole.ends

@@ -48,10 +48,11 @@ class Machine:
 
     def started(self, entrant, threads, until):
         cost = entrant.options["cost"]
+        ready = self.now
         self.work(cost.warm * cost.run, until)
-        told = {"seconds": cost.run * self.slowness, "load": 1.0, "first": 1.0}
+        told = {"seconds": cost.run * self.slowness, "load": 1.0, "first": 0.0}
         told |= {"steady": True, "notes": ()}
-        return Racer(Stopwatch(self, cost.run), whole=cost.whole, warmed=told)
+        return Racer(Stopwatch(self, cost.run), cost.whole, told, ready=ready)
 
 
 class Stopwatch:

@@ -54,3 +54,4 @@ def test_too_few_turns_are_said_and_are_no_part_of_the_machines_spread():
     short = replace(row("onnxruntime", 0.5), timing=timing(0.5, turns=2))
     assert "2 of 3 turns" in noise_of([short]).doubt(short.timing)
     assert noise_of([short]).spread == 0.0
+    assert "is not known" in noise_of([short]).told

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks import field, lineup, suite, words
 from benchmarks.budget import Cost
-from benchmarks.entrants import GATYS_CLOCK, Entrant, Setting
+from benchmarks.entrants import GATYS_CLOCK, Entrant, Setting, layers
 from benchmarks.exports import Exports
 from benchmarks.lineup import Candidate, candidates
 from benchmarks.rows import GATYS, Case, Results
@@ -101,6 +101,22 @@ def test_a_shipped_styles_mobile_nets_take_part(photo, tmp_path):
     assert sum(layer.products for layer in entrant.layers) < whole / 9
     of_small = candidates(Request(styles.find("ink-mobile-m"), ways), setting)
     assert {each.case.model for each in of_small} == {"ink-mobile-m", "VGG-19"}
+
+
+@pytest.mark.parametrize("name", ["ink", "ink-mobile-m", "ink-mobile-s"])
+def test_layers_are_those_of_a_net_that_computes(name):
+    net = styles.find(name)
+    assert layers(net, (64, 96)) == tuple(layers_of(net, (64, 96)).values())
+    assert all(not parameter.is_meta for parameter in net.parameters())
+
+
+def test_of_a_net_that_looks_at_values_they_are_computed(net):
+    def looks(module, inputs):
+        float(inputs[0].mean())
+
+    hook = net.register_forward_pre_hook(looks)
+    assert layers(net, (64, 64)) == tuple(layers_of(net, (64, 64)).values())
+    hook.remove()
 
 
 def test_of_a_checkpoint_nobody_knows_a_smaller_net(net, checkpoint):
