@@ -5,6 +5,7 @@ set -eu
 out=demo
 net=ink-mobile-m
 rm -rf "$out"
+export OMP_WAIT_POLICY=PASSIVE # threads that wait do not spin: other programs have the cores, too
 say() { printf '\n\033[1m$ %s\033[0m\n' "$*"; "$@"; }
 
 say sttk export $net --dynamic -o "$out/artifacts"
