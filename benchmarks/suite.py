@@ -32,7 +32,7 @@ ITERATIONS = (100, 300, 500)
 _STRIDE = 20  # iterations between two looks at the clock; all of ITERATIONS are multiples
 _PROFILED_RUNS = 5
 # Nominal seconds (``benchmarks.budget``) of the peaks, and of ending processes.
-_PEAKS, _CLOSING = 8.0, 3.0
+_PEAKS, _CLOSING = 8.0, 4.0
 # What is kept for the closing at most, as a share of the budget.
 _MOST_OF_CLOSING = 0.08
 # More models to time beside the style's own, at one size.
@@ -54,6 +54,8 @@ class Request:
             are timed, and half of ``seconds`` is for the rounds.
         began: moment of ``time.perf_counter`` from which ``seconds`` count; None for the call.
         ending: seconds of the nominal machine that the caller needs for what follows.
+        peaks: whether the machine's peaks are measured, which reports show; a plan's rows have no
+            limit without.
         required: cases that are timed though a plan would leave them out.
         gatys: whether the optimisation is timed, too.
         full: whether it is run to the end.
@@ -71,6 +73,7 @@ class Request:
     planned: bool = False
     began: float | None = None
     ending: float = 0.0
+    peaks: bool = True
     required: frozenset[Case] = frozenset()
     gatys: bool = True
     full: bool = False
@@ -83,7 +86,8 @@ def run(request: Request, told: Told) -> Results:
     """Measure everything; what cannot run is a row that says why."""
     began = time.perf_counter() if request.began is None else request.began
     whole = _plan(request, began)
-    peaks, unmeasured = ({}, {}) if request.planned else measured_peaks(request.threads)
+    early = request.peaks and not request.planned
+    peaks, unmeasured = measured_peaks(request.threads) if early else ({}, {})
     with _places(request) as (root, maker):
         fields = [
             _at_size(request, number, whole, root, partial(_within, request, told, number), maker)
@@ -110,7 +114,7 @@ def _plan(request: Request, began: float) -> Plan:
     return Plan(
         request.seconds - (time.perf_counter() - began),
         bounded=request.planned,
-        ending=_PEAKS + _CLOSING + request.ending,
+        ending=_CLOSING + request.ending + (_PEAKS if request.peaks else 0.0),
     )
 
 
@@ -211,6 +215,8 @@ def _again(
     request: Request, peaks: dict[str, float], unmeasured: dict[str, str], plan: Plan
 ) -> tuple[dict[str, float], dict[str, str]]:
     """Peaks after the rows: the better ones of two looks; of a budget it is the only one."""
+    if not request.peaks:
+        return {}, {}
     if not request.planned:
         return _better(peaks, measured_peaks(request.threads)[0]), unmeasured
     pace = max(1.0, plan.pace.of("prepare"))

@@ -172,6 +172,7 @@ def _request(options: dict[str, Any]) -> Request:
         if min(size) < least:
             raise UsageError(f"size {text(size)}: the net's smallest side is {least}")
         check_fits(size[0], size[1], fix="a smaller --size")
+    planned = not (options["every"] or options["runtimes"] or options["precisions"])
     return suite.Request(
         net,
         ways.chosen(options["runtimes"], options["precisions"]),
@@ -179,8 +180,9 @@ def _request(options: dict[str, Any]) -> Request:
         tuple(dict.fromkeys(options["batches"])),
         options["threads"] or threads_here(),
         options["seconds"],
-        planned=not (options["every"] or options["runtimes"] or options["precisions"]),
+        planned=planned,
         ending=_CHARTS if options["output"] else 0.0,
+        peaks=bool(options["output"] or options["as_json"]) or not planned,
         gatys=options["gatys"],
         full=options["full"],
         vgg=options["vgg"],

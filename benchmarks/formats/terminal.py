@@ -20,7 +20,8 @@ _WIDEST = 100
 def show(results: Results) -> None:
     """What matters first, on standard output; the rest is for ``--json`` and the reports."""
     say(words.where(results))
-    say(f"measured peaks: {words.peaks(results)}")
+    if found := words.peaks(results):
+        say(f"measured peaks: {found}")
     for size in results.sizes:
         click.echo(f"\n{printable(words.title(results, size))}")
         if found := brief.table(results, size):
