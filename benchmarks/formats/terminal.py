@@ -20,8 +20,8 @@ _WIDEST = 100
 def show(results: Results) -> None:
     """What matters first, on standard output; the rest is for ``--json`` and the reports."""
     say(words.where(results))
-    if found := words.peaks(results):
-        say(f"measured peaks: {found}")
+    if peaks := words.peaks(results):
+        say(f"measured peaks: {peaks}")
     for size in results.sizes:
         click.echo(f"\n{printable(words.title(results, size))}")
         if found := brief.table(results, size):
