@@ -13,6 +13,7 @@ from toolkit.contract import Contract
 from toolkit.errors import ArtifactError
 from toolkit.files import sha256
 from toolkit.manifest import (
+    SCHEMA,
     Checkpoint,
     Manifest,
     Target,
@@ -55,6 +56,13 @@ def test_comes_back_as_it_was_written(artifact):
     before = (artifact / "manifest.json").read_bytes()
     manifest.write(artifact)
     assert (artifact / "manifest.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("schema", [SCHEMA - 1, SCHEMA + 1])
+def test_another_schema_is_refused(artifact, schema):
+    edit(artifact, schema=schema)
+    with pytest.raises(ArtifactError, match="written by another sttk"):
+        read_manifest(artifact)
 
 
 def test_changed_and_missing_files_are_refused(artifact):

@@ -50,3 +50,8 @@ def test_any_values_give_a_scale_that_float32_has(values):
 def test_what_a_file_may_not_say(scale, zero):
     with pytest.raises(ValueError, match=r"a scale of|a zero point of"):
         Affine(scale, zero)
+
+
+def test_256_levels_that_fit_lose_nothing():
+    values = np.arange(256, dtype=np.float32) / 2
+    assert fit(values) == Affine(0.5, LOWEST)
