@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from exporters.artifact import make_artifact
 from exporters.base import Request
+from exporters.litert.lower import Lowering
 from tests.exporters.phones import SMALL, follows, pictures, rung_of
 from tests.rungs import rung
 from toolkit.artifact import open_artifact, reference_of
@@ -143,3 +145,23 @@ def test_names_that_are_no_text(make, tmp_path):
     for opened in (open_model, describe):
         with pytest.raises(ArtifactError, match="LiteRT cannot load it: 'utf-8' codec"):
             opened(tmp_path / "m.tflite")
+
+
+@pytest.mark.parametrize(("value", "stored"), [(0.5, np.float16), (0.1, np.float32)])
+def test_weights_are_stored_in_float16_where_it_holds_them(value, stored):
+    kept = []
+
+    class Flat:
+        def constant(self, name, values):
+            kept.append(values)
+            return 0
+
+        def tensor(self, name):
+            return 1
+
+        def operator(self, *_, **__):
+            return 1
+
+    lowering = Lowering(Flat(), constants={}, half=True, readers={})
+    lowering.numbers("w", np.full(3, value, np.float32), weights=True)
+    assert [values.dtype for values in kept] == [stored]
