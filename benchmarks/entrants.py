@@ -74,14 +74,14 @@ class Entrant:
 
     @property
     def bytes(self) -> int:
-        """Of memory that its process will take, about; none if it has none."""
+        """Memory that its process will take, about; 0 if it has no process."""
         if self.reason:
             return 0
         return bytes_of(self.case)
 
 
 def bytes_of(case: Case) -> int:
-    """Of memory that a case's process will take, about."""
+    """Bytes of memory that a case's process will take, about."""
     height, width = case.size
     each = gatys_run.BYTES_PER_PIXEL if case.runtime == GATYS else BYTES_PER_PIXEL
     return _PROCESS_BYTES + each * height * width * case.batch
@@ -124,7 +124,7 @@ def gatys_case(size: Size) -> Case:
 
 @lru_cache(maxsize=16)
 def layers(net: StyleNet, size: Size) -> tuple[Layer, ...]:
-    """Of a net as it runs on one picture; every row of the net asks.
+    """Return the layers of a net as it runs on one picture; every row of the net asks.
 
     Shapes are all that is needed, and torch's meta device computes nothing else. A net that looks
     at values cannot do without them.

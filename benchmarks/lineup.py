@@ -42,7 +42,7 @@ FIRST = (
 )
 
 # Seconds of the nominal machine: two cores of a server of 2021 without VNNI, with nothing else to
-# do. Measured on one; what a machine is in truth, ``budget.Plan`` learns from its first rows.
+# do. Set so that one of AVX2 alone takes 0.9 to 1.2 of it; ``budget.Plan`` learns what another takes.
 _RATE = 60e9  # multiplications a second
 _OF_TORCH = 0.5  # of that rate, what torch reaches
 _PROCESS = 3.0  # to start one and to import its runtime
@@ -88,12 +88,12 @@ class Candidate:
 
     @property
     def bytes(self) -> int:
-        """Of memory that its process will take, about."""
+        """Bytes of memory that its process will take, about."""
         return bytes_of(self.case)
 
 
 def candidates(request: Request, setting: Setting) -> list[Candidate]:
-    """Of one size, in the order in which they are to be started."""
+    """Return the candidates of one size, in the order in which they are to be started."""
     found = [
         (kind, net, way, batch)
         for batch in request.batches

@@ -110,7 +110,7 @@ def run(request: Request, told: Told) -> Results:
 
 
 def _plan(request: Request, began: float) -> Plan:
-    """Of everything."""
+    """Return the plan of the whole command."""
     return Plan(
         request.seconds - (time.perf_counter() - began),
         bounded=request.planned,
