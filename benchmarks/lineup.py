@@ -42,7 +42,7 @@ FIRST = (
 )
 
 # Seconds of the nominal machine: two cores of a server of 2021 without VNNI, with nothing else to
-# do. Set so that one of AVX2 alone takes 0.9 to 1.2 of it; ``budget.Plan`` learns what another takes.
+# do. One of AVX2 alone took 0.9 to 1.2 of it; ``budget.Plan`` learns what another takes.
 _RATE = 60e9  # multiplications a second
 _OF_TORCH = 0.5  # of that rate, what torch reaches
 _PROCESS = 3.0  # to start one and to import its runtime

@@ -55,7 +55,7 @@ class Noise:
 
 
 def noise_of(rows: Sequence[Row]) -> Noise:
-    """Return the noise of rows that took turns; a quiet machine's where none ran for long enough."""
+    """Return the noise of rows that took turns; a quiet machine's where none ran long enough."""
     ran = [row.timing for row in rows if row.timing and len(row.timing.turns) >= ROUNDS]
     found = [timing.summary for timing in ran]
     if not found:
