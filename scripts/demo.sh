@@ -12,7 +12,7 @@ say sttk export $net --dynamic -o "$out/artifacts"
 # A target whose library is not there (exit code 3) says so in a line; the others are made.
 say sttk export $net --target all --size 128 -o "$out/artifacts" || [ $? -eq 3 ]
 say sttk parity "$out/artifacts" --summary --html "$out/parity.html"
-say sttk stylize toolkit/photos/pagoda.jpg -o "$out/pagoda-ink.png" \
+say sttk stylize sttk/toolkit/photos/pagoda.jpg -o "$out/pagoda-ink.png" \
     --artifact "$out/artifacts/$net/onnx-fp32-dynamic"
 
 cat <<END

@@ -25,10 +25,10 @@ sys.path.insert(0, str(ROOT))
 for _pool in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_pool] = "1"
 
+from sttk.toolkit.io.files import write_atomic  # noqa: E402
 from tests.faults import racing  # noqa: E402
 from tests.faults.killing import Ended, Moment, run  # noqa: E402
 from tests.faults.subjects import RECORDED, Subject, subjects  # noqa: E402
-from toolkit.files import write_atomic  # noqa: E402
 
 _CHANGE_SECONDS = 0.03
 _SPARE = 1.05
@@ -106,9 +106,9 @@ def _warm() -> None:
     import onnxsim  # noqa: F401, PLC0415
     import openvino  # noqa: F401, PLC0415
 
-    import exporters.artifact  # noqa: F401, PLC0415
-    import toolkit.training.session  # noqa: PLC0415
-    import toolkit.video.convert  # noqa: F401, PLC0415
+    import sttk.exporters.artifact  # noqa: PLC0415
+    import sttk.toolkit.training.session  # noqa: PLC0415
+    import sttk.toolkit.video.convert  # noqa: F401, PLC0415
 
 
 def _folder(path: Path) -> Path:
@@ -209,7 +209,7 @@ trained net to the bit), `sttk verify` passes, and no `.NAME.PID.*` lies beside.
 ended before its moment is checked in the same way, and is no kill.
 
 The commands run in children forked from one process that has imported torch; each child runs
-`toolkit.cli.main`. *Files alone*: the graph that torch traces for seconds is a recorded one, so
+`sttk.cli.main`. *Files alone*: the graph that torch traces for seconds is a recorded one, so
 more kills meet the writing."""
 _RACES = """\
 Both started together, of a graph that was recorded, with none or an old artifact there. One wins

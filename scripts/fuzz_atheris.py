@@ -21,12 +21,17 @@ import click
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from toolkit.errors import SttkError
+from sttk.toolkit.core.errors import SttkError
 
 _MODULES = {
-    "manifest": ["toolkit.manifest", "toolkit.jsontext", "toolkit.contract", "toolkit.shapes"],
-    "safetensors": ["toolkit.checkpoints.native", "toolkit.nets.trainable"],
-    "onnx": ["toolkit.checkpoints.onnx_graph", "toolkit.runtimes.onnx_describe"],
+    "manifest": [
+        "sttk.toolkit.artifact.manifest",
+        "sttk.toolkit.io.json_text",
+        "sttk.toolkit.core.contract",
+        "sttk.toolkit.core.shapes",
+    ],
+    "safetensors": ["sttk.toolkit.checkpoints.native", "sttk.toolkit.nets.trainable"],
+    "onnx": ["sttk.toolkit.checkpoints.onnx_graph", "sttk.toolkit.targets.onnx.describe"],
 }
 
 
@@ -65,11 +70,11 @@ def _reader(kind: str, scratch: Path) -> tuple[Callable[[bytes], object], bytes]
 
 
 def _manifest(scratch: Path) -> tuple[Callable[[bytes], object], bytes]:
-    from toolkit.contract import Contract  # noqa: PLC0415
-    from toolkit.inspect import inspect  # noqa: PLC0415
-    from toolkit.manifest import FILE_NAME, Checkpoint, Manifest, Target  # noqa: PLC0415
-    from toolkit.shapes import Shapes  # noqa: PLC0415
-    from toolkit.verify import verify  # noqa: PLC0415
+    from sttk.toolkit.artifact.inspect import inspect  # noqa: PLC0415
+    from sttk.toolkit.artifact.manifest import FILE_NAME, Checkpoint, Manifest, Target  # noqa: PLC0415
+    from sttk.toolkit.artifact.verify import verify  # noqa: PLC0415
+    from sttk.toolkit.core.contract import Contract  # noqa: PLC0415
+    from sttk.toolkit.core.shapes import Shapes  # noqa: PLC0415
 
     checkpoint = Checkpoint("net.pth", "0" * 64, "sttk")
     target = Target("onnx", "fp32", Shapes.fixed(8, 8))
@@ -86,8 +91,8 @@ def _manifest(scratch: Path) -> tuple[Callable[[bytes], object], bytes]:
 
 def _safetensors(scratch: Path) -> tuple[Callable[[bytes], object], bytes]:
     """The header, with its length before it, of a file whose tensors are zeros."""
+    from sttk.toolkit.checkpoints import load  # noqa: PLC0415
     from tests.hostile.checkpoints import native_seed  # noqa: PLC0415
-    from toolkit.checkpoints import load  # noqa: PLC0415
 
     whole = native_seed(scratch).files["net.safetensors"]
     (length,) = struct.unpack_from("<Q", whole)
@@ -101,8 +106,8 @@ def _safetensors(scratch: Path) -> tuple[Callable[[bytes], object], bytes]:
 
 
 def _onnx(scratch: Path) -> tuple[Callable[[bytes], object], bytes]:
+    from sttk.toolkit.targets.onnx.describe import describe  # noqa: PLC0415
     from tests.hostile.onnx_files import small  # noqa: PLC0415
-    from toolkit.runtimes.onnx_describe import describe  # noqa: PLC0415
 
     file = scratch / "x.onnx"
 

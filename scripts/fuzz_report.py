@@ -20,10 +20,10 @@ import click
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from sttk.toolkit.io.files import write_atomic
 from tests.hostile.campaign import Campaign, kind_named, warm
 from tests.hostile.kinds import KINDS
 from tests.hostile.table import report
-from toolkit.files import write_atomic
 
 
 def main() -> int:

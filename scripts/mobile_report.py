@@ -16,17 +16,17 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from toolkit import styles
-from toolkit.errors import UsageError
-from toolkit.files import write_atomic
-from toolkit.gatys.equal import losses_of
-from toolkit.images import list_images
-from toolkit.losses.perceptual import PerceptualLoss
-from toolkit.regimes import photographs
-from toolkit.style_net import StyleNet
-from toolkit.styles.beside import KEY, Beside, Pair
-from toolkit.styles.own_loss import own_loss
-from toolkit.styles.record import record
+from sttk.toolkit import styles
+from sttk.toolkit.core.errors import UsageError
+from sttk.toolkit.core.style_net import StyleNet
+from sttk.toolkit.evaluation.beside import KEY, Beside, Pair
+from sttk.toolkit.evaluation.own_loss import own_loss
+from sttk.toolkit.evaluation.style_record import record
+from sttk.toolkit.gatys.equal import losses_of
+from sttk.toolkit.imaging.images import list_images
+from sttk.toolkit.imaging.regimes import photographs
+from sttk.toolkit.io.files import write_atomic
+from sttk.toolkit.losses.perceptual import PerceptualLoss
 
 _TERMS = ("content", "style", "tv", "color", "total")
 

@@ -23,29 +23,29 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from exporters.artifact import make_artifact
-from exporters.base import Request
-from exporters.measure import ROUNDS, in_turns
-from toolkit import styles
-from toolkit.artifact import open_artifact
-from toolkit.canvas import PALETTE, blank, write_png
-from toolkit.contract import Contract
-from toolkit.files import write_atomic
-from toolkit.gatys.equal import losses_of
-from toolkit.images import list_images
-from toolkit.losses.perceptual import PerceptualLoss
-from toolkit.machine import cpu
-from toolkit.nets.mobile import MobileSpec
-from toolkit.parity.metrics import difference
-from toolkit.regimes import photographs, shipped_photos
-from toolkit.runtimes.base import Settings
-from toolkit.shapes import Shapes
-from toolkit.style_net import Origin, StyleNet
-from toolkit.styles.own_loss import own_loss
-from toolkit.training.data import Crops, Photos
-from toolkit.training.layout import channels_last
-from toolkit.training.recipe import Recipe
-from toolkit.training.scaled import Scaled
+from sttk.exporters.artifact import make_artifact
+from sttk.exporters.base import Request
+from sttk.toolkit import styles
+from sttk.toolkit.artifact.opened import open_artifact
+from sttk.toolkit.core.contract import Contract
+from sttk.toolkit.core.shapes import Shapes
+from sttk.toolkit.core.style_net import Origin, StyleNet
+from sttk.toolkit.evaluation.own_loss import own_loss
+from sttk.toolkit.gatys.equal import losses_of
+from sttk.toolkit.host.machine import cpu
+from sttk.toolkit.imaging.charts import PALETTE, blank, write_png
+from sttk.toolkit.imaging.images import list_images
+from sttk.toolkit.imaging.regimes import photographs, shipped_photos
+from sttk.toolkit.io.files import write_atomic
+from sttk.toolkit.losses.perceptual import PerceptualLoss
+from sttk.toolkit.nets.mobile import MobileSpec
+from sttk.toolkit.parity.metrics import difference
+from sttk.toolkit.runtimes.base import Settings
+from sttk.toolkit.training.data import Crops, Photos
+from sttk.toolkit.training.layout import channels_last
+from sttk.toolkit.training.recipe import Recipe
+from sttk.toolkit.training.scaled import Scaled
+from sttk.workflows.measure import ROUNDS, in_turns
 
 TARGETS = ("onnx", "openvino")
 SIZE = (512, 512)

@@ -22,7 +22,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from toolkit.files import write_atomic
+from sttk.toolkit.io.files import write_atomic
 
 _LIBRARIES = (
     "torch", "onnx", "onnxruntime", "openvino", "tensorrt-rtx-cu13", "coremltools",

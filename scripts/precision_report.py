@@ -14,13 +14,13 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-from exporters.plan_search import Ask, search
-from toolkit.machine import cpu
-from toolkit.precision.chart import draw
-from toolkit.precision.found import Found
-from toolkit.precision.show import by, cells, columns
-from toolkit.regimes import shipped_photos
-from toolkit.styles import find
+from sttk.toolkit.host.machine import cpu
+from sttk.toolkit.imaging.regimes import shipped_photos
+from sttk.toolkit.precision.chart import draw
+from sttk.toolkit.precision.found import Found
+from sttk.toolkit.precision.show import by, cells, columns
+from sttk.toolkit.styles import find
+from sttk.workflows.plan_search import Ask, search
 
 _SIZE = (256, 256)
 _LIBRARIES = ("torch", "onnx", "onnxruntime", "openvino")

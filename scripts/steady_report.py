@@ -18,16 +18,23 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from toolkit.flicker import flicker
-from toolkit.images import Bytes, from_batch, list_images, read_image, to_batch, to_bytes
-from toolkit.losses.objective import Objective
-from toolkit.losses.perceptual import PerceptualLoss
-from toolkit.losses.vgg_weights import load_vgg
-from toolkit.machine import cpu
-from toolkit.regimes import photographs, shipped_photos
-from toolkit.style_net import StyleNet
-from toolkit.styles import find
-from toolkit.training.pictures import painting_batch
+from sttk.toolkit.core.style_net import StyleNet
+from sttk.toolkit.evaluation.flicker import flicker
+from sttk.toolkit.host.machine import cpu
+from sttk.toolkit.imaging.images import (
+    Bytes,
+    from_batch,
+    list_images,
+    read_image,
+    to_batch,
+    to_bytes,
+)
+from sttk.toolkit.imaging.regimes import photographs, shipped_photos
+from sttk.toolkit.losses.objective import Objective
+from sttk.toolkit.losses.perceptual import PerceptualLoss
+from sttk.toolkit.losses.vgg_weights import load_vgg
+from sttk.toolkit.styles import find
+from sttk.toolkit.training.pictures import painting_batch
 
 _SIZE, _STYLE_SIZE = (256, 256), 512
 _NOISES = (2.0, 4.0, 8.0)
@@ -112,8 +119,8 @@ Made by `python {" ".join(sys.argv)}`, torch {version("torch")}, numpy {version(
 {platform.python_version()}, {cpu().name}.
 
 Flicker is the mean change, in grey levels, between successive stylised frames where the photographs
-stand still (`toolkit/flicker.py`): of the package's photographs at {_SIZE[0]}x{_SIZE[1]} under
-Gaussian noise of so many grey levels, {_TAKES} frames each, and of {frames} frames of a video, its
+stand still (`sttk/toolkit/evaluation/flicker.py`): of the package's photographs at
+{_SIZE[0]}x{_SIZE[1]} under Gaussian noise of so many grey levels, {_TAKES} frames each, and of {frames} frames of a video, its
 own small motion included. The losses are on the same photographs, without noise; all nets were
 trained alike but for the weight.
 

@@ -21,21 +21,21 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from toolkit import styles
-from toolkit.errors import UsageError
-from toolkit.files import write_atomic
-from toolkit.gatys.equal import equal_iterations, losses_of
-from toolkit.gatys.optimise import optimise, white_noise
-from toolkit.images import list_images
-from toolkit.losses.perceptual import PerceptualLoss
-from toolkit.machine import cpu
-from toolkit.regimes import photographs, shipped_photos
-from toolkit.sheet import to_jpeg
-from toolkit.style_net import StyleNet
-from toolkit.styles.held_out import KEY, STARTS, HeldOut, Measured, Optimised
-from toolkit.styles.own_loss import own_loss
-from toolkit.styles.record import record
-from toolkit.styles.side_by_side import side_by_side
+from sttk.toolkit import styles
+from sttk.toolkit.core.errors import UsageError
+from sttk.toolkit.core.style_net import StyleNet
+from sttk.toolkit.evaluation.held_out import KEY, STARTS, HeldOut, Measured, Optimised
+from sttk.toolkit.evaluation.own_loss import own_loss
+from sttk.toolkit.evaluation.side_by_side import side_by_side
+from sttk.toolkit.evaluation.style_record import record
+from sttk.toolkit.gatys.equal import equal_iterations, losses_of
+from sttk.toolkit.gatys.optimise import optimise, white_noise
+from sttk.toolkit.host.machine import cpu
+from sttk.toolkit.imaging.images import list_images
+from sttk.toolkit.imaging.regimes import photographs, shipped_photos
+from sttk.toolkit.imaging.sheet import to_jpeg
+from sttk.toolkit.io.files import write_atomic
+from sttk.toolkit.losses.perceptual import PerceptualLoss
 
 _ITERATIONS = 100
 _SHEET_BYTES = 400_000

@@ -21,9 +21,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from toolkit.files import write_atomic
-from toolkit.machine import cpu
-from toolkit.regimes import shipped_photos
+from sttk.toolkit.host.machine import cpu
+from sttk.toolkit.imaging.regimes import shipped_photos
+from sttk.toolkit.io.files import write_atomic
 
 _INTRO = """\
 `sttk stylize --tile {tile}`, with torch: PSNR and largest difference, of 255, from the same
@@ -32,7 +32,7 @@ the package, scaled."""
 _RUN = """
 import sys
 from toolkit import memory
-from toolkit.cli import cli
+from sttk.cli import cli
 cli(sys.argv[1:], standalone_mode=False)
 print(memory.peak())
 """

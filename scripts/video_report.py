@@ -19,18 +19,18 @@ from typing import TYPE_CHECKING, Any
 
 import av
 
-from exporters.choice import FASTEST, Choice
-from exporters.opening import opened
-from toolkit import __version__
-from toolkit.files import write_atomic
-from toolkit.machine import cpu
-from toolkit.stylize import prepare
-from toolkit.video.convert import Result, Settings, stylize_video
-from toolkit.video.reader import Reader, open_video
+from sttk import __version__
+from sttk.toolkit.host.machine import cpu
+from sttk.toolkit.io.files import write_atomic
+from sttk.toolkit.runtimes.stylize import prepare
+from sttk.toolkit.video.convert import Result, Settings, stylize_video
+from sttk.toolkit.video.reader import Reader, open_video
+from sttk.workflows.choice import FASTEST, Choice
+from sttk.workflows.opening import opened
 
 if TYPE_CHECKING:
-    from toolkit.contract import Contract
-    from toolkit.runtimes.base import Runner
+    from sttk.toolkit.core.contract import Contract
+    from sttk.toolkit.runtimes.base import Runner
 
 _STEADY = (0.0, 0.5, 0.8)
 

@@ -25,22 +25,22 @@ from statistics import median
 
 from PIL import Image
 
-from exporters.artifact import make_artifact
-from exporters.base import Options, Request
-from exporters.web import ort_web
-from toolkit import styles
-from toolkit.files import write_atomic
-from toolkit.machine import cpu
-from toolkit.manifest import find_artifacts
-from toolkit.parity.compare import Report, Row
-from toolkit.parity.run import Ask, Judge
-from toolkit.regimes import NAMES, shipped_photos
-from toolkit.shapes import Shapes
-from toolkit.style_net import StyleNet
-from toolkit.web.chromium import Chromium, Tab, find
-from toolkit.web.page import STARTED
-from toolkit.web.server import serving
-from toolkit.web.shown import canvas, judged
+from sttk.exporters.artifact import make_artifact
+from sttk.exporters.base import Options, Request
+from sttk.exporters.web import ort_web
+from sttk.toolkit import styles
+from sttk.toolkit.artifact.manifest import find_artifacts
+from sttk.toolkit.core.shapes import Shapes
+from sttk.toolkit.core.style_net import StyleNet
+from sttk.toolkit.host.machine import cpu
+from sttk.toolkit.imaging.regimes import NAMES, shipped_photos
+from sttk.toolkit.io.files import write_atomic
+from sttk.toolkit.parity.compare import Report, Row
+from sttk.toolkit.parity.run import Ask, Judge
+from sttk.toolkit.web.chromium import Chromium, Tab, find
+from sttk.toolkit.web.page import STARTED
+from sttk.toolkit.web.server import serving
+from sttk.toolkit.web.shown import canvas, judged
 
 _CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
 _TEXT = "(id) => document.getElementById(id).textContent"

@@ -21,10 +21,10 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from toolkit.machine import cpu
+from sttk.toolkit.host.machine import cpu
 
 ROOT = Path(__file__).parents[1]
-_SOURCES = ("toolkit", "exporters", "tests/built.py", "tests/conftest.py")
+_SOURCES = ("sttk/toolkit", "sttk/exporters", "tests/built.py", "tests/conftest.py")
 _CAPS = ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS")
 _INDEX = "index.json"
 _KEPT = 12 * 3600  # seconds

@@ -21,21 +21,21 @@ from click.testing import CliRunner, Result
 from hypothesis import HealthCheck, settings
 from PIL import Image
 
-from exporters.artifact import make_artifact
-from exporters.base import Options, Request
-from exporters.web import ort_web
+from sttk.cli import cli
+from sttk.exporters.artifact import make_artifact
+from sttk.exporters.base import Options, Request
+from sttk.exporters.web import ort_web
+from sttk.toolkit.checkpoints import load
+from sttk.toolkit.checkpoints.native import save_net
+from sttk.toolkit.core.contract import Contract, Precision
+from sttk.toolkit.core.errors import NotRunError
+from sttk.toolkit.core.shapes import Shapes, Size
+from sttk.toolkit.core.style_net import StyleNet
+from sttk.toolkit.nets.johnson import JohnsonNet, JohnsonSpec
+from sttk.toolkit.targets.trt import cuda
+from sttk.toolkit.web import chromium
+from sttk.toolkit.web.chromium import Chromium
 from tests.built import ROOT, Built, state
-from toolkit.checkpoints import load
-from toolkit.checkpoints.native import save_net
-from toolkit.cli import cli
-from toolkit.contract import Contract, Precision
-from toolkit.errors import NotRunError
-from toolkit.nets.johnson import JohnsonNet, JohnsonSpec
-from toolkit.runtimes import cuda
-from toolkit.shapes import Shapes, Size
-from toolkit.style_net import StyleNet
-from toolkit.web import chromium
-from toolkit.web.chromium import Chromium
 
 torch.set_num_threads(1)
 

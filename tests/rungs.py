@@ -6,11 +6,11 @@ level of noise in it makes. A number that was seen on one processor is none of t
 
 from __future__ import annotations
 
-from toolkit.images import Floats
-from toolkit.parity.judge import rung_of
-from toolkit.parity.metrics import regions
-from toolkit.parity.reference import References
-from toolkit.style_net import StyleNet
+from sttk.toolkit.core.style_net import StyleNet
+from sttk.toolkit.imaging.images import Floats
+from sttk.toolkit.parity.judge import rung_of
+from sttk.toolkit.parity.metrics import regions
+from sttk.toolkit.parity.reference import References
 
 
 def rung(output: Floats, net: StyleNet, x: Floats) -> str:

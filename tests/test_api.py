@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import toolkit
-from toolkit.errors import (
+import sttk
+from sttk.toolkit.artifact.manifest import read_manifest
+from sttk.toolkit.core.errors import (
     ArtifactError,
     CheckpointError,
     ImageError,
@@ -16,14 +17,13 @@ from toolkit.errors import (
     SttkError,
     UsageError,
 )
-from toolkit.images import read_image
-from toolkit.manifest import read_manifest
-from toolkit.runtimes.onnxruntime import OnnxRuntimeRunner
+from sttk.toolkit.imaging.images import read_image
+from sttk.toolkit.targets.onnx.runner import OnnxRuntimeRunner
 
 
 @pytest.fixture(scope="module")
 def tiny(checkpoint):
-    return toolkit.load(checkpoint)
+    return sttk.load(checkpoint)
 
 
 def test_stylize_does_what_the_command_does(tiny, checkpoint, photo, sttk, tmp_path):
@@ -68,36 +68,36 @@ def test_a_broken_image_is_an_image_error(tiny, photo, tmp_path):
 
 
 def test_shipped_styles_and_their_cards():
-    net = toolkit.load()
-    assert repr(net) == "<toolkit.Net ink>"
+    net = sttk.load()
+    assert repr(net) == "<sttk.Net ink>"
     assert net.card["licence"] == "public domain"
     with pytest.raises(CheckpointError, match="neither a shipped style"):
-        toolkit.load("none")
+        sttk.load("none")
 
 
 def test_export_and_check(tiny, tmp_path):
-    folder = toolkit.export(tiny, "onnx", output=tmp_path, size=(64, 48), opset=19)
+    folder = sttk.export(tiny, "onnx", output=tmp_path, size=(64, 48), opset=19)
     assert folder.name == "onnx-fp32-opset19-64x48"
-    report = toolkit.check(folder)
+    report = sttk.check(folder)
     assert report.passed
     assert read_manifest(folder).parity
 
 
 def test_check_refuses_what_is_no_artifact_or_was_changed(tiny, tmp_path):
     with pytest.raises(ArtifactError, match="holds 0 artifacts"):
-        toolkit.check(tmp_path / "none")
-    folder = toolkit.export(tiny, output=tmp_path, size=64)
+        sttk.check(tmp_path / "none")
+    folder = sttk.export(tiny, output=tmp_path, size=64)
     (folder / "model.onnx").write_bytes(b"another")
     with pytest.raises(ArtifactError):
-        toolkit.check(folder)
+        sttk.check(folder)
 
 
 def test_check_finds_another_function(tiny, tmp_path, monkeypatch):
-    folder = toolkit.export(tiny, output=tmp_path, size=64)
+    folder = sttk.export(tiny, output=tmp_path, size=64)
     right = OnnxRuntimeRunner.run
     monkeypatch.setattr(OnnxRuntimeRunner, "run", lambda self, batch: right(self, batch) + 1)
     with pytest.raises(ParityError, match="parity fails"):
-        toolkit.check(folder)
+        sttk.check(folder)
 
 
 @pytest.mark.parametrize(
@@ -113,14 +113,14 @@ def test_check_finds_another_function(tiny, tmp_path, monkeypatch):
 )
 def test_wrong_exports_are_usage_errors(tiny, tmp_path, options):
     with pytest.raises(UsageError):
-        toolkit.export(tiny, output=tmp_path, **options)
+        sttk.export(tiny, output=tmp_path, **options)
     assert not list(tmp_path.iterdir())
 
 
 def test_importing_it_is_light():
     heavy = "{'torch', 'numpy'} & set(sys.modules)"
-    program = f"import sys, toolkit; assert toolkit.SttkError; assert not {heavy}"
+    program = f"import sys, sttk; assert sttk.SttkError; assert not {heavy}"
     subprocess.run([sys.executable, "-c", program], check=True)
     assert issubclass(UsageError, SttkError)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
-        _ = toolkit.nothing
+        _ = sttk.nothing

@@ -3,13 +3,13 @@ from __future__ import annotations
 import click
 import pytest
 
+from sttk import __version__, cli
+from sttk.toolkit.core.errors import MissingExtraError, SttkError, UsageError
 from tests.starts import starts
-from toolkit import __version__, cli
-from toolkit.errors import MissingExtraError, SttkError, UsageError
 
 
 def test_help_is_quick_and_leaves_torch_alone():
-    program = "import sys; from toolkit.cli import cli; cli(['--help'], standalone_mode=False);"
+    program = "import sys; from sttk.cli import cli; cli(['--help'], standalone_mode=False);"
     program += "sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
     # Python with click is 2 starts of Python, this is 3; numpy would be 3 more, rich 4. Where a
     # start takes 0.04 s, the 0.3 s that are promised are 7.

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from toolkit.console import progress
+from sttk.toolkit.io.console import progress
 
 
 def test_where_no_terminal_is_there_are_lines_if_asked_for(capsys):

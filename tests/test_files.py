@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from toolkit import files
-from toolkit.files import write_atomic, write_together
+from sttk.toolkit.io import files
+from sttk.toolkit.io.files import write_atomic, write_together
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from toolkit.flicker import flicker
+from sttk.toolkit.evaluation.flicker import flicker
 
 
 def frames(*levels):

@@ -6,15 +6,15 @@ import sys
 
 import pytest
 
-from toolkit import folders
-from toolkit.folders import exchange, make_work, put_in_place, sweep, work_name
+from sttk.toolkit.artifact import staging
+from sttk.toolkit.artifact.staging import exchange, make_work, put_in_place, sweep, work_name
 
 
 @pytest.fixture(params=["exchange", "rename"])
 def way(request, monkeypatch):
     """As on Linux, and as where names cannot be exchanged."""
     if request.param == "rename":
-        monkeypatch.setattr(folders, "exchange", lambda *_: False)
+        monkeypatch.setattr(staging, "exchange", lambda *_: False)
     return request.param
 
 
@@ -69,7 +69,7 @@ def test_a_folder_that_cannot_be_put_in_place_leaves_what_was_there(way, tmp_pat
             raise OSError(5, "Input/output error")
         return rename(path, target)
 
-    monkeypatch.setattr(folders, "exchange", lambda *_: False)
+    monkeypatch.setattr(staging, "exchange", lambda *_: False)
     monkeypatch.setattr(type(work), "rename", fails_the_second_time)
     with pytest.raises(OSError, match="Input/output"):
         put_in_place(work, old)
@@ -83,10 +83,10 @@ def test_another_process_may_be_faster(tmp_path, monkeypatch):
 
     def takes_it_away(*_):
         final.rename(tmp_path / "elsewhere")
-        monkeypatch.setattr(folders, "exchange", lambda *_: False)
+        monkeypatch.setattr(staging, "exchange", lambda *_: False)
         return False
 
-    monkeypatch.setattr(folders, "exchange", takes_it_away)
+    monkeypatch.setattr(staging, "exchange", takes_it_away)
     put_in_place(work, final)
     assert content(tmp_path) == {"a": "ours", "elsewhere": "theirs"}
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from exporters.choice import shares
-from toolkit import gallery
-from toolkit.errors import ImageError, RunError, UsageError
-from toolkit.images import Picture, read_image
+from sttk.toolkit.core.errors import ImageError, RunError, UsageError
+from sttk.toolkit.imaging import gallery
+from sttk.toolkit.imaging.images import Picture, read_image
+from sttk.workflows.choice import shares
 
 
 def save(path, value=100, size=(16, 12)):
@@ -144,7 +144,7 @@ def test_one_picture_into_a_folder_that_is_there(folder, checkpoint, sttk, tmp_p
 def test_standard_input_and_output(photo, checkpoint, tmp_path, sttk):
     from click.testing import CliRunner
 
-    from toolkit.cli import cli
+    from sttk.cli import cli
 
     arguments = ["stylize", "-", "-o", "-", "--checkpoint", str(checkpoint)]
     result = CliRunner().invoke(cli, arguments, input=photo.read_bytes())

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from toolkit import images
-from toolkit.errors import ImageError
-from toolkit.images import Picture, list_images, read_image, write_image
+from sttk.toolkit.core.errors import ImageError
+from sttk.toolkit.imaging import images
+from sttk.toolkit.imaging.images import Picture, list_images, read_image, write_image
 
 GREY = np.arange(64, dtype=np.uint8).reshape(8, 8) * 4
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-# Imports every module of the three packages while the optional libraries cannot be found.
+# Imports every module of the package while the optional libraries cannot be found.
 PROGRAM = '''
 import importlib, pkgutil, sys
 
@@ -28,7 +28,7 @@ class Without:
 
 sys.meta_path[:] = map(Without, sys.meta_path)
 count = 0
-for root in ("toolkit", "exporters", "benchmarks"):
+for root in ("sttk",):
     package = importlib.import_module(root)
     for module in pkgutil.walk_packages(package.__path__, root + "."):
         importlib.import_module(module.name)
@@ -36,7 +36,7 @@ for root in ("toolkit", "exporters", "benchmarks"):
 assert count > 30, count
 
 from click.testing import CliRunner
-from toolkit.cli import cli
+from sttk.cli import cli
 
 def refused(library, extra, arguments):
     result = CliRunner().invoke(cli, arguments)

@@ -9,9 +9,9 @@ import types
 import pytest
 import torch
 
-from toolkit import inspect as module
-from toolkit.errors import MissingExtraError, RunError
-from toolkit.inspect import DESCRIBERS, inspect, lines
+from sttk.toolkit.artifact import inspect as module
+from sttk.toolkit.artifact.inspect import DESCRIBERS, inspect, lines
+from sttk.toolkit.core.errors import MissingExtraError, RunError
 
 
 @pytest.fixture

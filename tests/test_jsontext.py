@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import math
 
-from toolkit.jsontext import dumps
+from sttk.toolkit.io.json_text import dumps
 
 
 def test_what_json_has_not_becomes_null():

@@ -9,8 +9,8 @@ from importlib.util import find_spec
 
 import pytest
 
-from toolkit.errors import BrokenExtraError, MissingExtraError
-from toolkit.lazy import Lazy, imported
+from sttk.toolkit.core.errors import BrokenExtraError, MissingExtraError
+from sttk.toolkit.host.optional import Lazy, imported
 
 COMPILED = """
 import sys, types
@@ -88,12 +88,12 @@ def test_a_module_that_is_absent_is_not_a_broken_one(package):
 # ExecuTorch fails in its middle, as it did by a warning of its own, when coremltools imported it.
 PAIR = """
 import importlib.resources, pathlib, sys, warnings
-from exporters.artifact import make_artifact
-from exporters.base import Request
-from toolkit.checkpoints import load
-from toolkit.errors import BrokenExtraError
-from toolkit.lazy import imported
-from toolkit.shapes import Shapes
+from sttk.exporters.artifact import make_artifact
+from sttk.exporters.base import Request
+from sttk.toolkit.checkpoints import load
+from sttk.toolkit.core.errors import BrokenExtraError
+from sttk.toolkit.host.optional import imported
+from sttk.toolkit.core.shapes import Shapes
 
 def refuse(*_, **__):
     raise RuntimeError("in the middle")
@@ -116,7 +116,7 @@ imported("coremltools", "coreml")
 ALONE = """
 import sys
 from importlib.util import find_spec
-from toolkit.lazy import imported
+from sttk.toolkit.host.optional import imported
 
 imported("coremltools", "coreml")
 assert not {"executorch", "torchao"} & {name.partition(".")[0] for name in sys.modules}

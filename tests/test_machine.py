@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from toolkit import machine
-from toolkit.machine import Cpu, Gpu
+from sttk.toolkit.host import machine
+from sttk.toolkit.host.machine import Cpu, Gpu
 
 X86 = """processor : 0
 model name : Some EPYC

@@ -9,10 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.contract import Contract
-from toolkit.errors import ArtifactError
-from toolkit.files import sha256
-from toolkit.manifest import (
+from sttk.toolkit.artifact.manifest import (
     SCHEMA,
     Checkpoint,
     Manifest,
@@ -22,7 +19,10 @@ from toolkit.manifest import (
     read_manifest,
     whole_artifacts,
 )
-from toolkit.shapes import Shapes
+from sttk.toolkit.core.contract import Contract
+from sttk.toolkit.core.errors import ArtifactError
+from sttk.toolkit.core.shapes import Shapes
+from sttk.toolkit.io.files import sha256
 
 
 @pytest.fixture

@@ -5,12 +5,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from sttk.toolkit.core.contract import Contract
+from sttk.toolkit.core.errors import ImageError, UsageError
+from sttk.toolkit.core.shapes import Shapes
+from sttk.toolkit.host import memory
+from sttk.toolkit.runtimes.stylize import Advice, Preparing
 from tests.video.clips import write
-from toolkit import memory
-from toolkit.contract import Contract
-from toolkit.errors import ImageError, UsageError
-from toolkit.shapes import Shapes
-from toolkit.stylize import Advice, Preparing
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from toolkit import outputs
-from toolkit.errors import UsageError
-from toolkit.outputs import check_folder, check_outputs, write_output
+from sttk.toolkit.core.errors import UsageError
+from sttk.toolkit.io import outputs
+from sttk.toolkit.io.outputs import check_folder, check_outputs, write_output
 
 
 def test_a_file_is_written_where_there_was_no_folder(tmp_path):
@@ -77,7 +77,7 @@ def test_a_pipe_is_written_into(tmp_path):
 @pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])
 def test_standard_output_is_written_into(tmp_path, name):
     program = (
-        "import sys; from pathlib import Path; from toolkit.outputs import *;"
+        "import sys; from pathlib import Path; from sttk.toolkit.io.outputs import *;"
         "print('first', flush=True); path = Path(sys.argv[1]); check_outputs([path]);"
         "write_output(path, 'second')"
     )

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from toolkit.errors import UsageError
-from toolkit.plan import Plan, read_plan, write_plan
+from sttk.toolkit.core.errors import UsageError
+from sttk.toolkit.core.plan import Plan, read_plan, write_plan
 
 SHA = "0" * 64
 MIXED = Plan.of_blocks("fp16", {"net.conv1": "fp32", "net.blocks": "fp32"})

@@ -10,11 +10,11 @@ from statistics import median
 
 import pytest
 
-from benchmarks.compare import read_results
-from benchmarks.formats.markdown import table
-from toolkit import styles
-from toolkit.styles.beside import Beside
-from toolkit.styles.held_out import HeldOut
+from sttk.benchmarks.compare import read_results
+from sttk.benchmarks.formats.markdown import table
+from sttk.toolkit import styles
+from sttk.toolkit.evaluation.beside import Beside
+from sttk.toolkit.evaluation.held_out import HeldOut
 
 ROOT = Path(__file__).parents[1]
 

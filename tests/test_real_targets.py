@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from exporters import TARGETS
+from sttk.exporters import TARGETS
 
 CHECKPOINTS = (
     "checkpoints/gnsmrky/candy_nc16_b1_e2_1e05_1e10.model",

@@ -14,7 +14,7 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
-from toolkit.distributions import extras
+from sttk.toolkit.host.packages import extras
 
 ROOT = Path(__file__).parents[1]
 ACTION = ROOT / ".github" / "actions" / "parity"
@@ -36,7 +36,7 @@ def environment(tmp_path):
     """A runner's: sttk on the path, and nothing that would reach the network."""
     tools = tmp_path / "tools"
     tools.mkdir()
-    program = "from toolkit.cli import main; main()"
+    program = "from sttk.cli import main; main()"
     scripts = {
         "sttk": f"#!/bin/sh\nexec {sys.executable} -c '{program}' \"$@\"\n",
         "pip": RECORDER,

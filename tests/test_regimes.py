@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from toolkit.images import read_image
-from toolkit.regimes import NAMES, Regimes, shipped_photos
-from toolkit.shapes import Shapes
+from sttk.toolkit.core.shapes import Shapes
+from sttk.toolkit.imaging.images import read_image
+from sttk.toolkit.imaging.regimes import NAMES, Regimes, shipped_photos
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toolkit.shapes import Shapes, text
+from sttk.toolkit.core.shapes import Shapes, text
 
 FIXED = Shapes.fixed(48, 80)
 LISTED = Shapes.one_of([(64, 96), (256, 32), (48, 80)])

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from toolkit.images import Bytes
-from toolkit.sheet import sheet
+from sttk.toolkit.imaging.images import Bytes
+from sttk.toolkit.imaging.sheet import sheet
 
 
 def plain(height: int, width: int, *colour: int) -> Bytes:

@@ -9,7 +9,7 @@ import pytest
 
 COMMON = """
 import signal
-from toolkit.signals import stop_wish
+from sttk.toolkit.host.signals import stop_wish
 
 class Ended(KeyboardInterrupt):
     pass

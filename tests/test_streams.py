@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import pytest
 
-from toolkit.streams import quiet_library
+from sttk.toolkit.io.streams import quiet_library
 
 WAYS: dict[str, Callable[[], object]] = {
     "prints": lambda: sys.stdout.write("chatter"),

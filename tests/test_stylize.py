@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from toolkit.contract import Contract
-from toolkit.errors import UsageError
-from toolkit.images import Picture, to_batch
-from toolkit.runtimes.torch import TorchRunner
-from toolkit.shapes import Shapes
-from toolkit.stylize import Look, scale_down, stylize
+from sttk.toolkit.core.contract import Contract
+from sttk.toolkit.core.errors import UsageError
+from sttk.toolkit.core.shapes import Shapes
+from sttk.toolkit.imaging.images import Picture, to_batch
+from sttk.toolkit.runtimes.stylize import Look, scale_down, stylize
+from sttk.toolkit.runtimes.torch import TorchRunner
 
 CONTRACT = Contract(size_multiple=4, smallest_side=5)
 

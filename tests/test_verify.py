@@ -8,14 +8,20 @@ import types
 
 import pytest
 
-from toolkit import verify as module
-from toolkit.files import sha256
-from toolkit.manifest import Checkpoint, Manifest, Target, model_sha256, parse_manifest
-from toolkit.parity.run import Ask, Judge
-from toolkit.runtimes import FILE_RUNTIMES
-from toolkit.runtimes.onnxruntime import OnnxRuntimeRunner
-from toolkit.shapes import Shapes
-from toolkit.verify import verify
+from sttk.toolkit.artifact import verify as module
+from sttk.toolkit.artifact.manifest import (
+    Checkpoint,
+    Manifest,
+    Target,
+    model_sha256,
+    parse_manifest,
+)
+from sttk.toolkit.artifact.verify import verify
+from sttk.toolkit.core.shapes import Shapes
+from sttk.toolkit.io.files import sha256
+from sttk.toolkit.parity.run import Ask, Judge
+from sttk.toolkit.targets import FILE_RUNTIMES
+from sttk.toolkit.targets.onnx.runner import OnnxRuntimeRunner
 
 
 @pytest.fixture

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks import suite
-from benchmarks.environment import environment
-from benchmarks.rows import GATYS, Case, Iterations, Results, Row, Timing
+from sttk.benchmarks import suite
+from sttk.benchmarks.environment import environment
+from sttk.benchmarks.rows import GATYS, Case, Iterations, Results, Row, Timing
 
 SIZE = (512, 512)
 PEAKS = {"fp32": 1e11, "bf16": 2e11, "int8": 4e11, "copy": 5e10}

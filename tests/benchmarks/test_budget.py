@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.budget import ROUNDS, Cost, Plan
+from sttk.benchmarks.budget import ROUNDS, Cost, Plan
 
 ROW = Cost(prepare=4.0, run=1.0, warm=2.0)  # turns of 2 s: 12 s with its rounds
 

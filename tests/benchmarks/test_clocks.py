@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.clocks import IterationClock, ModelClock
-from benchmarks.subjects import fakes
-from benchmarks.subjects.base import OnHost
-from toolkit.errors import RunError
+from sttk.benchmarks.clocks import IterationClock, ModelClock
+from sttk.benchmarks.subjects import fakes
+from sttk.benchmarks.subjects.base import OnHost
+from sttk.toolkit.core.errors import RunError
 
-FAKES = "benchmarks.subjects.fakes"
+FAKES = "sttk.benchmarks.subjects.fakes"
 
 
 @pytest.fixture(scope="module")

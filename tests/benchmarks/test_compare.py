@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks.compare import changed_software, changes, gone, read_results, slower
-from benchmarks.rows import Results, Row
+from sttk.benchmarks.compare import changed_software, changes, gone, read_results, slower
+from sttk.benchmarks.rows import Results, Row
+from sttk.toolkit.core.errors import UsageError
+from sttk.toolkit.io.json_text import dumps
 from tests.benchmarks.conftest import row, timing
-from toolkit.errors import UsageError
-from toolkit.jsontext import dumps
 
 
 def times(results, factor, spread=0.01):

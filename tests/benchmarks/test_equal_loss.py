@@ -9,16 +9,16 @@ import pytest
 import torch
 from PIL import Image
 
-from benchmarks import equal_loss
-from benchmarks.equal_loss import EqualLoss
+from sttk.benchmarks import equal_loss
+from sttk.benchmarks.equal_loss import EqualLoss
+from sttk.toolkit.checkpoints import load
+from sttk.toolkit.checkpoints.native import write_card
+from sttk.toolkit.core.errors import UsageError
+from sttk.toolkit.evaluation.own_loss import own_loss
+from sttk.toolkit.io.files import sha256
+from sttk.toolkit.losses.objective import Objective
+from sttk.toolkit.training.recipe import Recipe
 from tests.losses.conftest import random_vgg_arrays
-from toolkit.checkpoints import load
-from toolkit.checkpoints.native import write_card
-from toolkit.errors import UsageError
-from toolkit.files import sha256
-from toolkit.losses.objective import Objective
-from toolkit.styles.own_loss import own_loss
-from toolkit.training.recipe import Recipe
 
 OBJECTIVE = Objective("relu2_1", ("relu1_1", "relu1_2"), peak_weight=10.0, color_weight=0.0)
 

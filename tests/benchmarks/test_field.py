@@ -7,18 +7,18 @@ from types import SimpleNamespace
 
 import pytest
 
-from benchmarks import field, lineup, rounds
-from benchmarks.budget import Plan
-from benchmarks.entrants import Entrant, Setting
-from benchmarks.field import NO_MEMORY, NO_TIME, Field
-from benchmarks.lineup import Candidate, candidates
-from benchmarks.remote import OutOfTimeError
-from benchmarks.rounds import Racer
-from benchmarks.rows import GATYS
-from benchmarks.suite import Request
-from benchmarks.ways import chosen
-from toolkit import styles
-from toolkit.precision.cost import Layer
+from sttk.benchmarks import field, lineup, rounds
+from sttk.benchmarks.budget import Plan
+from sttk.benchmarks.entrants import Entrant, Setting
+from sttk.benchmarks.field import NO_MEMORY, NO_TIME, Field
+from sttk.benchmarks.lineup import Candidate, candidates
+from sttk.benchmarks.remote import OutOfTimeError
+from sttk.benchmarks.rounds import Racer
+from sttk.benchmarks.rows import GATYS
+from sttk.benchmarks.suite import Request
+from sttk.benchmarks.ways import chosen
+from sttk.toolkit import styles
+from sttk.toolkit.precision.cost import Layer
 
 SIZE, BUDGET, ENDING = (512, 512), 120.0, 12.0
 

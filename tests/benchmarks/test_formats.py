@@ -8,16 +8,16 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
-from benchmarks import brief, charts
-from benchmarks.formats.html import html
-from benchmarks.formats.markdown import markdown
-from benchmarks.formats.terminal import show
-from benchmarks.paper import TABLE
-from benchmarks.rows import Case, LeftOut, Row
-from benchmarks.ways import WAYS
-from benchmarks.words import lines, milliseconds, remarks, speed_up
+from sttk.benchmarks import brief, charts
+from sttk.benchmarks.formats.html import html
+from sttk.benchmarks.formats.markdown import markdown
+from sttk.benchmarks.formats.terminal import show
+from sttk.benchmarks.paper import TABLE
+from sttk.benchmarks.rows import Case, LeftOut, Row
+from sttk.benchmarks.ways import WAYS
+from sttk.benchmarks.words import lines, milliseconds, remarks, speed_up
+from sttk.toolkit.runtimes.base import Node
 from tests.benchmarks.conftest import SIZE, row, timing
-from toolkit.runtimes.base import Node
 
 
 def test_figures_of_a_row(results):

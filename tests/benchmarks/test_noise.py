@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from benchmarks.noise import noise_of
+from sttk.benchmarks.noise import noise_of
 from tests.benchmarks.conftest import row, timing
 
 

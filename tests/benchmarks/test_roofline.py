@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from benchmarks import peaks
-from benchmarks.peaks import Peaks
-from benchmarks.roofline import limit, products
+from sttk.benchmarks import peaks
+from sttk.benchmarks.peaks import Peaks
+from sttk.benchmarks.roofline import limit, products
+from sttk.toolkit.precision.cost import Layer, layers_of
 from tests.benchmarks.conftest import PEAKS
-from toolkit.precision.cost import Layer, layers_of
 
 BOUND_BY_PRODUCTS = Layer(weights=0, given=0, made=0, products=2_000_000)
 BOUND_BY_BYTES = Layer(weights=100_000, given=200_000, made=200_000, products=1)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.remote import OutOfTimeError
-from benchmarks.rounds import LEAST_ROUNDS, Racer, race, runs_of_turn
-from toolkit.errors import NotRunError
+from sttk.benchmarks.remote import OutOfTimeError
+from sttk.benchmarks.rounds import LEAST_ROUNDS, Racer, race, runs_of_turn
+from sttk.toolkit.core.errors import NotRunError
 
 
 class Fake:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from benchmarks.statistics import _DRAWS, _medians, ratio_interval, summary
+from sttk.benchmarks.statistics import _DRAWS, _medians, ratio_interval, summary
 from tests.benchmarks.conftest import timing
 
 

@@ -6,21 +6,21 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks import field, lineup, suite, words
-from benchmarks.budget import Cost
-from benchmarks.entrants import GATYS_CLOCK, Entrant, Setting, layers
-from benchmarks.exports import Exports
-from benchmarks.lineup import Candidate, candidates
-from benchmarks.rows import GATYS, Case, Results
-from benchmarks.suite import Request, run
-from benchmarks.ways import chosen
+from sttk.benchmarks import field, lineup, suite, words
+from sttk.benchmarks.budget import Cost
+from sttk.benchmarks.entrants import GATYS_CLOCK, Entrant, Setting, layers
+from sttk.benchmarks.exports import Exports
+from sttk.benchmarks.lineup import Candidate, candidates
+from sttk.benchmarks.rows import GATYS, Case, Results
+from sttk.benchmarks.suite import Request, run
+from sttk.benchmarks.ways import chosen
+from sttk.toolkit import styles
+from sttk.toolkit.core.errors import NotRunError
+from sttk.toolkit.host.machine import Gpu
+from sttk.toolkit.precision.cost import layers_of
 from tests.benchmarks.conftest import PEAKS
-from toolkit import styles
-from toolkit.errors import NotRunError
-from toolkit.machine import Gpu
-from toolkit.precision.cost import layers_of
 
-FAKES = "benchmarks.subjects.fakes"
+FAKES = "sttk.benchmarks.subjects.fakes"
 SIZE = (64, 64)
 
 

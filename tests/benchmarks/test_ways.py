@@ -6,11 +6,11 @@ import sys
 
 import pytest
 
-from benchmarks import ways
-from benchmarks.ways import WAYS, chosen, reason_against
-from toolkit import doctor
-from toolkit.errors import UsageError
-from toolkit.machine import Gpu
+from sttk.benchmarks import ways
+from sttk.benchmarks.ways import WAYS, chosen, reason_against
+from sttk.toolkit.core.errors import UsageError
+from sttk.toolkit.host.machine import Gpu
+from sttk.toolkit.targets import doctor
 
 
 def named(name):

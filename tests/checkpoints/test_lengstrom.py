@@ -13,10 +13,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from toolkit.checkpoints import lengstrom, load
-from toolkit.checkpoints.layout import Loaded
-from toolkit.errors import CheckpointError
-from toolkit.nets.lengstrom import LengstromNet, LengstromSpec, SameDownConv, SameUpConv
+from sttk.toolkit.checkpoints import lengstrom, load
+from sttk.toolkit.checkpoints.layout import Loaded
+from sttk.toolkit.core.errors import CheckpointError
+from sttk.toolkit.nets.lengstrom import LengstromNet, LengstromSpec, SameDownConv, SameUpConv
 
 Array = npt.NDArray[np.float64]
 WIDTHS, UPS, BLOCKS = (4, 5, 6), (3, 2), 2

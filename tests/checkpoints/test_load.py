@@ -10,12 +10,12 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from toolkit.checkpoints import load
-from toolkit.checkpoints.native import save_net
-from toolkit.contract import Contract
-from toolkit.errors import CheckpointError
-from toolkit.files import sha256
-from toolkit.nets.johnson import JohnsonNet, JohnsonSpec
+from sttk.toolkit.checkpoints import load
+from sttk.toolkit.checkpoints.native import save_net
+from sttk.toolkit.core.contract import Contract
+from sttk.toolkit.core.errors import CheckpointError
+from sttk.toolkit.io.files import sha256
+from sttk.toolkit.nets.johnson import JohnsonNet, JohnsonSpec
 
 WIDTHS = (2, 3, 5)
 

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from toolkit.checkpoints import load, mobilenetv2
-from toolkit.checkpoints.layout import Loaded
-from toolkit.nets.mobilenetv2 import MobileNetV2Net, MobileNetV2Spec
+from sttk.toolkit.checkpoints import load, mobilenetv2
+from sttk.toolkit.checkpoints.layout import Loaded
+from sttk.toolkit.nets.mobilenetv2 import MobileNetV2Net, MobileNetV2Spec
 
 WIDTHS, BLOCKS = (4, 6, 8), 2
 

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from toolkit.checkpoints import load, rrmina
-from toolkit.checkpoints.layout import Loaded
-from toolkit.nets.resnext import ResNextNet, ResNextSpec
+from sttk.toolkit.checkpoints import load, rrmina
+from sttk.toolkit.checkpoints.layout import Loaded
+from sttk.toolkit.nets.resnext import ResNextNet, ResNextSpec
 
 WIDTHS, NARROW, UPS, BLOCKS = (4, 6, 8), (3, 5), (7, 2), 2
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks import suite
-from benchmarks.compare import read_results
-from benchmarks.environment import environment
+from sttk.benchmarks import suite
+from sttk.benchmarks.compare import read_results
+from sttk.benchmarks.environment import environment
+from sttk.toolkit.io.json_text import dumps
 from tests.benchmarks.conftest import known_peaks, results, timing  # noqa: F401 (fixtures)
-from toolkit.jsontext import dumps
 
 FAST = ("--size", "64", "--seconds", "0.5", "--threads", "1")
 

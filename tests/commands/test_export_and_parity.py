@@ -7,8 +7,8 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from toolkit.manifest import find_artifacts, read_manifest
-from toolkit.regimes import shipped_photos
+from sttk.toolkit.artifact.manifest import find_artifacts, read_manifest
+from sttk.toolkit.imaging.regimes import shipped_photos
 
 
 @pytest.fixture(autouse=True)

@@ -7,23 +7,23 @@ from pathlib import Path
 
 import pytest
 
-import exporters
-import toolkit
-from exporters import artifact
-from exporters.base import SQUARE, Options, Product
-from toolkit import styles
-from toolkit.errors import ExportError, MissingExtraError
-from toolkit.manifest import read_manifest
-from toolkit.plan import Plan
-from toolkit.regimes import shipped_photos
-from toolkit.shapes import Shapes
+import sttk
+import sttk.exporters
+from sttk.exporters import artifact
+from sttk.exporters.base import SQUARE, Options, Product
+from sttk.toolkit import styles
+from sttk.toolkit.artifact.manifest import read_manifest
+from sttk.toolkit.core.errors import ExportError, MissingExtraError
+from sttk.toolkit.core.plan import Plan
+from sttk.toolkit.core.shapes import Shapes
+from sttk.toolkit.imaging.regimes import shipped_photos
 
 
 class Recorder:
     """Stands for a target's exporter: claims what it claims, and notes what it is asked for."""
 
     def __init__(self, target, asked, error=None):
-        real = exporters.exporter(target)
+        real = sttk.exporters.exporter(target)
         self.PRECISIONS, self.KINDS, self.OPTIONS = real.PRECISIONS, real.KINDS, real.OPTIONS
         self.INT8 = real.INT8
         self.REWRITES = real.REWRITES
@@ -142,7 +142,9 @@ def test_options_reach_the_exporter(export, target, arguments, options):
 def test_all_is_every_target_but_those_for_which_one_must_ask(export, asked):
     export("--size", 64, "--target", "all")
     targets = [target for target, _ in asked]
-    assert targets == [target for target in exporters.TARGETS if target not in ("coreai", "web")]
+    assert targets == [
+        target for target in sttk.exporters.TARGETS if target not in ("coreai", "web")
+    ]
     assert len(targets) > 1
 
 
@@ -160,7 +162,7 @@ def test_all_and_one_in_beta(export, asked):
     export("--size", 64, "--target", "onnx", "--target", "all", "--target", "coreai")
     targets = [target for target, _ in asked]
     assert targets[-1] == "coreai"
-    assert len(set(targets)) == len(targets) == len(exporters.TARGETS) - 1
+    assert len(set(targets)) == len(targets) == len(sttk.exporters.TARGETS) - 1
 
 
 def test_an_option_that_one_of_the_targets_reads_is_no_error(export):
@@ -338,7 +340,7 @@ def test_every_block_alike_where_it_is_asked_for(sttk, checkpoint, asked):
 
 
 def test_from_python_the_same(checkpoint, asked):
-    toolkit.export(checkpoint, "executorch", precision="fp16", size=64)
+    sttk.export(checkpoint, "executorch", precision="fp16", size=64)
     assert dict(asked[0][1].blocks) == ENDS
 
 

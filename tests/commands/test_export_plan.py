@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from toolkit.files import sha256
-from toolkit.manifest import read_manifest
-from toolkit.plan import Plan, write_plan
+from sttk.toolkit.artifact.manifest import read_manifest
+from sttk.toolkit.core.plan import Plan, write_plan
+from sttk.toolkit.io.files import sha256
 
 MIXED = Plan.of_blocks("fp16", {"net.conv1": "fp32", "net.norm1": "fp32"})
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from toolkit import memory
-from toolkit.gatys.run import Run
+from sttk.toolkit.gatys.run import Run
+from sttk.toolkit.host import memory
 
 
 @pytest.fixture

@@ -13,10 +13,10 @@ import onnx
 import pytest
 from PIL import Image
 
-import exporters.candidates
-from exporters.artifact import make_artifact
-from toolkit.errors import MissingExtraError
-from toolkit.runtimes.coreml import CoreMLRunner
+import sttk.workflows.candidates
+from sttk.exporters.artifact import make_artifact
+from sttk.toolkit.core.errors import MissingExtraError
+from sttk.toolkit.targets.coreml.runner import CoreMLRunner
 
 
 @pytest.fixture(autouse=True)
@@ -159,7 +159,7 @@ def test_a_bare_model_is_of_a_target_too(ask, good, checkpoint):
 @pytest.fixture
 def shipped(monkeypatch, net):
     """The default run, with a net that is quicker than the shipped one."""
-    monkeypatch.setattr(exporters.candidates.styles, "find", lambda _: net)
+    monkeypatch.setattr(sttk.workflows.candidates.styles, "find", lambda _: net)
 
 
 def test_without_artifacts_onnx_and_core_ml_are_judged(ask, shipped, tmp_path):
@@ -182,7 +182,7 @@ def test_without_coremltools_the_rest_is_judged(ask, shipped, monkeypatch):
             raise MissingExtraError("coremltools", "coreml")
         return make_artifact(target, request, root)
 
-    monkeypatch.setattr(exporters.candidates, "make_artifact", make)
+    monkeypatch.setattr(sttk.workflows.candidates, "make_artifact", make)
     result = ask("--junit", "p.xml")
     assert result.exit_code == 0, result.output
     assert "not run: ink to coreml: coremltools is not installed (pip install" in result.stdout
@@ -197,7 +197,7 @@ def test_without_onnx_nothing_is_judged(ask, shipped, monkeypatch):
     def make(target, request, root):
         raise MissingExtraError("onnx", "onnx")
 
-    monkeypatch.setattr(exporters.candidates, "make_artifact", make)
+    monkeypatch.setattr(sttk.workflows.candidates, "make_artifact", make)
     result = ask()
     assert result.exit_code == 3
     assert "pip install 'sttk[onnx]'" in result.stderr

@@ -8,14 +8,14 @@ import pytest
 import torch
 from PIL import Image
 
-from exporters import measure
-from toolkit import canvas
-from toolkit.checkpoints import load
-from toolkit.checkpoints.native import save_net
-from toolkit.contract import Contract
-from toolkit.lazy import Lazy
-from toolkit.manifest import read_manifest
-from toolkit.regimes import shipped_photos
+from sttk.toolkit.artifact.manifest import read_manifest
+from sttk.toolkit.checkpoints import load
+from sttk.toolkit.checkpoints.native import save_net
+from sttk.toolkit.core.contract import Contract
+from sttk.toolkit.host.optional import Lazy
+from sttk.toolkit.imaging import charts
+from sttk.toolkit.imaging.regimes import shipped_photos
+from sttk.workflows import measure
 
 SENSITIVE = {"net.conv2": "fp32", "net.norm2": "fp32"}
 
@@ -122,7 +122,7 @@ def test_what_cannot_be_searched(search, checkpoint, arguments, code, words):
 
 
 def test_a_chart_that_cannot_be_drawn_is_known_before_the_search(search, checkpoint, monkeypatch):
-    monkeypatch.setattr(canvas, "figure", Lazy("not_installed", "charts"))
+    monkeypatch.setattr(charts, "figure", Lazy("not_installed", "charts"))
     result = search(checkpoint, "--floor", 40)
     assert result.exit_code == 3
     assert "pip install 'sttk[charts]'" in result.stderr

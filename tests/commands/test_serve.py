@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from toolkit.errors import UsageError
-from toolkit.web import server
+from sttk.toolkit.core.errors import UsageError
+from sttk.toolkit.web import server
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ def test_a_port_that_is_taken(page):
 
 
 def test_ctrl_c_ends_it_well(page):
-    command = [sys.executable, "-u", "-m", "toolkit", "serve", page, "--port", "0"]
+    command = [sys.executable, "-u", "-m", "sttk", "serve", page, "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ) as running:
         said = running.stdout.readline()
         running.send_signal(signal.SIGINT)

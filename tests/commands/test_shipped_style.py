@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from toolkit import styles
-from toolkit.regimes import shipped_photos
+from sttk.toolkit import styles
+from sttk.toolkit.imaging.regimes import shipped_photos
 
 
 def test_styles_are_listed(sttk):

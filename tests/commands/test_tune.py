@@ -9,23 +9,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from exporters import tune as tuning
-from exporters.artifact import make_artifact
-from exporters.base import Request
-from exporters.choice import Choice
-from exporters.opening import opened
-from toolkit import tuned
-from toolkit.artifact import open_artifact
-from toolkit.errors import UsageError
-from toolkit.manifest import read_manifest
-from toolkit.parity.judge import EXACT
-from toolkit.parity.run import Ask
-from toolkit.regimes import shipped_photos
-from toolkit.runtimes.base import Settings
-from toolkit.runtimes.ncnn import NcnnRunner
-from toolkit.shapes import Shapes
-from toolkit.styles import find
-from toolkit.tuned import Tuned, settings_here, this_machine
+from sttk.exporters.artifact import make_artifact
+from sttk.exporters.base import Request
+from sttk.toolkit.artifact import tuned
+from sttk.toolkit.artifact.manifest import read_manifest
+from sttk.toolkit.artifact.opened import open_artifact
+from sttk.toolkit.artifact.tuned import Tuned, settings_here, this_machine
+from sttk.toolkit.core.errors import UsageError
+from sttk.toolkit.core.shapes import Shapes
+from sttk.toolkit.imaging.regimes import shipped_photos
+from sttk.toolkit.parity.judge import EXACT
+from sttk.toolkit.parity.run import Ask
+from sttk.toolkit.runtimes.base import Settings
+from sttk.toolkit.styles import find
+from sttk.toolkit.targets.ncnn.runner import NcnnRunner
+from sttk.workflows import tune as tuning
+from sttk.workflows.choice import Choice
+from sttk.workflows.opening import opened
 
 QUICK = Ask(shipped_photos()[:1], regimes=("photo",))
 

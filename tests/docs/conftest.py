@@ -13,14 +13,14 @@ import pytest
 import torch
 from PIL import Image
 
+from sttk.toolkit.nets.johnson import JohnsonSpec
 from tests.conftest import random_johnson
 from tests.docs import pages
 from tests.docs import warm as warm_server
 from tests.video import clips
-from toolkit.nets.johnson import JohnsonSpec
 
-_PHOTOS = pages.ROOT / "toolkit/photos"
-_PACKAGES = ("toolkit", "exporters", "benchmarks")
+_PHOTOS = pages.ROOT / "sttk/toolkit/photos"
+_PACKAGES = ("sttk",)
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def warm():
 @pytest.fixture
 def cold():
     """The script that starts the sttk which PYTHONPATH leads to, as a user's would."""
-    return f'#!/bin/sh\nexec "{sys.executable}" -m toolkit "$@"\n'
+    return f'#!/bin/sh\nexec "{sys.executable}" -m sttk "$@"\n'
 
 
 @pytest.fixture

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from exporters import TARGETS
+from sttk.cli import COMMANDS, PLAIN_CODES
+from sttk.exporters import TARGETS
+from sttk.toolkit.core.errors import SttkError
 from tests.docs import pages
-from toolkit.cli import COMMANDS, PLAIN_CODES
-from toolkit.errors import SttkError
 
 # An example that needs what another page adds.
 GOES_ON_FROM = {"extend/target.md": ("extend/runtime.md",)}
@@ -36,7 +36,7 @@ def _follow(name, shell, sttk, packages, folder):
 def _edit(block, packages, folder):
     """Write or change a file of the copied packages; anything else lies where commands run."""
     how, path = block.file
-    inside = path.split("/")[0] in ("toolkit", "exporters", "benchmarks")
+    inside = path.split("/")[0] == "sttk"
     assert not (inside and packages == pages.ROOT)
     file = (packages if inside else folder) / path
     if how == "In":

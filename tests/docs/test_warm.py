@@ -15,14 +15,14 @@ from tests.docs import pages, warm
 SERVER = "from tests.docs import warm; warm._HEAVY = (); warm.serve({address!r})"
 # A command that waits until it is interrupted, in the place of sttk's.
 WAITS = """
-import sys, time, toolkit.cli
+import sys, time, sttk.cli
 def main():
     try:
         print("started", flush=True)
         time.sleep(600)
     except KeyboardInterrupt:
         sys.exit(130)
-toolkit.cli.main = main
+sttk.cli.main = main
 """
 
 

@@ -1,7 +1,7 @@
 """A process that has imported what sttk imports, and forks for every command.
 
 Half a minute of importing torch and its exporters for each of a hundred commands would be most of
-the time that the tests of docs/ take. What a command does is what ``python -m toolkit`` does: it
+the time that the tests of docs/ take. What a command does is what ``python -m sttk`` does: it
 has a process, a folder, an environment and files of its own.
 """
 
@@ -22,7 +22,7 @@ from typing import Any, NoReturn
 _HEAVY = (
     "torch", "torch.onnx._internal.exporter._core", "torch.onnx._internal.exporter._compat",
     "onnx", "onnxscript", "onnxsim", "onnxruntime", "openvino", "coremltools", "matplotlib",
-    "exporters.artifact", "toolkit.cli", "toolkit.parity.run", "toolkit.parity.session",
+    "sttk.exporters.artifact", "sttk.cli", "sttk.toolkit.parity.run", "sttk.toolkit.parity.session",
 )  # fmt: skip
 _LONGEST = 1 << 20
 _LOOK = 5.0  # seconds
@@ -122,7 +122,7 @@ def _run(
         os.environ.clear()
         os.environ.update(environment)
         sys.argv = ["sttk", *arguments]
-        importlib.import_module("toolkit.cli").main()
+        importlib.import_module("sttk.cli").main()
     except SystemExit as ended:
         code = int(ended.code or 0)
     except BaseException:

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from exporters import readme
-from exporters.base import Options, Product, Request
-from toolkit.shapes import Shapes
+from sttk.exporters import readme
+from sttk.exporters.base import Options, Product, Request
+from sttk.toolkit.core.shapes import Shapes
 
 KINDS = {
     "fixed": Shapes.fixed(64, 96),

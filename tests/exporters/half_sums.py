@@ -13,13 +13,13 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from exporters import exporter
-from exporters.base import Request
-from exporters.plain_norms import PlainNorms
-from exporters.prepare import prepare
-from toolkit.precision.cast import cast_net
-from toolkit.precision.half import RoundedHalf
-from toolkit.shapes import Shapes
+from sttk.exporters import exporter
+from sttk.exporters.base import Request
+from sttk.exporters.plain_norms import PlainNorms
+from sttk.exporters.prepare import prepare
+from sttk.toolkit.core.shapes import Shapes
+from sttk.toolkit.precision.cast import cast_net
+from sttk.toolkit.precision.half import RoundedHalf
 
 
 class HalfSums(RoundedHalf):

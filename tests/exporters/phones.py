@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from sttk.toolkit.artifact.opened import open_artifact
+from sttk.toolkit.imaging.regimes import photographs, shipped_photos
+from sttk.toolkit.runtimes.torch import TorchRunner
 from tests.rungs import rung
-from toolkit.artifact import open_artifact
-from toolkit.regimes import photographs, shipped_photos
-from toolkit.runtimes.torch import TorchRunner
 
 
 def pictures(*shape):

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-import exporters
-from exporters import artifact, plans
-from exporters.artifact import folder_name, make_artifact
-from exporters.base import Options, Product, Request
-from toolkit.errors import ExportError, UsageError
-from toolkit.manifest import read_manifest
-from toolkit.shapes import Shapes
+import sttk.exporters
+from sttk.exporters import artifact, plans
+from sttk.exporters.artifact import folder_name, make_artifact
+from sttk.exporters.base import Options, Product, Request
+from sttk.toolkit.artifact.manifest import read_manifest
+from sttk.toolkit.core.errors import ExportError, UsageError
+from sttk.toolkit.core.shapes import Shapes
 
 
 class Fake:
@@ -140,7 +140,7 @@ def test_a_folder_is_named_after_what_its_target_reads(net):
 
 def test_unknown_target():
     with pytest.raises(UsageError, match="no such target; known: onnx"):
-        exporters.exporter("abacus")
+        sttk.exporters.exporter("abacus")
 
 
 def test_models_that_differ_have_names_that_differ(net):

@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 import torch
 
-from exporters import exporter
-from exporters.artifact import make_artifact
-from exporters.base import Request
+from sttk.exporters import exporter
+from sttk.exporters.artifact import make_artifact
+from sttk.exporters.base import Request
+from sttk.toolkit.artifact.manifest import read_manifest
+from sttk.toolkit.core.errors import ExportError, RunError, UsageError
+from sttk.toolkit.core.shapes import Shapes
+from sttk.toolkit.parity.judge import EXACT, FAITHFUL
+from sttk.toolkit.targets import open_model
+from sttk.toolkit.targets.coreai.runner import describe
 from tests.rungs import rung
-from toolkit.errors import ExportError, RunError, UsageError
-from toolkit.manifest import read_manifest
-from toolkit.parity.judge import EXACT, FAITHFUL
-from toolkit.runtimes import open_model
-from toolkit.runtimes.coreai import describe
-from toolkit.shapes import Shapes
 
 pytestmark = pytest.mark.skipif(
     not find_spec("coreai_torch"), reason="coreai-torch is not installed: pip install sttk[coreai]"
@@ -101,7 +101,7 @@ def test_same_input_same_bytes(make, net, tmp_path):
 
 def test_same_bytes_in_another_process(make, net, tmp_path):
     """Where hashes are seeded anew; and nothing but sttk prints."""
-    command = [sys.executable, "-c", "from toolkit.cli import main; main()"]
+    command = [sys.executable, "-c", "from sttk.cli import main; main()"]
     arguments = ["--target", "coreai", "--precision", "fp32", "--size", "64x96", "-o", tmp_path]
     result = subprocess.run(
         [*command, "export", net.origin.source, *arguments],

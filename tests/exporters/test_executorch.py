@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from exporters.artifact import make_artifact
-from exporters.base import Request
+from sttk.exporters.artifact import make_artifact
+from sttk.exporters.base import Request
+from sttk.toolkit.artifact.manifest import read_manifest
+from sttk.toolkit.artifact.opened import open_artifact, reference_of
+from sttk.toolkit.core.errors import ArtifactError, NotRunError, RunError, UsageError
+from sttk.toolkit.core.shapes import Shapes
+from sttk.toolkit.parity.judge import EXACT
+from sttk.toolkit.runtimes.base import Settings
+from sttk.toolkit.targets import open_model
+from sttk.toolkit.targets.executorch.runner import describe
 from tests.exporters.phones import SMALL, follows, pictures, rung_of
-from toolkit.artifact import open_artifact, reference_of
-from toolkit.errors import ArtifactError, NotRunError, RunError, UsageError
-from toolkit.manifest import read_manifest
-from toolkit.parity.judge import EXACT
-from toolkit.runtimes import open_model
-from toolkit.runtimes.base import Settings
-from toolkit.runtimes.executorch import describe
-from toolkit.shapes import Shapes
 
 pytest.importorskip("executorch")
 SIZE = {"size": (64, 96)}

@@ -11,15 +11,15 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from exporters.plans import usual_plan
+from sttk.exporters.plans import usual_plan
+from sttk.toolkit import styles
+from sttk.toolkit.core.plan import Plan
+from sttk.toolkit.core.shapes import Shapes
+from sttk.toolkit.imaging.regimes import Regimes, shipped_photos
+from sttk.toolkit.parity.compare import Jury
+from sttk.toolkit.parity.judge import DIFFERENT, FAITHFUL
+from sttk.toolkit.parity.reference import References
 from tests.exporters.half_sums import HalfSums, HalfSumsRunner
-from toolkit import styles
-from toolkit.parity.compare import Jury
-from toolkit.parity.judge import DIFFERENT, FAITHFUL
-from toolkit.parity.reference import References
-from toolkit.plan import Plan
-from toolkit.regimes import Regimes, shipped_photos
-from toolkit.shapes import Shapes
 
 
 def half(*shape, seed=0):

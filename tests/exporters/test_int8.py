@@ -9,17 +9,17 @@ import onnx
 import pytest
 import torch
 
-from exporters.artifact import make_artifact
-from exporters.base import Request
+from sttk.exporters.artifact import make_artifact
+from sttk.exporters.base import Request
+from sttk.toolkit.artifact.manifest import read_manifest
+from sttk.toolkit.artifact.opened import open_artifact, quantized, reference_of
+from sttk.toolkit.core.errors import ArtifactError
+from sttk.toolkit.core.shapes import Shapes
+from sttk.toolkit.host import machine
+from sttk.toolkit.quantize.fake import QuantConv
+from sttk.toolkit.targets import open_model
 from tests.conftest import nightly
 from tests.exporters.phones import SMALL, follows
-from toolkit import machine
-from toolkit.artifact import open_artifact, quantized, reference_of
-from toolkit.errors import ArtifactError
-from toolkit.manifest import read_manifest
-from toolkit.quantize.fake import QuantConv
-from toolkit.runtimes import open_model
-from toolkit.shapes import Shapes
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.manifest import find_artifacts
-from toolkit.verify import verify
+from sttk.toolkit.artifact.manifest import find_artifacts
+from sttk.toolkit.artifact.verify import verify
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
@@ -21,12 +21,12 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 COMMON = """
 import json, os, shutil, signal, sys
 from pathlib import Path
-from exporters import artifact, plans
-from exporters.base import Product, Request
+from sttk.exporters import artifact, plans
+from sttk.exporters.base import Product, Request
 from toolkit import folders
-from toolkit.checkpoints import load
-from toolkit.manifest import find_artifacts
-from toolkit.verify import verify
+from sttk.toolkit.checkpoints import load
+from sttk.toolkit.artifact.manifest import find_artifacts
+from sttk.toolkit.artifact.verify import verify
 
 root, net, way = Path(sys.argv[1]), load(sys.argv[2]), sys.argv[3]
 content = b""
@@ -156,7 +156,7 @@ def test_exports_of_the_same_artifact_at_once(way, checkpoint, tmp_path):
 
 
 def export(checkpoint: Path, root: Path) -> subprocess.Popen:
-    program = "from toolkit.cli import main; main()"
+    program = "from sttk.cli import main; main()"
     arguments = ["export", str(checkpoint), "--size", "64", "-o", str(root)]
     return subprocess.Popen([sys.executable, "-c", program, *arguments], stdout=subprocess.DEVNULL)
 

@@ -5,21 +5,21 @@ import pytest
 import torch
 from torch import nn
 
-from exporters.artifact import make_artifact
-from exporters.base import Request
-from exporters.litert.lower import Lowering
+from sttk.exporters.artifact import make_artifact
+from sttk.exporters.base import Request
+from sttk.exporters.litert.lower import Lowering
+from sttk.toolkit.artifact.manifest import read_manifest
+from sttk.toolkit.artifact.opened import open_artifact, reference_of
+from sttk.toolkit.core.contract import Contract
+from sttk.toolkit.core.errors import ArtifactError, ExportError, NotRunError, RunError
+from sttk.toolkit.core.shapes import Shapes
+from sttk.toolkit.core.style_net import Origin, StyleNet
+from sttk.toolkit.parity.judge import EXACT, FAITHFUL
+from sttk.toolkit.runtimes.base import Settings
+from sttk.toolkit.targets import open_model
+from sttk.toolkit.targets.litert.runner import describe
 from tests.exporters.phones import SMALL, follows, pictures, rung_of
 from tests.rungs import rung
-from toolkit.artifact import open_artifact, reference_of
-from toolkit.contract import Contract
-from toolkit.errors import ArtifactError, ExportError, NotRunError, RunError
-from toolkit.manifest import read_manifest
-from toolkit.parity.judge import EXACT, FAITHFUL
-from toolkit.runtimes import open_model
-from toolkit.runtimes.base import Settings
-from toolkit.runtimes.litert import describe
-from toolkit.shapes import Shapes
-from toolkit.style_net import Origin, StyleNet
 
 interpreter = pytest.importorskip("ai_edge_litert.interpreter")
 ORIGIN = Origin("layers", "none", "", "sttk")

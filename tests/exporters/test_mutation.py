@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from exporters import TARGETS, kill_report, mutation
-from exporters.mutation import KILLED, NO_FAULT, SURVIVED, KillTable, Outcome, kill_table
-from toolkit.parity.judge import SAME_STYLE
-from toolkit.parity.mutants import MUTANTS, Mutant
-from toolkit.parity.run import Ask
-from toolkit.styles import DEFAULT, find
+from sttk.exporters import TARGETS
+from sttk.toolkit.parity.judge import SAME_STYLE
+from sttk.toolkit.parity.mutants import MUTANTS, Mutant
+from sttk.toolkit.parity.run import Ask
+from sttk.toolkit.styles import DEFAULT, find
+from sttk.workflows import kill_report, mutation
+from sttk.workflows.mutation import KILLED, NO_FAULT, SURVIVED, KillTable, Outcome, kill_table
 
 SIZE = (96, 128)
 OTHERS = ("trt", "coreai", "web")  # not run here, in beta, slow to run

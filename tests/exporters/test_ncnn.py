@@ -7,20 +7,20 @@ import numpy as np
 import pytest
 from torch import nn
 
-from exporters.artifact import make_artifact
-from exporters.base import Request
-from exporters.ncnn import pnnx
+from sttk.exporters.artifact import make_artifact
+from sttk.exporters.base import Request
+from sttk.exporters.ncnn import pnnx
+from sttk.toolkit.artifact.manifest import read_manifest
+from sttk.toolkit.artifact.opened import open_artifact, reference_of
+from sttk.toolkit.core.errors import ArtifactError, ExportError, NotRunError, RunError
+from sttk.toolkit.core.plan import Plan
+from sttk.toolkit.core.shapes import Shapes
+from sttk.toolkit.parity.judge import EXACT, FAITHFUL
+from sttk.toolkit.quantize.affine import LOWEST, Affine
+from sttk.toolkit.runtimes.base import Settings
+from sttk.toolkit.targets import open_model
+from sttk.toolkit.targets.ncnn.runner import describe
 from tests.exporters.phones import SMALL, follows, pictures, rung_of
-from toolkit.artifact import open_artifact, reference_of
-from toolkit.errors import ArtifactError, ExportError, NotRunError, RunError
-from toolkit.manifest import read_manifest
-from toolkit.parity.judge import EXACT, FAITHFUL
-from toolkit.plan import Plan
-from toolkit.quantize.affine import LOWEST, Affine
-from toolkit.runtimes import open_model
-from toolkit.runtimes.base import Settings
-from toolkit.runtimes.ncnn import describe
-from toolkit.shapes import Shapes
 
 pytest.importorskip("ncnn")
 pytest.importorskip("pnnx")

@@ -5,16 +5,17 @@ import onnx
 import pytest
 import torch
 
-from exporters import exporter, simplify
-from exporters.artifact import make_artifact
-from exporters.base import Options, Request
+from sttk.exporters import exporter
+from sttk.exporters.artifact import make_artifact
+from sttk.exporters.base import Options, Request
+from sttk.exporters.onnx import simplify
+from sttk.toolkit.artifact.manifest import read_manifest
+from sttk.toolkit.core.errors import ExportError, RunError, UsageError
+from sttk.toolkit.core.shapes import Shapes
+from sttk.toolkit.parity.judge import EXACT, FAITHFUL
+from sttk.toolkit.targets import open_model
 from tests.conftest import nightly
 from tests.rungs import rung
-from toolkit.errors import ExportError, RunError, UsageError
-from toolkit.manifest import read_manifest
-from toolkit.parity.judge import EXACT, FAITHFUL
-from toolkit.runtimes import open_model
-from toolkit.shapes import Shapes
 
 
 def batch(*shape):

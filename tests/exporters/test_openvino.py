@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 import torch
 
-from exporters.artifact import make_artifact
-from exporters.base import Request
+from sttk.exporters.artifact import make_artifact
+from sttk.exporters.base import Request
+from sttk.toolkit.artifact.manifest import read_manifest
+from sttk.toolkit.core.errors import ArtifactError, NotRunError, RunError
+from sttk.toolkit.core.shapes import Shapes
+from sttk.toolkit.parity.judge import EXACT, FAITHFUL
+from sttk.toolkit.runtimes.base import Settings
+from sttk.toolkit.targets import open_model
+from sttk.toolkit.targets.openvino.runner import describe
 from tests.rungs import rung
-from toolkit.errors import ArtifactError, NotRunError, RunError
-from toolkit.manifest import read_manifest
-from toolkit.parity.judge import EXACT, FAITHFUL
-from toolkit.runtimes import open_model
-from toolkit.runtimes.base import Settings
-from toolkit.runtimes.openvino import describe
-from toolkit.shapes import Shapes
 
 
 def batch(*shape):
@@ -63,7 +63,9 @@ def test_the_arithmetic_is_f32_unless_asked_for(make, net):
 
 
 def test_a_precision_that_the_cpu_has_not(make, monkeypatch):
-    monkeypatch.setattr("toolkit.runtimes.openvino._CAPABILITIES", {"bf16": "NO SUCH THING"})
+    monkeypatch.setattr(
+        "sttk.toolkit.targets.openvino.runner._CAPABILITIES", {"bf16": "NO SUCH THING"}
+    )
     with pytest.raises(NotRunError, match="not run: this CPU has no bf16 arithmetic"):
         open_model(make("openvino", size=(64, 96)) / "model.xml", Settings("bf16"))
 

@@ -5,21 +5,21 @@ from __future__ import annotations
 import onnx
 import pytest
 
-from exporters.artifact import folder_name, make_artifact
-from exporters.base import Options, Request
+from sttk.exporters.artifact import folder_name, make_artifact
+from sttk.exporters.base import Options, Request
+from sttk.toolkit.artifact.manifest import read_manifest
+from sttk.toolkit.artifact.opened import open_artifact, reference_of
+from sttk.toolkit.core.errors import ArtifactError, UsageError
+from sttk.toolkit.core.plan import Plan
+from sttk.toolkit.core.shapes import Shapes
+from sttk.toolkit.imaging.regimes import shipped_photos
+from sttk.toolkit.parity.judge import EXACT, FAITHFUL
+from sttk.toolkit.targets import static_checks
+from sttk.toolkit.targets.coreml.package import read_package
+from sttk.toolkit.targets.trt.checks import precisions
+from sttk.toolkit.targets.trt.engine import convolutions
 from tests.conftest import nightly
 from tests.exporters.phones import SMALL, follows, pictures, rung_of
-from toolkit.artifact import open_artifact, reference_of
-from toolkit.errors import ArtifactError, UsageError
-from toolkit.manifest import read_manifest
-from toolkit.parity.judge import EXACT, FAITHFUL
-from toolkit.plan import Plan
-from toolkit.regimes import shipped_photos
-from toolkit.runtimes import static_checks
-from toolkit.runtimes.coreml.package import read_package
-from toolkit.runtimes.trt_checks import precisions
-from toolkit.runtimes.trt_engine import convolutions
-from toolkit.shapes import Shapes
 
 FIXED = Shapes.fixed(64, 96)
 FIRST_TWO = {"net.conv1": "fp32", "net.norm1": "fp32", "net.conv2": "fp32", "net.norm2": "fp32"}

@@ -5,10 +5,10 @@ import re
 
 import pytest
 
-from exporters import readme
-from exporters.base import Product, Request
-from toolkit.manifest import read_manifest
-from toolkit.shapes import Shapes
+from sttk.exporters import readme
+from sttk.exporters.base import Product, Request
+from sttk.toolkit.artifact.manifest import read_manifest
+from sttk.toolkit.core.shapes import Shapes
 
 KINDS = {
     "onnx": ("fixed", "any", "range"),

@@ -4,9 +4,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from exporters.reflect import check_reflect_pads
+from sttk.exporters.trt.reflect import check_reflect_pads
+from sttk.toolkit.core.errors import ExportError, UsageError
 from tests.conftest import nightly
-from toolkit.errors import ExportError, UsageError
 
 
 @pytest.mark.parametrize("simplify", [True, nightly(False)])

@@ -17,12 +17,12 @@ import pytest
 import torch
 from PIL import Image
 
-from exporters import TARGETS
+from sttk.exporters import TARGETS
+from sttk.toolkit.artifact.manifest import read_manifest
+from sttk.toolkit.imaging.images import read_image, to_batch
+from sttk.toolkit.targets import open_model
 from tests.exporters.conftest import MODELS
 from tests.samples import fetched
-from toolkit.images import read_image, to_batch
-from toolkit.manifest import read_manifest
-from toolkit.runtimes import open_model
 
 STUBS = Path(__file__).parent / "stubs"
 gxx = pytest.mark.skipif(shutil.which("g++") is None, reason="no g++ here")

@@ -11,14 +11,14 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-import exporters.tensorrt
-from exporters.artifact import make_artifact
-from exporters.base import Options, Request
-from toolkit.errors import ExportError, MissingExtraError, UsageError
-from toolkit.files import sha256
-from toolkit.manifest import read_manifest
-from toolkit.runtimes.trt_engine import convolutions, read_header
-from toolkit.shapes import Shapes
+import sttk.exporters.trt
+from sttk.exporters.artifact import make_artifact
+from sttk.exporters.base import Options, Request
+from sttk.toolkit.artifact.manifest import read_manifest
+from sttk.toolkit.core.errors import ExportError, MissingExtraError, UsageError
+from sttk.toolkit.core.shapes import Shapes
+from sttk.toolkit.io.files import sha256
+from sttk.toolkit.targets.trt.engine import convolutions, read_header
 
 FIXED = Shapes.fixed(64, 96)
 RANGE = Shapes.within((32, 32), (64, 64), (96, 128))
@@ -103,10 +103,10 @@ def test_shapes_that_cannot_be(net, tmp_path, make, monkeypatch):
     with pytest.raises(UsageError, match="one batch size"):
         make_artifact("trt", Request(net, shapes=Shapes.fixed(64, 96, batch=None)), tmp_path)
     model = onnx.load(make(size=None) / "model.onnx")
-    monkeypatch.setattr(exporters.tensorrt, "graph", lambda request: model)
+    monkeypatch.setattr(sttk.exporters.trt, "graph", lambda request: model)
     small = Shapes.within((4, 64), (64, 64), (64, 64))
     with pytest.raises(UsageError, match="would reflect 4 pixels of 4"):
-        exporters.tensorrt.export(Request(net, shapes=small), tmp_path)
+        sttk.exporters.trt.export(Request(net, shapes=small), tmp_path)
 
 
 def test_without_the_library(net, tmp_path, monkeypatch):
@@ -119,9 +119,9 @@ def test_without_the_library(net, tmp_path, monkeypatch):
 def test_what_the_parser_refuses_is_one_line(net, make, tmp_path, monkeypatch, capfd):
     model = onnx.load(make(size=(64, 96)) / "model.onnx")
     model.graph.node[-1].op_type = "NoSuchThing"
-    monkeypatch.setattr(exporters.tensorrt, "graph", lambda request: model)
+    monkeypatch.setattr(sttk.exporters.trt, "graph", lambda request: model)
     with pytest.raises(ExportError, match="refuses the graph: NoSuchThing node_clamp") as caught:
-        exporters.tensorrt.export(Request(net, shapes=FIXED), tmp_path)
+        sttk.exporters.trt.export(Request(net, shapes=FIXED), tmp_path)
     assert "\n" not in str(caught.value)
     assert capfd.readouterr() == ("", "")
 
@@ -151,8 +151,8 @@ def kernels(model):
 
 
 def export_of(model, net, precision, folder, monkeypatch):
-    monkeypatch.setattr(exporters.tensorrt, "graph", lambda request: model)
-    product = exporters.tensorrt.export(Request(net, precision, FIXED), folder)
+    monkeypatch.setattr(sttk.exporters.trt, "graph", lambda request: model)
+    product = sttk.exporters.trt.export(Request(net, precision, FIXED), folder)
     return product, convolutions((folder / product.model).read_bytes())
 
 

@@ -13,23 +13,23 @@ import numpy as np
 import pytest
 import torch
 
-import exporters.web
-from exporters.artifact import make_artifact
-from exporters.base import Options, Request
-from exporters.mutation import kill_table
-from exporters.web import ort_web, part
+import sttk.exporters.web
+from sttk.exporters.artifact import make_artifact
+from sttk.exporters.base import Options, Request
+from sttk.exporters.web import ort_web, part
+from sttk.toolkit.artifact.manifest import find_artifacts, read_manifest
+from sttk.toolkit.core.errors import ArtifactError, NotRunError, UsageError
+from sttk.toolkit.core.shapes import Shapes
+from sttk.toolkit.core.style_net import StyleNet
+from sttk.toolkit.parity.judge import EXACT
+from sttk.toolkit.parity.mutants import MUTANTS
+from sttk.toolkit.targets import open_model
+from sttk.toolkit.web.page import part_of
+from sttk.toolkit.web.server import POLICY, TYPES
+from sttk.workflows.mutation import kill_table
 from tests.rungs import rung
-from toolkit.errors import ArtifactError, NotRunError, UsageError
-from toolkit.manifest import find_artifacts, read_manifest
-from toolkit.parity.judge import EXACT
-from toolkit.parity.mutants import MUTANTS
-from toolkit.runtimes import open_model
-from toolkit.shapes import Shapes
-from toolkit.style_net import StyleNet
-from toolkit.web.page import part_of
-from toolkit.web.server import POLICY, TYPES
 
-SOURCES = resources.files(exporters.web) / "page"
+SOURCES = resources.files(sttk.exporters.web) / "page"
 INNER = "styles/other-vii-mobile-m"
 
 
@@ -94,9 +94,9 @@ def test_verify_misses_nothing_of_what_a_page_holds(net, tmp_path, monkeypatch, 
 
 
 def test_two_styles_of_one_name(net, checkpoint, tmp_path, page):
+    from sttk.toolkit.checkpoints.native import save_net
+    from sttk.toolkit.core.contract import Contract
     from tests.conftest import random_johnson
-    from toolkit.checkpoints.native import save_net
-    from toolkit.contract import Contract
 
     other = tmp_path / "tiny.safetensors"
     save_net(other, random_johnson(seed=2), Contract(), {})
@@ -271,9 +271,9 @@ def test_styles_of_one_file_are_each_offered(net, monkeypatch, tmp_path):
         origin = dataclasses.replace(net.origin, name=source[-1], source=source)
         return StyleNet(net.net, net.contract, origin)
 
-    monkeypatch.setattr(exporters.web.styles, "find", chosen)
+    monkeypatch.setattr(sttk.exporters.web.styles, "find", chosen)
     request = Request(chosen("x.onnx#style=1"), shapes=Shapes.any())
     offers = ("x.onnx#style=2", "x.onnx#style=1", "y/x.onnx#style=2")
     options = Options(offers=offers)
-    found = exporters.web._offers(dataclasses.replace(request, options=options))
+    found = sttk.exporters.web._offers(dataclasses.replace(request, options=options))
     assert [each.origin.source for each in found] == ["x.onnx#style=2"]

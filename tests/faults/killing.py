@@ -1,7 +1,7 @@
 """Commands that run in forked children of this process, and are killed at a chosen moment.
 
 This process has imported what the commands need, so a child begins its work at once. It runs
-``toolkit.cli.main`` with the arguments of the command, in a process group of its own, which is
+``sttk.cli.main`` with the arguments of the command, in a process group of its own, which is
 killed as a whole.
 """
 
@@ -21,7 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from toolkit import cli, folders
+from sttk import cli
+from sttk.toolkit.artifact import staging
 
 # What changes the file system, as Python announces it to audit hooks.
 _CALLS = {"open", "os.rename", "os.mkdir", "os.rmdir", "os.remove", "os.chmod", "shutil.rmtree"}
@@ -143,7 +144,7 @@ def _names(folder: Path) -> list[tuple[str, int, int]]:
 
 def _hook(counter: mmap.mmap, folder: Path, call: int) -> Callable[[], None]:
     """Count the calls, also into the parent's memory, and kill before the one that is wanted."""
-    exchange, out, active = folders.exchange, str(folder / "out"), False
+    exchange, out, active = staging.exchange, str(folder / "out"), False
 
     def step() -> None:
         count = struct.unpack("q", counter[:])[0] + 1
@@ -164,7 +165,7 @@ def _hook(counter: mmap.mmap, folder: Path, call: int) -> Callable[[], None]:
     def begin() -> None:
         nonlocal active
         active = True
-        folders.exchange = exchanged
+        staging.exchange = exchanged
         sys.addaudithook(hook)
 
     return begin

@@ -19,16 +19,16 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from benchmarks import suite
-from benchmarks.compare import read_results
-from benchmarks.rows import Timing
-from exporters import onnx
+from sttk.benchmarks import suite
+from sttk.benchmarks.compare import read_results
+from sttk.benchmarks.rows import Timing
+from sttk.exporters import onnx
+from sttk.toolkit.artifact.manifest import FILE_NAME, find_artifacts
+from sttk.toolkit.checkpoints import load
+from sttk.toolkit.imaging.regimes import shipped_photos
+from sttk.toolkit.io.files import sha256
 from tests.faults.killing import run
 from tests.video import clips
-from toolkit.checkpoints import load
-from toolkit.files import sha256
-from toolkit.manifest import FILE_NAME, find_artifacts
-from toolkit.regimes import shipped_photos
 
 ROOT = Path(__file__).parents[2]
 NET = "ink-mobile-m"

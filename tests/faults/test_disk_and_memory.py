@@ -12,13 +12,14 @@ import pytest
 import torch
 from PIL import Image
 
-from exporters import onnx
-from toolkit import cli, files
-from toolkit.files import write_atomic
-from toolkit.images import read_image
-from toolkit.manifest import find_artifacts
-from toolkit.regimes import shipped_photos
-from toolkit.verify import verify
+from sttk import cli
+from sttk.exporters import onnx
+from sttk.toolkit.artifact.manifest import find_artifacts
+from sttk.toolkit.artifact.verify import verify
+from sttk.toolkit.imaging.images import read_image
+from sttk.toolkit.imaging.regimes import shipped_photos
+from sttk.toolkit.io import files
+from sttk.toolkit.io.files import write_atomic
 
 
 @pytest.fixture
@@ -72,8 +73,9 @@ def test_export_on_a_full_disk(there, sttk, checkpoint, tmp_path, traced, full):
 
 def limited(limit, *arguments):
     """A command in a process of its own, after ``limit``, Python text, was run in it."""
-    program = "import resource, sys\nimport openvino, onnx, torch, toolkit.stylize, exporters.onnx"
-    program += f"\n{limit}\nfrom toolkit.cli import main\nmain()"
+    program = "import resource, sys\nimport openvino, onnx, torch"
+    program += "\nimport sttk.toolkit.runtimes.stylize, sttk.exporters.onnx"
+    program += f"\n{limit}\nfrom sttk.cli import main\nmain()"
     command = [sys.executable, "-c", program, *map(str, arguments)]
     one = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     return subprocess.run(
@@ -89,7 +91,7 @@ def said(done, code, *parts):
 
 
 # As traced() does, in another process.
-GRAPH = "exporters.onnx._built = lambda _: open({!r}, 'rb').read()\n"
+GRAPH = "sttk.exporters.onnx._built = lambda _: open({!r}, 'rb').read()\n"
 SMALL_FILES = "resource.setrlimit(resource.RLIMIT_FSIZE, ({0}, {0}))"
 
 
@@ -171,7 +173,7 @@ def test_no_memory_is_no_fault_of_the_picture(photo, monkeypatch):
     def none(*_):
         raise MemoryError
 
-    monkeypatch.setattr("toolkit.images._decode", none)
+    monkeypatch.setattr("sttk.toolkit.imaging.images._decode", none)
     with pytest.raises(MemoryError):
         read_image(photo)
 

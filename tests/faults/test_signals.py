@@ -10,8 +10,8 @@ import time
 import pytest
 import torch
 
-from toolkit import cli
-from toolkit.regimes import shipped_photos
+from sttk import cli
+from sttk.toolkit.imaging.regimes import shipped_photos
 
 _CODE = "[interrupted]"
 ENDS = [
@@ -21,7 +21,7 @@ ENDS = [
 
 
 def start(*arguments):
-    command = [sys.executable, "-m", "toolkit", *map(str, arguments)]
+    command = [sys.executable, "-m", "sttk", *map(str, arguments)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from toolkit.gatys.equal import equal_iterations, losses_of
-from toolkit.losses.objective import Objective
-from toolkit.losses.perceptual import PerceptualLoss
-from toolkit.nets.vgg import Vgg
+from sttk.toolkit.gatys.equal import equal_iterations, losses_of
+from sttk.toolkit.losses.objective import Objective
+from sttk.toolkit.losses.perceptual import PerceptualLoss
+from sttk.toolkit.nets.vgg import Vgg
 
 
 @dataclass

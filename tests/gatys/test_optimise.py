@@ -5,9 +5,9 @@ from itertools import pairwise
 import pytest
 import torch
 
-from toolkit.errors import TrainingError, UsageError
-from toolkit.gatys.optimise import optimise, white_noise
-from toolkit.losses.perceptual import Losses
+from sttk.toolkit.core.errors import TrainingError, UsageError
+from sttk.toolkit.gatys.optimise import optimise, white_noise
+from sttk.toolkit.losses.perceptual import Losses
 
 
 class Bowl:

@@ -12,18 +12,18 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from exporters.artifact import make_artifact
-from exporters.base import Request
+from sttk.exporters.artifact import make_artifact
+from sttk.exporters.base import Request
+from sttk.toolkit.checkpoints import load
+from sttk.toolkit.checkpoints.native import save_net
+from sttk.toolkit.core.contract import Contract
+from sttk.toolkit.core.shapes import Shapes
 from tests.conftest import random_johnson
 from tests.hostile import onnx_files
 from tests.hostile.bytes_mutations import CHANGES, Change, Mutation
 from tests.hostile.checkpoints import SPEC
 from tests.hostile.sample import Sample
 from tests.hostile.values import INTEGERS, TEXTS, changed_json, changed_message, unruly_json
-from toolkit.checkpoints import load
-from toolkit.checkpoints.native import save_net
-from toolkit.contract import Contract
-from toolkit.shapes import Shapes
 
 MANIFEST = "manifest.json"
 _SIZE = (32, 32)
@@ -346,8 +346,8 @@ def asks_for_much(random: Random, content: bytes) -> bytes:
 
 @functools.cache
 def _model_message() -> Any:
-    from toolkit.lazy import imported
-    from toolkit.streams import quiet_library
+    from sttk.toolkit.host.optional import imported
+    from sttk.toolkit.io.streams import quiet_library
 
     with quiet_library():
         return imported("coremltools", "coreml").proto.Model_pb2.Model

@@ -30,27 +30,27 @@ _HEAVY = (
     "ncnn",
     "ai_edge_litert.interpreter",
     "executorch.runtime",
-    "exporters.onnx",
-    "exporters.artifact",
-    "toolkit.artifact",
-    "toolkit.verify",
-    "toolkit.inspect",
-    "toolkit.stylize",
+    "sttk.exporters.onnx",
+    "sttk.exporters.artifact",
+    "sttk.toolkit.artifact.opened",
+    "sttk.toolkit.artifact.verify",
+    "sttk.toolkit.artifact.inspect",
+    "sttk.toolkit.runtimes.stylize",
     "av",
-    "exporters.opening",
-    "toolkit.video.convert",
-    "toolkit.runtimes.onnxruntime",
-    "toolkit.runtimes.openvino",
-    "toolkit.runtimes.ncnn",
-    "toolkit.runtimes.litert",
-    "toolkit.runtimes.executorch",
-    "toolkit.runtimes.coreml",
-    "toolkit.runtimes.coreml.describe",
-    "toolkit.runtimes.onnx_describe",
-    "toolkit.commands.inspect",
-    "toolkit.commands.verify",
-    "exporters.commands.stylize",
-    "exporters.commands.export",
+    "sttk.workflows.opening",
+    "sttk.toolkit.video.convert",
+    "sttk.toolkit.targets.onnx.runner",
+    "sttk.toolkit.targets.openvino.runner",
+    "sttk.toolkit.targets.ncnn.runner",
+    "sttk.toolkit.targets.litert.runner",
+    "sttk.toolkit.targets.executorch.runner",
+    "sttk.toolkit.targets.coreml.runner",
+    "sttk.toolkit.targets.coreml.describe",
+    "sttk.toolkit.targets.onnx.describe",
+    "sttk.commands.inspect",
+    "sttk.commands.verify",
+    "sttk.commands.stylize",
+    "sttk.commands.export",
 )
 
 
@@ -149,7 +149,7 @@ class Campaign:
 
 def warm() -> None:
     """Import what the commands will need. Nothing is run, so that forks are safe."""
-    from toolkit.streams import quiet_library
+    from sttk.toolkit.io.streams import quiet_library
 
     with quiet_library():
         for name in _HEAVY:

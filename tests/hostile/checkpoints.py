@@ -20,13 +20,13 @@ import numpy as np
 import torch
 from safetensors.torch import save as save_safetensors
 
+from sttk.toolkit.checkpoints.native import save_net
+from sttk.toolkit.core.contract import Contract
+from sttk.toolkit.nets.johnson import JohnsonNet, JohnsonSpec
 from tests.conftest import random_johnson
 from tests.hostile.bytes_mutations import Mutation
 from tests.hostile.sample import Sample
 from tests.hostile.values import INTEGERS, any_value, changed_json, deep, encoded, unruly_json
-from toolkit.checkpoints.native import save_net
-from toolkit.contract import Contract
-from toolkit.nets.johnson import JohnsonNet, JohnsonSpec
 
 SPEC = JohnsonSpec(widths=(2, 3, 4), blocks=1)
 # A file that hostile pickles make if they are run; a relative path, so it lies where sttk runs.

@@ -6,15 +6,11 @@ import json
 
 import pytest
 
+from sttk.toolkit.artifact.manifest import Checkpoint, Manifest, Target
+from sttk.toolkit.core.contract import Contract
+from sttk.toolkit.core.shapes import Shapes
+from sttk.toolkit.io.files import sha256
 from tests.hostile import onnx_files
-from toolkit.contract import Contract
-from toolkit.files import sha256
-from toolkit.manifest import (
-    Checkpoint,
-    Manifest,
-    Target,
-)
-from toolkit.shapes import Shapes
 
 
 @pytest.fixture

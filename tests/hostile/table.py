@@ -6,10 +6,10 @@ import platform
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 
+from sttk.toolkit.host.machine import cpu
 from tests.hostile.campaign import Campaign, Tally
 from tests.hostile.judge import CODES, MOST_MEMORY
 from tests.hostile.worker import ROOM
-from toolkit.machine import cpu
 
 _LIBRARIES = (
     "torch",

@@ -9,13 +9,13 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from sttk.toolkit.checkpoints import load
+from sttk.toolkit.core.errors import CheckpointError
+from sttk.toolkit.host import memory
+from sttk.toolkit.nets.johnson import MOST_BLOCKS, JohnsonSpec
+from sttk.toolkit.nets.mobile import MobileSpec
 from tests.hostile.checkpoints import SPEC, saved, state
 from tests.hostile.refusal import refused
-from toolkit import memory
-from toolkit.checkpoints import load
-from toolkit.errors import CheckpointError
-from toolkit.nets.johnson import MOST_BLOCKS, JohnsonSpec
-from toolkit.nets.mobile import MobileSpec
 
 
 def test_archives_that_are_packed(tmp_path):

@@ -6,20 +6,15 @@ import contextlib
 import json
 import os
 
+from sttk.cli import Failure
+from sttk.toolkit.artifact.inspect import inspect
+from sttk.toolkit.artifact.manifest import file_faults, file_of, parse_manifest, read_manifest
+from sttk.toolkit.artifact.verify import verify
+from sttk.toolkit.core.errors import ArtifactError
+from sttk.toolkit.io import json_text
+from sttk.toolkit.io.files import sha256
 from tests.hostile import onnx_files
 from tests.hostile.refusal import refused
-from toolkit import jsontext
-from toolkit.cli import Failure
-from toolkit.errors import ArtifactError
-from toolkit.files import sha256
-from toolkit.inspect import inspect
-from toolkit.manifest import (
-    file_faults,
-    file_of,
-    parse_manifest,
-    read_manifest,
-)
-from toolkit.verify import verify
 
 
 def test_json_that_is_nested(artifact):
@@ -30,10 +25,10 @@ def test_json_that_is_nested(artifact):
     folder = artifact(bench={"x": deep})
     refused(ArtifactError, parse_manifest, folder, saying="nested deeper than")
     assert not verify(folder).passed
-    most = jsontext.MOST_DEPTH
-    assert jsontext.loads(b"[" * most + b"]" * most)
+    most = json_text.MOST_DEPTH
+    assert json_text.loads(b"[" * most + b"]" * most)
     for depth in (most + 1, 5000):
-        refused(ValueError, jsontext.loads, b"[" * depth + b"]" * depth, saying="nested deeper")
+        refused(ValueError, json_text.loads, b"[" * depth + b"]" * depth, saying="nested deeper")
 
 
 def test_files_that_are_elsewhere(artifact, tmp_path):

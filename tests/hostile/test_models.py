@@ -8,12 +8,12 @@ import numpy as np
 import onnx
 import pytest
 
+from sttk.toolkit.core.errors import ArtifactError
+from sttk.toolkit.targets.coreml.package import read_spec
+from sttk.toolkit.targets.onnx.describe import describe
+from sttk.toolkit.targets.openvino.runner import OpenVinoRunner
 from tests.hostile import onnx_files
 from tests.hostile.refusal import refused
-from toolkit.errors import ArtifactError
-from toolkit.runtimes.coreml.package import read_spec
-from toolkit.runtimes.onnx_describe import describe
-from toolkit.runtimes.openvino import OpenVinoRunner
 
 
 def changed(tmp_path, change):

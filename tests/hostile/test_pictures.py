@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sttk.toolkit.core.errors import ImageError
+from sttk.toolkit.host import memory
+from sttk.toolkit.imaging import images
 from tests.hostile.refusal import refused
-from toolkit import images, memory
-from toolkit.errors import ImageError
 
 
 def test_pictures_that_do_not_fit_are_not_decoded(tmp_path, monkeypatch):
@@ -52,7 +53,7 @@ def test_pillow_does_not_log_what_it_raises(tmp_path):
     assert samples in content
     at = content.index(samples) + len(samples)
     (tmp_path / "x.tif").write_bytes(content[:at] + b"\x0d" + content[at + 1 :])
-    program = "from pathlib import Path; from toolkit.images import read_image\n"
+    program = "from pathlib import Path; from sttk.toolkit.imaging.images import read_image\n"
     program += "try: read_image(Path('x.tif'))\nexcept Exception as error: print(error)"
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False

@@ -7,20 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from sttk.toolkit.artifact.manifest import find_artifacts, parse_manifest, read_manifest
+from sttk.toolkit.artifact.verify import verify
+from sttk.toolkit.checkpoints import load
+from sttk.toolkit.core.errors import ArtifactError, CheckpointError, ImageError
+from sttk.toolkit.imaging import images
+from sttk.toolkit.io.files import MOST_BYTES, read_bounded
+from sttk.toolkit.targets.onnx.describe import describe
+from sttk.toolkit.targets.openvino.runner import OpenVinoRunner
+from sttk.toolkit.targets.trt.engine import describe as describe_engine
 from tests.hostile.refusal import refused
-from toolkit import images
-from toolkit.checkpoints import load
-from toolkit.errors import ArtifactError, CheckpointError, ImageError
-from toolkit.files import MOST_BYTES, read_bounded
-from toolkit.manifest import (
-    find_artifacts,
-    parse_manifest,
-    read_manifest,
-)
-from toolkit.runtimes.onnx_describe import describe
-from toolkit.runtimes.openvino import OpenVinoRunner
-from toolkit.runtimes.trt_engine import describe as describe_engine
-from toolkit.verify import verify
 
 
 def test_pipes_are_not_read(tmp_path, artifact, sttk, photo):

@@ -10,17 +10,17 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from sttk.toolkit.artifact.inspect import inspect
+from sttk.toolkit.artifact.manifest import FILE_NAME, Checkpoint, Manifest, Target, parse_manifest
+from sttk.toolkit.artifact.verify import verify
+from sttk.toolkit.core.contract import Contract
+from sttk.toolkit.core.errors import ArtifactError
+from sttk.toolkit.core.shapes import Shapes
+from sttk.toolkit.io.json_text import MOST_DEPTH, dumps, loads
 from tests.hostile import artifacts, onnx_files
 from tests.hostile.campaign import Campaign
 from tests.hostile.kinds import KINDS, Kind
 from tests.hostile.sample import Sample
-from toolkit.contract import Contract
-from toolkit.errors import ArtifactError
-from toolkit.inspect import inspect
-from toolkit.jsontext import MOST_DEPTH, dumps, loads
-from toolkit.manifest import FILE_NAME, Checkpoint, Manifest, Target, parse_manifest
-from toolkit.shapes import Shapes
-from toolkit.verify import verify
 
 _EACH = 8
 _STEP = 7  # so that the numbers meet most of the mutations

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from sttk.cli import cli
 from tests.hostile.checkpoints import CANARY
-from toolkit.cli import cli
 
 # Of address space, beyond what the libraries take: far more than any command may use.
 ROOM = 6 << 30

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from toolkit.nets.vgg import layer_names
+from sttk.toolkit.nets.vgg import layer_names
 
 
 def random_vgg_arrays(seed=0, depth=3):

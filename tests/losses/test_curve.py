@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from toolkit.losses.curve import draw_curve
+from sttk.toolkit.losses.curve import draw_curve
 
 ROWS = [{"step": float(n), "seconds": 1.0, "style": 1e6 / n, "total": 2e6 / n} for n in (1, 2, 3)]
 

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 
+from sttk.toolkit.core.errors import CheckpointError
+from sttk.toolkit.losses.objective import Objective
+from sttk.toolkit.losses.perceptual import PerceptualLoss
+from sttk.toolkit.losses.terms import chroma_covariance, gram, peakedness, total_variation
+from sttk.toolkit.losses.vgg_weights import load_vgg
+from sttk.toolkit.nets.vgg import Vgg, layer_names
 from tests.losses.conftest import random_vgg_arrays
-from toolkit.errors import CheckpointError
-from toolkit.losses.objective import Objective
-from toolkit.losses.perceptual import PerceptualLoss
-from toolkit.losses.terms import chroma_covariance, gram, peakedness, total_variation
-from toolkit.losses.vgg_weights import load_vgg
-from toolkit.nets.vgg import Vgg, layer_names
 
 
 def layers(*names):

@@ -7,13 +7,13 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from sttk.toolkit.core.errors import NotRunError, UsageError
+from sttk.toolkit.losses import perceptual
+from sttk.toolkit.losses.perceptual import PerceptualLoss
+from sttk.toolkit.losses.presets import PRESETS, preset
+from sttk.toolkit.losses.vgg_weights import load_vgg
+from sttk.toolkit.nets.vgg import Vgg
 from tests.losses.conftest import random_vgg_arrays
-from toolkit.errors import NotRunError, UsageError
-from toolkit.losses import perceptual
-from toolkit.losses.perceptual import PerceptualLoss
-from toolkit.losses.presets import PRESETS, preset
-from toolkit.losses.vgg_weights import load_vgg
-from toolkit.nets.vgg import Vgg
 
 SIDE = 32
 

@@ -5,8 +5,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from toolkit.contract import Contract
-from toolkit.nets.johnson import JohnsonNet, JohnsonSpec
+from sttk.toolkit.core.contract import Contract
+from sttk.toolkit.nets.johnson import JohnsonNet, JohnsonSpec
 
 TINY = JohnsonSpec(widths=(2, 3, 4), blocks=1)
 

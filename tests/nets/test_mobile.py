@@ -7,11 +7,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from toolkit.checkpoints import load
-from toolkit.checkpoints.native import save_net
-from toolkit.contract import Contract
-from toolkit.nets.mobile import MobileNet, MobileSpec
-from toolkit.nets.trainable import SIZES, build, describe, spec_from
+from sttk.toolkit.checkpoints import load
+from sttk.toolkit.checkpoints.native import save_net
+from sttk.toolkit.core.contract import Contract
+from sttk.toolkit.nets.mobile import MobileNet, MobileSpec
+from sttk.toolkit.nets.trainable import SIZES, build, describe, spec_from
 
 TINY = MobileSpec(stem=3, trunk=4, blocks=1, head=2)
 

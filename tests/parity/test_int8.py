@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from toolkit.images import read_image, to_batch
-from toolkit.machine import int8_sums_overflow
-from toolkit.regimes import shipped_photos
-from toolkit.spoils import bright
+from sttk.toolkit.host.machine import int8_sums_overflow
+from sttk.toolkit.imaging.degradations import bright
+from sttk.toolkit.imaging.images import read_image, to_batch
+from sttk.toolkit.imaging.regimes import shipped_photos
 
 SIZE = 128
 

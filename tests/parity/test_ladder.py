@@ -8,19 +8,19 @@ import numpy as np
 import pytest
 import torch
 
+from sttk.toolkit.artifact.manifest import Target
+from sttk.toolkit.core.contract import Contract
+from sttk.toolkit.core.errors import NotRunError
+from sttk.toolkit.core.shapes import Shapes
+from sttk.toolkit.core.style_net import StyleNet
+from sttk.toolkit.imaging.regimes import Regimes, Sample
+from sttk.toolkit.parity import judge
+from sttk.toolkit.parity.compare import Jury, Report, Row
+from sttk.toolkit.parity.metrics import regions
+from sttk.toolkit.parity.reference import References
+from sttk.toolkit.parity.show import explained, summary
+from sttk.toolkit.parity.style import StyleDifference
 from tests.conftest import random_johnson
-from toolkit.contract import Contract
-from toolkit.errors import NotRunError
-from toolkit.manifest import Target
-from toolkit.parity import judge
-from toolkit.parity.compare import Jury, Report, Row
-from toolkit.parity.metrics import regions
-from toolkit.parity.reference import References
-from toolkit.parity.show import explained, summary
-from toolkit.parity.style import StyleDifference
-from toolkit.regimes import Regimes, Sample
-from toolkit.shapes import Shapes
-from toolkit.style_net import StyleNet
 
 
 @pytest.fixture(scope="module")

@@ -4,11 +4,17 @@ import dataclasses
 
 import pytest
 
-from toolkit import doctor
-from toolkit.errors import ArtifactError, MissingExtraError, NotRunError, ParityError, SttkError
-from toolkit.parity import outcome
-from toolkit.parity.compare import Report, Row
-from toolkit.parity.outcome import Judged, Unjudged, conclude, required
+from sttk.toolkit.core.errors import (
+    ArtifactError,
+    MissingExtraError,
+    NotRunError,
+    ParityError,
+    SttkError,
+)
+from sttk.toolkit.parity import outcome
+from sttk.toolkit.parity.compare import Report, Row
+from sttk.toolkit.parity.outcome import Judged, Unjudged, conclude, required
+from sttk.toolkit.targets import doctor
 
 GOOD = Judged(Report("good", "r", "ref", "exact", (Row("x", "photo", "exact", True),)), "onnx")
 BAD = Judged(Report("bad", "r", "ref", "exact", (Row("x", "photo", "different", False),)), "onnx")

@@ -11,21 +11,21 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from exporters.artifact import make_artifact
-from exporters.base import Request
+from sttk.exporters.artifact import make_artifact
+from sttk.exporters.base import Request
+from sttk.toolkit.artifact.manifest import Manifest, read_manifest
+from sttk.toolkit.core.contract import Contract
+from sttk.toolkit.core.errors import ArtifactError, MissingExtraError, RunError, UsageError
+from sttk.toolkit.core.shapes import Shapes
+from sttk.toolkit.core.style_net import Origin, StyleNet
+from sttk.toolkit.imaging.images import read_image
+from sttk.toolkit.imaging.regimes import NAMES, Sample, shipped_photos
+from sttk.toolkit.io.files import sha256
+from sttk.toolkit.parity.compare import Jury
+from sttk.toolkit.parity.metrics import difference
+from sttk.toolkit.parity.reference import References
+from sttk.toolkit.parity.run import Ask, Judge
 from tests.conftest import random_johnson
-from toolkit.contract import Contract
-from toolkit.errors import ArtifactError, MissingExtraError, RunError, UsageError
-from toolkit.files import sha256
-from toolkit.images import read_image
-from toolkit.manifest import Manifest, read_manifest
-from toolkit.parity.compare import Jury
-from toolkit.parity.metrics import difference
-from toolkit.parity.reference import References
-from toolkit.parity.run import Ask, Judge
-from toolkit.regimes import NAMES, Sample, shipped_photos
-from toolkit.shapes import Shapes
-from toolkit.style_net import Origin, StyleNet
 
 
 def test_metrics_of_known_values():
@@ -167,7 +167,7 @@ def test_saved_weights_that_cannot_be_run_are_said(broken_half, judged, monkeypa
     def absent(*_):
         raise MissingExtraError("onnx", "onnx")
 
-    monkeypatch.setattr("toolkit.artifact.OpenArtifact.wide_runner", absent)
+    monkeypatch.setattr("sttk.toolkit.artifact.opened.OpenArtifact.wide_runner", absent)
     report = judged(broken_half)
     assert any("not run: float16 weights" in note for note in report.notes)
 
@@ -188,18 +188,18 @@ def test_a_reference_that_changed_is_refused(make, tmp_path, monkeypatch, net, p
     folder = shutil.copytree(make(size=(64, 96)), tmp_path / "copy")
     source = tmp_path / "moved.safetensors"
     manifest = read_manifest(folder)
-    monkeypatch.setattr("toolkit.artifact.find", _gone)
+    monkeypatch.setattr("sttk.toolkit.artifact.opened.find", _gone)
     with pytest.raises(ArtifactError, match="--reference"):
         judged(folder)
     other = type(net)(net.net, net.contract, _other_origin(net, source))
-    monkeypatch.setattr("toolkit.artifact.find", lambda _: other)
+    monkeypatch.setattr("sttk.toolkit.artifact.opened.find", lambda _: other)
     with pytest.raises(ArtifactError, match="has changed since the export"):
         judged(folder)
     assert manifest.checkpoint.source == net.origin.source
 
 
 def _gone(reference):
-    from toolkit.errors import CheckpointError
+    from sttk.toolkit.core.errors import CheckpointError
 
     raise CheckpointError(f"{reference}: no such file")
 
@@ -276,7 +276,7 @@ def test_styles_of_one_file_have_each_a_reference(make, photo, tmp_path, monkeyp
     for seed in (3, 4):
         origin = Origin(f"s{seed}", f"x.onnx#style={seed}", "f" * 64, "onnx")
         nets[origin.source] = StyleNet(random_johnson(seed=seed), Contract(), origin)
-    monkeypatch.setattr("toolkit.artifact.find", nets.get)
+    monkeypatch.setattr("sttk.toolkit.artifact.opened.find", nets.get)
     judge = Judge(Ask([photo], style=None, regimes=("photo",)))
     for source, net in nets.items():
         request = Request(net, shapes=Shapes.fixed(32, 48))

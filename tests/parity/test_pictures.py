@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from toolkit.parity import heat
-from toolkit.parity.compare import Jury
-from toolkit.parity.pictures import Gallery, HeatMaps
-from toolkit.parity.reference import References
-from toolkit.parity.witness import Seen
-from toolkit.regimes import Sample
+from sttk.toolkit.imaging.regimes import Sample
+from sttk.toolkit.parity import heat
+from sttk.toolkit.parity.compare import Jury
+from sttk.toolkit.parity.pictures import Gallery, HeatMaps
+from sttk.toolkit.parity.reference import References
+from sttk.toolkit.parity.witness import Seen
 
 
 def test_the_scale_is_logarithmic_and_ends():

@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from toolkit import __version__, machine
-from toolkit.machine import Gpu
-from toolkit.parity.surroundings import surroundings
+from sttk import __version__
+from sttk.toolkit.host import machine
+from sttk.toolkit.host.machine import Gpu
+from sttk.toolkit.parity.surroundings import surroundings
 
 
 def test_versions_and_machine(monkeypatch):

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from toolkit.parity.sums import SumsInTurn
-from toolkit.parity.wide import WideConvolutions
+from sttk.toolkit.parity.sums import SumsInTurn
+from sttk.toolkit.parity.wide import WideConvolutions
 
 
 @given(

@@ -5,14 +5,14 @@ import shutil
 import pytest
 from torch import nn
 
-from toolkit.checkpoints import load
-from toolkit.contract import Contract
-from toolkit.nets.lengstrom import LengstromNet, LengstromSpec
-from toolkit.nets.mobilenetv2 import MobileNetV2Net, MobileNetV2Spec
-from toolkit.nets.resnext import ResNextNet, ResNextSpec
-from toolkit.plan import Plan
-from toolkit.precision.blocks import blocks_of
-from toolkit.style_net import Origin, StyleNet
+from sttk.toolkit.checkpoints import load
+from sttk.toolkit.core.contract import Contract
+from sttk.toolkit.core.plan import Plan
+from sttk.toolkit.core.style_net import Origin, StyleNet
+from sttk.toolkit.nets.lengstrom import LengstromNet, LengstromSpec
+from sttk.toolkit.nets.mobilenetv2 import MobileNetV2Net, MobileNetV2Spec
+from sttk.toolkit.nets.resnext import ResNextNet, ResNextSpec
+from sttk.toolkit.precision.blocks import blocks_of
 
 NETS = {
     "resnext": ResNextNet(ResNextSpec((4, 6, 8), (4, 4), (6, 4), 2)),

@@ -5,9 +5,9 @@ import copy
 import pytest
 import torch
 
-from toolkit.plan import Plan
-from toolkit.precision.cast import cast_net
-from toolkit.precision.half import RoundedHalf
+from sttk.toolkit.core.plan import Plan
+from sttk.toolkit.precision.cast import cast_net
+from sttk.toolkit.precision.half import RoundedHalf
 
 FIRST = {"net.conv1": "fp32", "net.norm1": "fp32"}
 

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import torch
 
-from toolkit.plan import Plan
-from toolkit.precision.cast import CARRIERS
-from toolkit.precision.cost import Costs, Layer, layers_of
+from sttk.toolkit.core.plan import Plan
+from sttk.toolkit.precision.cast import CARRIERS
+from sttk.toolkit.precision.cost import Costs, Layer, layers_of
 
 LAYERS = {"net.conv": Layer(10, 100, 200, 3000), "net.norm": Layer(4, 200, 200, 0)}
 

@@ -3,13 +3,13 @@ from __future__ import annotations
 import pytest
 from torch import nn
 
-from exporters.plans import usual_plan
+from sttk.exporters.plans import usual_plan
+from sttk.toolkit import styles
+from sttk.toolkit.core.contract import Contract
+from sttk.toolkit.core.plan import Plan
+from sttk.toolkit.core.style_net import Origin, StyleNet
+from sttk.toolkit.precision.ends import ends_of
 from tests.precision.test_blocks import NETS
-from toolkit import styles
-from toolkit.contract import Contract
-from toolkit.plan import Plan
-from toolkit.precision.ends import ends_of
-from toolkit.style_net import Origin, StyleNet
 
 
 def names(net):

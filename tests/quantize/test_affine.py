@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toolkit.quantize.affine import HIGHEST, LOWEST, Affine, fit
+from sttk.toolkit.quantize.affine import HIGHEST, LOWEST, Affine, fit
 
 
 def rounded(affine, values):

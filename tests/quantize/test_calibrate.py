@@ -9,17 +9,17 @@ import pytest
 import torch
 from torch import nn
 
+from sttk.toolkit import styles
+from sttk.toolkit.core.contract import Contract
+from sttk.toolkit.core.style_net import Origin, StyleNet
+from sttk.toolkit.imaging.regimes import shipped_photos
+from sttk.toolkit.nets.mobile import MobileNet, MobileSpec
+from sttk.toolkit.parity.metrics import difference
+from sttk.toolkit.quantize.affine import fit
+from sttk.toolkit.quantize.calibrate import calibrate
+from sttk.toolkit.quantize.fake import fake_quantized
+from sttk.toolkit.quantize.pictures import pictures
 from tests.conftest import random_johnson
-from toolkit import styles
-from toolkit.contract import Contract
-from toolkit.nets.mobile import MobileNet, MobileSpec
-from toolkit.parity.metrics import difference
-from toolkit.quantize.affine import fit
-from toolkit.quantize.calibrate import calibrate
-from toolkit.quantize.fake import fake_quantized
-from toolkit.quantize.pictures import pictures
-from toolkit.regimes import shipped_photos
-from toolkit.style_net import Origin, StyleNet
 
 
 def styled(module):

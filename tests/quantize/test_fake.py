@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from toolkit.quantize.affine import PICTURE, Affine
-from toolkit.quantize.calibrate import Calibration, calibrate
-from toolkit.quantize.fake import QuantConv, fake_quantized
-from toolkit.quantize.pictures import SPOILS, Coverage, pictures
+from sttk.toolkit.quantize.affine import PICTURE, Affine
+from sttk.toolkit.quantize.calibrate import Calibration, calibrate
+from sttk.toolkit.quantize.fake import QuantConv, fake_quantized
+from sttk.toolkit.quantize.pictures import SPOILS, Coverage, pictures
 
 
 @pytest.fixture(scope="module")

@@ -7,14 +7,14 @@ import onnxruntime
 import pytest
 import torch
 
-from exporters import onnx as exporter
-from exporters import tensorrt as trt
-from exporters.base import Options, Request
-from exporters.prepare import prepare
-from toolkit.errors import UsageError
-from toolkit.quantize.fake import fake_quantized
-from toolkit.quantize.float8 import LARGEST, fake_float8, fit
-from toolkit.shapes import Shapes
+from sttk.exporters import onnx as exporter
+from sttk.exporters import trt
+from sttk.exporters.base import Options, Request
+from sttk.exporters.prepare import prepare
+from sttk.toolkit.core.errors import UsageError
+from sttk.toolkit.core.shapes import Shapes
+from sttk.toolkit.quantize.fake import fake_quantized
+from sttk.toolkit.quantize.float8 import LARGEST, fake_float8, fit
 
 
 def test_rounding_is_that_of_e4m3():

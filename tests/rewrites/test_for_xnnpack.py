@@ -8,15 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from exporters.plain_norms import PlainNorms
+from sttk.exporters.plain_norms import PlainNorms
+from sttk.toolkit.core.contract import Contract
+from sttk.toolkit.core.style_net import Origin, StyleNet
+from sttk.toolkit.nets.johnson import JohnsonSpec, UpConv
+from sttk.toolkit.nets.mobile import MobileNet, MobileSpec
+from sttk.toolkit.rewrites.rules import rewritten
+from sttk.toolkit.rewrites.sliced_pads import SlicedPad, sliced_pads
+from sttk.toolkit.rewrites.transposed_upsample import TransposedUpConv, transposed_upsample
 from tests.conftest import random_johnson
-from toolkit.contract import Contract
-from toolkit.nets.johnson import JohnsonSpec, UpConv
-from toolkit.nets.mobile import MobileNet, MobileSpec
-from toolkit.rewrites.rules import rewritten
-from toolkit.rewrites.sliced_pads import SlicedPad, sliced_pads
-from toolkit.rewrites.transposed_upsample import TransposedUpConv, transposed_upsample
-from toolkit.style_net import Origin, StyleNet
 
 ORIGIN = Origin("tiny", "none", "", "sttk")
 NAMES = ("transposed-upsample", "sliced-pads")

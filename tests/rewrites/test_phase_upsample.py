@@ -7,11 +7,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from toolkit.contract import Contract
-from toolkit.nets.johnson import JohnsonNet, JohnsonSpec, UpConv
-from toolkit.nets.mobile import MobileNet, MobileSpec
-from toolkit.rewrites.phase_upsample import PhaseConv, phase_upsample
-from toolkit.style_net import Origin, StyleNet
+from sttk.toolkit.core.contract import Contract
+from sttk.toolkit.core.style_net import Origin, StyleNet
+from sttk.toolkit.nets.johnson import JohnsonNet, JohnsonSpec, UpConv
+from sttk.toolkit.nets.mobile import MobileNet, MobileSpec
+from sttk.toolkit.rewrites.phase_upsample import PhaseConv, phase_upsample
 
 ORIGIN = Origin("tiny", "none", "", "sttk")
 

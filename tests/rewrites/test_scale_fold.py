@@ -6,13 +6,13 @@ import pytest
 import torch
 from torch import nn
 
-from toolkit.checkpoints import load
-from toolkit.checkpoints.layout import Loaded
-from toolkit.contract import Contract
-from toolkit.errors import ExportError
-from toolkit.regimes import photographs, shipped_photos
-from toolkit.rewrites.scale_fold import scale_fold
-from toolkit.style_net import Origin, StyleNet
+from sttk.toolkit.checkpoints import load
+from sttk.toolkit.checkpoints.layout import Loaded
+from sttk.toolkit.core.contract import Contract
+from sttk.toolkit.core.errors import ExportError
+from sttk.toolkit.core.style_net import Origin, StyleNet
+from sttk.toolkit.imaging.regimes import photographs, shipped_photos
+from sttk.toolkit.rewrites.scale_fold import scale_fold
 
 
 class Float16Norm(nn.Module):

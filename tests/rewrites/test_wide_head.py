@@ -8,18 +8,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from exporters import exporter
-from exporters.base import Options, Request
-from exporters.prepare import prepare
+from sttk.exporters import exporter
+from sttk.exporters.base import Options, Request
+from sttk.exporters.prepare import prepare
+from sttk.toolkit.artifact.manifest import read_manifest
+from sttk.toolkit.artifact.opened import open_artifact, quantized
+from sttk.toolkit.core.contract import Contract
+from sttk.toolkit.core.style_net import Origin, StyleNet
+from sttk.toolkit.nets.johnson import JohnsonSpec
+from sttk.toolkit.rewrites.phase_upsample import NAME as PHASES
+from sttk.toolkit.rewrites.wide_head import NAME, STRIDE, WideConv, wide_head
 from tests.conftest import nightly, random_johnson
 from tests.exporters.phones import SMALL, follows
-from toolkit.artifact import open_artifact, quantized
-from toolkit.contract import Contract
-from toolkit.manifest import read_manifest
-from toolkit.nets.johnson import JohnsonSpec
-from toolkit.rewrites.phase_upsample import NAME as PHASES
-from toolkit.rewrites.wide_head import NAME, STRIDE, WideConv, wide_head
-from toolkit.style_net import Origin, StyleNet
 
 ORIGIN = Origin("tiny", "none", "", "sttk")
 

@@ -6,7 +6,7 @@ import ctypes
 
 import pytest
 
-from toolkit.runtimes import cuda
+from sttk.toolkit.targets.trt import cuda
 
 
 class Driver:

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from toolkit.errors import ArtifactError, UsageError
-from toolkit.manifest import read_manifest
-from toolkit.runtimes import open_model
-from toolkit.runtimes.base import Settings
-from toolkit.runtimes.coreai import describe
+from sttk.toolkit.artifact.manifest import read_manifest
+from sttk.toolkit.core.errors import ArtifactError, UsageError
+from sttk.toolkit.runtimes.base import Settings
+from sttk.toolkit.targets import open_model
+from sttk.toolkit.targets.coreai.runner import describe
 
 pytestmark = pytest.mark.skipif(
     not find_spec("coreai_torch"), reason="coreai-torch is not installed: pip install sttk[coreai]"

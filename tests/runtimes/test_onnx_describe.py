@@ -6,8 +6,8 @@ import numpy as np
 import onnx
 import pytest
 
-from toolkit.errors import ArtifactError
-from toolkit.runtimes.onnx_describe import describe
+from sttk.toolkit.core.errors import ArtifactError
+from sttk.toolkit.targets.onnx.describe import describe
 
 helper, kinds = onnx.helper, onnx.TensorProto
 

@@ -7,10 +7,10 @@ import time
 import numpy as np
 import pytest
 
+from sttk.toolkit.parity.judge import EXACT
+from sttk.toolkit.runtimes.base import Profiled, Settings
+from sttk.toolkit.targets import open_model
 from tests.rungs import rung
-from toolkit.parity.judge import EXACT
-from toolkit.runtimes import open_model
-from toolkit.runtimes.base import Profiled, Settings
 
 FILES = {"onnx": "model.onnx", "openvino": "model.xml"}
 

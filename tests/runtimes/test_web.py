@@ -17,28 +17,28 @@ import pytest
 import torch
 from PIL import Image
 
-from exporters.artifact import make_artifact
-from exporters.base import Request
+from sttk.exporters.artifact import make_artifact
+from sttk.exporters.base import Request
+from sttk.toolkit.artifact.manifest import read_manifest
+from sttk.toolkit.checkpoints import load
+from sttk.toolkit.checkpoints.native import save_net
+from sttk.toolkit.core.contract import Contract
+from sttk.toolkit.core.errors import ArtifactError, NotRunError, RunError, UsageError
+from sttk.toolkit.core.shapes import Shapes
+from sttk.toolkit.imaging.regimes import Sample
+from sttk.toolkit.nets.johnson import JohnsonSpec
+from sttk.toolkit.parity.compare import Jury
+from sttk.toolkit.parity.judge import EXACT
+from sttk.toolkit.parity.reference import References
+from sttk.toolkit.runtimes.base import Settings
+from sttk.toolkit.targets import open_model
+from sttk.toolkit.targets.web.runner import VARIABLE
+from sttk.toolkit.web import chromium
+from sttk.toolkit.web.chromium import Chromium, Tab
+from sttk.toolkit.web.page import STARTED
+from sttk.toolkit.web.server import serving
+from sttk.toolkit.web.shown import canvas, judged
 from tests.conftest import random_johnson
-from toolkit.checkpoints import load
-from toolkit.checkpoints.native import save_net
-from toolkit.contract import Contract
-from toolkit.errors import ArtifactError, NotRunError, RunError, UsageError
-from toolkit.manifest import read_manifest
-from toolkit.nets.johnson import JohnsonSpec
-from toolkit.parity.compare import Jury
-from toolkit.parity.judge import EXACT
-from toolkit.parity.reference import References
-from toolkit.regimes import Sample
-from toolkit.runtimes import open_model
-from toolkit.runtimes.base import Settings
-from toolkit.runtimes.web import VARIABLE
-from toolkit.shapes import Shapes
-from toolkit.web import chromium
-from toolkit.web.chromium import Chromium, Tab
-from toolkit.web.page import STARTED
-from toolkit.web.server import serving
-from toolkit.web.shown import canvas, judged
 
 INNER = "styles/other-vii-mobile-m"
 SAID = '() => document.getElementById("status").textContent'
@@ -378,7 +378,7 @@ def of_profile(profile):
 def test_no_chromium_is_left_behind(browser, way, tmp_path):
     program = """
 import os, signal, sys
-from toolkit.web.chromium import Chromium
+from sttk.toolkit.web.chromium import Chromium
 running = Chromium()
 print(running._profile, flush=True)
 if sys.argv[1] == "close":

@@ -7,15 +7,15 @@ import onnx
 import pytest
 import torch
 
+from sttk.toolkit.artifact.opened import open_artifact, with_half_weights
+from sttk.toolkit.core.errors import ArtifactError, UsageError
+from sttk.toolkit.core.plan import Plan
+from sttk.toolkit.parity.judge import EXACT
+from sttk.toolkit.parity.metrics import difference
+from sttk.toolkit.runtimes.base import Settings
+from sttk.toolkit.targets import open_model
+from sttk.toolkit.targets.onnx.widen import widened
 from tests.rungs import rung
-from toolkit.artifact import open_artifact, with_half_weights
-from toolkit.errors import ArtifactError, UsageError
-from toolkit.parity.judge import EXACT
-from toolkit.parity.metrics import difference
-from toolkit.plan import Plan
-from toolkit.runtimes import open_model
-from toolkit.runtimes.base import Settings
-from toolkit.runtimes.onnx_widen import widened
 
 SIZE = (64, 96)
 

@@ -11,15 +11,15 @@ import pytest
 import torch
 from PIL import Image, ImageOps
 
-from exporters.artifact import make_artifact
-from exporters.base import Request
+from sttk.exporters.artifact import make_artifact
+from sttk.exporters.base import Request
+from sttk.toolkit import styles
+from sttk.toolkit.core.shapes import Shapes
+from sttk.toolkit.imaging.images import to_batch
 from tests.samples import fetched
-from toolkit import styles
-from toolkit.images import to_batch
-from toolkit.shapes import Shapes
 
 SAMPLE = Path(__file__).parents[2] / "samples/cpp-ncnn"
-PHOTO = Path(__file__).parents[2] / "toolkit/photos/cat.jpg"
+PHOTO = Path(__file__).parents[2] / "sttk/toolkit/photos/cat.jpg"
 # Models without weights: the picture as it is, and with three columns and two rows more.
 SAME = "7767517\n2 2\nInput in 0 1 in0\nNoop out 1 1 in0 out0\n"
 LARGER = "7767517\n2 2\nInput in 0 1 in0\nPadding out 1 1 in0 out0 1=2 3=3\n"

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from exporters import TARGETS, coreml, onnx
-from exporters.coreml import convert
-from toolkit import styles
-from toolkit.runtimes import ncnn
+from sttk.exporters import TARGETS, coreml, onnx
+from sttk.exporters.coreml import convert
+from sttk.toolkit import styles
+from sttk.toolkit.targets.ncnn import runner
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 KOTLIN = SAMPLES / "android/app/src/main/kotlin/sttk/sample"
@@ -54,7 +54,7 @@ def test_the_ios_sample_loads_what_xcode_makes_of_the_package():
 
 def test_the_cpp_sample_uses_ncnns_names():
     said = constants((SAMPLES / "cpp-ncnn/stylizer.cpp").read_text())
-    assert (said["kInput"], said["kOutput"]) == (ncnn.INPUT, ncnn.OUTPUT)
+    assert (said["kInput"], said["kOutput"]) == (runner.INPUT, runner.OUTPUT)
 
 
 def test_the_cpp_sample_knows_the_nets_limits():
@@ -86,7 +86,7 @@ def test_every_sample_has_a_page_that_the_index_links():
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="no g++ here")
 def test_what_needs_no_ncnn_of_the_cpp_sample_has_a_compilers_blessing():
-    """The rest is compiled by the slow test, which builds ncnn."""
+    """The rest is compiled by the slow test, which builds runner."""
     headers = "#include <cstdio>\n#include <jpeglib.h>\n#include <png.h>\n"
     command = ["g++", "-std=c++17", "-fsyntax-only", "-Wall", "-Wextra", "-Werror"]
     there = subprocess.run(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from toolkit.styles.held_out import HeldOut, Measured, Optimised
+from sttk.toolkit.evaluation.held_out import HeldOut, Measured, Optimised
 
 
 def measured(name: str, total: float, noise: tuple[float, int | None]) -> Measured:

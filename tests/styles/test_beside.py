@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from toolkit.commands.train import train
-from toolkit.nets.trainable import SIZES
-from toolkit.styles.beside import KEY, Beside, Pair
-from toolkit.styles.page import _TEACHER_WEIGHT, command, facts
-from toolkit.training.recipe import Recipe
+from sttk.commands.train import train
+from sttk.toolkit.evaluation.beside import KEY, Beside, Pair
+from sttk.toolkit.evaluation.style_page import _TEACHER_WEIGHT, command, facts
+from sttk.toolkit.nets.trainable import SIZES
+from sttk.toolkit.training.recipe import Recipe
 
 PAIRS = tuple(
     Pair(f"p{i}", {"style": small, "total": small}, {"style": 50.0, "total": 100.0})

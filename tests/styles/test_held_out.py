@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from toolkit.checkpoints import load, native
-from toolkit.errors import CheckpointError
-from toolkit.styles.held_out import KEY, HeldOut
+from sttk.toolkit.checkpoints import load, native
+from sttk.toolkit.core.errors import CheckpointError
+from sttk.toolkit.evaluation.held_out import KEY, HeldOut
 
 
 def test_a_card_gives_back_what_was_put_in(held):

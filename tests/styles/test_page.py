@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from toolkit.losses.objective import Objective
-from toolkit.nets.trainable import SIZES
-from toolkit.styles.held_out import KEY
-from toolkit.styles.page import BEGIN, END, command, facts, stages, with_facts
-from toolkit.styles.painting import CUT
-from toolkit.training.recipe import Recipe
+from sttk.toolkit.evaluation.held_out import KEY
+from sttk.toolkit.evaluation.style_page import BEGIN, END, command, facts, stages, with_facts
+from sttk.toolkit.losses.objective import Objective
+from sttk.toolkit.nets.trainable import SIZES
+from sttk.toolkit.styles.painting import CUT
+from sttk.toolkit.training.recipe import Recipe
 
 RECIPE = Recipe(steps=4000, objective=replace(Objective(), style_weight=25.0))
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from toolkit.errors import UsageError
-from toolkit.files import sha256
-from toolkit.images import read_image
-from toolkit.styles.painting import CUT, find_painting, title
+from sttk.toolkit.core.errors import UsageError
+from sttk.toolkit.imaging.images import read_image
+from sttk.toolkit.io.files import sha256
+from sttk.toolkit.styles.painting import CUT, find_painting, title
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def test_a_part_of_a_painting_is_cut_out_of_the_whole(paintings, card, tmp_path)
 
 
 def test_ink_is_cut_from_the_landscape(shared, tmp_path):
-    from toolkit import styles
+    from sttk.toolkit import styles
 
     card = styles.find("ink").origin.card
     found = find_painting(card, [shared / "styles"], tmp_path)

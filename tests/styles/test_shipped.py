@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from toolkit import styles
-from toolkit.files import size_of
-from toolkit.losses.objective import Objective
-from toolkit.styles.beside import Beside
-from toolkit.styles.held_out import HeldOut
-from toolkit.styles.page import stages, with_facts
+from sttk.toolkit import styles
+from sttk.toolkit.evaluation.beside import Beside
+from sttk.toolkit.evaluation.held_out import HeldOut
+from sttk.toolkit.evaluation.style_page import stages, with_facts
+from sttk.toolkit.io.files import size_of
+from sttk.toolkit.losses.objective import Objective
 
 
 @pytest.fixture(params=styles.names())

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from toolkit.errors import ImageError
-from toolkit.images import from_batch
-from toolkit.regimes import photographs
-from toolkit.sheet import to_jpeg
-from toolkit.styles.side_by_side import side_by_side
+from sttk.toolkit.core.errors import ImageError
+from sttk.toolkit.evaluation.side_by_side import side_by_side
+from sttk.toolkit.imaging.images import from_batch
+from sttk.toolkit.imaging.regimes import photographs
+from sttk.toolkit.imaging.sheet import to_jpeg
 
 
 def contains(page, picture):

@@ -10,18 +10,18 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch import nn
 
+from sttk.toolkit.core.contract import Contract
+from sttk.toolkit.core.errors import UsageError
+from sttk.toolkit.core.style_net import Origin, StyleNet
+from sttk.toolkit.nets.johnson import JohnsonSpec
+from sttk.toolkit.nets.mobile import MobileNet, MobileSpec
+from sttk.toolkit.parity.judge import EXACT
+from sttk.toolkit.runtimes.tiled import TiledRunner
+from sttk.toolkit.runtimes.tiles.cut import STEP, cut
+from sttk.toolkit.runtimes.tiles.norms import radius
+from sttk.toolkit.runtimes.torch import TorchRunner
 from tests.conftest import random_johnson
 from tests.rungs import rung
-from toolkit.contract import Contract
-from toolkit.errors import UsageError
-from toolkit.nets.johnson import JohnsonSpec
-from toolkit.nets.mobile import MobileNet, MobileSpec
-from toolkit.parity.judge import EXACT
-from toolkit.runtimes.tiled import TiledRunner
-from toolkit.runtimes.torch import TorchRunner
-from toolkit.style_net import Origin, StyleNet
-from toolkit.tiles.cut import STEP, cut
-from toolkit.tiles.norms import radius
 
 ORIGIN = Origin("tiny", "none", "", "sttk")
 
@@ -129,13 +129,13 @@ def test_tiles_are_torchs(how, sttk, photo, tmp_path):
 
 def test_memory_is_asked_for_a_tile_and_the_picture(sttk, photo, tmp_path, monkeypatch):
     """Of a picture that a whole net has no memory for."""
-    monkeypatch.setattr("toolkit.memory.available", lambda: 90 * 70 * 1000)
+    monkeypatch.setattr("sttk.toolkit.host.memory.available", lambda: 90 * 70 * 1000)
     whole = sttk("stylize", photo, "-o", tmp_path / "x.png")
     assert whole.exit_code == 2
     assert "--tile" in whole.stderr
     tile = sttk("stylize", photo, "--tile", 64, "-o", tmp_path / "x.png")
     assert "pass a smaller --tile" in tile.stderr  # its surroundings are all of this picture
     batch = picture(40, 1000)
-    monkeypatch.setattr("toolkit.memory.available", lambda: 40 * 400 * 1400)
+    monkeypatch.setattr("sttk.toolkit.host.memory.available", lambda: 40 * 400 * 1400)
     net = styled(nn.Conv2d(3, 3, 3, padding=1))
     assert TiledRunner(net, 64).run(batch).shape == batch.shape

@@ -41,9 +41,9 @@ def run(*command):
 # outside, a run on a busy machine may be over before anybody has looked.
 KILLED = """
 import os, signal
-from toolkit.cli import main
-from toolkit.training import loop
-from toolkit.training.loop import Trainer
+from sttk.cli import main
+from sttk.toolkit.training import loop
+from sttk.toolkit.training.loop import Trainer
 loop._LOG_EVERY = 3
 save, advance, saved = Trainer.save, Trainer._advance, []
 
@@ -63,7 +63,7 @@ main()
 
 def test_a_killed_and_resumed_run_gives_the_same_bits(arguments, tmp_path):
     arguments = [*arguments, "--steps", "8"]
-    sttk = [sys.executable, "-m", "toolkit", *arguments]
+    sttk = [sys.executable, "-m", "sttk", *arguments]
     whole = run(*sttk, "-o", tmp_path / "whole")
     assert whole.returncode == 0, whole.stderr
     killed = [*sttk, "-o", str(tmp_path / "killed")]
@@ -81,7 +81,7 @@ def test_a_killed_and_resumed_run_gives_the_same_bits(arguments, tmp_path):
 def test_two_processes_have_the_gradients_of_one_with_the_whole_batch(arguments, tmp_path):
     def gradients(name, *launcher):
         options = ["--steps", "1", "--batch", "4", "-o", tmp_path / name]
-        done = run(*launcher, "-m", "toolkit", *arguments, *options)
+        done = run(*launcher, "-m", "sttk", *arguments, *options)
         assert done.returncode == 0, done.stderr
         state = torch.load(tmp_path / name / "state.pt", weights_only=True)
         # After Adam's first step its mean is a tenth of the gradient.
@@ -102,6 +102,6 @@ def test_what_two_processes_cannot_do(arguments, tmp_path):
         (("--norm", "batch"), "batch norm would take its statistics from a part"),
         (("--batch", "3"), "--batch 3 is no multiple of the 2 processes"),
     ):
-        done = run(*TORCHRUN, "-m", "toolkit", *arguments, "-o", tmp_path / "run", *option)
+        done = run(*TORCHRUN, "-m", "sttk", *arguments, "-o", tmp_path / "run", *option)
         assert done.returncode != 0
         assert text in done.stderr

@@ -6,7 +6,7 @@ import csv
 
 import pytest
 
-from toolkit.checkpoints import load
+from sttk.toolkit.checkpoints import load
 
 
 @pytest.mark.nightly

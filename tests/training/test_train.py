@@ -11,23 +11,23 @@ import pytest
 import torch
 from PIL import Image
 
-from toolkit.checkpoints import load
-from toolkit.errors import MissingExtraError, TrainingError, UsageError
-from toolkit.losses.objective import Objective
-from toolkit.losses.perceptual import PerceptualLoss
-from toolkit.losses.presets import PRESETS
-from toolkit.losses.vgg_weights import load_vgg
-from toolkit.nets.johnson import JohnsonSpec
-from toolkit.nets.mobile import MobileNet
-from toolkit.nets.trainable import SIZES
-from toolkit.signals import Wish
-from toolkit.training import guard
-from toolkit.training.data import Crops, Photos
-from toolkit.training.devices import device_for
-from toolkit.training.loop import Trainer
-from toolkit.training.recipe import Recipe
-from toolkit.training.step import step_losses
-from toolkit.training.team import Team
+from sttk.toolkit.checkpoints import load
+from sttk.toolkit.core.errors import MissingExtraError, TrainingError, UsageError
+from sttk.toolkit.host.signals import Wish
+from sttk.toolkit.losses.objective import Objective
+from sttk.toolkit.losses.perceptual import PerceptualLoss
+from sttk.toolkit.losses.presets import PRESETS
+from sttk.toolkit.losses.vgg_weights import load_vgg
+from sttk.toolkit.nets.johnson import JohnsonSpec
+from sttk.toolkit.nets.mobile import MobileNet
+from sttk.toolkit.nets.trainable import SIZES
+from sttk.toolkit.training import guard
+from sttk.toolkit.training.data import Crops, Photos
+from sttk.toolkit.training.devices import device_for
+from sttk.toolkit.training.loop import Trainer
+from sttk.toolkit.training.recipe import Recipe
+from sttk.toolkit.training.step import step_losses
+from sttk.toolkit.training.team import Team
 
 OBJECTIVE = Objective("relu1_2", ("relu1_1", "relu2_1"))
 ONE_ALONE = replace(
@@ -122,7 +122,7 @@ def test_a_loss_that_runs_away_stops_and_keeps_the_last_good_state(trainer, monk
         return {"total": next(rows)}
 
     monkeypatch.setattr(run, "_step", step)
-    monkeypatch.setattr("toolkit.training.loop._LOG_EVERY", 1)
+    monkeypatch.setattr("sttk.toolkit.training.loop._LOG_EVERY", 1)
     with pytest.raises(TrainingError, match=r"run away by step 13 .*last good state, of step 3\)"):
         run.run(save_seconds=0.0)
     again = trainer("run", steps=100_000)
@@ -134,7 +134,7 @@ def test_a_run_that_ends_badly_gives_no_net(trainer, monkeypatch):
     run = trainer("run", steps=4)
     rows = iter([10.0] * 3 + [1e3])
     monkeypatch.setattr(run, "_step", lambda photo: {"total": next(rows)})
-    monkeypatch.setattr("toolkit.training.loop._LOG_EVERY", 1)
+    monkeypatch.setattr("sttk.toolkit.training.loop._LOG_EVERY", 1)
     with pytest.raises(TrainingError, match=r"ended far above its best"):
         run.run()
 
@@ -362,7 +362,7 @@ def test_a_second_signal_saves_no_step_that_is_half_done(trainer, monkeypatch):
 
 def test_a_signal_ends_the_run_between_two_steps(trainer, monkeypatch):
     run, wish = trainer("run"), Wish()
-    monkeypatch.setattr("toolkit.training.loop.stop_wish", lambda: nullcontext(wish))
+    monkeypatch.setattr("sttk.toolkit.training.loop.stop_wish", lambda: nullcontext(wish))
     step = run._step
 
     def with_a_signal(photo):
@@ -459,7 +459,7 @@ def test_the_first_state_removes_no_preview_of_its_own_run(
         there.append({path.name for path in run.iterdir()})
 
     monkeypatch.setattr(Trainer, "save", noted)
-    monkeypatch.setattr("toolkit.training.session._PREVIEW_EVERY", 20)
+    monkeypatch.setattr("sttk.toolkit.training.session._PREVIEW_EVERY", 20)
     arguments = ["train", "--style", photo, "--content", content, "-o", run, "--size", 32]
     result = sttk(*arguments, "--steps", 20, "--width", 0.05, "--style-size", 64, "--batch", 1)
     assert result.exit_code == 0, result.output
@@ -485,7 +485,7 @@ def test_without_matplotlib_a_line_says_what_is_not_drawn(
     def missing():
         raise MissingExtraError("matplotlib", "charts")
 
-    monkeypatch.setattr("toolkit.training.session.check_charts", missing)
+    monkeypatch.setattr("sttk.toolkit.training.session.check_charts", missing)
     run = tmp_path / "run"
     arguments = ["train", "--style", photo, "--content", content, "-o", run, "--size", 32]
     result = sttk(*arguments, "--steps", 1, "--width", 0.125, "--style-size", 64)

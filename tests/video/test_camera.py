@@ -9,16 +9,16 @@ import cv2
 import numpy as np
 import pytest
 
+from sttk.toolkit.core.contract import Contract
+from sttk.toolkit.core.errors import UsageError, VideoError
+from sttk.toolkit.core.shapes import Shapes
+from sttk.toolkit.runtimes.stylize import Look
+from sttk.toolkit.video import camera, live
+from sttk.toolkit.video.camera import Camera, Newest, open_source
+from sttk.toolkit.video.live import Settings, run_live
+from sttk.toolkit.video.page import serve
+from sttk.toolkit.video.reader import open_video
 from tests.video.clips import picture, write
-from toolkit.contract import Contract
-from toolkit.errors import UsageError, VideoError
-from toolkit.shapes import Shapes
-from toolkit.stylize import Look
-from toolkit.video import camera, live
-from toolkit.video.camera import Camera, Newest, open_source
-from toolkit.video.live import Settings, run_live
-from toolkit.video.page import serve
-from toolkit.video.reader import open_video
 
 _LONG = 120.0  # seconds that no machine needs, however busy: what hangs ends by it
 

@@ -16,17 +16,17 @@ import av
 import numpy as np
 import pytest
 
+from sttk.toolkit.core.contract import Contract
+from sttk.toolkit.core.errors import RunError
+from sttk.toolkit.core.shapes import Shapes
+from sttk.toolkit.host.signals import Wish
+from sttk.toolkit.io import prefetch
+from sttk.toolkit.runtimes.stylize import Look
+from sttk.toolkit.video import sound
+from sttk.toolkit.video.convert import Settings, stylize_video
+from sttk.toolkit.video.reader import Frame, Reader, open_video
+from sttk.toolkit.video.writer import Writer
 from tests.video.clips import RATE, later, picture, turn, write
-from toolkit import ahead
-from toolkit.contract import Contract
-from toolkit.errors import RunError
-from toolkit.shapes import Shapes
-from toolkit.signals import Wish
-from toolkit.stylize import Look
-from toolkit.video import sound
-from toolkit.video.convert import Settings, stylize_video
-from toolkit.video.reader import Frame, Reader, open_video
-from toolkit.video.writer import Writer
 
 CONTRACT = Contract()
 
@@ -251,13 +251,13 @@ def test_a_wish_to_stop_ends_the_file_and_it_plays(tmp_path, monkeypatch):
         if runner.runs == 5:
             wish.come(signal.SIGTERM, None)
 
-    monkeypatch.setattr("toolkit.video.convert.stop_wish", lambda: nullcontext(wish))
+    monkeypatch.setattr("sttk.toolkit.video.convert.stop_wish", lambda: nullcontext(wish))
     runner = Invert(then=wanted)
     threads = {*threading.enumerate()}
     result = convert(write(tmp_path / "in.mp4", 60), tmp_path / "out.mp4", runner)
     assert result.stopped == signal.SIGTERM
     # Done, waiting to be written, or in work: at most what the net is ahead of the writer.
-    assert 1 <= result.frames <= 5 + 1 + ahead._DEPTH + 1
+    assert 1 <= result.frames <= 5 + 1 + prefetch._DEPTH + 1
     assert len(decoded(tmp_path / "out.mp4")[1]) == result.frames
     assert {*threading.enumerate()} <= threads
 
@@ -269,7 +269,7 @@ def test_a_wish_to_stop_ends_the_file_and_it_plays(tmp_path, monkeypatch):
 def test_a_signal_as_a_user_sends_it(number, code, word, checkpoint, tmp_path):
     source, target = write(tmp_path / "in.mp4", 3000, sound=None), tmp_path / "out" / "out.mp4"
     arguments = [source, "-o", target, "--checkpoint", checkpoint, "--runtime", "torch"]
-    command = [sys.executable, "-m", "toolkit", "video", *map(str, arguments)]
+    command = [sys.executable, "-m", "sttk", "video", *map(str, arguments)]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     # Whenever it comes after this, one frame is waited for.
     while not (target.parent.is_dir() and any(target.parent.iterdir())):
@@ -304,7 +304,7 @@ def test_a_full_disk_is_an_error_and_leaves_nothing(clip, tmp_path, monkeypatch)
     def full(*_):
         raise av.error.OSError(28, "No space left on device")
 
-    monkeypatch.setattr("toolkit.video.writer.Writer.finish", full)
+    monkeypatch.setattr("sttk.toolkit.video.writer.Writer.finish", full)
     with pytest.raises(OSError, match=r"No space left on device.*out\.mp4"):
         convert(clip, tmp_path / "out.mp4")
     assert not list(tmp_path.iterdir())

@@ -6,9 +6,9 @@ import av
 import numpy as np
 import pytest
 
+from sttk.toolkit.core.errors import VideoError
+from sttk.toolkit.video.reader import Frame, open_video
 from tests.video.clips import picture, turn, write
-from toolkit.errors import VideoError
-from toolkit.video.reader import Frame, open_video
 
 
 def frames_of(path):
@@ -155,6 +155,6 @@ def test_a_broken_middle_leaves_the_rest(clip, tmp_path):
 
 
 def test_a_size_that_no_camera_has(monkeypatch, clip):
-    monkeypatch.setattr("toolkit.video.reader.MAX_PIXELS", 64 * 48 - 1)
+    monkeypatch.setattr("sttk.toolkit.video.reader.MAX_PIXELS", 64 * 48 - 1)
     with pytest.raises(VideoError, match="64x48 is more than"):
         frames_of(clip)

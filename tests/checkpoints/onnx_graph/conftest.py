@@ -10,9 +10,9 @@ import onnxruntime
 import pytest
 import torch
 
-from toolkit.checkpoints.onnx_graph import proto
-from toolkit.checkpoints.onnx_graph.net import GraphNet
-from toolkit.checkpoints.onnx_graph.program import follow
+from sttk.toolkit.checkpoints.onnx_graph import proto
+from sttk.toolkit.checkpoints.onnx_graph.net import GraphNet
+from sttk.toolkit.checkpoints.onnx_graph.program import follow
 
 SIZE = (12, 10)
 

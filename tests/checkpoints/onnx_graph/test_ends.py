@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from toolkit.checkpoints import load
-from toolkit.checkpoints.onnx_graph import read
-from toolkit.errors import CheckpointError
+from sttk.toolkit.checkpoints import load
+from sttk.toolkit.checkpoints.onnx_graph import read
+from sttk.toolkit.core.errors import CheckpointError
 
 R = np.random.default_rng(3)
 CAFFE = np.array([103.939, 116.779, 123.68], np.float32).reshape(3, 1, 1)

@@ -10,16 +10,16 @@ import onnx
 import pytest
 import torch
 
+from sttk.toolkit.artifact.manifest import read_manifest
+from sttk.toolkit.artifact.opened import with_half_weights
+from sttk.toolkit.checkpoints import load
+from sttk.toolkit.core.errors import CheckpointError
+from sttk.toolkit.core.plan import Plan
+from sttk.toolkit.io.choices import split_choices
+from sttk.toolkit.io.files import sha256
+from sttk.toolkit.parity.judge import EXACT
+from sttk.toolkit.styles import find
 from tests.rungs import rung
-from toolkit.artifact import with_half_weights
-from toolkit.checkpoints import load
-from toolkit.choices import split_choices
-from toolkit.errors import CheckpointError
-from toolkit.files import sha256
-from toolkit.manifest import read_manifest
-from toolkit.parity.judge import EXACT
-from toolkit.plan import Plan
-from toolkit.styles import find
 
 STYLES = np.random.default_rng(6).normal(1, 0.3, (4, 3)).astype(np.float32)
 

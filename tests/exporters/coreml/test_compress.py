@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 import torch
 
-from exporters.artifact import make_artifact
-from exporters.base import Options, Request
-from exporters.coreml import compress
-from toolkit.errors import ExportError
-from toolkit.manifest import read_manifest
-from toolkit.parity.metrics import difference
-from toolkit.runtimes import open_model
-from toolkit.runtimes.coreml.describe import compression
-from toolkit.runtimes.coreml.package import read_package
-from toolkit.shapes import Shapes
+from sttk.exporters.artifact import make_artifact
+from sttk.exporters.base import Options, Request
+from sttk.exporters.coreml import compress
+from sttk.toolkit.artifact.manifest import read_manifest
+from sttk.toolkit.core.errors import ExportError
+from sttk.toolkit.core.shapes import Shapes
+from sttk.toolkit.parity.metrics import difference
+from sttk.toolkit.targets import open_model
+from sttk.toolkit.targets.coreml.describe import compression
+from sttk.toolkit.targets.coreml.package import read_package
 
 CASES = [
     ("int8", "iOS16", "linear"),

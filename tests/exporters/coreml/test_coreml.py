@@ -10,21 +10,21 @@ import numpy as np
 import pytest
 import torch
 
-from exporters import exporter
-from exporters.artifact import make_artifact
-from exporters.base import Options, Request
+from sttk.exporters import exporter
+from sttk.exporters.artifact import make_artifact
+from sttk.exporters.base import Options, Request
+from sttk.toolkit.artifact.manifest import read_manifest
+from sttk.toolkit.core.errors import ExportError, UsageError
+from sttk.toolkit.core.shapes import Shapes
+from sttk.toolkit.core.style_net import StyleNet
+from sttk.toolkit.host.optional import imported
+from sttk.toolkit.io.streams import quiet_library
+from sttk.toolkit.nets.lengstrom import LengstromNet, LengstromSpec
+from sttk.toolkit.parity.judge import EXACT, FAITHFUL
+from sttk.toolkit.targets import open_model
+from sttk.toolkit.targets.coreml.package import read_package
 from tests.conftest import nightly
 from tests.rungs import rung
-from toolkit.errors import ExportError, UsageError
-from toolkit.lazy import imported
-from toolkit.manifest import read_manifest
-from toolkit.nets.lengstrom import LengstromNet, LengstromSpec
-from toolkit.parity.judge import EXACT, FAITHFUL
-from toolkit.runtimes import open_model
-from toolkit.runtimes.coreml.package import read_package
-from toolkit.shapes import Shapes
-from toolkit.streams import quiet_library
-from toolkit.style_net import StyleNet
 
 FIXED = Shapes.fixed(64, 96)
 LISTED = Shapes.one_of([(64, 96), (32, 32), (30, 41)])
@@ -153,10 +153,10 @@ def test_coremltools_own_reader_takes_the_package(make):
 PROGRAM = """
 import sys
 from pathlib import Path
-from exporters.artifact import make_artifact
-from exporters.base import Options, Request
-from toolkit.checkpoints import load
-from toolkit.shapes import Shapes
+from sttk.exporters.artifact import make_artifact
+from sttk.exporters.base import Options, Request
+from sttk.toolkit.checkpoints import load
+from sttk.toolkit.core.shapes import Shapes
 
 shapes = Shapes.one_of([(64, 96), (32, 32), (30, 41)])
 request = Request(load(sys.argv[1]), "fp16", shapes, Options(compress="int8"))
@@ -240,7 +240,7 @@ def test_the_commands_print_nothing_else(sttk, checkpoint, photo, tmp_path):
 @pytest.mark.nightly
 def test_what_its_libraries_tell_of_themselves_is_not_shown(checkpoint, tmp_path):
     """In a process of its own: what is imported already says nothing any more."""
-    command = [sys.executable, "-m", "toolkit"]
+    command = [sys.executable, "-m", "sttk"]
     export = ["export", checkpoint, "--target", "coreml", "--size", "64", "-o", tmp_path]
     made = subprocess.run([*command, *export], capture_output=True, text=True, check=True)
     assert made.stderr == ""

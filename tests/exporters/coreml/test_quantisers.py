@@ -6,15 +6,15 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from exporters import exporter
-from exporters.artifact import make_artifact
-from exporters.base import Options, Request
-from toolkit.errors import ExportError
-from toolkit.runtimes import open_model
-from toolkit.runtimes.coreml.describe import compression, operations, precision
-from toolkit.runtimes.coreml.package import read_package
-from toolkit.shapes import Shapes
-from toolkit.style_net import StyleNet
+from sttk.exporters import exporter
+from sttk.exporters.artifact import make_artifact
+from sttk.exporters.base import Options, Request
+from sttk.toolkit.core.errors import ExportError
+from sttk.toolkit.core.shapes import Shapes
+from sttk.toolkit.core.style_net import StyleNet
+from sttk.toolkit.targets import open_model
+from sttk.toolkit.targets.coreml.describe import compression, operations, precision
+from sttk.toolkit.targets.coreml.package import read_package
 
 
 class Quantised(nn.Module):

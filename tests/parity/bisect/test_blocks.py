@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from toolkit.parity.bisect import bisection
-from toolkit.parity.bisect.reference import reference_blocks
-from toolkit.parity.bisect.snr import agreement, snr
+from sttk.toolkit.parity.bisect import bisection
+from sttk.toolkit.parity.bisect.reference import reference_blocks
+from sttk.toolkit.parity.bisect.snr import agreement, snr
 
 
 def test_blocks_have_the_names_of_their_modules(net, batch):
@@ -58,8 +58,8 @@ def test_taps_that_change_the_answer_are_told_of(make, net, batch, monkeypatch):
 
 
 def test_models_that_cannot_be_read_inside(tmp_path):
-    from toolkit.errors import ArtifactError, UsageError
-    from toolkit.parity.bisect.taps import open_taps
+    from sttk.toolkit.core.errors import ArtifactError, UsageError
+    from sttk.toolkit.parity.bisect.taps import open_taps
 
     with pytest.raises(UsageError, match=r"no bisection of \.engine"):
         open_taps(tmp_path / "m.engine")

@@ -5,9 +5,9 @@ import shutil
 import numpy as np
 import pytest
 
-from toolkit.parity.bisect.bisection import bisect
-from toolkit.runtimes.coreml.package import read_package
-from toolkit.shapes import Shapes
+from sttk.toolkit.core.shapes import Shapes
+from sttk.toolkit.parity.bisect.bisection import bisect
+from sttk.toolkit.targets.coreml.package import read_package
 
 SPEC = "Data/com.apple.CoreML/model.mlmodel"
 

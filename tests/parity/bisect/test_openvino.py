@@ -3,9 +3,9 @@ from __future__ import annotations
 import openvino
 import pytest
 
-from toolkit import machine
-from toolkit.parity.bisect.bisection import bisect
-from toolkit.parity.bisect.openvino import TappedOpenVino
+from sttk.toolkit.host import machine
+from sttk.toolkit.parity.bisect.bisection import bisect
+from sttk.toolkit.targets.openvino.taps import TappedOpenVino
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ import shutil
 import onnx
 import pytest
 
-from toolkit.errors import UsageError
-from toolkit.parity.bisect.bisection import bisect
+from sttk.toolkit.core.errors import UsageError
+from sttk.toolkit.parity.bisect.bisection import bisect
 
 
 def add_one_input_twice(graph):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from toolkit.errors import ArtifactError, MissingExtraError
-from toolkit.parity.compare import Report, Row
-from toolkit.parity.metrics import Difference
-from toolkit.parity.outcome import Judged, Unjudged
-from toolkit.parity.style import StyleDifference
-from toolkit.runtimes.base import Check
+from sttk.toolkit.core.errors import ArtifactError, MissingExtraError
+from sttk.toolkit.parity.compare import Report, Row
+from sttk.toolkit.parity.metrics import Difference
+from sttk.toolkit.parity.outcome import Judged, Unjudged
+from sttk.toolkit.parity.style import StyleDifference
+from sttk.toolkit.runtimes.base import Check
 
 SMALL, LARGE = Difference(0.002, 0.0001, 130.0), Difference(24.2, 0.5, 50.0)
 NOISE, INSIDE = Difference(3.0, 0.2, 60.0), Difference(0.1, 0.00008, 90.0)

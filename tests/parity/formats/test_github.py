@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from toolkit.parity.formats.github import commands, is_here, is_step_summary
+from sttk.toolkit.parity.formats.github import commands, is_here, is_step_summary
 
 
 def test_one_line_for_each_model_that_is_not_well(passing, failing, closed, unreadable, left_out):

@@ -10,13 +10,13 @@ from html.parser import HTMLParser
 import pytest
 from PIL import Image
 
+from sttk.toolkit.parity.bisect.bisection import Bisection
+from sttk.toolkit.parity.formats.html import html
+from sttk.toolkit.parity.formats.junit import junit
+from sttk.toolkit.parity.formats.markdown import markdown
+from sttk.toolkit.parity.metrics import Difference
+from sttk.toolkit.parity.pictures import Exhibit
 from tests.parity.formats.conftest import EXACT
-from toolkit.parity.bisect.bisection import Bisection
-from toolkit.parity.formats.html import html
-from toolkit.parity.formats.junit import junit
-from toolkit.parity.formats.markdown import markdown
-from toolkit.parity.metrics import Difference
-from toolkit.parity.pictures import Exhibit
 
 EMPTY = ("meta", "link", "img", "br")
 

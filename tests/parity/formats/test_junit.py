@@ -5,7 +5,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from toolkit.parity.formats.junit import junit
+from sttk.toolkit.parity.formats.junit import junit
 
 # Of each element, what Jenkins' junit-10.xsd requires and what else it allows, and its children.
 SCHEMA = {

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import re
 
-from toolkit.parity.formats.markdown import markdown
+from sttk.toolkit.parity.formats.markdown import markdown
 
 
 def test_the_verdicts_come_first(passing, failing, unreadable, left_out):

@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from sttk.toolkit.core.contract import Contract
+from sttk.toolkit.core.style_net import StyleNet
+from sttk.toolkit.nets.johnson import JohnsonSpec
+from sttk.toolkit.parity.mutants import MUTANTS, effect
+from sttk.toolkit.parity.mutants.calls import replaced
 from tests.conftest import random_johnson
-from toolkit.contract import Contract
-from toolkit.nets.johnson import JohnsonSpec
-from toolkit.parity.mutants import MUTANTS, effect
-from toolkit.parity.mutants.calls import replaced
-from toolkit.style_net import StyleNet
 
 BY_NAME = {mutant.name: mutant for mutant in MUTANTS}
 CANCELLED = "a mean taken off the picture"

@@ -5,8 +5,8 @@ import shutil
 
 import pytest
 
-from toolkit.runtimes.coreml.package import read_package
-from toolkit.shapes import Shapes
+from sttk.toolkit.core.shapes import Shapes
+from sttk.toolkit.targets.coreml.package import read_package
 
 SPEC = "Data/com.apple.CoreML/model.mlmodel"
 WEIGHTS = "Data/com.apple.CoreML/weights/weight.bin"

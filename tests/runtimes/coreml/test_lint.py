@@ -9,16 +9,16 @@ import pytest
 import torch
 from torch import nn
 
-from exporters.artifact import make_artifact
-from exporters.base import Options, Request
-from toolkit.checkpoints import load
-from toolkit.manifest import Manifest
-from toolkit.runtimes import static_checks
-from toolkit.runtimes.coreml.describe import describe
-from toolkit.runtimes.coreml.lint import RULES, wide_reflection
-from toolkit.runtimes.coreml.package import read_package
-from toolkit.shapes import Shapes
-from toolkit.style_net import StyleNet
+from sttk.exporters.artifact import make_artifact
+from sttk.exporters.base import Options, Request
+from sttk.toolkit.artifact.manifest import Manifest
+from sttk.toolkit.checkpoints import load
+from sttk.toolkit.core.shapes import Shapes
+from sttk.toolkit.core.style_net import StyleNet
+from sttk.toolkit.targets import static_checks
+from sttk.toolkit.targets.coreml.describe import describe
+from sttk.toolkit.targets.coreml.lint import RULES, wide_reflection
+from sttk.toolkit.targets.coreml.package import read_package
 
 FIXED = Shapes.fixed(64, 96)
 RANGE = Shapes.within((24, 32), (64, 96), (100, 101))

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from toolkit.errors import ArtifactError
-from toolkit.parity.run import Ask, Judge
-from toolkit.runtimes import open_model
-from toolkit.runtimes.coreml.package import read_package
-from toolkit.shapes import Shapes
+from sttk.toolkit.core.errors import ArtifactError
+from sttk.toolkit.core.shapes import Shapes
+from sttk.toolkit.parity.run import Ask, Judge
+from sttk.toolkit.targets import open_model
+from sttk.toolkit.targets.coreml.package import read_package
 
 
 def operations(spec):

@@ -6,19 +6,19 @@ import numpy as np
 import pytest
 import torch
 
-from exporters.artifact import make_artifact
-from exporters.base import Request
+from sttk.exporters.artifact import make_artifact
+from sttk.exporters.base import Request
+from sttk.toolkit.checkpoints import load
+from sttk.toolkit.core.errors import ArtifactError, RunError, UsageError
+from sttk.toolkit.core.shapes import Shapes
+from sttk.toolkit.parity.judge import EXACT, FAITHFUL
+from sttk.toolkit.parity.metrics import difference
+from sttk.toolkit.runtimes.base import Settings
+from sttk.toolkit.targets import open_model
+from sttk.toolkit.targets.coreml import predictor, runner
+from sttk.toolkit.targets.coreml.interpreter import Interpreter
+from sttk.toolkit.targets.coreml.package import read_package
 from tests.rungs import rung
-from toolkit.checkpoints import load
-from toolkit.errors import ArtifactError, RunError, UsageError
-from toolkit.parity.judge import EXACT, FAITHFUL
-from toolkit.parity.metrics import difference
-from toolkit.runtimes import coreml, open_model
-from toolkit.runtimes.base import Settings
-from toolkit.runtimes.coreml import predictor
-from toolkit.runtimes.coreml.interpreter import Interpreter
-from toolkit.runtimes.coreml.package import read_package
-from toolkit.shapes import Shapes
 
 FIXED = Shapes.fixed(64, 96)
 
@@ -69,7 +69,9 @@ def scaled(net, checkpoint, tmp_path, monkeypatch):
 
     def package(factor, fold):
         if not fold:
-            monkeypatch.setattr("exporters.prepare.scale_fold.scale_fold", lambda net: (net, 0))
+            monkeypatch.setattr(
+                "sttk.exporters.prepare.scale_fold.scale_fold", lambda net: (net, 0)
+            )
         copy = load(checkpoint)
         with torch.no_grad():
             for parameter in copy.net.conv1.conv.parameters():
@@ -113,7 +115,7 @@ class FakeModel:
 def on_a_mac(monkeypatch):
     real = predictor.ct.proto
     models = SimpleNamespace(MLModel=FakeModel)
-    monkeypatch.setattr(coreml, "_ON_MAC", True)
+    monkeypatch.setattr(runner, "_ON_MAC", True)
     monkeypatch.setattr(predictor, "ct", SimpleNamespace(models=models, proto=real))
 
 

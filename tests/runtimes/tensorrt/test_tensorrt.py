@@ -6,11 +6,17 @@ import sys
 import numpy as np
 import pytest
 
-from toolkit.errors import ArtifactError, MissingExtraError, NotRunError, RunError, UsageError
-from toolkit.runtimes import open_model
-from toolkit.runtimes.base import OnDevice, Settings
-from toolkit.runtimes.cuda import Buffer, Device
-from toolkit.shapes import Shapes
+from sttk.toolkit.core.errors import (
+    ArtifactError,
+    MissingExtraError,
+    NotRunError,
+    RunError,
+    UsageError,
+)
+from sttk.toolkit.core.shapes import Shapes
+from sttk.toolkit.runtimes.base import OnDevice, Settings
+from sttk.toolkit.targets import open_model
+from sttk.toolkit.targets.trt.cuda import Buffer, Device
 
 VERSIONS = ["10.16", "11.4", "rtx-1.7"]
 RANGE = ((1, 3, 16, 24), (1, 3, 32, 32), (1, 3, 64, 96))

@@ -7,14 +7,14 @@ import shutil
 import onnx
 import pytest
 
+from sttk.toolkit.artifact.manifest import Manifest
+from sttk.toolkit.core.errors import ArtifactError
+from sttk.toolkit.core.shapes import Shapes
+from sttk.toolkit.io.files import sha256
+from sttk.toolkit.targets import static_checks
+from sttk.toolkit.targets.trt.checks import compare_precisions, precisions
+from sttk.toolkit.targets.trt.engine import convolutions, describe, read_header
 from tests.conftest import nightly
-from toolkit.errors import ArtifactError
-from toolkit.files import sha256
-from toolkit.manifest import Manifest
-from toolkit.runtimes import static_checks
-from toolkit.runtimes.trt_checks import compare_precisions, precisions
-from toolkit.runtimes.trt_engine import convolutions, describe, read_header
-from toolkit.shapes import Shapes
 
 RANGE = Shapes.within((32, 32), (64, 64), (96, 128))
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import onnx
 import pytest
 
-import exporters.tensorrt
-from exporters.base import Options, Request
-from toolkit.errors import ExportError, MissingExtraError, NotRunError, UsageError
-from toolkit.runtimes import trt_library
-from toolkit.runtimes.trt_checks import precisions
-from toolkit.shapes import Shapes
+import sttk.exporters.trt
+from sttk.exporters.base import Options, Request
+from sttk.toolkit.core.errors import ExportError, MissingExtraError, NotRunError, UsageError
+from sttk.toolkit.core.shapes import Shapes
+from sttk.toolkit.targets.trt import library
+from sttk.toolkit.targets.trt.checks import precisions
 
 RECORDS = Path(__file__).parent / "names"
 FULL = ["10.16", "11.4"]
@@ -40,9 +40,9 @@ def build(gpu, fake_trt, engine_bytes, make, net, tmp_path, monkeypatch):
         library = own.module.__name__
         kinds = dict.fromkeys(precisions(model), "float")
         own.engine = engine_bytes(library, own.module.__version__, types=kinds)
-        monkeypatch.setattr(exporters.tensorrt, "graph", lambda request: model)
+        monkeypatch.setattr(sttk.exporters.trt, "graph", lambda request: model)
         request = Request(net, precision, shapes, Options(compute_capabilities=asked))
-        return exporters.tensorrt.export(request, tmp_path), own
+        return sttk.exporters.trt.export(request, tmp_path), own
 
     return run
 
@@ -116,12 +116,12 @@ def test_the_full_library_builds_for_the_gpu_that_is_here(build, version):
 
 @pytest.mark.parametrize("version", FULL)
 def test_the_full_library_without_a_gpu(build, monkeypatch, version):
-    monkeypatch.setattr(trt_library, "present", lambda: False)
+    monkeypatch.setattr(library, "present", lambda: False)
     with pytest.raises(NotRunError, match="tensorrt cannot build here: no CUDA device") as caught:
         build(version, fails="Builder")
     assert "CUDA initialization failure with error: 35" in str(caught.value)
     assert "pip install 'sttk[trt]', which builds without one" in str(caught.value)
-    monkeypatch.setattr(trt_library, "present", lambda: True)
+    monkeypatch.setattr(library, "present", lambda: True)
     with pytest.raises(NotRunError, match="cannot build here: CUDA initialization failure"):
         build(version, fails="Builder")
 
@@ -144,11 +144,11 @@ def test_what_fails_is_one_line_and_nothing_is_printed(build, capfd, version, fa
 
 def test_for_rtx_comes_first_and_neither_is_an_answer(fake_trt, monkeypatch):
     full = fake_trt("11.4").module
-    assert trt_library.builder_library() is full
+    assert library.builder_library() is full
     rtx = fake_trt("rtx-1.7").module
     monkeypatch.setitem(sys.modules, "tensorrt", full)
-    assert trt_library.builder_library() is rtx
+    assert library.builder_library() is rtx
     monkeypatch.setitem(sys.modules, "tensorrt", None)
     monkeypatch.setitem(sys.modules, "tensorrt_rtx", None)
     with pytest.raises(MissingExtraError, match=r"tensorrt_rtx is not installed .*sttk\[trt\]"):
-        trt_library.builder_library()
+        library.builder_library()

@@ -1,1 +1,0 @@
-"""Commands that export or need an exporter."""

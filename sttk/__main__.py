@@ -1,0 +1,6 @@
+"""``python -m sttk`` is ``sttk``: for launchers that take a module, such as torchrun."""
+
+from sttk.cli import main
+
+if __name__ == "__main__":
+    main()

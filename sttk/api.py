@@ -1,0 +1,181 @@
+"""The commands as functions: ``load``, ``export``, ``check``, and pictures through a net.
+
+They raise what the commands print: a :class:`SttkError` with one line, a fix, and
+the exit code that the command would end with.
+"""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+from PIL import Image
+
+from sttk.toolkit import styles
+from sttk.toolkit.core.errors import ImageError, UsageError
+from sttk.toolkit.core.shapes import Shapes, Size
+from sttk.toolkit.core.style_net import StyleNet
+from sttk.toolkit.imaging.images import Picture, from_pillow
+from sttk.toolkit.runtimes.stylize import Look, stylize
+from sttk.toolkit.runtimes.torch import TorchRunner
+
+if TYPE_CHECKING:
+    from sttk.toolkit.parity.compare import Report
+
+ImageT = TypeVar("ImageT", Image.Image, np.ndarray)
+
+
+class Net:
+    """A style net, ready for pictures.
+
+    Attributes:
+        module: the torch module, (B, 3, H, W) RGB in 0..255 -> the same, with its ``contract``.
+        name: such as ``ink``.
+        card: what the checkpoint says about itself: painting, licence, recipe.
+    """
+
+    def __init__(self, module: StyleNet) -> None:
+        self.module = module
+        self.name = module.origin.name
+        self.card: dict[str, Any] = module.origin.card
+        self._runner = TorchRunner(module)
+
+    def __repr__(self) -> str:
+        return f"<sttk.Net {self.name}>"
+
+    def stylize(
+        self, image: ImageT, *, strength: float = 1.0, preserve_color: bool = False
+    ) -> ImageT:
+        """A picture in this style, of the same kind and size.
+
+        Args:
+            image: a Pillow image of any mode, or an array (H, W, 3) uint8 RGB.
+            strength: 0 gives the picture back, 1 the net's output, between them a blend.
+            preserve_color: keep the picture's colours and take only the style's light and dark.
+
+        Returns:
+            For an image, an image in mode RGB, or RGBA if it was transparent somewhere; for an
+            array, an array.
+
+        Raises:
+            ImageError: it is no picture, or takes more memory than there is.
+            UsageError: ``strength`` is out of bounds.
+        """
+        if not 0 <= strength <= 1:
+            raise UsageError(f"strength {strength} is not within 0 to 1")
+        look = Look(strength, preserve_color)
+        picture = from_pillow(image) if isinstance(image, Image.Image) else _from_array(image)
+        styled = stylize(picture, self._runner, self.module.contract, look)
+        if isinstance(image, np.ndarray):
+            return styled.rgb
+        made = Image.fromarray(styled.rgb)
+        if styled.alpha is not None:
+            made.putalpha(Image.fromarray(styled.alpha))
+        return made
+
+
+def load(style: str | Path = styles.DEFAULT) -> Net:
+    """A shipped style by its name, or a checkpoint of any layout by its path.
+
+    Raises:
+        CheckpointError: it is neither, or cannot be read.
+    """
+    return Net(styles.find(str(style)))
+
+
+def export(
+    net: Net | str | Path,
+    target: str = "onnx",
+    *,
+    output: Path | str = "artifacts",
+    precision: str | None = None,
+    size: int | Size | None = 512,
+    **options: Any,
+) -> Path:
+    """Export a net, as ``sttk export`` does.
+
+    Args:
+        net: from :func:`load`, or what it takes.
+        target: one of those of ``sttk export --target``, such as ``onnx``.
+        output: the artifact is made in a folder below, which is named after the net.
+        precision: ``fp32``, ``fp16``, ``int8`` or ``fp8``; by default the target's first.
+        size: side of a square, or (height, width); None for any size.
+        options: fields of ``sttk.exporters.base.Options``, such as ``opset=19``.
+
+    Returns:
+        The artifact's folder, with the model, its ``manifest.json`` and a README.
+
+    Raises:
+        UsageError: the target cannot do what is asked for.
+        ExportError: it failed.
+        MissingExtraError: a library is not installed.
+    """
+    module = (net if isinstance(net, Net) else load(net)).module
+    known = _exporter(target).PRECISIONS
+    if precision not in (None, *known):
+        raise UsageError(f"{target} has no precision {precision}; it has {', '.join(known)}")
+    plan = importlib.import_module("sttk.exporters.plans").usual_plan(target, module, precision)
+    request = importlib.import_module("sttk.exporters.base").Request(
+        module, plan.default, _shapes(size), _options(options, target), blocks=plan.blocks
+    )
+    artifact = importlib.import_module("sttk.exporters.artifact")
+    folder: Path = artifact.make_artifact(target, request, Path(output))
+    return folder
+
+
+def check(artifact: Path | str, *, vgg: Path | str | None = None) -> Report:
+    """Prove that an artifact is the same function as its PyTorch reference, as ``sttk parity``.
+
+    Args:
+        artifact: its folder.
+        vgg: weights of the loss network, by which int8 is compared in style; by default those of
+            the ``train`` extra.
+
+    Returns:
+        The verdict on each input, all of which passed.
+
+    Raises:
+        ParityError: it is not the same function.
+        ArtifactError: there is no artifact, or it cannot be read.
+        NotRunError: it cannot be run here.
+    """
+    from sttk.toolkit.imaging.regimes import shipped_photos  # noqa: PLC0415
+    from sttk.toolkit.parity.outcome import Judged, conclude  # noqa: PLC0415  # what parity brings with it
+    from sttk.toolkit.parity.run import Ask, Judge  # noqa: PLC0415  # is heavy, and not for load()
+    from sttk.toolkit.parity.style import StyleJudge  # noqa: PLC0415
+
+    style = StyleJudge(Path(vgg) if vgg else None)
+    report = Judge(Ask(shipped_photos(), style=style)).artifact(Path(artifact))
+    conclude([Judged(report)])
+    return report
+
+
+def _from_array(array: Any) -> Picture:
+    if array.ndim != 3 or array.shape[2] != 3 or array.dtype != np.uint8 or not array.size:
+        raise ImageError(f"an array {array.shape} {array.dtype} is not (H, W, 3) uint8")
+    return Picture(array)
+
+
+def _shapes(size: int | Size | None) -> Shapes:
+    if size is None:
+        return Shapes.any()
+    height, width = (size, size) if isinstance(size, int) else size
+    try:
+        return Shapes.fixed(height, width)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+def _options(given: dict[str, Any], target: str) -> Any:
+    """Those that the target reads, and no others, as with the command."""
+    unread = [name for name in given if name not in _exporter(target).OPTIONS]
+    if unread:
+        raise UsageError(f"{', '.join(unread)}: not an option of {target}")
+    return importlib.import_module("sttk.exporters.base").Options(**given)
+
+
+def _exporter(target: str) -> Any:
+    # By name: imports point from exporters to toolkit, and this is the one place that users enter.
+    return importlib.import_module("sttk.exporters").exporter(target)

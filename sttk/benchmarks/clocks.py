@@ -1,0 +1,217 @@
+"""Stopwatches: one holds a model, one holds Gatys' optimisation. Each lives in its own process.
+
+A model's stopwatch looks at what it times. Two pictures take turns, and what comes back has to be
+that of the picture that went in: a runtime that returns before its result is there, or hands out an
+old one, is caught instead of praised. Known limit: one whose result is half there, and whose other
+half comes later than twice what it pretends to take, but 50 ms at least and half a second at most,
+is believed.
+"""
+
+from __future__ import annotations
+
+import importlib
+import statistics
+import time
+from collections.abc import Callable, Iterator, Mapping
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sttk.benchmarks.subjects.base import Subject
+from sttk.toolkit.core.errors import RunError
+from sttk.toolkit.host.memory import peak
+from sttk.toolkit.imaging.images import Floats, from_batch, read_image, to_batch
+from sttk.toolkit.runtimes.base import Node, Profiled
+
+_STEADY_RUNS = 3
+_STEADY_SPREAD = 1.10
+_WARM_RUNS, _WARM_SECONDS = 30, 4.0
+_ENDLESS = 10**9
+_HASTY = "returned before its result was there: its time means nothing"
+# Time for a result that is late to come in, in runs of the model, and the bounds of it in seconds.
+_LATE_RUNS, _LATE_LEAST, _LATE_MOST = 2.0, 0.05, 0.5
+
+
+class ModelClock:
+    """Times a model.
+
+    Args:
+        subject: ``module:name`` of what makes the :class:`Subject`.
+        options: its arguments.
+        photo: JPEG file of the size that is timed.
+        batch: pictures at once.
+    """
+
+    def __init__(
+        self, subject: str, options: Mapping[str, Any], photo: Path, batch: int = 1
+    ) -> None:
+        self._photo, self._batch = photo, batch
+        picture = self._decoded()
+        # Turned upside down: as natural a picture, of the same size.
+        self._inputs = [picture, np.ascontiguousarray(picture[:, :, ::-1])]
+        self._turn = cycle((0, 1))
+        module, name = subject.split(":")
+        started = time.perf_counter()
+        self._subject: Subject = getattr(importlib.import_module(module), name)(**options)
+        self._load = time.perf_counter() - started
+        self._first = self._subject.timed(picture)[0]
+        self._expected: list[Floats] = []
+
+    def warm(self) -> dict[str, Any]:
+        """Run until three runs agree, and see that results are results.
+
+        Returns:
+            ``seconds`` of a run, about; ``steady``; ``load`` and ``first`` in seconds; ``notes``.
+
+        Raises:
+            RunError: a run returned before its result was there.
+        """
+        runs, steady = _warmed(lambda: self._subject.timed(self._inputs[0])[0])
+        self._expected = [self._settled(picture, max(runs)) for picture in self._inputs]
+        if np.array_equal(self._expected[0], self._expected[1]):
+            raise RunError(f"two pictures gave the same result: it is deaf, or {_HASTY}")
+        return {
+            "seconds": statistics.median(runs),
+            "steady": steady,
+            "load": self._load,
+            "first": self._first,
+            "notes": tuple(self._subject.notes),
+        }
+
+    def turn(self, runs: int) -> list[float]:
+        """Seconds of each of ``runs`` runs in a row, the last one's result looked at.
+
+        Raises:
+            RunError: that result is not the picture's.
+        """
+        samples = []
+        for _ in range(runs):
+            at = next(self._turn)
+            seconds, output = self._subject.timed(self._inputs[at])
+            samples.append(seconds)
+        self._check(at, output)
+        return samples
+
+    def whole(self) -> float:
+        """Seconds from a file to 8-bit pictures: decoded, prepared, run, rounded."""
+        started = time.perf_counter()
+        output = self._subject.run(self._decoded())
+        for index in range(self._batch):
+            from_batch(output[index : index + 1])
+        return time.perf_counter() - started
+
+    def memory(self) -> int | None:
+        """Bytes that this process took at most."""
+        return peak()
+
+    def profile(self, runs: int) -> list[Node]:
+        """Nodes and what they take, the slowest first; none if the subject cannot tell."""
+        if not isinstance(self._subject, Profiled):
+            return []
+        for _ in range(runs):
+            self._subject.run(self._inputs[0])
+        return sorted(self._subject.profile(), key=lambda node: -node.seconds)
+
+    def _decoded(self) -> Floats:
+        return np.concatenate([to_batch(read_image(self._photo).rgb) for _ in range(self._batch)])
+
+    def _settled(self, picture: Floats, seconds: float) -> Floats:
+        """The result of a picture at the second asking, with nothing more to come in."""
+        late = min(max(_LATE_LEAST, _LATE_RUNS * seconds), _LATE_MOST)
+        self._subject.timed(picture)
+        time.sleep(late)
+        _, output = self._subject.timed(picture)
+        early: Floats = output.copy()
+        time.sleep(late)
+        if not np.array_equal(early, output, equal_nan=True):
+            raise RunError(f"it {_HASTY}")
+        return early
+
+    def _check(self, at: int, output: Floats) -> None:
+        own, other = (np.abs(output - self._expected[i]).mean() for i in (at, 1 - at))
+        if not own < other:
+            raise RunError(f"it {_HASTY}")
+
+
+class IterationClock:
+    """Times iterations of Gatys' optimisation.
+
+    Args:
+        photo: JPEG file of the size that is timed; it is the painting, too, which changes no time.
+        preset: of the objective.
+        vgg: weights of the loss network; None for those at hand.
+        threads: of torch.
+
+    Raises:
+        SttkError: see ``sttk.toolkit.gatys.run.Run.prepare``.
+    """
+
+    def __init__(self, photo: Path, preset: str, vgg: Path | None, threads: int) -> None:
+        started = time.perf_counter()
+        self._steps = _optimisation(photo, preset, vgg, threads)
+        next(self._steps)  # the start
+        self._load = time.perf_counter() - started
+        self._taken: list[float] = []
+
+    def warm(self) -> dict[str, Any]:
+        """As :meth:`ModelClock.warm`."""
+        runs, steady = _warmed(self._iteration)
+        return {
+            "seconds": statistics.median(runs),
+            "steady": steady,
+            "load": self._load,
+            "first": self._taken[0],
+            "notes": (),
+        }
+
+    def turn(self, runs: int) -> list[float]:
+        """Seconds of each of ``runs`` iterations."""
+        return [self._iteration() for _ in range(runs)]
+
+    def reach(self, iteration: int) -> float:
+        """Seconds from the start to this iteration, and go there if it has not come to it."""
+        while len(self._taken) < iteration:
+            self._iteration()
+        return sum(self._taken[:iteration])
+
+    def memory(self) -> int | None:
+        """Bytes that this process took at most."""
+        return peak()
+
+    def _iteration(self) -> float:
+        started = time.perf_counter()
+        next(self._steps)
+        self._taken.append(time.perf_counter() - started)
+        return self._taken[-1]
+
+
+def _optimisation(photo: Path, preset: str, vgg: Path | None, threads: int) -> Iterator[Any]:
+    import torch  # noqa: PLC0415 (a model's process does without)
+
+    from sttk.toolkit.gatys.optimise import optimise, white_noise  # noqa: PLC0415
+    from sttk.toolkit.gatys.run import Request, Run  # noqa: PLC0415
+    from sttk.toolkit.losses import presets  # noqa: PLC0415
+
+    torch.set_num_threads(threads)
+    side = max(read_image(photo).rgb.shape)
+    request = Request(photo, photo, side, side, presets.preset(preset), _ENDLESS, vgg=vgg)
+    run = Run.prepare(request)
+    start = white_noise(run.photo, request.seed)
+    content = run.loss.content_of(run.photo)
+    return optimise(run.loss, content, start, iterations=request.iterations)
+
+
+def _warmed(run: Callable[[], float]) -> tuple[list[float], bool]:
+    """The last runs, and whether they agree."""
+    runs: list[float] = []
+    started = time.perf_counter()
+    while len(runs) < _WARM_RUNS:
+        runs.append(run())
+        last = runs[-_STEADY_RUNS:]
+        if len(last) == _STEADY_RUNS and max(last) <= _STEADY_SPREAD * min(last):
+            return last, True
+        if time.perf_counter() - started > _WARM_SECONDS:
+            break
+    return runs[-_STEADY_RUNS:], False

@@ -1,0 +1,103 @@
+"""Two results of one machine, row by row: is it slower, and is that sure?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sttk.benchmarks.rows import Case, Results, Row
+from sttk.benchmarks.statistics import ratio_interval
+from sttk.toolkit.core.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Change:
+    """Of a case that both results have.
+
+    Attributes:
+        case: what was timed.
+        ratio: of the medians, new by old; over 1 is slower.
+        low: of the ratio's 95 % confidence interval, by turns (``sttk.benchmarks.statistics``).
+        high: of it.
+    """
+
+    case: Case
+    ratio: float
+    low: float
+    high: float
+
+    def slower(self, allowed: float) -> bool:
+        """Whether it is surely slower by more than ``allowed``, such as 0.1 for a tenth."""
+        return self.low > 1 + allowed
+
+
+def read_results(path: Path) -> Results:
+    """What ``sttk bench --json`` wrote.
+
+    Raises:
+        UsageError: it cannot be read, or is something else.
+    """
+    try:
+        results = Results.from_dict(json.loads(path.read_text(encoding="utf-8")))
+        _ = [results.environment[part].keys() for part in ("machine", "software")]
+        _ = [row.timing.summary for row in results.rows if row.timing]
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror or error}") from error
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise UsageError(f"{path}: not the results of 'sttk bench --json'") from error
+    return results
+
+
+def check_alike(now: dict[str, Any], then: dict[str, Any]) -> None:
+    """Raises UsageError where figures of two machines, or of other threads, would be compared.
+
+    Args:
+        now: environment (``sttk.benchmarks.environment``) of the newer.
+        then: of the older.
+    """
+    here, there = now["machine"], then["machine"]
+    unlike = [
+        f"{name}: {there.get(name)} then, {here.get(name)} now"
+        for name in dict.fromkeys((*there, *here))
+        if there.get(name) != here.get(name)
+    ]
+    if unlike:
+        raise UsageError(
+            f"measured on another machine: {'; '.join(unlike)}", fix="measure both on one machine"
+        )
+
+
+def changed_software(new: Results, old: Results) -> list[str]:
+    """Versions that are not what they were, such as ``torch: 2.12 -> 2.13``."""
+    now, then = new.environment["software"], old.environment["software"]
+    names = dict.fromkeys((*then, *now))
+    pairs = [(name, then.get(name, "none"), now.get(name, "none")) for name in names]
+    return [f"{name}: {old} -> {new}" for name, old, new in pairs if old != new]
+
+
+def changes(new: Results, old: Results) -> list[Change]:
+    """Of every case that ran both times. Raises UsageError if the machines differ."""
+    check_alike(new.environment, old.environment)
+    before = {row.case: row for row in old.rows if row.timing}
+    return [_change(row, before[row.case]) for row in new.rows if row.timing and row.case in before]
+
+
+def gone(new: Results, old: Results) -> list[Row]:
+    """Rows that ran then and do not run now, though they were asked for."""
+    ran = {row.case for row in old.rows if row.timing}
+    return [row for row in new.rows if not row.timing and row.case in ran]
+
+
+def slower(found: Sequence[Change], allowed: float) -> list[Change]:
+    """Those that are surely slower by more than ``allowed``."""
+    return [change for change in found if change.slower(allowed)]
+
+
+def _change(new: Row, old: Row) -> Change:
+    if new.timing is None or old.timing is None:
+        raise ValueError("only what ran can be compared")
+    low, high = ratio_interval(new.timing.settled, old.timing.settled)
+    return Change(new.case, new.seconds / old.seconds, low, high)

@@ -1,0 +1,61 @@
+"""Where figures were measured: what has to be equal before they may be compared, and the rest."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import platform
+from typing import Any
+
+from sttk.toolkit.core.version import VERSION
+from sttk.toolkit.host import machine, packages
+from sttk.toolkit.host.machine import Cpu
+
+# Versions that may change a figure.
+_LIBRARIES = (
+    "torch", "onnx", "onnxruntime", "onnxsim", "openvino", "coremltools", "tensorrt",
+    "tensorrt-rtx-cu13", "numpy", "ncnn", "ai-edge-litert", "executorch",
+)  # fmt: skip
+
+
+def environment(threads: int) -> dict[str, Any]:
+    """``machine``, which comparisons hold equal, and ``software``, whose changes they name."""
+    cpu = machine.cpu()
+    installed = {name: packages.version_of(name) for name in _LIBRARIES}
+    return {
+        "machine": {
+            "cpu": cpu.name,
+            "features": list(cpu.features),
+            "cores": cpu.cores,
+            "threads of the cpu": cpu.threads,
+            "threads used": threads,
+            "gpus": [dataclasses.asdict(gpu) for gpu in machine.gpus()],
+            "system": platform.system(),
+        },
+        "software": {
+            "sttk": VERSION,
+            "python": platform.python_version(),
+            "system": f"{platform.system()} {platform.machine()}",
+            **{name: version for name, version in installed.items() if version},
+        },
+    }
+
+
+def threads_here() -> int:
+    """Physical cores that this process may use: a second thread on a core slows the others."""
+    cpu: Cpu = machine.cpu()
+    try:
+        allowed = len(os.sched_getaffinity(0))
+    except AttributeError:  # not on every system
+        allowed = cpu.threads
+    return max(1, min(cpu.cores or cpu.threads, allowed))
+
+
+def place(values: dict[str, Any]) -> str:
+    """One line: processor, cores and threads, GPU."""
+    here = values["machine"]
+    gpus = "".join(f"; {gpu['name']}" for gpu in here["gpus"])
+    cores = f"{here['cores']} cores, " if here["cores"] else ""
+    threads = f"{here['threads used']} thread{'s' if here['threads used'] > 1 else ''}"
+    extras = ", ".join(name for name in here["features"] if name != "AVX2")
+    return f"{here['cpu']}, {cores}{threads} ({extras}){gpus}"

@@ -1,0 +1,117 @@
+"""The honest speed-up: how long the optimisation takes to be as good as the net is in one pass.
+
+"Hundreds of iterations" are what its authors run; the net does not reach what those reach. Both
+are judged by the objective that the net was trained on, on the same photographs.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sttk.benchmarks.remote import Remote
+from sttk.toolkit import styles
+from sttk.toolkit.core.errors import UsageError
+from sttk.toolkit.core.shapes import Size
+from sttk.toolkit.evaluation.held_out import STARTS
+from sttk.toolkit.evaluation.own_loss import own_loss
+from sttk.toolkit.gatys.equal import Step, equal_iterations, losses_of
+from sttk.toolkit.gatys.optimise import optimise, white_noise
+from sttk.toolkit.imaging.images import list_images
+from sttk.toolkit.imaging.regimes import photographs, shipped_photos
+
+MOST = 500
+OPTION = "--style-vgg"  # of ``sttk bench``: its --vgg is for Gatys
+
+
+class EqualLoss:
+    """Measures in its own process.
+
+    Args:
+        style: trained by sttk, as ``sttk.toolkit.styles.find`` takes it.
+        paintings: folders, in one of which is its painting.
+        vgg: weights of its loss network; None for those at hand.
+        threads: of torch.
+
+    Raises:
+        UsageError, NotRunError: see ``sttk.toolkit.evaluation.own_loss``.
+    """
+
+    def __init__(self, style: str, paintings: list[Path], vgg: Path | None, threads: int) -> None:
+        torch.set_num_threads(threads)
+        self._net = styles.find(style)
+        self._loss = own_loss(self._net, paintings, vgg, option=OPTION)
+
+    def measure(self, photo: Path, size: Size, start: str) -> dict[str, Any]:
+        """One photograph, from one start (``noise`` or ``content``).
+
+        Returns:
+            ``photo``, ``size``, ``start``; ``aim``, the net's loss; ``iterations`` and ``seconds``
+            to reach it, None if ``MOST`` do not; ``curve``, rows of iteration, seconds and loss.
+        """
+        picture = torch.from_numpy(next(photographs([photo], size)))
+        with torch.inference_mode():
+            styled = self._net(picture)
+        aim = losses_of(self._loss, picture, styled)["total"]
+        content = self._loss.content_of(picture)
+        begin = picture if start == STARTS[1] else white_noise(picture, seed=0)
+        seconds: dict[int, float] = {}
+        steps = optimise(self._loss, content, begin, iterations=MOST)
+        found = equal_iterations(aim, _clocked(steps, seconds))
+        reached = found.iterations
+        return {
+            "photo": photo.stem,
+            "size": list(size),
+            "start": start,
+            "aim": aim,
+            "iterations": reached,
+            "seconds": None if reached is None else seconds[reached],
+            "curve": [[n, seconds[n], loss] for n, loss in found.curve.items()],
+        }
+
+
+def _clocked(steps: Iterable[Step], seconds: dict[int, float]) -> Iterator[Step]:
+    """The steps; ``seconds`` gets how long it took to come to each."""
+    began = time.perf_counter()
+    for step in steps:
+        if step.iteration == 0:
+            began = time.perf_counter()  # the start is there before the optimisation begins
+        seconds[step.iteration] = time.perf_counter() - began
+        yield step
+
+
+def photos_of(folder: Path | None) -> list[Path]:
+    """To judge by; the package's own unless there is a folder of others.
+
+    Raises:
+        UsageError: there are none in it.
+    """
+    found = list_images(folder) if folder else shipped_photos()
+    if not found:
+        raise UsageError(f"{folder}: no pictures in it")
+    return found
+
+
+def measured(
+    asked: dict[str, Any], folder: Path | None, sizes: Iterable[Size], told: Any
+) -> list[dict[str, Any]]:
+    """Every photograph at every size, from each start.
+
+    Args:
+        asked: arguments of :class:`EqualLoss`.
+        folder: of photographs; None for the package's own.
+        sizes: (height, width), each.
+        told: called with a share and what is being done.
+    """
+    found = []
+    with Remote("sttk.benchmarks.equal_loss:EqualLoss", asked, asked["threads"]) as judge:
+        for size in sizes:
+            for photo in photos_of(folder):
+                for start in STARTS:
+                    told(0.0, f"equal loss: {photo.stem} from {start}")
+                    found.append(judge.call("measure", photo, size, start))
+    return found

@@ -1,0 +1,57 @@
+"""The exports of one benchmark: in one process, so that they share what they have in common.
+
+A net is loaded once, traced once for all targets that go through ONNX, and calibrated once. The
+process can be ended when the time is.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+from sttk.exporters.artifact import make_artifact
+from sttk.exporters.base import Request
+from sttk.exporters.plans import usual_plan
+from sttk.toolkit import styles
+from sttk.toolkit.artifact.opened import open_artifact
+from sttk.toolkit.core.contract import Precision
+from sttk.toolkit.core.shapes import Shapes, Size
+from sttk.toolkit.core.style_net import StyleNet
+from sttk.toolkit.imaging.regimes import shipped_photos
+
+EXPORTS = "sttk.benchmarks.exports:Exports"
+
+
+class Exports:
+    """Makes models.
+
+    Args:
+        root: folder to write them below.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def make(
+        self, style: str, target: str, precision: Precision, size: Size, batch: int = 1
+    ) -> Path:
+        """The model of a style, named as for ``sttk.toolkit.styles.find``.
+
+        int8 is calibrated on one photograph, in all its spoilt forms: other scales give other
+        pictures in the same time.
+
+        Raises:
+            SttkError: it cannot be exported so.
+        """
+        photos = tuple(shipped_photos()[:1])
+        net, shapes = _found(style), Shapes.fixed(*size, batch)
+        plan = usual_plan(target, net, precision)
+        request = Request(net, plan.default, shapes, calibration=photos, blocks=plan.blocks)
+        # An artifact's name does not tell its batch.
+        return open_artifact(make_artifact(target, request, self._root / str(batch))).model
+
+
+# By identity the exporters know what they have traced and calibrated.
+@lru_cache(maxsize=8)
+def _found(style: str) -> StyleNet:
+    return styles.find(style)

@@ -1,0 +1,53 @@
+"""Results on one page, charts and all, with nothing to load."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from markupsafe import Markup
+
+from sttk.benchmarks import words
+from sttk.benchmarks.rows import Results
+from sttk.toolkit.io.pages import page_template
+
+_CAPTIONS = {
+    "fps": "Pictures a second.",
+    "speed-up": "One pass of the net against the optimisation that it replaces, on a log axis.",
+    "roofline": "Time of one run, and the part that the machine's measured peaks account for.",
+    "equal-loss": "How long the optimisation takes to be as good as the net is in one pass.",
+}
+
+
+def html(results: Results, command: str, charts: Mapping[str, str]) -> str:
+    """The page.
+
+    Args:
+        results: what was measured.
+        command: that makes it again.
+        charts: SVG text by name (``sttk.benchmarks.charts.draw``).
+    """
+    sections = [
+        {
+            "title": words.title(results, size),
+            "lines": words.lines(results, size),
+            "remarks": list(words.remarks(results, size)),
+            "costs": words.costs(results, size),
+        }
+        for size in results.sizes
+    ]
+    # Our own drawing: matplotlib escapes what it is told to write.
+    drawn = [(Markup(svg), _CAPTIONS[name]) for name, svg in charts.items()]  # noqa: S704
+    return page_template("sttk.benchmarks.formats").render(
+        style=results.style["name"],
+        where=words.where(results),
+        peaks=words.peaks(results),
+        software=results.environment["software"],
+        columns=words.COLUMNS,
+        explained=(words.EXPLAINED, words.COSTS_EXPLAINED, words.calm(results)),
+        cost_columns=words.COSTS,
+        sections=sections,
+        charts=drawn,
+        equal=list(words.equal_loss(results)),
+        nodes=list(words.nodes(results)),
+        command=command,
+    )

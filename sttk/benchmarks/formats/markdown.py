@@ -1,0 +1,54 @@
+"""Results as Markdown, for documents and reviews."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from sttk.benchmarks import words
+from sttk.benchmarks.rows import Results
+from sttk.toolkit.core.shapes import Size
+
+
+def markdown(results: Results, command: str, charts: Iterable[str] = ()) -> str:
+    """The report.
+
+    Args:
+        results: what was measured.
+        command: that makes it again.
+        charts: names of the pictures that lie beside it.
+    """
+    software = ", ".join(f"{k} {v}" for k, v in results.environment["software"].items())
+    parts = [
+        f"# Benchmark of {results.style['name']}",
+        f"{words.where(results)}.\n\nMeasured peaks: {words.peaks(results)}.\n\n{software}.",
+        *(f"## {words.title(results, size)}\n\n{table(results, size)}" for size in results.sizes),
+        f"{words.EXPLAINED}.\n\n{words.COSTS_EXPLAINED}.\n\n{words.calm(results)}.",
+        *_section("Equal loss", words.equal_loss(results)),
+        *_section("Slowest nodes", words.nodes(results)),
+        *(f"![{name}]({name}.png)" for name in charts),
+        f"Made by: `{command}`",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def table(results: Results, size: Size) -> str:
+    """The tables of one size, and the remarks on them."""
+    said = "\n".join(f"- {remark}" for remark in words.remarks(results, size))
+    parts = (
+        _drawn(words.COLUMNS, words.lines(results, size)),
+        said,
+        _drawn(words.COSTS, words.costs(results, size)),
+    )
+    return "\n\n".join(filter(None, parts))
+
+
+def _drawn(columns: Sequence[str], found: Sequence[words.Line]) -> str:
+    rows: list[Sequence[str]] = [columns, ["---"] + ["---:"] * (len(columns) - 1)]
+    rows += [(each.label, *(each.figures or (f"not run: {each.reason}",))) for each in found]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _section(name: str, said: Iterable[str]) -> Iterator[str]:
+    listed = "\n".join(f"- {each}" for each in said)
+    if listed:
+        yield f"## {name}\n\n{listed}"

@@ -1,0 +1,66 @@
+"""Results on the terminal: tables of 80 columns, then what they do not say."""
+
+from __future__ import annotations
+
+import shutil
+import textwrap
+from collections.abc import Sequence
+
+import click
+
+from sttk.benchmarks import brief, words
+from sttk.benchmarks.compare import Change
+from sttk.benchmarks.rows import Results, Row
+from sttk.toolkit.io.console import print_table
+from sttk.toolkit.io.text import printable
+
+_WIDEST = 100
+
+
+def show(results: Results) -> None:
+    """What matters first, on standard output; the rest is for ``--json`` and the reports."""
+    say(words.where(results))
+    if peaks := words.peaks(results):
+        say(f"measured peaks: {peaks}")
+    for size in results.sizes:
+        click.echo(f"\n{printable(words.title(results, size))}")
+        if found := brief.table(results, size):
+            click.echo("\n".join(map(printable, brief.drawn(found))))
+        for said in brief.below(results, size):
+            say(said)
+    for said in (*words.equal_loss(results), *words.nodes(results)):
+        click.echo(said)
+    click.echo()
+    say(brief.EXPLAINED)
+
+
+def say(said: str) -> None:
+    """A paragraph of 100 columns at most, which hangs below its first line."""
+    width = min(shutil.get_terminal_size().columns, _WIDEST)
+    click.echo(
+        textwrap.fill(
+            printable(said), width, subsequent_indent="  ", break_on_hyphens=False,
+            break_long_words=False,
+        )
+    )  # fmt: skip
+
+
+def show_changes(
+    changes: Sequence[Change], lost: Sequence[Row], software: Sequence[str], allowed: float
+) -> None:
+    """A table of each row against what it was."""
+    rows = [
+        (
+            str(change.case),
+            f"{change.ratio:.3f}",
+            f"{change.low:.3f} to {change.high:.3f}",
+            "slower" if change.slower(allowed) else "",
+        )
+        for change in changes
+    ]
+    click.echo("\nnow by then, model alone; over 1 is slower")
+    print_table(("row", "ratio", "95 % interval", ""), rows)
+    for row in lost:
+        click.echo(f"{row.case}: ran then, not now: {printable(row.not_run)}")
+    for each in software:
+        click.echo(f"changed: {each}")

@@ -1,0 +1,81 @@
+"""Whether the stopwatch can be trusted on this machine: runtimes whose time is known beforehand."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sttk.benchmarks.entrants import MODEL_CLOCK
+from sttk.benchmarks.remote import Remote
+from sttk.benchmarks.rounds import Racer, race
+from sttk.benchmarks.statistics import summary
+from sttk.toolkit.core.errors import NotRunError
+from sttk.toolkit.imaging.images import Picture, write_image
+
+_FAKES = "sttk.benchmarks.subjects.fakes"
+_SLEEPS = (0.02, 0.1)
+_WITHIN = 0.02
+_LATE = (0.03, 0.2)
+_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Of one fake runtime: whether the stopwatch did right by it, and what it said."""
+
+    name: str
+    passed: bool
+    said: str
+
+
+def self_test() -> Iterator[Outcome]:
+    """Time the fakes as any model: known sleeps within 2 %, and those that cheat caught.
+
+    A sleep is never shorter than it says, and longer where the machine is busy: the fastest of many
+    is what the stopwatch is held to, so that no neighbour of the process decides.
+    """
+    with tempfile.TemporaryDirectory(prefix="sttk-") as folder:
+        photo = Path(folder) / "photo.png"
+        pixels = np.random.default_rng(2016).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+        write_image(photo, Picture(pixels))
+        for seconds in _SLEEPS:
+            yield _slept(photo, seconds)
+        for seconds in _LATE:
+            name = f"returns {1e3 * seconds:g} ms before its result is there"
+            yield _caught(photo, name, "Hasty", {"seconds": seconds})
+        yield _caught(photo, "returns the result of the run before", "Stale", {})
+
+
+def _slept(photo: Path, seconds: float) -> Outcome:
+    with _clock(photo, "Sleeper", {"seconds": seconds}) as clock:
+        racer = Racer(clock)
+        racer.warm()
+        race([racer], _SECONDS, lambda _: None)
+    fastest, median = min(map(min, racer.turns)), summary(racer.turns).p50
+    said = (
+        f"takes {1e3 * seconds:g} ms, measured {1e3 * fastest:.2f} ms at best, "
+        f"{1e3 * median:.2f} in the median"
+    )
+    right = abs(fastest / seconds - 1) <= _WITHIN and median >= fastest
+    return Outcome(f"sleeps {1e3 * seconds:g} ms", right, said)
+
+
+def _caught(photo: Path, name: str, fake: str, options: dict[str, Any]) -> Outcome:
+    try:
+        with _clock(photo, fake, options) as clock:
+            racer = Racer(clock)
+            racer.warm()
+            racer.turn()
+    except NotRunError as error:
+        return Outcome(name, True, str(error))
+    return Outcome(name, False, f"measured {1e3 * summary(racer.turns).p50:.3f} ms, and believed")
+
+
+def _clock(photo: Path, fake: str, options: dict[str, Any]) -> Remote:
+    asked = {"subject": f"{_FAKES}:{fake}", "options": options, "photo": photo}
+    return Remote(MODEL_CLOCK, asked, threads=1)

@@ -1,0 +1,41 @@
+"""What a stopwatch needs of a model."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from typing import Protocol
+
+import numpy as np
+
+from sttk.toolkit.imaging.images import Floats
+
+
+class Subject(Protocol):
+    """A model, loaded.
+
+    Attributes:
+        notes: what a reader of its times must know.
+    """
+
+    notes: tuple[str, ...]
+
+    def run(self, batch: Floats) -> Floats:
+        """(B, 3, H, W) float32 RGB in 0..255 -> (B, 3, H', W'), in the host's memory."""
+
+    def timed(self, batch: Floats) -> tuple[float, Floats]:
+        """The same and its seconds: on a GPU the device's alone, else all of it."""
+
+
+class OnHost(ABC):
+    """``timed`` for what runs where its arrays are."""
+
+    @abstractmethod
+    def run(self, batch: Floats) -> Floats:
+        """See :class:`Subject`."""
+
+    def timed(self, batch: Floats) -> tuple[float, Floats]:
+        """See :class:`Subject`. Whatever comes back is made an array within the time."""
+        started = time.perf_counter()
+        output = np.asarray(self.run(batch))
+        return time.perf_counter() - started, output

@@ -1,0 +1,49 @@
+"""A model file under the runtime that its suffix stands for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sttk.benchmarks.subjects.base import OnHost
+from sttk.toolkit.core.errors import NotRunError
+from sttk.toolkit.imaging.images import Floats
+from sttk.toolkit.runtimes.base import Node, OnDevice, Profiled, Settings
+from sttk.toolkit.targets import open_model
+
+
+class ModelSubject(OnHost):
+    """Runs an artifact's model.
+
+    Args:
+        model: file or package.
+        inference_precision: of the arithmetic; None for the model's own.
+        threads: of the CPU.
+        profile: whether the time of each node will be asked for.
+    """
+
+    def __init__(
+        self,
+        model: Path,
+        inference_precision: str | None,
+        threads: int,
+        profile: bool = False,
+    ) -> None:
+        self._runner = open_model(model, Settings(inference_precision, threads, profile=profile))
+        self.notes = self._runner.notes
+
+    def run(self, batch: Floats) -> Floats:
+        """See :class:`Subject`."""
+        return self._runner.run(batch)
+
+    def timed(self, batch: Floats) -> tuple[float, Floats]:
+        """See :class:`Subject`."""
+        seconds, output = super().timed(batch)
+        if isinstance(self._runner, OnDevice):
+            seconds = self._runner.device_seconds
+        return seconds, output
+
+    def profile(self) -> list[Node]:
+        """See :class:`Profiled`."""
+        if not isinstance(self._runner, Profiled):
+            raise NotRunError(f"{self._runner.name} does not tell the time of its nodes")
+        return self._runner.profile()

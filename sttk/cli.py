@@ -1,0 +1,199 @@
+"""The ``sttk`` command. Names and import strings only: a command is imported when it is called."""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import re
+import signal
+import sys
+import time
+import traceback
+from typing import Any, NamedTuple
+
+import click
+
+from sttk.toolkit.core.errors import SttkError, UsageError
+from sttk.toolkit.core.version import VERSION
+from sttk.toolkit.host.signals import ONE_SIGNAL
+from sttk.toolkit.io.text import printable
+
+
+class _Entry(NamedTuple):
+    target: str
+    summary: str
+
+
+COMMANDS: dict[str, _Entry] = {
+    "export": _Entry("sttk.commands.export:export", "Export a style net to a target."),
+    "parity": _Entry(
+        "sttk.commands.parity:parity", "Prove that an artifact is its PyTorch reference."
+    ),
+    "mutants": _Entry("sttk.commands.mutants:mutants", "Test the parity gate with faulty models."),
+    "precision": _Entry(
+        "sttk.commands.precision:precision", "Search the cheapest plan that holds a floor."
+    ),
+    "bench": _Entry("sttk.commands.bench:bench", "Measure how fast a style is, and against what."),
+    "tune": _Entry(
+        "sttk.commands.tune:tune",
+        "Choose an artifact's settings by measurement, on this machine.",
+    ),
+    "verify": _Entry("sttk.commands.verify:verify", "Check that artifacts are what was exported."),
+    "inspect": _Entry("sttk.commands.inspect:inspect", "Show what a file or an artifact is."),
+    "stylize": _Entry("sttk.commands.stylize:stylize", "Stylise photographs."),
+    "video": _Entry("sttk.commands.video:video", "Stylise a video, with its sound."),
+    "camera": _Entry(
+        "sttk.commands.camera:camera", "Stylise a camera's picture, live, on a web page."
+    ),
+    "serve": _Entry("sttk.commands.serve:serve", "Serve a page that runs a style in browsers."),
+    "sheet": _Entry("sttk.commands.sheet:sheet", "Show a photograph in every style, on one sheet."),
+    "styles": _Entry("sttk.commands.styles:styles", "List the styles that sttk ships."),
+    "train": _Entry("sttk.commands.train:train", "Train a style net on a painting."),
+    "gatys": _Entry(
+        "sttk.commands.gatys:gatys", "Stylise one picture by optimisation, as Gatys et al. did."
+    ),
+    "reconstruct": _Entry(
+        "sttk.commands.reconstruct:reconstruct", "Show what VGG's layers keep of a picture."
+    ),
+    "doctor": _Entry("sttk.commands.doctor:doctor", "Show what this machine can do."),
+}
+
+_EPILOG = """\b
+Exit codes: 0 done; 1 it failed; 2 wrong usage or unreadable input;
+3 something required could not run here; 70 a bug in sttk; 130 interrupted;
+143 terminated. An error's line ends with its code, such as [image], which has a
+page: docs/diagnostics/image.md."""
+
+
+class Failure(click.ClickException):
+    """An error as the terminal shows it: one line, which ends with its code, and an exit code."""
+
+    def __init__(self, message: str, code: str, exit_code: int) -> None:
+        super().__init__(f"{_shortened(' '.join(message.split()))} [{code}]")
+        vars(self)["exit_code"] = exit_code  # a class attribute of click's
+
+    def show(self, file: Any = None) -> None:
+        """Print to standard error."""
+        click.echo(f"error: {printable(self.message)}", err=True, file=file)
+
+
+def _shortened(line: str) -> str:
+    """Names in files may be of any length; what went wrong stands first, and the fix last."""
+    return line if len(line) <= 1600 else f"{line[:1200]} ... {line[-300:]}"
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command when it is called, and turns errors into one line."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """In the order of ``COMMANDS``: the daily ones first."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import the command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute = COMMANDS[cmd_name].target.split(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """From the table, so that ``--help`` imports nothing."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.summary) for name, entry in COMMANDS.items()])
+
+    def make_context(self, *args: Any, **options: Any) -> click.Context:
+        """As click does; a wrong option of the group itself is one line, too."""
+        try:
+            return super().make_context(*args, **options)
+        except click.UsageError as error:
+            raise _failure(error) from error
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; what goes wrong becomes one line, after its traceback if asked for."""
+        try:
+            return super().invoke(ctx)
+        except (Failure, click.exceptions.Exit, click.Abort):
+            raise
+        except BaseException as error:
+            if isinstance(error, OSError) and error.errno == errno.EPIPE:
+                raise  # who read our output has gone; click ends quietly
+            if ctx.params.get("debug"):
+                traceback.print_exception(error)
+            raise _failure(error) from error
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM. Who tidies up or saves a state when the user interrupts does so for it, too."""
+
+
+# Errors that are not ours: what is said of them, their codes and exit codes. Subclasses before what
+# they derive from; numpy has a MemoryError of its own.
+_PLAIN: dict[type[BaseException], tuple[str, str, int]] = {
+    Terminated: ("terminated", "interrupted", 143),
+    KeyboardInterrupt: ("interrupted", "interrupted", 130),
+    MemoryError: ("out of memory", "memory", 1),
+}
+# All that stand in brackets at the ends of lines, beside those of sttk.toolkit.core.errors.
+PLAIN_CODES = ("memory", "system", "bug")
+# What torch and the loader of libraries say with other exceptions.
+_OUT_OF_MEMORY = re.compile(
+    r"can(no|')t allocate memory|not enough memory|out of memory|bad_alloc|failed to map segment"
+    r"|can't start new thread",
+    re.IGNORECASE,
+)
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    kinds = RuntimeError, ImportError
+    return isinstance(error, kinds) and bool(_OUT_OF_MEMORY.search(str(error)))
+
+
+def _failure(error: BaseException) -> Failure:
+    if isinstance(error, SttkError):
+        return Failure(str(error), error.code, error.exit_code)
+    if isinstance(error, click.UsageError):
+        path = error.ctx.command_path if error.ctx else "sttk"
+        text = f"{error.format_message()} (see '{path} --help')"
+        return Failure(text, UsageError.code, error.exit_code)
+    if isinstance(error, click.ClickException):
+        return Failure(error.format_message(), SttkError.code, error.exit_code)
+    if _is_out_of_memory(error):
+        error = MemoryError()
+    for kind, said in _PLAIN.items():
+        if isinstance(error, kind):
+            return Failure(*said)
+    if isinstance(error, OSError):
+        text = f"{error.strerror or error}: {error.filename or 'output'}"
+        return Failure(text, "system", 1)
+    text = f"a bug in sttk: {type(error).__name__}: {error}"
+    return Failure(f"{text} (sttk --debug ... shows the traceback)", "bug", 70)
+
+
+@click.group(
+    cls=LazyGroup, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]}
+)
+@click.version_option(VERSION, prog_name="sttk")
+@click.option("--debug", is_flag=True, help="Show tracebacks.")
+def cli(debug: bool) -> None:
+    """Style Transfer ToolKit: style nets from PyTorch to phones, edge boxes and GPUs."""
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _Terminator())
+    sys.exit(cli(prog_name="sttk"))
+
+
+class _Terminator:
+    """Raises once for signals that come together, so that the second stops no tidying up."""
+
+    def __init__(self) -> None:
+        self._last = -ONE_SIGNAL
+
+    def __call__(self, *_: object) -> None:
+        now = time.monotonic()
+        if now - self._last >= ONE_SIGNAL:
+            self._last = now
+            raise Terminated

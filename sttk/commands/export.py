@@ -1,0 +1,352 @@
+"""``sttk export``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sttk.commands.options import SIZE, SIZES, json_option
+from sttk.exporters import TARGETS
+from sttk.toolkit.core.contract import PRECISIONS
+from sttk.toolkit.core.errors import SttkError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sttk.exporters.base import Options, Request
+    from sttk.toolkit.core.contract import Precision
+    from sttk.toolkit.core.plan import Plan
+    from sttk.toolkit.core.shapes import Shapes, Size
+    from sttk.toolkit.core.style_net import StyleNet
+
+_ALL = "all"
+# Asked for by name alone: coreai is in beta, web may have to fetch its runtime (33 MB).
+_NOT_IN_ALL = ("coreai", "web")
+_WEB = "web"
+_UNIFORM = "uniform"
+
+
+@click.command(short_help="Export a style net to a target.")
+@click.argument("style", required=False)
+@click.option(
+    "--target",
+    "targets",
+    type=click.Choice([*TARGETS, _ALL]),
+    multiple=True,
+    default=["onnx"],
+    show_default=True,
+    help="Format; repeatable.",
+)
+@click.option(
+    "--size",
+    "squares",
+    type=SIZE,
+    multiple=True,
+    help="N or HxW; repeatable.  [default: 512; web: any]",
+)
+@click.option(
+    "--sizes", "listed", type=SIZES, help="One model for each of these: 256,512,720x1280."
+)
+@click.option("--dynamic", is_flag=True, help="One model for any size and batch.")
+@click.option("--min-size", type=SIZE, help="One model for a range: its smallest size,")
+@click.option("--opt-size", type=SIZE, help="the size it is tuned for,  [default: --max-size]")
+@click.option("--max-size", type=SIZE, help="and its largest.")
+@click.option(
+    "--precision", type=click.Choice(PRECISIONS), help="Of the model.  [default: the target's]"
+)
+@click.option(
+    "--calib",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="int8, fp8: folder of photographs to calibrate on.  [default: the package's]",
+)
+@click.option(
+    "--plan",
+    type=click.Path(path_type=Path),
+    metavar=f"FILE|{_UNIFORM}",
+    help="Precision by block: a plan file, or every block alike.  [default: the target's]",
+)
+@click.option("--half", is_flag=True, help="The same as --precision fp16.")
+@click.option("--opset", type=int, help="ONNX opset.  [default: 18; fp8: 21]")
+@click.option(
+    "--simplify/--no-simplify", default=True, show_default=True, help="Run onnxsim, checked."
+)
+@click.option(
+    "--rewrites/--no-rewrites",
+    default=True,
+    show_default=True,
+    help="Another form of the same function, where it is faster.",
+)
+@click.option(
+    "--compute-capability",
+    "compute_capabilities",
+    multiple=True,
+    metavar="X.Y",
+    help="trt: GPU to build for; repeatable.  [default: portable]",
+)
+@click.option(
+    "--deployment-target",
+    type=click.Choice(["iOS15", "iOS16", "iOS17", "iOS18"]),
+    default="iOS16",
+    show_default=True,
+    help="coreml: oldest system.",
+)
+@click.option(
+    "--compress",
+    type=click.Choice(["int8", "palette8", "palette6", "palette4", "int4"]),
+    help="coreml: compress the weights.",
+)
+@click.option(
+    "--offer", "offers", multiple=True, metavar="STYLE", help="web: a further style; repeatable."
+)
+@click.option("--tensor-io", is_flag=True, help="coreml: arrays in and out, not images.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("artifacts"),
+    show_default=True,
+    help="Root of the artifact folders.",
+)
+@json_option
+@click.pass_context
+def export(
+    context: click.Context,
+    /,
+    style: str | None,
+    targets: tuple[str, ...],
+    squares: tuple[Size, ...],
+    listed: tuple[Size, ...] | None,
+    dynamic: bool,
+    min_size: Size | None,
+    opt_size: Size | None,
+    max_size: Size | None,
+    precision: Precision | None,
+    plan: Path | None,
+    half: bool,
+    calib: Path | None,
+    output: Path,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Export STYLE, a shipped style or a checkpoint file (default: ink; of a web page alone, the
+    mobile nets).
+
+    Each artifact is a folder OUTPUT/STYLE/TARGET-PRECISION-SIZE with the model and its
+    manifest.json. 'sttk parity' proves it, 'sttk stylize --artifact' uses it.
+    """
+    if half and precision not in (None, "fp16"):
+        raise UsageError(f"--half is --precision fp16, and --precision {precision} is given")
+    ways = _shapes(squares, listed, dynamic, (min_size, opt_size, max_size))
+    from sttk.exporters.base import Options
+    from sttk.toolkit import styles
+
+    named = _named(targets)
+    _check_options(context, named)
+    if style is None and named == [_WEB]:
+        style, options["offers"] = _page_styles(options["offers"])
+    net = styles.find(style or styles.DEFAULT)
+    wanted: Precision | None = "fp16" if half else precision
+    uniform = plan == Path(_UNIFORM)
+    chosen = None if uniform else _plan(plan, net, wanted)
+    pictures = _pictures(calib, chosen.default if chosen else wanted)
+    plans = {target: chosen or _usual_plan(target, net, wanted, uniform) for target in named}
+    jobs = [
+        (target, _request(plans[target], net, shapes, Options(**options), pictures))
+        for target in named
+        for shapes in ways or [_usual(target)]
+    ]
+    _finish(_export(jobs, output), as_json)
+
+
+def _shapes(
+    squares: tuple[Size, ...],
+    listed: tuple[Size, ...] | None,
+    dynamic: bool,
+    bounds: tuple[Size | None, Size | None, Size | None],
+) -> list[Shapes]:
+    """One or more models' shapes, from the one of four ways to say it that was used, if any was."""
+    from sttk.toolkit.core.shapes import Shapes
+
+    ways = {
+        "--size": bool(squares),
+        "--sizes": listed is not None,
+        "--dynamic": dynamic,
+        "--min-size": any(bounds),
+    }
+    used = [way for way, given in ways.items() if given]
+    if len(used) > 1:
+        raise UsageError(f"{' and '.join(used)}: give one of them")
+    try:
+        if listed:
+            return [Shapes.one_of(listed)]
+        if any(bounds):
+            return [_range(*bounds)]
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    if dynamic:
+        return [Shapes.any()]
+    return [Shapes.fixed(*size) for size in dict.fromkeys(squares)]
+
+
+def _usual(target: str) -> Shapes:
+    """Where no size is asked for."""
+    from sttk.exporters import exporter
+    from sttk.exporters.base import SQUARE
+    from sttk.toolkit.core.shapes import Shapes
+
+    return Shapes.any() if exporter(target).KINDS[0] == "any" else SQUARE
+
+
+def _page_styles(offers: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+    """Of a page that nobody named a style for: small nets, for browsers are slow."""
+    from sttk.toolkit import styles
+
+    first, *_ = shipped = styles.small_of_each()
+    return first, tuple(dict.fromkeys([*offers, *shipped]))
+
+
+def _range(least: Size | None, tuned: Size | None, most: Size | None) -> Shapes:
+    from sttk.toolkit.core.shapes import Shapes
+
+    if least is None or most is None:
+        raise UsageError("a range needs --min-size and --max-size")
+    tuned = tuned or most
+    if not all(a <= b <= c for a, b, c in zip(least, tuned, most, strict=True)):
+        raise UsageError("--min-size, --opt-size and --max-size must not fall, in height or width")
+    return Shapes.within(least, tuned, most)
+
+
+def _named(targets: tuple[str, ...]) -> list[str]:
+    names = [name for name in TARGETS if name not in _NOT_IN_ALL] if _ALL in targets else []
+    return list(dict.fromkeys([*names, *(name for name in targets if name != _ALL)]))
+
+
+def _check_options(context: click.Context, targets: list[str]) -> None:
+    """An option that was given and that no target reads is an error, not ignored."""
+    from dataclasses import fields
+
+    from sttk.exporters import exporter
+    from sttk.exporters.base import Options
+
+    read = {name for target in targets for name in exporter(target).OPTIONS}
+    default = click.core.ParameterSource.DEFAULT
+    flags = {str(option.name): option.opts[-1] for option in context.command.params}
+    for name in {field.name for field in fields(Options)} - read:
+        if context.get_parameter_source(name) is not default:
+            raise UsageError(f"{flags[name]} is not an option of {', '.join(targets)}")
+
+
+def _pictures(folder: Path | None, precision: str | None) -> tuple[Path, ...]:
+    """What to calibrate on; none: the package's own."""
+    from sttk.toolkit.imaging.images import list_images
+
+    if folder is None:
+        return ()
+    if precision not in ("int8", "fp8"):
+        raise UsageError("--calib is for --precision int8 and fp8")
+    if not (files := list_images(folder)):
+        raise UsageError(f"{folder}: no pictures in it")
+    return tuple(files)
+
+
+def _plan(file: Path | None, net: StyleNet, precision: Precision | None) -> Plan | None:
+    """The plan in a file; a precision that is said beside it must be the plan's default."""
+    from sttk.toolkit.core.plan import read_plan
+
+    plan = read_plan(file, net.origin.sha256) if file else None
+    if plan and precision not in (None, plan.default):
+        raise UsageError(f"{file} is a plan of {plan.default}, and {precision} is asked for")
+    return plan
+
+
+def _usual_plan(target: str, net: StyleNet, wanted: Precision | None, uniform: bool) -> Plan:
+    """The target's own, or every block in its default."""
+    from sttk.exporters.plans import usual_plan
+    from sttk.toolkit.core.plan import Plan
+
+    usual = usual_plan(target, net, wanted)
+    return Plan(usual.default) if uniform else usual
+
+
+def _request(
+    plan: Plan, net: StyleNet, shapes: Shapes, options: Options, pictures: tuple[Path, ...]
+) -> Request:
+    from sttk.exporters.base import Request
+
+    return Request(net, plan.default, shapes, options, pictures, plan.blocks)
+
+
+def _export(jobs: list[tuple[str, Request]], root: Path) -> Iterator[Path | SttkError]:
+    """Each job's folder, or why there is none: with several targets, one may fail alone."""
+    from sttk.exporters.artifact import folder_name, make_artifact
+    from sttk.toolkit.io.console import progress
+
+    with progress("export", total=len(jobs)) as update:
+        for done, (target, request) in enumerate(jobs):
+            update(done, folder_name(target, request))
+            try:
+                yield make_artifact(target, request, root)
+            except SttkError as error:
+                if len(jobs) == 1:
+                    raise
+                error.message = f"{folder_name(target, request)}: {error.message}"
+                yield error
+
+
+def _finish(results: Iterator[Path | SttkError], as_json: bool) -> None:
+    """Report what was made; then what was not is an error."""
+    found = list(results)
+    folders = [result for result in found if isinstance(result, Path)]
+    _report(folders, as_json)
+    errors = [result for result in found if isinstance(result, SttkError)]
+    for error in errors[:-1]:
+        click.echo(f"error: {error} [{error.code}]", err=True)
+    if errors:
+        # The gravest: what failed is not to pass as what is not here.
+        errors[-1].exit_code = min(error.exit_code for error in errors)
+        raise errors[-1]
+
+
+def _report(folders: list[Path], as_json: bool) -> None:
+    from sttk.toolkit.core.plan import Plan
+    from sttk.toolkit.io.console import print_json
+    from sttk.toolkit.io.text import printable
+
+    facts = [_facts(folder) for folder in folders]
+    if as_json:
+        print_json(facts)
+        return
+    for fact in facts:
+        click.echo(f"{fact['artifact']}: {fact['model']}, {fact['bytes'] / 1e6:.1f} MB")
+        if len(fact["plan"]) > 1:
+            click.echo(f"  by the plan: {printable(str(Plan.from_dict(fact['plan'])))}")
+        if seen := fact["calibration"]:
+            kinds = ", ".join(f"{seen[kind]} {kind}" for kind in ("dark", "bright", "blurred"))
+            click.echo(f"  calibrated on {seen['pictures']} pictures, {kinds}")
+    if folders:
+        click.echo(f"next: sttk parity {_common(folders)}")
+
+
+def _common(folders: list[Path]) -> str:
+    """The one, or the folder that all of them are in."""
+    return os.path.commonpath(folders)
+
+
+def _facts(folder: Path) -> dict[str, Any]:
+    from sttk.toolkit.artifact.manifest import read_manifest
+    from sttk.toolkit.core.plan import DEFAULT
+
+    manifest = read_manifest(folder)
+    beside = (manifest.graph, "README.md")
+    size = sum((folder / name).stat().st_size for name in manifest.files if name not in beside)
+    coverage = manifest.quantization["coverage"] if manifest.quantization else None
+    return {
+        "artifact": str(folder),
+        "model": manifest.model,
+        "bytes": size,
+        "calibration": coverage,
+        "plan": manifest.plan or {DEFAULT: manifest.target.precision},
+    }

@@ -1,0 +1,30 @@
+"""``sttk inspect``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from sttk.commands.options import json_option
+
+
+@click.command(short_help="Show what a file or an artifact is.")
+@click.argument("path", type=click.Path(path_type=Path))
+@json_option
+def inspect(path: Path, as_json: bool) -> None:
+    """Show what PATH is: an artifact folder, a model file or package, a checkpoint or a style.
+
+    Of a model: inputs, outputs, precision, operations. Of a checkpoint: its layout, widths,
+    contract and card. Long lists are shortened; --json prints them whole. Nothing is run.
+    """
+    from sttk.toolkit.artifact.inspect import inspect as look
+    from sttk.toolkit.artifact.inspect import lines
+    from sttk.toolkit.io.console import print_json
+
+    facts = look(path)
+    if as_json:
+        print_json(facts)
+    else:
+        for line in lines(facts):
+            click.echo(line)

@@ -1,0 +1,87 @@
+"""``sttk mutants``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from sttk.commands.options import OUTPUT, SIZE, json_option
+from sttk.exporters import TARGETS
+from sttk.toolkit.core.errors import ParityError
+from sttk.toolkit.core.shapes import Size
+
+if TYPE_CHECKING:
+    from sttk.workflows.mutation import KillTable
+
+
+@click.command(short_help="Test the parity gate with faulty models.")
+@click.argument("style", required=False)
+@click.option(
+    "--target",
+    "targets",
+    type=click.Choice(list(TARGETS)),
+    multiple=True,
+    default=["onnx", "openvino", "coreml"],
+    show_default=True,
+    help="To export to; repeatable.",
+)
+@click.option("--size", type=SIZE, default="128", show_default=True, help="N or HxW.")
+@click.option("--markdown", type=OUTPUT, help="Write the table here.")
+@json_option
+def mutants(
+    style: str | None,
+    targets: tuple[str, ...],
+    size: Size,
+    markdown: Path | None,
+    as_json: bool,
+) -> None:
+    """Put faults into STYLE, a shipped style or a checkpoint file (default: ink), one by one:
+    wrong pads, norms, weights, channels, ranges. Each faulty net is exported and judged as
+    'sttk parity' does it, and must fail; the net as it is must pass. Exit code 1 if not.
+
+    Some 10 s a fault at 128x128; at 512x512 about a minute.
+    """
+    from sttk.toolkit import styles
+    from sttk.toolkit.io.console import print_json, progress
+    from sttk.toolkit.io.outputs import check_output, write_output
+    from sttk.toolkit.parity.mutants import MUTANTS
+    from sttk.workflows.mutation import kill_table
+
+    if markdown:
+        check_output(markdown)
+    net = styles.find(style or styles.DEFAULT)
+    with progress("mutants", total=1 + len(MUTANTS)) as update:
+        table = kill_table(net, list(dict.fromkeys(targets)), size, update)
+    if markdown:
+        from sttk.workflows.kill_report import to_markdown
+
+        write_output(markdown, to_markdown(table))
+    if as_json:
+        print_json(table.to_dict())
+    else:
+        _show(table)
+    _finish(table)
+
+
+def _show(table: KillTable) -> None:
+    from sttk.toolkit.io.console import print_table
+    from sttk.workflows.kill_report import cells, summary
+
+    print_table(["fault", *table.targets], cells(table))
+    for line in summary(table):
+        click.echo(line)
+
+
+def _finish(table: KillTable) -> None:
+    from sttk.workflows.mutation import NO_FAULT, SURVIVED
+
+    alarms = [each.target for each in table.clean if each.verdict != NO_FAULT]
+    if alarms:
+        raise ParityError(f"the net as it is fails at {', '.join(alarms)}")
+    if survived := table.of(SURVIVED):
+        named = ", ".join(f"{each.mutant} at {each.target}" for each in survived)
+        raise ParityError(f"{len(survived)} survived: {named}")
+    if not table.passed:
+        raise ParityError("none of the faults is one for this net: nothing is proven")

@@ -1,0 +1,208 @@
+"""``sttk parity``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from sttk.commands.options import OUTPUT, SIZE, json_option
+from sttk.exporters import TARGETS
+from sttk.toolkit.core.contract import ARITHMETIC, PRECISIONS
+from sttk.toolkit.core.errors import UsageError
+from sttk.toolkit.core.shapes import Size
+
+if TYPE_CHECKING:
+    from sttk.toolkit.core.contract import Precision
+    from sttk.toolkit.parity.outcome import Outcome
+    from sttk.toolkit.parity.session import Session
+
+_PROMISES = ("exact", "faithful", "same-style")
+
+
+class _Regime(click.ParamType[str]):
+    """Its names are known to a module that is slow to import."""
+
+    name = "regime"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """See click.ParamType."""
+        from sttk.toolkit.imaging.regimes import NAMES
+
+        if value not in NAMES:
+            self.fail(f"{value!r} is none of {', '.join(NAMES)}", param, ctx)
+        return value
+
+
+@click.command(short_help="Prove that an artifact is its PyTorch reference.")
+@click.argument("models", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--reference", help="Checkpoint or style that MODEL must equal.")
+@click.option(
+    "--precision",
+    type=click.Choice(PRECISIONS),
+    help="Of a bare MODEL: what it promises goes by it.  [default: fp32]",
+)
+@click.option(
+    "--promise",
+    type=click.Choice(_PROMISES),
+    help="The rung to hold it to.  [default: by target and precision]",
+)
+@click.option(
+    "--regime",
+    "regimes",
+    type=_Regime(),
+    multiple=True,
+    help="Kinds of input: photo, dark, ramp, ...; repeatable.  [default: all]",
+)
+@click.option(
+    "--photos",
+    type=click.Path(path_type=Path),
+    help="Folder of your own, beside the package's.",
+)
+@click.option(
+    "--size",
+    "sizes",
+    type=SIZE,
+    multiple=True,
+    help="To try in place of those that MODEL promises; repeatable.",
+)
+@click.option(
+    "--inference-precision",
+    type=click.Choice(ARITHMETIC),
+    help="Of the arithmetic, where the runtime has a choice.",
+)
+@click.option(
+    "--require",
+    type=click.Choice(tuple(TARGETS)),
+    multiple=True,
+    metavar="TARGET",
+    help="Fail if no model of this target could be run here; repeatable.",
+)
+@click.option("--bisect", is_flag=True, help="Name the block at which each MODEL goes wrong.")
+@click.option(
+    "--bisect-to",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Bisect, and write what reproduces the error into a folder in here.",
+)
+@click.option("--vgg", type=click.Path(path_type=Path), help="Weights to compare styles by.")
+@click.option("--junit", type=OUTPUT, help="Write test results, as CI servers read them.")
+@click.option("--markdown", type=OUTPUT, help='Write Markdown, such as to "$GITHUB_STEP_SUMMARY".')
+@click.option("--html", type=OUTPUT, help="Write one page with all figures and pictures.")
+@click.option("--heatmaps", type=OUTPUT, help="Folder for a picture of the error of each failure.")
+@click.option("--summary", is_flag=True, help="One line a model, in place of its table.")
+@json_option
+def parity(
+    models: tuple[Path, ...],
+    reference: str | None,
+    precision: Precision | None,
+    promise: str | None,
+    regimes: tuple[str, ...],
+    photos: Path | None,
+    sizes: tuple[Size, ...],
+    inference_precision: str | None,
+    require: tuple[str, ...],
+    bisect: bool,
+    bisect_to: Path | None,
+    vgg: Path | None,
+    heatmaps: Path | None,
+    summary: bool,
+    as_json: bool,
+    **files: Path | None,
+) -> None:
+    """Prove that each of MODELS is the same function as its PyTorch reference.
+
+    MODELS are artifact folders (or folders above them) or, with --reference, bare model
+    files that anyone made. Without MODELS: every artifact below artifacts/; if there is
+    none, the shipped style is exported to ONNX and Core ML, and judged. Exit code 1 if any
+    input fails.
+
+    --bisect runs the input that is worst again, block by block, and names the first one that
+    is further from PyTorch than arithmetic takes it: torch module, operation of the model.
+    """
+    from sttk.toolkit import styles
+    from sttk.toolkit.imaging.images import list_images
+    from sttk.toolkit.imaging.regimes import NAMES, shipped_photos
+    from sttk.toolkit.parity.outcome import conclude, required
+    from sttk.toolkit.parity.run import Ask
+    from sttk.toolkit.parity.session import Session, Wanted
+    from sttk.toolkit.parity.style import StyleJudge
+    from sttk.toolkit.runtimes.base import Settings
+
+    if summary and as_json:
+        raise UsageError("--summary and --json: give one of them")
+    named = _checked(files, heatmaps)
+    mine = list_images(photos) if photos else []
+    if photos and not mine:
+        raise UsageError(f"{photos}: no pictures in it")
+    pictures = [*shipped_photos(), *mine]
+    settings = Settings(inference_precision) if inference_precision else None
+    net = styles.find(reference) if reference else None
+    promised = promise.replace("-", " ") if promise else None
+    ask = Ask(pictures, net, promised, sizes, regimes or NAMES, settings, StyleJudge(vgg))
+    wanted = Wanted(precision, bisect or bool(bisect_to), bisect_to, "html" in named, heatmaps)
+    outcomes = []
+    for outcome in _judged(models, Session(ask, wanted)):
+        outcomes.append(outcome)
+        if not as_json:
+            _show(outcome, summary)
+    outcomes = required(require, outcomes)
+    _report(outcomes, named, as_json=as_json)
+    conclude(outcomes)
+
+
+def _checked(files: Mapping[str, Path | None], heatmaps: Path | None) -> dict[str, Path]:
+    """Those that were named; what cannot be written is found before hours of work."""
+    from sttk.toolkit.io.outputs import check_folder, check_outputs
+
+    named = {name: path for name, path in files.items() if path}
+    check_outputs(named.values())
+    if heatmaps:
+        check_folder(heatmaps)
+    return named
+
+
+def _judged(models: tuple[Path, ...], session: Session) -> Iterator[Outcome]:
+    from sttk.toolkit.parity.outcome import Unjudged
+    from sttk.workflows.candidates import candidates
+
+    with candidates(models) as found:
+        for candidate in found:
+            if isinstance(candidate, Unjudged):
+                yield candidate
+            else:
+                yield from session.outcomes(candidate.path, candidate.name)
+
+
+def _show(outcome: Outcome, in_a_line: bool) -> None:
+    from sttk.toolkit.parity.bisect import show as bisection
+    from sttk.toolkit.parity.outcome import Judged
+    from sttk.toolkit.parity.show import line, show
+
+    if not isinstance(outcome, Judged):
+        word = "FAIL" if outcome.needed else "not run"
+        click.echo(f"{word}: {outcome.candidate}: {outcome.error}")
+    elif in_a_line:
+        click.echo(line(outcome.report))
+    else:
+        show(outcome.report)
+    if not in_a_line:
+        click.echo()
+    if not isinstance(outcome, Judged):
+        return
+    if outcome.bisection:
+        bisection.show(outcome.bisection)
+
+
+def _report(outcomes: Sequence[Outcome], files: Mapping[str, Path], *, as_json: bool) -> None:
+    from sttk.toolkit.io.console import print_json
+    from sttk.toolkit.io.outputs import write_output
+    from sttk.toolkit.parity.formats import FORMATS, github
+
+    if as_json:
+        print_json([outcome.to_dict() for outcome in outcomes])
+    for name, path in files.items():
+        write_output(path, FORMATS[name](outcomes), append=github.is_step_summary(path))
+    if github.is_here():
+        click.echo(github.commands(outcomes), err=True, nl=False)

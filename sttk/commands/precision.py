@@ -1,0 +1,184 @@
+"""``sttk precision``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from sttk.commands.options import SIZE, Finite, json_option
+from sttk.exporters import TARGETS
+from sttk.toolkit.core.contract import PRECISIONS
+from sttk.toolkit.core.errors import ParityError, UsageError
+from sttk.workflows.choice import TARGET_OF
+
+if TYPE_CHECKING:
+    from sttk.exporters.base import Options
+    from sttk.toolkit.core.contract import Precision
+    from sttk.toolkit.core.shapes import Size
+    from sttk.toolkit.precision.found import Cost, Found
+    from sttk.workflows.plan_search import Ask
+
+# Where quantised arithmetic is for a runtime that is timed here, time is what is asked for.
+_TIMED = frozenset(TARGET_OF.values()) - {"web"}
+
+
+@click.command(short_help="Search the cheapest plan that holds a floor.")
+@click.argument("style", required=False)
+@click.option("--target", type=click.Choice([*TARGETS]), default="onnx", show_default=True)
+@click.option(
+    "--precision",
+    type=click.Choice([p for p in PRECISIONS if p != "fp32"]),
+    default="fp16",
+    show_default=True,
+    help="That blocks are lowered to.",
+)
+@click.option(
+    "--high",
+    type=click.Choice(["fp32", "fp16"]),
+    default="fp32",
+    show_default=True,
+    help="That the others keep.",
+)
+@click.option(
+    "--floor",
+    type=Finite(min=0),
+    required=True,
+    help="PSNR in dB that every kind of input must reach, against the float net.",
+)
+@click.option("--size", type=SIZE, default="256", show_default=True, help="N or HxW, to try at.")
+@click.option(
+    "--cost",
+    type=click.Choice(["time", "bytes"]),
+    help="Cheapest by the runtime's time here, or by bytes moved.  [default: time for int8 to "
+    "what is timed here, else bytes]",
+)
+@click.option(
+    "--photos",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of photographs to try.  [default: the package's]",
+)
+@click.option(
+    "--calib",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="int8, fp8: folder of photographs to calibrate on.  [default: the package's]",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The plan file; the chart stands beside it.  [default: STYLE-TARGET.plan.json]",
+)
+@click.option("--chart/--no-chart", default=True, show_default=True, help="Draw the front, a PNG.")
+@json_option
+def precision(
+    style: str | None,
+    target: str,
+    precision: Precision,
+    high: Precision,
+    floor: float,
+    size: Size,
+    cost: Cost | None,
+    photos: Path | None,
+    calib: Path | None,
+    output: Path | None,
+    chart: bool,
+    as_json: bool,
+) -> None:
+    """Search the cheapest plan of STYLE that holds a floor on every kind of input.
+
+    STYLE is a shipped style or a checkpoint (default: ink). Each block of the net is tried in the
+    low and in the high precision, in torch; the plans that no other one beats are exported, run
+    by the target's own runtime and timed. A plan holds the floor only if both say so. 'sttk
+    export --plan FILE' takes the file. Exit code 1 if no plan holds the floor.
+    """
+    from sttk.toolkit import styles
+    from sttk.toolkit.imaging.charts import check_charts
+    from sttk.toolkit.imaging.regimes import shipped_photos
+    from sttk.workflows.plan_search import Ask
+
+    if chart:
+        check_charts()
+    if precision == high:
+        raise UsageError(f"--high {high} is what blocks are lowered to")
+    net = styles.find(style or styles.DEFAULT)
+    timed = precision == "int8" and target in _TIMED
+    ask = Ask(
+        net,
+        target,
+        precision,
+        high,
+        floor,
+        size,
+        _pictures(photos) or tuple(shipped_photos()),
+        _pictures(calib),
+        cost or ("time" if timed else "bytes"),
+        _options(target),
+    )
+    file = output or Path(f"{net.origin.name}-{target}.plan.json")
+    _finish(_searched(ask), ask, file, chart, as_json)
+
+
+def _pictures(folder: Path | None) -> tuple[Path, ...]:
+    from sttk.toolkit.imaging.images import list_images
+
+    files = tuple(list_images(folder)) if folder else ()
+    if folder and not files:
+        raise UsageError(f"{folder}: no pictures in it")
+    return files
+
+
+def _options(target: str) -> Options:
+    """Arrays in and out, as what they are compared with is; the oldest system that has int8."""
+    from sttk.exporters.base import Options
+
+    core_ml = target == "coreml"
+    return Options(tensor_io=True, deployment_target="iOS17") if core_ml else Options()
+
+
+def _searched(ask: Ask) -> Found:
+    from sttk.toolkit.io.console import progress
+    from sttk.workflows.plan_search import search
+
+    done = 0
+    with progress(f"precision of {ask.net.origin.name}", total=1) as update:
+
+        def told(text: str) -> None:
+            nonlocal done
+            done += 1
+            update(1 - 0.97**done, text)  # nobody knows how many plans will be tried
+
+        return search(ask, told)
+
+
+def _finish(found: Found, ask: Ask, file: Path, chart: bool, as_json: bool) -> None:
+    """Report; write chart and plan; without a plan, fail with the best one's name."""
+    from sttk.toolkit.core.plan import write_plan
+    from sttk.toolkit.io.console import print_json
+    from sttk.toolkit.precision.chart import draw
+    from sttk.toolkit.precision.show import by, show
+
+    picture = file.with_suffix(".png")
+    if chart:
+        draw(found, picture)
+    chosen = found.chosen
+    if chosen:
+        write_plan(file, chosen.plan, ask.net.origin.sha256, {"search": found.to_dict()})
+    if as_json:
+        print_json({**found.to_dict(), "file": str(file) if chosen else None})
+    else:
+        show(found)
+        if chart:
+            click.echo(f"chart: {picture}")
+    if not chosen:
+        best = found.best
+        raise ParityError(
+            f"no plan holds {found.floor:g} dB: the best, {best.plan}, has {best.worst:.1f} on "
+            f"{best.where}",
+            fix="ask for less, or for another --high",
+        )
+    if not as_json:
+        click.echo(f"cheapest that holds the floor, by {by(found)}: {chosen.plan}")
+        click.echo(f"next: sttk export {ask.net.origin.source.removeprefix('style:')} "
+                   f"--target {ask.target} --plan {file}")  # fmt: skip

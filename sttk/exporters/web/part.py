@@ -1,0 +1,104 @@
+"""One style of a page: its model, a small picture of what it does, and where to look.
+
+An exporter like any other (:class:`Exporter`), whose folder needs a page around it.
+"""
+
+from __future__ import annotations
+
+import re
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+
+from sttk.exporters import onnx
+from sttk.exporters.base import Int8, Product, Request
+from sttk.toolkit.core.contract import Precision
+from sttk.toolkit.imaging.images import from_batch, to_batch
+from sttk.toolkit.io.text import file_name, printable
+
+PRECISIONS: tuple[Precision, ...] = onnx.PRECISIONS
+KINDS: tuple[str, ...] = ("any", "fixed")
+OPTIONS: tuple[str, ...] = onnx.OPTIONS
+INT8: Int8 | None = onnx.INT8
+REWRITES: tuple[str, ...] = onnx.REWRITES
+CARRIERS = onnx.CARRIERS
+FLOAT_ENDS = onnx.FLOAT_ENDS
+MODEL, GRAPH = "index.html", "model.onnx"
+_SMALL_PICTURE = "thumb.jpg"
+_SIDE, _QUALITY = 160, 82  # pixels; of JPEG
+_PHOTO = "cat.jpg"
+_CHECKED, _STEP, _EVERY = (64, 64), 37, 97
+_ROMAN = re.compile(r"\b[ivx]+\b")
+_STUB = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta http-equiv="refresh" content="0; url=../../#{name}">
+<title>Style transfer</title>
+<p><a href="../../#{name}">This style is a part of a page.</a></p>
+</html>
+"""
+
+
+def export(request: Request, folder: Path) -> Product:
+    """See :class:`Exporter`."""
+    made = onnx.export(request, folder)
+    (folder / made.model).rename(folder / GRAPH)
+    _small_picture(request).save(folder / _SMALL_PICTURE, quality=_QUALITY)
+    (folder / MODEL).write_text(_STUB.format(name=facts(request)["name"]), encoding="utf-8")
+    return Product(MODEL, made.tools, made.options, graph=GRAPH)
+
+
+def facts(request: Request) -> dict[str, Any]:
+    """What the page's scripts know of a style; ``name`` is one for URLs, ``title`` for people."""
+    contract = request.net.contract
+    return {
+        "name": file_name(request.net.origin.name),
+        "title": title(request.net.origin.name),
+        "model": GRAPH,
+        "picture": _SMALL_PICTURE,
+        "precision": request.precision,
+        "size": list(request.shapes.only) if request.shapes.only else None,
+        "multiple": contract.size_multiple,
+        "smallest": contract.smallest_side,
+    }
+
+
+def listed(request: Request, folder: str) -> dict[str, Any]:
+    """What a page says of a style, and by what it knows a GPU that computes it wrongly.
+
+    Args:
+        request: of the style.
+        folder: where its files lie, within the page's.
+    """
+    return {"folder": folder, **facts(request), "check": _check(request)}
+
+
+def _check(request: Request) -> dict[str, Any]:
+    """PyTorch's answer to numbers that the page's scripts make, too: some of its values."""
+    height, width = request.shapes.only or _CHECKED
+    numbers = np.arange(3 * height * width) * _STEP % 256
+    batch = torch.from_numpy(numbers.astype(np.float32).reshape(1, 3, height, width))
+    with torch.inference_mode():
+        values = request.net(batch).flatten()[::_EVERY].tolist()
+    kept = [round(value, 1) for value in values]
+    return {"height": height, "width": width, "step": _STEP, "every": _EVERY, "values": kept}
+
+
+def title(name: str) -> str:
+    """``composition-vii-mobile-m`` for people: ``Composition VII``."""
+    words = re.sub(r"[-_]+", " ", re.sub(r"-mobile-\w+$", "", printable(name))).strip()
+    words = _ROMAN.sub(lambda found: found[0].upper(), words)
+    return words[:1].upper() + words[1:]
+
+
+def _small_picture(request: Request) -> Image.Image:
+    """A photograph in the style."""
+    with (resources.files("sttk.toolkit") / "photos" / _PHOTO).open("rb") as file:
+        photo = ImageOps.fit(Image.open(file).convert("RGB"), (_SIDE, _SIDE))
+    with torch.inference_mode():
+        output = request.net(torch.from_numpy(to_batch(np.asarray(photo))))
+    return Image.fromarray(from_batch(output.numpy()))

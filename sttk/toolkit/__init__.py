@@ -1,0 +1,1 @@
+"""What everything else stands on: a folder for each question."""

@@ -1,0 +1,177 @@
+"""Whether an artifact is still what was exported, from the same checkpoint, and proven."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sttk.toolkit import styles
+from sttk.toolkit.artifact.manifest import (
+    FILE_NAME,
+    Manifest,
+    file_faults,
+    find_artifacts,
+    model_sha256,
+    parse_manifest,
+)
+from sttk.toolkit.core.errors import ArtifactError, UsageError
+from sttk.toolkit.io.files import MOST_BYTES, sha256, size_of
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The answer to one question.
+
+    Attributes:
+        question: ``manifest``, ``files``, ``checkpoint`` or ``parity``.
+        passed: None if it could not be asked: the checkpoint is not here, or nothing was proven.
+        detail: what was found, in one line.
+    """
+
+    question: str
+    passed: bool | None
+    detail: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was found of one artifact."""
+
+    folder: Path
+    findings: tuple[Finding, ...]
+
+    @property
+    def passed(self) -> bool:
+        """No question was answered with no; one that could not be asked is none."""
+        return all(finding.passed is not False for finding in self.findings)
+
+    @property
+    def readable(self) -> bool:
+        """Whether there was a manifest to hold the rest against."""
+        return not any(finding.question == "manifest" for finding in self.findings)
+
+    def __str__(self) -> str:
+        """One line; what is wrong comes first."""
+        order = sorted(self.findings, key=lambda finding: finding.passed is not False)
+        details = "; ".join(finding.detail for finding in order)
+        return f"{'pass' if self.passed else 'FAIL'}: {self.folder}: {details}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        findings = [dataclasses.asdict(finding) for finding in self.findings]
+        return {"artifact": str(self.folder), "passed": self.passed, "findings": findings}
+
+
+def artifacts_at(folders: Sequence[Path]) -> list[Path]:
+    """The artifacts at or below each folder.
+
+    Raises:
+        UsageError: a folder that is not there, or holds none.
+    """
+    found = []
+    for folder in folders:
+        below = find_artifacts(folder)
+        if not below:
+            raise UsageError(
+                f"{folder}: no artifact at or below it", fix="make one with 'sttk export'"
+            )
+        found += below
+    return list(dict.fromkeys(found))
+
+
+def verify(
+    folder: Path, *, require_checkpoint: bool = False, require_parity: bool = False
+) -> Verdict:
+    """Put every question to the artifact in ``folder``.
+
+    Args:
+        folder: of one artifact.
+        require_checkpoint: fail if the checkpoint is not here to be checked.
+        require_parity: fail if the model itself has not been run and judged.
+    """
+    try:
+        manifest = parse_manifest(folder)
+    except ArtifactError as error:
+        return Verdict(folder, (Finding("manifest", False, _brief(error, folder)),))
+    findings = (
+        *_files(folder, manifest),
+        _required(_checkpoint(manifest), require_checkpoint),
+        _required(_parity(manifest), require_parity),
+    )
+    return Verdict(folder, findings)
+
+
+def _required(finding: Finding, required: bool) -> Finding:
+    if finding.passed is None and required:
+        return dataclasses.replace(finding, passed=False)
+    return finding
+
+
+def _files(folder: Path, manifest: Manifest) -> list[Finding]:
+    faults = [_brief(fault, folder) for fault in file_faults(folder, manifest)]
+    named = {FILE_NAME, *manifest.files}
+    unnamed = [name for name in _names(folder) if name not in named]
+    faults += [f"{name} is not in the manifest (remove it, or export again)" for name in unnamed]
+    if faults:
+        return [Finding("files", False, fault) for fault in faults]
+    count = len(manifest.files)
+    return [Finding("files", True, f"{count} file{'s' * (count != 1)}")]
+
+
+def _names(folder: Path) -> Iterator[str]:
+    """Everything that is no plain folder: links, too, wherever they lead. What lies in an artifact
+    within this one is that one's.
+    """
+    inner = [found for found in find_artifacts(folder) if found != folder]
+    for path in sorted(folder.rglob("*")):
+        if any(path.is_relative_to(found) for found in inner):
+            continue
+        if path.is_symlink() or not path.is_dir():
+            yield path.relative_to(folder).as_posix()
+
+
+def _checkpoint(manifest: Manifest) -> Finding:
+    wanted = manifest.checkpoint
+    try:
+        path = styles.locate(wanted.source)
+        if path and (why_not := _not_a_checkpoint(path)):
+            return Finding("checkpoint", None, f"{wanted.source} not checked: {why_not}")
+        same = sha256(path) == wanted.sha256 if path else None
+    except OSError as error:
+        reason = error.strerror or error
+        return Finding("checkpoint", None, f"{wanted.source} not checked: {reason}")
+    if same is None:
+        return Finding("checkpoint", None, f"{wanted.source} not checked: gone")
+    if not same:
+        return Finding("checkpoint", False, f"{wanted.source} has changed since the export")
+    return Finding("checkpoint", True, wanted.source)
+
+
+def _not_a_checkpoint(path: Path) -> str:
+    """Why not to read it, or "": a manifest can name a device, a pipe, or a whole disk."""
+    if not path.is_file() and not (path / FILE_NAME).is_file():
+        return "no checkpoint"
+    return f"more than {MOST_BYTES} bytes" if size_of(path) > MOST_BYTES else ""
+
+
+def _parity(manifest: Manifest) -> Finding:
+    record: Any = manifest.parity
+    if record is None:
+        return Finding("parity", None, "not proven")
+    if not isinstance(record, dict):
+        return Finding("parity", False, "its parity record cannot be read")
+    if record.get("model_sha256") != model_sha256(manifest):
+        return Finding("parity", False, "proven for another model (run 'sttk parity' again)")
+    if record.get("passed") is not True:
+        return Finding("parity", False, "parity failed")
+    if record.get("not_run"):
+        return Finding("parity", None, f"only its graph is proven: {record['not_run']}")
+    return Finding("parity", True, "parity proven")
+
+
+def _brief(error: ArtifactError, folder: Path) -> str:
+    """Without the folder, which stands before it."""
+    return str(error).removeprefix(f"{folder}: ").removeprefix(f"{folder}/")

@@ -1,0 +1,145 @@
+"""Checkpoints that anyone made: the layout is known by its keys, the widths by its shapes.
+
+``load(path)`` is the whole of it. A new layout is one module here and one line in ``LAYOUTS``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sttk.toolkit.checkpoints import (
+    lengstrom,
+    mobilenetv2,
+    native,
+    onnx_graph,
+    pytorch_examples,
+    rrmina,
+)
+from sttk.toolkit.checkpoints.layout import Layout, Loaded, Tensors
+from sttk.toolkit.core.errors import CheckpointError
+from sttk.toolkit.core.style_net import Origin, StyleNet
+from sttk.toolkit.io.choices import SUFFIX, split_choices
+from sttk.toolkit.io.files import MOST_BYTES, sha256
+from sttk.toolkit.io.pickles import read_pickle
+
+LAYOUTS: tuple[Layout, ...] = (pytorch_examples, rrmina, lengstrom, mobilenetv2)
+
+# Under these keys training scripts nest the weights beside an optimiser's state.
+_NESTS = ("state_dict", "model_state_dict", "model", "net")
+_SHOWN_KEYS = 5
+# The largest that is known has 190. Keys take a few bytes each, and the blocks that they ask for
+# milliseconds.
+_MOST_TENSORS = 1000
+
+
+def load(path: str | Path, *, name: str | None = None, source: str | None = None) -> StyleNet:
+    """Read a style net from a file (or, for the lengstrom layout, a folder).
+
+    Args:
+        path: ``.pth``/``.model``/``.pt`` of ``torch.save`` in either format, ``.safetensors``,
+            ``.onnx`` (with a choice behind it, such as ``x.onnx#style=3``, where there is one), or
+            a folder of raw tensors with a ``manifest.json``.
+        name: short name; the file's stem without it.
+        source: how the manifest names the checkpoint; the absolute path without it.
+
+    Raises:
+        CheckpointError: missing, unreadable, of no known layout, or with weights that are not
+            numbers. No code in the file is run.
+    """
+    path, choices = split_choices(path)
+    if not path.exists():
+        raise CheckpointError(f"{path}: no such file")
+    _check_kind(path)
+    layout, loaded = _read(path, choices)
+    _check_finite(path, loaded)
+    resolved = path.resolve()
+    name = name or (resolved.stem.lstrip(".") or "unnamed") + onnx_graph.name_of(choices)
+    source = source or f"{resolved}{choices and '#'}{choices}"
+    origin = Origin(name, source, sha256(path), layout, loaded.card)
+    return StyleNet(loaded.net, loaded.contract, origin)
+
+
+def _check_kind(path: Path) -> None:
+    """Reading a pipe or a device may never end; nor does it pay to read what is no style net."""
+    if path.is_dir():
+        return
+    if not path.is_file():
+        raise CheckpointError(f"{path}: neither a file nor a folder")
+    if path.stat().st_size > MOST_BYTES:
+        raise CheckpointError(f"{path}: more than {MOST_BYTES} bytes")
+
+
+def _read(path: Path, choices: str) -> tuple[str, Loaded]:
+    if path.suffix.lower() == SUFFIX and path.is_file():
+        return onnx_graph.NAME, onnx_graph.read(path, choices)
+    if path.is_dir():
+        return _build(path, lengstrom.read_folder(path))
+    if path.suffix == ".safetensors":
+        state, about = native.read(path)
+        _check_real(path, state)
+        return (native.NAME, native.build(path, state, about)) if about else _build(path, state)
+    state = _tensors(path, read_pickle(path))
+    _check_real(path, state)
+    return _build(path, state)
+
+
+def _check_real(path: Path, state: Tensors) -> None:
+    """Plain numbers: torch would drop the imaginary parts of complex ones, with a warning alone."""
+    for key, value in state.items():
+        if value.is_complex() or value.is_quantized:
+            raise CheckpointError(f"{path}: {key} is of {value.dtype}")
+
+
+def _tensors(path: Path, content: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The weights alone: out of a training script's nest, without DataParallel's prefix."""
+    for nest in _NESTS:
+        if isinstance(content.get(nest), Mapping):
+            content = content[nest]
+    return {
+        str(key).removeprefix("module."): _dense(path, str(key), value)
+        for key, value in content.items()
+        if isinstance(value, Tensor)
+    }
+
+
+def _dense(path: Path, key: str, value: Tensor) -> Tensor:
+    """The tensor, if the file holds all of it: sparse, meta and repeating ones claim sizes that
+    no bytes back, and would be filled in memory.
+    """
+    plain = value.layout == torch.strided and value.device.type == "cpu"
+    if not plain or value.numel() * value.element_size() > value.untyped_storage().nbytes():
+        raise CheckpointError(f"{path}: {key} is not a plain tensor")
+    return value
+
+
+def _build(path: Path, state: Tensors) -> tuple[str, Loaded]:
+    if len(state) > _MOST_TENSORS:
+        raise CheckpointError(f"{path}: {len(state)} tensors are more than {_MOST_TENSORS}")
+    for layout in LAYOUTS:
+        if layout.matches(state):
+            try:
+                return layout.NAME, layout.build(state)
+            except (RuntimeError, KeyError, ValueError, IndexError) as error:
+                reason = " ".join(str(error).split())[:200]
+                raise CheckpointError(f"{path}: a broken {layout.NAME} net: {reason}") from error
+    raise CheckpointError(
+        f"{path}: no known checkpoint layout; first keys: {_first_keys(state)}; "
+        f"layouts tried: {', '.join([native.NAME, *(layout.NAME for layout in LAYOUTS)])}",
+        fix="see 'sttk styles --layouts' for what each looks like",
+    )
+
+
+def _first_keys(state: Tensors) -> str:
+    keys = [key if len(key) <= 60 else f"{key[:57]}..." for key in list(state)[:_SHOWN_KEYS]]
+    return ", ".join(keys) if keys else "none (the file holds no tensors)"
+
+
+def _check_finite(path: Path, loaded: Loaded) -> None:
+    for key, value in loaded.net.state_dict().items():
+        if not torch.isfinite(value).all():
+            raise CheckpointError(f"{path}: {key} holds NaN or infinity")

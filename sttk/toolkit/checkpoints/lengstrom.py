@@ -1,0 +1,184 @@
+"""lengstrom/fast-style-transfer, as the folder of raw tensors that its deeplearn.js port reads.
+
+``manifest.json`` maps ``Variable``, ``Variable_1``, ... in the order in which src/transform.py
+makes them, to a file of little-endian float32 and its shape. Each layer is three in a row: the
+convolution's weight, the norm's shift, the norm's scale. RGB 0..255 in, as its evaluate.py and the
+port (reiinakano/fast-style-transfer-deeplearnjs, src/imagenet_util.ts) feed it; it was trained on
+x / 255, which the first norm cancels but for its epsilon.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sttk.toolkit.checkpoints.layout import Loaded, Tensors
+from sttk.toolkit.core.contract import Contract
+from sttk.toolkit.core.errors import CheckpointError
+from sttk.toolkit.nets.lengstrom import LengstromNet, LengstromSpec
+
+NAME = "lengstrom"
+DESCRIPTION = "lengstrom fast-style-transfer as a folder (manifest.json, Variable ... Variable_47)"
+
+_MANIFEST = "manifest.json"
+_MANIFEST_BYTES = 1 << 20
+_FLOAT = np.dtype("<f4")
+_MOST_DIMS = 4
+
+_VARIABLE = re.compile(r"Variable(?:_[1-9]\d*)?")
+_PER_LAYER = 3
+# Three convolutions down, two up and the last; two more for each block.
+_LAYERS_WITHOUT_BLOCKS = 6
+
+
+def matches(state: Tensors) -> bool:
+    """Known by its names alone being ``Variable``, ``Variable_1``, ..., from RGB and to RGB."""
+    if len(state) % _PER_LAYER or len(state) < _PER_LAYER * _LAYERS_WITHOUT_BLOCKS:
+        return False
+    if not all(_VARIABLE.fullmatch(key) for key in state):
+        return False
+    first, last = state.get(_name(0)), state.get(_name(len(state) - _PER_LAYER))
+    if first is None or last is None or first.ndim != 4 or last.ndim != 4:
+        return False
+    return first.shape[2] == 3 and last.shape[3] == 3
+
+
+def build(state: Tensors) -> Loaded:
+    """A :class:`LengstromNet` whose widths and blocks are read from the shapes."""
+    if any(value.numel() == 0 for value in state.values()):
+        raise ValueError("a tensor without values")
+    spec = _spec(state)
+    # Of no memory until the tensors are put in: widths that they do not back cost nothing.
+    with torch.device("meta"):
+        net = LengstromNet(spec)
+    modules = ("conv1", "conv2", "conv3", *_block_modules(spec.blocks), "up1", "up2", "head")
+    layers = (_layer(state, index, module) for index, module in enumerate(modules))
+    net.load_state_dict({key: value for layer in layers for key, value in layer}, assign=True)
+    return Loaded(net, Contract(size_multiple=4, smallest_side=5))
+
+
+def _name(index: int) -> str:
+    return f"Variable_{index}" if index else "Variable"
+
+
+def _spec(state: Tensors) -> LengstromSpec:
+    layers = len(state) // _PER_LAYER
+    blocks, odd = divmod(layers - _LAYERS_WITHOUT_BLOCKS, 2)
+    if odd:
+        raise ValueError(f"{layers} convolutions; a block has two, the rest of the net six")
+    # A norm's shift has as many values as its convolution has outputs.
+    indices = (0, 1, 2, layers - 3, layers - 2)
+    full, half, quarter, *up = (state[_name(_PER_LAYER * i + 1)].numel() for i in indices)
+    return LengstromSpec((full, half, quarter), (up[0], up[1]), blocks)
+
+
+def _block_modules(blocks: int) -> list[str]:
+    return [f"blocks.{i}.conv{j}" for i in range(blocks) for j in (1, 2)]
+
+
+def _layer(state: Tensors, index: int, module: str) -> list[tuple[str, Tensor]]:
+    weight, shift, scale = (state[_name(_PER_LAYER * index + i)] for i in range(_PER_LAYER))
+    return [
+        # HWIO -> OIHW; a transposed one is HWOI, and torch wants IOHW: the same permutation.
+        (f"{module}.conv.weight", weight.float().permute(3, 2, 0, 1).contiguous()),
+        (f"{module}.norm.bias", shift.float()),
+        (f"{module}.norm.weight", scale.float()),
+    ]
+
+
+def read_folder(path: Path) -> dict[str, Tensor]:
+    """The tensors that ``path/manifest.json`` names, float32, of its shapes.
+
+    Nothing outside the folder is read, and no more memory is taken than the files have bytes.
+
+    Raises:
+        CheckpointError: no manifest or not one of this kind; a file that is missing, is named
+            twice, lies outside the folder, or whose size is not that of its shape.
+    """
+    tensors: dict[str, Tensor] = {}
+    seen: set[Path] = set()
+    for name, entry in _read_manifest(path).items():
+        filename, shape = _check_entry(path, name, entry)
+        file = _inside(path, filename)
+        # Else a short manifest could ask for one large file many times over.
+        if file in seen:
+            raise CheckpointError(f"{path}: {_MANIFEST} names {_shown(filename)} twice")
+        seen.add(file)
+        tensors[name] = _read_tensor(file, shape)
+    return tensors
+
+
+def _read_manifest(path: Path) -> Mapping[str, Any]:
+    file = _inside(path, _MANIFEST)
+    raw = _read_bytes(file, _MANIFEST_BYTES)
+    if len(raw) > _MANIFEST_BYTES:
+        raise CheckpointError(f"{file}: larger than {_MANIFEST_BYTES} bytes")
+    try:
+        content = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        reason = " ".join(str(error).split())[:160]
+        raise CheckpointError(f"{file}: not JSON ({reason})") from error
+    if not isinstance(content, dict) or not content:
+        raise CheckpointError(f"{file}: not a map from names to files and shapes")
+    return content
+
+
+def _check_entry(path: Path, name: str, entry: object) -> tuple[str, tuple[int, ...]]:
+    """File name and shape of one entry: ``{"filename": "Variable_1", "shape": [32]}``."""
+    where = f"{path / _MANIFEST}: {_shown(name)}"
+    if not isinstance(entry, dict) or not isinstance(entry.get("filename"), str):
+        raise CheckpointError(f"{where} has no filename")
+    shape = entry.get("shape")
+    # By type, not by isinstance: True is an int too.
+    if not isinstance(shape, list) or not all(type(size) is int for size in shape):
+        raise CheckpointError(f"{where} has no shape of whole numbers")
+    if not 1 <= len(shape) <= _MOST_DIMS or min(shape) < 1:
+        raise CheckpointError(f"{where} has the shape {_shown(shape)}, not 1 to 4 sizes from 1 up")
+    return entry["filename"], tuple(shape)
+
+
+def _inside(path: Path, filename: str) -> Path:
+    """The file of that name with its links followed, if that is still a file in the folder."""
+    try:
+        folder, file = path.resolve(), (path / filename).resolve()
+        if not file.is_relative_to(folder):
+            raise CheckpointError(f"{path}: {_shown(filename)} is outside the folder")
+        if not file.is_file():
+            raise CheckpointError(f"{path}: no file {_shown(filename)} in the folder")
+    except (OSError, ValueError, RuntimeError) as error:  # too long, a null byte, a loop of links
+        raise CheckpointError(f"{path}: {_shown(filename)} is not a file name") from error
+    return file
+
+
+def _read_tensor(file: Path, shape: tuple[int, ...]) -> Tensor:
+    wanted = math.prod(shape) * _FLOAT.itemsize
+    raw = _read_bytes(file, wanted)
+    if len(raw) != wanted:
+        raise CheckpointError(
+            f"{file}: not the {wanted} bytes that float32 of shape {_shown(list(shape))} takes"
+        )
+    return torch.from_numpy(np.frombuffer(raw, _FLOAT).reshape(shape).astype(np.float32))
+
+
+def _read_bytes(file: Path, wanted: int) -> bytes:
+    """All of a file if it has ``wanted`` bytes or fewer, else one byte more than that."""
+    try:
+        with file.open("rb") as stream:
+            # Not read(wanted + 1) alone: that takes the memory before it looks at the file.
+            return stream.read(min(wanted, file.stat().st_size) + 1)
+    except OSError as error:
+        raise CheckpointError(f"{file}: cannot be read ({error.strerror})") from error
+
+
+def _shown(value: object) -> str:
+    """A value from the manifest on one line, shortened: it may be anything."""
+    text = ascii(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -1,0 +1,128 @@
+"""ONNX style nets that anyone made, of any opset, as torch nets.
+
+The graph is followed for a picture of one size, and what depends on sizes alone is folded; what
+exporters took apart is put together (:mod:`patterns`). If nothing that is left is bound to that
+size, the net takes any. Its function is the file's at the size that the file fixes, or, where it
+takes any, at all multiples that the contract tells; at other sizes it is the same steps.
+
+Windows ML's samples, torch's exports of all ages and Magenta's 26 styles were what it was written
+for. A file that weighs several styles by a second input is read for one: ``FILE.onnx#style=3``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from sttk.toolkit.checkpoints.layout import Loaded
+from sttk.toolkit.checkpoints.onnx_graph import proto
+from sttk.toolkit.checkpoints.onnx_graph.adapt import adapt
+from sttk.toolkit.checkpoints.onnx_graph.ends import RANGES, ends_of
+from sttk.toolkit.checkpoints.onnx_graph.errors import UnreadableError, shown
+from sttk.toolkit.checkpoints.onnx_graph.graph import Graph
+from sttk.toolkit.checkpoints.onnx_graph.modules import Binary, Reshape
+from sttk.toolkit.checkpoints.onnx_graph.net import GraphNet
+from sttk.toolkit.checkpoints.onnx_graph.patterns import canonical
+from sttk.toolkit.checkpoints.onnx_graph.program import Program, Step, follow, same
+from sttk.toolkit.checkpoints.onnx_graph.sizes import contract_of
+from sttk.toolkit.core.errors import CheckpointError
+
+NAME = "onnx"
+DESCRIPTION = "an ONNX style net of anyone (X.onnx; X.onnx#style=3 where it has several styles)"
+UNREADABLE = "cannot be read as a style net"
+
+# For a graph of any size: two that share no side and are multiples of what nets halve.
+_PROBES = ((96, 128), (160, 224))
+_CHOICES = {
+    "style": None,  # a number
+    "input": frozenset(RANGES),
+    "output": frozenset(RANGES),
+    "channels": frozenset(("RGB", "BGR")),
+}
+
+
+def read(path: Path, choices: str = "") -> Loaded:
+    """The net of an ``.onnx`` file.
+
+    Args:
+        path: the file.
+        choices: what stands behind ``#``: ``style=3``, ``input=0..1``, ``output=-1..1``,
+            ``channels=BGR``, with ``&`` between them.
+
+    Raises:
+        CheckpointError: not ONNX, not a style net, or of operations that are not known.
+        MissingExtraError: onnx is not installed.
+    """
+    try:
+        chosen = _parse(choices)
+        style = int(chosen["style"]) if "style" in chosen else None
+        graph = proto.read_graph(proto.parse(path), style)
+        return _load(graph, chosen)
+    except UnreadableError as error:
+        raise CheckpointError(f"{path}: {UNREADABLE}: {error}", fix=error.fix) from error
+
+
+def name_of(choices: str) -> str:
+    """What a choice adds to a net's name: ``-style3``."""
+    pairs = (item.partition("=") for item in choices.split("&"))
+    return "".join(f"-{key}{value}" for key, _, value in pairs if key == "style")
+
+
+def _parse(choices: str) -> dict[str, str]:
+    pairs = [item.partition("=") for item in choices.split("&") if item]
+    for key, _, value in pairs:
+        known = _CHOICES.get(key, frozenset[str]())
+        if not (value in known if known is not None else value.isdecimal() and len(value) < 9):
+            raise UnreadableError(
+                f"#{shown(key)}={shown(value)} is no choice",
+                "choose style=NUMBER, input= or output= 0..255, 0..1 or -1..1, channels=RGB or BGR",
+            )
+    return {key: value for key, _, value in pairs}
+
+
+def _load(graph: Graph, choices: dict[str, str]) -> Loaded:
+    program = _any_size(graph)
+    _check_picture(program)
+    _check_size_free(program)
+    net = GraphNet(program)
+    contract = contract_of(program)
+    ends = ends_of(program, net, contract, graph.metadata, choices)
+    fixed = {} if None in graph.size else {"made for": "x".join(map(str, graph.size))}
+    card: dict[str, Any] = {**graph.about, **fixed, **ends.known}
+    return Loaded(GraphNet(adapt(program, ends)), contract, card)
+
+
+def _any_size(graph: Graph) -> Program:
+    """The steps; where the file leaves a side free, the same at two sizes."""
+    height, width = graph.size
+    programs = [
+        canonical(follow(graph, (height or probe[0], width or probe[1])))
+        for probe in (_PROBES if None in graph.size else _PROBES[:1])
+    ]
+    if len(programs) == 2 and not same(*programs):
+        raise UnreadableError("what it does depends on the picture's size in a way not known")
+    return programs[0]
+
+
+def _check_picture(program: Program) -> None:
+    shape = program.shapes[program.output]
+    if len(shape) != 4 or shape[:2] != program.shapes[program.picture][:2]:
+        raise UnreadableError(f"it gives a tensor of shape {list(shape)}, not a picture")
+
+
+def _check_size_free(program: Program) -> None:
+    for step in program.steps:
+        if _is_bound(step):
+            height, width = program.shapes[program.picture][2:]
+            raise UnreadableError(
+                f"operation {type(step.module).__name__} (node {shown(step.node)}) binds it to "
+                f"{height}x{width}, and is of no pattern that sttk knows"
+            )
+
+
+def _is_bound(step: Step) -> bool:
+    """Whether a step works at one size alone."""
+    module = step.module
+    if isinstance(module, Binary) and module.constant is not None:
+        return module.constant.ndim > 1 and max(module.constant.shape[-2:]) > 1
+    return isinstance(module, Reshape)

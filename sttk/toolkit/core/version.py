@@ -1,0 +1,3 @@
+"""The version of this package; no import."""
+
+VERSION = "0.1.0"

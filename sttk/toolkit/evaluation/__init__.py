@@ -1,0 +1,1 @@
+"""How good a style is: losses on held-out photographs, flicker, its own page."""

@@ -1,0 +1,157 @@
+"""Many pictures: which file goes where, and all of them stylised in spite of broken ones."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sttk.toolkit.core.errors import ImageError, SttkError, UsageError
+from sttk.toolkit.imaging.images import SUFFIXES, Picture, list_images, read_image, write_image
+from sttk.toolkit.io.prefetch import ahead
+
+# Formats that are written under another name: a GIF has 256 colours.
+_WRITTEN_AS = {".gif": ".png"}
+
+
+@dataclass(frozen=True)
+class Job:
+    """A picture, and where its stylised form goes."""
+
+    source: Path
+    target: Path
+
+
+@dataclass
+class Report:
+    """What became of the jobs.
+
+    Attributes:
+        done: targets that were written.
+        kept: targets that were there already.
+        failed: what went wrong, a line for each source.
+    """
+
+    done: list[Path] = field(default_factory=list)
+    kept: list[Path] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+
+
+Stylize = Callable[[Sequence[Picture]], Iterable[Picture]]
+
+
+def plan(sources: Sequence[str], folder: Path) -> list[Job]:
+    """A job for each picture.
+
+    Args:
+        sources: files, patterns such as ``photos/*.jpg``, and folders, whose pictures, also those
+            in folders below, keep their places.
+        folder: where to; what lies in it already is no source.
+
+    Raises:
+        UsageError: a source is not there, or two pictures would go to one file.
+    """
+    jobs: dict[Path, Job] = {}
+    for source, place in _placed(sources):
+        if source.resolve().is_relative_to(folder.resolve()):
+            continue
+        target = folder / place.with_suffix(_WRITTEN_AS.get(place.suffix.lower(), place.suffix))
+        before = jobs.setdefault(target, Job(source, target))
+        if before.source != source:
+            raise UsageError(f"{before.source} and {source} would both be {target}")
+    if not jobs:
+        raise ImageError(f"{', '.join(sources)}: no pictures")
+    return list(jobs.values())
+
+
+def _placed(sources: Sequence[str]) -> Iterator[tuple[Path, Path]]:
+    """Each picture, and its place below the output folder."""
+    for source in sources:
+        path = Path(source)
+        if path.is_dir():
+            yield from ((file, file.relative_to(path)) for file in list_images(path))
+        elif path.exists() or not (found := _matches(source)):
+            yield path, Path(path.name)  # one that is not there is reported with the broken ones
+        else:
+            files = (Path(name) for name in found)
+            yield from ((f, Path(f.name)) for f in files if f.suffix.lower() in SUFFIXES)
+
+
+def _matches(pattern: str) -> list[str]:
+    """As a shell would have it, where there is none (Windows) or the pattern was quoted."""
+    return sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207  # Path.glob takes no root
+
+
+def run(
+    jobs: Sequence[Job],
+    stylize: Stylize,
+    *,
+    batch: int = 1,
+    force: bool = False,
+    told: Callable[[int], None] = lambda _done: None,
+) -> Report:
+    """Do the jobs; whatever cannot be read or written is left out and reported.
+
+    Args:
+        jobs: from :func:`plan`.
+        stylize: pictures of one size -> as many.
+        batch: how many pictures at most are given to it.
+        force: do again what is there; else it is kept, so that a run that was killed goes on.
+        told: is called with how many jobs are behind.
+
+    Raises:
+        OSError: the disk is full or fails: what is left would fare no better.
+    """
+    report = Report()
+    todo = []
+    for job in jobs:
+        (report.kept.append(job.target) if job.target.exists() and not force else todo.append(job))
+    with ahead(_read(todo)) as read:
+        for group in _groups(read, report, batch):
+            _do(group, stylize, report)
+            told(len(report.kept) + len(report.done) + len(report.failed))
+    return report
+
+
+_Read = tuple[Job, "Picture | SttkError"]
+
+
+def _read(jobs: Iterable[Job]) -> Iterator[_Read]:
+    for job in jobs:
+        try:
+            yield job, read_image(job.source)
+        except SttkError as error:
+            yield job, error
+
+
+def _groups(
+    read: Iterable[_Read], report: Report, most: int
+) -> Iterator[list[tuple[Job, Picture]]]:
+    """Successive pictures of one size."""
+    group: list[tuple[Job, Picture]] = []
+    for job, picture in read:
+        if not isinstance(picture, Picture):
+            report.failed.append(str(picture))
+            continue
+        if group and (len(group) == most or group[0][1].rgb.shape != picture.rgb.shape):
+            yield group
+            group = []
+        group.append((job, picture))
+    if group:
+        yield group
+
+
+def _do(group: list[tuple[Job, Picture]], stylize: Stylize, report: Report) -> None:
+    try:
+        styled = list(stylize([picture for _, picture in group]))
+    except SttkError as error:
+        report.failed += [f"{job.source}: {error}" for job, _ in group]
+        return
+    for (job, _), picture in zip(group, styled, strict=True):
+        try:
+            write_image(job.target, picture)
+        except ImageError as error:  # such as opacity under the name of a JPEG
+            report.failed.append(str(error))
+        else:
+            report.done.append(job.target)

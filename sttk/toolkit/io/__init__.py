@@ -1,0 +1,1 @@
+"""How files, streams and terminals are read and written."""

@@ -1,0 +1,71 @@
+"""Reading untrusted files of tensors: no code of theirs is ever run."""
+
+from __future__ import annotations
+
+import pickle
+import re
+import warnings
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sttk.toolkit.core.errors import CheckpointError
+
+
+def read_pickle(path: Path) -> Mapping[str, Any]:
+    """A file of ``torch.save``, old or new format, through ``weights_only=True``.
+
+    Raises:
+        CheckpointError: missing, empty, truncated, not a checkpoint, or a pickle that names
+            anything but tensors and plain containers.
+    """
+    try:
+        if path.stat().st_size == 0:
+            raise CheckpointError(f"{path}: the file is empty")
+        _check_unpacked(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except CheckpointError:
+        raise
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{path}: no such file") from error
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(f"{path}: {_reason(error)}") from error
+    # A hostile or broken file can make the unpickler raise nearly anything.
+    except Exception as error:
+        raise CheckpointError(
+            f"{path}: not a readable checkpoint ({_first_line(error)})"
+        ) from error
+    if not isinstance(content, Mapping):
+        kind = type(content).__name__
+        raise CheckpointError(f"{path}: holds a {kind}, not a dictionary of tensors")
+    return content
+
+
+def _check_unpacked(path: Path) -> None:
+    """torch.save packs nothing; an archive that does may take any amount of memory unpacked."""
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as archive:
+        entries = archive.infolist()
+    # Two entries can be the same bytes of the file.
+    if sum(entry.file_size for entry in entries) > path.stat().st_size:
+        raise CheckpointError(f"{path}: its entries are packed, which torch.save never does")
+
+
+def _reason(error: Exception) -> str:
+    if named := re.search(r"GLOBAL (\S+)", str(error)):
+        return f"refused: the pickle names {named[1]}, which is not a tensor; nothing was run"
+    # torch's own message goes on for a page on how to switch the check off.
+    if detail := re.search(r"WeightsUnpickler error:\s*(.+)", str(error)):
+        return f"not a readable checkpoint ({detail[1][:160]})"
+    return f"not a readable checkpoint ({_first_line(error)})"
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip().splitlines()
+    return text[0][:160] if text else type(error).__name__

@@ -1,0 +1,42 @@
+"""The nets that sttk trains and keeps in its own layout."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from sttk.toolkit.nets.johnson import JohnsonNet, JohnsonSpec
+from sttk.toolkit.nets.mobile import MobileNet, MobileSpec
+
+Spec = JohnsonSpec | MobileSpec
+Net = JohnsonNet | MobileNet
+
+KINDS: dict[str, type[Spec]] = {"johnson": JohnsonSpec, "mobile": MobileSpec}
+# What ``sttk train --net`` takes: a name, and the spec behind it.
+SIZES: dict[str, Spec] = {
+    "johnson": JohnsonSpec(),
+    "mobile-s": MobileSpec(expand=2),
+    "mobile-m": MobileSpec(),
+}
+
+
+def build(spec: Spec) -> Net:
+    """A net of the spec, with random weights."""
+    return JohnsonNet(spec) if isinstance(spec, JohnsonSpec) else MobileNet(spec)
+
+
+def describe(spec: Spec) -> dict[str, Any]:
+    """The spec as plain JSON values: ``net`` and ``spec``."""
+    (net,) = (name for name, kind in KINDS.items() if isinstance(spec, kind))
+    return {"net": net, "spec": asdict(spec)}
+
+
+def spec_from(about: Mapping[str, Any]) -> Spec:
+    """The inverse of :func:`describe`. Raises KeyError, TypeError or ValueError."""
+    values: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in about["spec"].items()
+    }
+    kind: Callable[..., Spec] = KINDS[about["net"]]
+    return kind(**values)

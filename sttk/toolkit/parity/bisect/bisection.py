@@ -1,0 +1,170 @@
+"""The first block at which a model leaves its reference."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sttk.toolkit.core.style_net import StyleNet
+from sttk.toolkit.imaging.images import Floats
+from sttk.toolkit.parity.bisect.cuts import Cuts
+from sttk.toolkit.parity.bisect.match import match
+from sttk.toolkit.parity.bisect.reference import Block, reference_blocks
+from sttk.toolkit.parity.bisect.reproduction import write_reproduction
+from sttk.toolkit.parity.bisect.snr import agreement, snr
+from sttk.toolkit.parity.bisect.taps import Tap, Values, open_taps
+from sttk.toolkit.targets import open_model
+
+
+@dataclass(frozen=True)
+class Row:
+    """One block of the reference, and what the model has in its place.
+
+    Attributes:
+        block: see :class:`Step`.
+        function: of torch.
+        floor: SNR in dB under which it is not arithmetic that is to blame.
+        tensor: of the model, "" where it has none for this block.
+        operation: of the model, that computes it.
+        kind: of operation, as the format calls it.
+        snr: in dB, from the model run as a whole, or None.
+        heals: it is under the floor, and a block that is computed from it is not: another way to
+            the same result.
+        scale: the model holds ``scale`` times the block's result: an exact rewrite.
+        alone: SNR in dB of the operations from the blocks before up to this one, given the
+            reference's own values; computed where ``snr`` is under the floor.
+    """
+
+    block: str
+    function: str
+    floor: float
+    tensor: str = ""
+    operation: str = ""
+    kind: str = ""
+    snr: float | None = None
+    scale: float = 1.0
+    heals: bool = False
+    alone: float | None = None
+
+    @property
+    def falls(self) -> bool:
+        """Whether it is further from the reference than arithmetic takes it, for good."""
+        return self.is_under and not self.heals
+
+    @property
+    def is_under(self) -> bool:
+        """Whether its SNR is under the floor."""
+        return self.snr is not None and not self.snr >= self.floor
+
+    @property
+    def at_fault(self) -> bool:
+        """Whether it is so on the right input, too: it does not just pass on what came to it."""
+        return self.alone is not None and not self.alone >= self.floor
+
+
+@dataclass(frozen=True)
+class Bisection:
+    """A model held against its reference block by block.
+
+    Attributes:
+        model: that was looked at.
+        rows: every block, in the order of execution.
+        notes: what a reader must know.
+        reproduction: folder in which the first block's was written, or "".
+    """
+
+    model: str
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...] = ()
+    reproduction: str = ""
+
+    @property
+    def first(self) -> Row | None:
+        """The first block that falls."""
+        return next((row for row in self.rows if row.falls), None)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return {**asdict(self), "first": asdict(self.first) if self.first else None}
+
+
+def bisect(
+    model: Path, net: StyleNet, batch: Floats, precision: str, folder: Path | None = None
+) -> Bisection:
+    """Find the first block of ``model`` whose SNR falls under its floor.
+
+    Args:
+        model: an ONNX file, an OpenVINO IR or a Core ML package, whoever made it.
+        net: what it should be.
+        batch: (B, 3, H, W) float32 in 0..255, of a size that the model takes.
+        precision: of the model's arithmetic: ``fp32``, ``fp16``, ``bf16``, ``int8`` or ``fp8``.
+        folder: where to write a reproduction, if a block falls.
+
+    Raises:
+        UsageError: no such bisection for this format, or ``folder`` holds something else.
+        ArtifactError: the model cannot be loaded.
+        RunError: it does not run, or not with its inner tensors as outputs.
+    """
+    tapped = open_taps(model)
+    plain = open_model(model).run(batch)
+    values = tapped.run(batch)
+    blocks = reference_blocks(net, batch, precision)
+    taps = match(blocks, tapped.taps, values)
+    rows = [_row(block, tap, values) for block, tap in zip(blocks, taps, strict=True)]
+    tensors = [(row.tensor, row.scale) for row in rows]
+    cuts = Cuts(tapped, blocks, tensors, batch)
+    for index in range(len(rows)):
+        rows[index] = _looked_into(rows, cuts, index)
+        tensors[index] = rows[index].tensor, rows[index].scale
+    first = next((index for index, row in enumerate(rows) if row.falls), None)
+    notes = (*tapped.notes, *_notes(rows, blocks[-1], plain, values[tapped.output], net))
+    written = ""
+    if folder and first is not None:
+        written = str(write_reproduction(folder, cuts, first, alone=rows[first].at_fault))
+    return Bisection(str(model), tuple(rows), notes, written)
+
+
+def _row(block: Block, tap: Tap | None, values: Values) -> Row:
+    if tap is None:
+        return Row(block.name, block.function, block.floor)
+    found, scale = agreement(values[tap.tensor], block.wanted, cancelled=block.cancelled)
+    named = tap.tensor, tap.operation, tap.kind
+    return Row(block.name, block.function, block.floor, *named, found, scale)
+
+
+def _looked_into(rows: Sequence[Row], cuts: Cuts, index: int) -> Row:
+    """A row under its floor: whether what follows from it is right, and what it is alone."""
+    row = rows[index]
+    if not row.is_under:
+        return row
+    right = [i for i in range(index + 1, len(rows)) if rows[i].tensor and not rows[i].is_under]
+    if any(cuts.depends(later, index) for later in right):
+        return replace(row, heals=True)
+    alone, scale = cuts.alone(index) or (None, row.scale)
+    return replace(row, alone=alone, scale=scale)  # the scale as a wrong input cannot bend it
+
+
+def _notes(
+    rows: Sequence[Row], last: Block, plain: Floats, tapped: Floats, net: StyleNet
+) -> Iterator[str]:
+    """What the table does not say."""
+    if not np.array_equal(plain, tapped, equal_nan=True):
+        found = snr(tapped, plain)
+        yield (
+            f"with its inner tensors as outputs the model gives another answer, {found:.0f} dB SNR "
+            "against the one without: the runtime fuses less then"
+            + ("" if found >= last.floor else ", and its fault may be in what it no longer fuses")
+        )
+    missing = [row.block for row in rows if not row.tensor]
+    if missing:
+        yield f"the model has no tensor of its own for {', '.join(missing)}"
+    if plain.shape != last.wanted.shape:
+        yield f"the model gives a picture of shape {plain.shape}, not {last.wanted.shape}"
+    elif not any(row.falls for row in rows):
+        found = snr(np.clip(plain, *net.contract.output_range), last.wanted)
+        if not found >= last.floor:
+            yield f"no block falls, yet the picture does: {found:.1f} dB, floor {last.floor:.1f}"

@@ -1,0 +1,126 @@
+"""What the reference computes on the way, step by step.
+
+A block is one torch function's result: a leaf module's, or one that a module's ``forward`` computes
+itself, such as the sum of a residual block.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from sttk.toolkit.core.style_net import StyleNet
+
+
+@dataclass(frozen=True)
+class Step:
+    """A block as it is computed.
+
+    Attributes:
+        name: of the torch module, such as ``net.conv1.conv``; of what a module's ``forward`` does
+            itself, with the function: ``net.blocks.0: add``, ``net: relu 2``.
+        module: its torch module.
+        function: of torch, such as ``conv2d``.
+        result: (B, C, H, W).
+    """
+
+    name: str
+    module: str
+    function: str
+    result: Tensor
+
+
+Observe = Callable[[Step], None]
+Rounding = Callable[[Tensor], Tensor]
+
+
+def run(net: StyleNet, image: Tensor, observe: Observe, rounding: Rounding | None = None) -> None:
+    """Run ``net`` and hand out its blocks in order of execution.
+
+    Args:
+        net: in the type of ``image``.
+        image: (B, 3, H, W) in 0..255.
+        observe: is given each block. A later one may overwrite its result.
+        rounding: done to each result before the net goes on with it.
+    """
+    with (
+        torch.inference_mode(),
+        _followed(net) as where,
+        _Recorder(net, where, observe, rounding),
+    ):
+        net(image)
+
+
+class _Recorder(TorchFunctionMode):
+    """Sees each torch function; those that make a picture of the picture are blocks."""
+
+    def __init__(
+        self,
+        net: nn.Module,
+        where: list[tuple[str, nn.Module]],
+        observe: Observe,
+        rounding: Rounding | None,
+    ) -> None:
+        super().__init__()
+        self._where, self._observe, self._rounding = where, observe, rounding
+        self._calls: Counter[str] = Counter()
+        # Weights and what is made of weights alone, by id; held, lest an id be used again.
+        self._constants = {id(x): x for x in (*net.parameters(), *net.buffers())}
+
+    def __torch_function__(
+        self,
+        func: Any,
+        types: Any,
+        args: Any = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """See torch.overrides."""
+        result = func(*args, **(kwargs or {}))
+        if not isinstance(result, Tensor):
+            return result
+        if all(id(arg) in self._constants for arg in args if isinstance(arg, Tensor)):
+            self._constants[id(result)] = result
+            return result
+        if not result.is_floating_point() or result.ndim != 4:
+            return result
+        result = self._rounding(result) if self._rounding else result
+        module, function = self._where[-1][0], func.__name__.strip("_")
+        self._observe(Step(self._name(function), module, function, result))
+        return result
+
+    def _name(self, function: str) -> str:
+        name, module = self._where[-1]
+        if not any(True for _ in module.children()):
+            return name
+        name = f"{name}: {function}" if name else function
+        self._calls[name] += 1
+        return name if self._calls[name] == 1 else f"{name} {self._calls[name]}"
+
+
+@contextmanager
+def _followed(net: nn.Module) -> Iterator[list[tuple[str, nn.Module]]]:
+    """The modules whose ``forward`` is running now, innermost last, with their names."""
+    stack: list[tuple[str, nn.Module]] = []
+
+    def entered(entry: tuple[str, nn.Module]) -> Any:
+        return lambda *_: stack.append(entry)
+
+    def left(*_: Any) -> None:
+        stack.pop()
+
+    hooks = []
+    for name, module in net.named_modules():
+        hooks.append(module.register_forward_pre_hook(entered((name, module))))
+        hooks.append(module.register_forward_hook(left))
+    try:
+        yield stack
+    finally:
+        for hook in hooks:
+            hook.remove()

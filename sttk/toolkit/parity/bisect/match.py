@@ -1,0 +1,123 @@
+"""Which tensor of a model is which block of the reference.
+
+Both run in the same order, give or take what an exporter fused, split or left out; so the two lists
+are aligned like two texts (Needleman and Wunsch 1970): of all ways to pair blocks and tensors in
+order, the one with the most evidence. Evidence is the value, foremost: the SNR of the tensor
+against the block in dB, which needs no names and holds for models that anyone made. What
+is wrong has little of it; there the kind of the operation and the name of its weights, where the
+exporter kept it, tell which tensor it should have been.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from sttk.toolkit.imaging.images import Floats
+from sttk.toolkit.parity.bisect.reference import Block
+from sttk.toolkit.parity.bisect.snr import agreement
+from sttk.toolkit.parity.bisect.taps import Tap
+
+# In dB. Neighbours of one shape, such as a norm and its ReLU, agree to 10 dB or so: a kind is worth
+# less than that, a name as much. A shape alone is next to nothing, but says where a block should
+# have been whose operation is another one. Beyond float32's 24 bits no tensor is better.
+_MOST, _SHAPE, _KIND, _NAME = 150.0, 1.0, 5.0, 10.0
+# Values of a tensor that are enough to know it by.
+_ENOUGH = 1 << 16
+
+# What torch, ONNX, OpenVINO and Core ML call the same thing; lower case.
+_KINDS = (
+    {"conv2d", "conv", "convolution", "groupconvolution", "qlinearconv"},
+    {"conv_transpose2d", "convtranspose", "convolutionbackpropdata", "conv_transpose"},
+    {"instance_norm", "instancenormalization", "mvn"},
+    {"batch_norm", "batchnormalization", "batchnorminference"},
+    {"group_norm", "groupnormalization"},
+    {"pad"},
+    {"relu"},
+    {"relu6", "hardtanh", "clamp", "clip"},
+    {"leaky_relu", "leakyrelu", "prelu"},
+    {"add", "radd"},
+    {"sub", "rsub", "subtract"},
+    {"mul", "rmul", "multiply"},
+    {"div", "truediv", "divide", "real_div"},
+    {"interpolate", "upsample", "resize", "upsample_nearest_neighbor"},
+    {"pixel_shuffle", "depthtospace"},
+    {"getitem", "slice", "stridedslice", "slice_by_index"},
+    {"fake_quantize_per_tensor_affine", "dequantizelinear", "fakequantize", "dequantize"},
+    {"tanh"},
+    {"sigmoid"},
+)
+
+
+def match(
+    blocks: Sequence[Block], taps: Sequence[Tap], values: Mapping[str, Floats]
+) -> list[Tap | None]:
+    """For each block its tap, or None where the model has no such tensor."""
+    few = {name: _thinned(value) for name, value in values.items()}
+    wanted = [_thinned(block.wanted) for block in blocks]
+    taps = [tap for tap in taps if tap.tensor in values]
+    kinds = _kinds_of(taps, values)
+    alike = [[_same_kind(block.function, kind) for kind in kinds] for block in blocks]
+
+    def evidence(i: int, j: int) -> float:
+        block, tap = blocks[i], taps[j]
+        if values[tap.tensor].shape != block.wanted.shape:
+            return 0.0
+        found, _ = agreement(few[tap.tensor], wanted[i], cancelled=block.cancelled)
+        named = _NAME * any(_same_module(block.module, name) for name in tap.weights)
+        return min(max(found, 0.0), _MOST) + _SHAPE + _KIND * alike[i][j] + named
+
+    pairs = _aligned([[evidence(i, j) for j in range(len(taps))] for i in range(len(blocks))])
+    return [None if j is None else taps[j] for j in pairs]
+
+
+def _aligned(evidence: list[list[float]]) -> list[int | None]:
+    """For each row a column, both rising, with the largest sum; the earlier one if two do."""
+    columns = len(evidence[0]) if evidence else 0
+    best = [[0.0] * (columns + 1)]
+    for row in evidence:
+        above, line = best[-1], [0.0]
+        for j, value in enumerate(row):
+            line.append(max(above[j + 1], line[j], above[j] + value))
+        best.append(line)
+    pairs: list[int | None] = [None] * len(evidence)
+    i, j = len(evidence), columns
+    while i and j:
+        if best[i][j] == best[i][j - 1]:
+            j -= 1
+        elif best[i][j] == best[i - 1][j]:
+            i -= 1
+        else:
+            i, j = i - 1, j - 1
+            pairs[i] = j
+    return pairs
+
+
+def _thinned(x: Floats) -> Floats:
+    step = max(1, math.ceil(math.sqrt(x.size / _ENOUGH)))
+    return x[..., ::step, ::step]
+
+
+def _kinds_of(taps: Sequence[Tap], values: Mapping[str, Floats]) -> list[set[str]]:
+    """Of each tap; one that adds the bias to a convolution is that convolution, too."""
+    kinds: list[set[str]] = []
+    last: dict[tuple[int, ...], str] = {}  # kind of the tap before, by shape
+    for tap in taps:
+        kind, shape = tap.kind.lower(), values[tap.tensor].shape
+        before = last.get(shape, "")
+        kinds.append({kind, before} if kind == "add" and "conv" in before else {kind})
+        last[shape] = kind
+    return kinds
+
+
+def _same_kind(function: str, kinds: set[str]) -> bool:
+    word = function.lower()
+    return word in kinds or any(word in known and known & kinds for known in _KINDS)
+
+
+def _same_module(module: str, weight: str) -> bool:
+    """``net.conv1.conv`` and ``conv1.conv.weight``: some keep the outer names, some add to them."""
+    stem = weight.rpartition(".")[0]
+    if not stem or not module:
+        return False
+    return f".{module}".endswith(f".{stem}") or f".{stem}".endswith(f".{module}")

@@ -1,0 +1,124 @@
+"""What each block should be, and how far from it arithmetic alone may take a correct model."""
+
+from __future__ import annotations
+
+import copy
+import math
+from dataclasses import dataclass, replace
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from sttk.toolkit.core.style_net import StyleNet
+from sttk.toolkit.imaging.images import Floats
+from sttk.toolkit.parity.bisect.blocks import Rounding, Step, run
+from sttk.toolkit.parity.bisect.snr import agreement
+from sttk.toolkit.quantize.fake import QuantConv
+from sttk.toolkit.quantize.float8 import Float8Conv
+
+# Bits of the significand, the hidden one included; of int8, those of its numbers.
+_FLOAT = 24
+_BITS = {"fp16": 11, "bf16": 8, "int8": 8, "fp8": 4}
+_DECIBELS_A_BIT = 20 * math.log10(2)
+# A net that carries its quantisers: what float32 changes in the last bit may go to the next of 256
+# levels, and an instance norm makes that a visible step. Whether one value does so is chance;
+# rounded to 18 bits, enough of them do for the floor not to be.
+_BITS_QUANTISED = 18
+_LEVELS = 255  # steps from the lowest to the highest of int8's numbers
+# dB that a block may lie under torch's own rounding. In float32: another order of sums, another
+# algorithm for a convolution; OpenVINO was found up to 19 dB under torch. Where results are rounded
+# to fewer bits, that rounding is nearly all of the error: at most 8 dB were found. Both over five
+# layouts on two photographs.
+_MARGIN_IN_FLOAT, _MARGIN_ROUNDED = 24.0, 12.0
+_NORM = "instance_norm"
+_READ_BY_NORM = ("conv2d", "conv_transpose2d", "getitem")
+
+
+@dataclass(frozen=True)
+class Block:
+    """One step of the reference.
+
+    Attributes:
+        name: see :class:`Step`.
+        module: the torch module that computes it.
+        function: of torch, such as ``conv2d``.
+        wanted: its result in float64, kept as float32: (B, C, H, W).
+        cancelled: an instance norm reads it next, so it counts up to what that cancels.
+        floor: SNR in dB under which it is not arithmetic that is to blame.
+    """
+
+    name: str
+    module: str
+    function: str
+    wanted: Floats
+    cancelled: bool = False
+    floor: float = math.inf
+
+
+def reference_blocks(net: StyleNet, batch: Floats, precision: str) -> list[Block]:
+    """Every block of ``net`` on ``batch``, (B, 3, H, W) float32 in 0..255, in execution order.
+
+    A block's floor is the SNR against float64 of the same net in float32, with every result rounded
+    to ``precision``, less a margin: errors of earlier blocks count, as they do in the model.
+    """
+    blocks: list[Block] = []
+
+    def collect(step: Step) -> None:
+        blocks.append(Block(step.name, step.module, step.function, _array(step.result)))
+
+    run(copy.deepcopy(net).double(), torch.from_numpy(batch).double(), collect)
+    blocks = [replace(block, cancelled=_cancelled(blocks, i)) for i, block in enumerate(blocks)]
+    found: list[float] = []
+
+    def hold(step: Step) -> None:
+        block = blocks[len(found)]
+        result = _array(step.result)
+        found.append(agreement(result, block.wanted, cancelled=block.cancelled)[0])
+
+    rounding, bits = _rounding(net, precision)
+    run(net, torch.from_numpy(batch), hold, rounding)
+    margin = _MARGIN_ROUNDED if rounding else _MARGIN_IN_FLOAT
+    most = bits * _DECIBELS_A_BIT  # of a block that is exact, such as a pad
+    return [
+        replace(block, floor=min(floor, most) - margin)
+        for block, floor in zip(blocks, found, strict=True)
+    ]
+
+
+def _array(x: Tensor) -> Floats:
+    array: Floats = x.to(torch.float32, copy=True).numpy()
+    return array
+
+
+def _cancelled(blocks: list[Block], index: int) -> bool:
+    """Whether it is a convolution, or a cut-out of one, right before an instance norm."""
+    for before, after in zip(blocks[index:], blocks[index + 1 :], strict=False):
+        if before.function not in _READ_BY_NORM:
+            return False
+        if after.function == _NORM:
+            return True
+    return False
+
+
+def _rounding(net: StyleNet, precision: str) -> tuple[Rounding | None, int]:
+    """What an arithmetic does to each result, beyond float32; and the bits that are left."""
+    if any(isinstance(module, QuantConv | Float8Conv) for module in net.modules()):
+        bits = _BITS_QUANTISED if precision in ("int8", "fp8") else _BITS.get(precision, _FLOAT)
+    elif precision == "int8":
+        return _to_levels, _BITS["int8"]
+    else:
+        bits = _BITS.get(precision, _FLOAT)
+    return (partial(_to_bits, bits=bits), bits) if bits < _FLOAT else (None, _FLOAT)
+
+
+def _to_bits(x: Tensor, bits: int) -> Tensor:
+    """To the nearest number of so many bits, whatever its exponent."""
+    significand, exponent = torch.frexp(x)
+    return torch.ldexp((significand * 2**bits).round(), exponent - bits)
+
+
+def _to_levels(x: Tensor) -> Tensor:
+    """To the nearest of 256 levels from the smallest value to the largest."""
+    step = ((x.max() - x.min()) / _LEVELS).clamp_min(torch.finfo(x.dtype).tiny)
+    return (x / step).round() * step

@@ -1,0 +1,58 @@
+"""How much of a tensor is signal, and how much is error."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from sttk.toolkit.imaging.images import Floats
+
+_SPATIAL = (-2, -1)
+
+
+def snr(got: Floats, wanted: Floats) -> float:
+    """Signal-to-noise ratio in dB of two arrays of one shape; infinite where they are equal.
+
+    NaN in ``got`` counts as no signal at all: minus infinity.
+    """
+    exact = wanted.astype(np.float64)
+    with np.errstate(all="ignore"):
+        noise = float(np.square(got.astype(np.float64) - exact).sum())
+    signal = float(np.square(exact).sum())
+    if noise == 0:
+        return math.inf
+    if signal == 0 or not math.isfinite(noise):
+        return -math.inf
+    return 10 * math.log10(signal / noise)
+
+
+def agreement(got: Floats, wanted: Floats, *, cancelled: bool) -> tuple[float, float]:
+    """SNR in dB of ``got / scale``, and the scale.
+
+    Args:
+        got: of the model.
+        wanted: of the reference.
+        cancelled: an instance norm follows, to which a constant a channel and a common scale are
+            nothing. Exporters drop the constant and may choose the scale, a power of two
+            (sttk.toolkit.rewrites.scale_fold); so neither counts. Otherwise the scale is 1.
+    """
+    if not cancelled:
+        return snr(got, wanted), 1.0
+    got, wanted = _centred(got), _centred(wanted)
+    scale = _power_of_two(got, wanted)
+    return snr(got / scale, wanted), scale
+
+
+def _centred(x: Floats) -> Floats:
+    exact = x.astype(np.float64)
+    with np.errstate(all="ignore"):
+        centred: Floats = exact - exact.mean(_SPATIAL, keepdims=True)
+    return centred
+
+
+def _power_of_two(got: Floats, wanted: Floats) -> float:
+    """That is nearest to the least-squares scale of ``got`` to ``wanted``; 1 if that is none."""
+    with np.errstate(all="ignore"):
+        scale = float((got * wanted).sum() / np.square(wanted).sum())
+    return 2.0 ** round(math.log2(scale)) if scale > 0 and math.isfinite(scale) else 1.0

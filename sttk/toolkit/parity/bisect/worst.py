@@ -1,0 +1,80 @@
+"""The bisection of a model that was judged, on the input that it did worst on."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from sttk.toolkit.artifact.opened import OpenArtifact, open_artifact, reference_of
+from sttk.toolkit.core.errors import UsageError
+from sttk.toolkit.core.style_net import StyleNet
+from sttk.toolkit.imaging.images import Floats
+from sttk.toolkit.parity.bisect.bisection import Bisection, bisect
+from sttk.toolkit.parity.bisect.taps import FORMATS
+from sttk.toolkit.parity.compare import Report
+from sttk.toolkit.parity.run import Ask, inputs_of
+from sttk.toolkit.runtimes.base import Runner
+from sttk.toolkit.targets import open_model
+
+# Their int8 is float16 with quantisers in it.
+_IN_HALF = ("coreml", "coreai")
+_FROM_GRAPH = "the inner tensors of {} cannot be read: this is the graph that it was compiled from"
+
+
+def bisect_artifact(folder: Path, ask: Ask, report: Report, to: Path | None) -> Bisection:
+    """Bisect an artifact, or the graph that it was compiled from where it is closed itself.
+
+    Args:
+        folder: of the artifact.
+        ask: what it was judged by.
+        report: the verdict.
+        to: where to make a folder that reproduces the error, if there is one.
+
+    Raises:
+        UsageError: such a model cannot be bisected, or not with the settings asked for.
+        SttkError: what :func:`bisect` raises.
+    """
+    opened = open_artifact(folder)
+    target, model = opened.manifest.target, _readable(opened)
+    net = ask.net or reference_of(opened.manifest)
+    half = target.name in _IN_HALF and target.precision == "int8"
+    precision = "fp16" if half else target.precision
+    runner = opened.runner() if model == opened.model else opened.graph_runner()
+    batch = _worst(report, runner or open_model(model), net, ask)
+    found = bisect(model, net, batch, precision, _place(to, folder))
+    if model == opened.model:
+        return found
+    return dataclasses.replace(found, notes=(_FROM_GRAPH.format(opened.model), *found.notes))
+
+
+def bisect_model(
+    model: Path, precision: str, ask: Ask, report: Report, to: Path | None
+) -> Bisection:
+    """Bisect a bare model against ``ask.net``; see :func:`bisect_artifact`."""
+    if ask.net is None:
+        raise UsageError(f"{model} has no manifest", fix="pass --reference CHECKPOINT")
+    batch = _worst(report, open_model(model), ask.net, ask)
+    return bisect(model, ask.net, batch, precision, _place(to, model))
+
+
+def _readable(opened: OpenArtifact) -> Path:
+    graph = opened.manifest.graph
+    closed = opened.model.suffix not in FORMATS
+    return opened.folder / graph if closed and graph else opened.model
+
+
+def _worst(report: Report, runner: Runner, net: StyleNet, ask: Ask) -> Floats:
+    """The input of the report's worst row, made again."""
+    if ask.settings and ask.settings.inference_precision not in (None, "f32"):
+        raise UsageError("a bisection runs in f32", fix="leave out --inference-precision")
+    wanted = report.worst.name
+    inputs = inputs_of(report.candidate, runner, net, ask)
+    return next(sample.batch for sample in inputs if sample.name == wanted)
+
+
+def _place(to: Path | None, model: Path) -> Path | None:
+    """A folder for one model: ``STYLE-TARGET-PRECISION-SIZE``, or the name of its file."""
+    if to is None:
+        return None
+    model = model.resolve()
+    return to / (model.stem if model.suffix else f"{model.parent.name}-{model.name}")

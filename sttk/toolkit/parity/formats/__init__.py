@@ -1,0 +1,16 @@
+"""A run of ``sttk parity`` as text: one module a format, each a function of its outcomes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from sttk.toolkit.parity.formats.html import html
+from sttk.toolkit.parity.formats.junit import junit
+from sttk.toolkit.parity.formats.markdown import markdown
+from sttk.toolkit.parity.outcome import Outcome
+
+FORMATS: dict[str, Callable[[Sequence[Outcome]], str]] = {
+    "junit": junit,
+    "markdown": markdown,
+    "html": html,
+}

@@ -1,0 +1,80 @@
+"""What all formats say in the same words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from sttk.toolkit.core.errors import ParityError
+from sttk.toolkit.parity import judge
+from sttk.toolkit.parity.bisect.show import verdict as bisection_verdict
+from sttk.toolkit.parity.compare import Row
+from sttk.toolkit.parity.outcome import Judged, Outcome
+from sttk.toolkit.parity.show import decibels, reason, summary
+
+PASS, FAIL, NOT_RUN = "pass", "FAIL", "not run"
+
+
+def word(outcome: Outcome) -> str:
+    """``pass``, ``FAIL`` or ``not run``."""
+    if isinstance(outcome, Judged) and outcome.exit_code == ParityError.exit_code:
+        return FAIL
+    if outcome.not_run:
+        return NOT_RUN
+    return PASS if isinstance(outcome, Judged) else FAIL
+
+
+def verdict(outcome: Outcome) -> str:
+    """Such as ``exact promised; 10 exact, 1 ill-conditioned``, or why there is none."""
+    if not isinstance(outcome, Judged):
+        return str(outcome.error)
+    said = summary(outcome.report).partition(": ")[2]
+    if outcome.report.not_run:
+        return f"{outcome.not_run}; the graph that it was compiled from: {said}"
+    return said
+
+
+def notes(outcome: Judged) -> tuple[str, ...]:
+    """What a reader must know beside the figures; where the model goes wrong, if that was asked."""
+    found = outcome.bisection
+    return (*outcome.report.notes, *([bisection_verdict(found)] if found else []))
+
+
+def headline(outcomes: Sequence[Outcome]) -> str:
+    """``parity fails for 1 of 3 models, 1 not run``."""
+    words = [word(outcome) for outcome in outcomes]
+    failed, absent, all_of = words.count(FAIL), words.count(NOT_RUN), len(words)
+    of = f"{all_of} model{'s' * (all_of != 1)}"
+    if failed:
+        said = f"parity fails for {failed} of {of}"
+    else:
+        said = f"parity holds for {f'{all_of - absent} of ' * bool(absent)}{of}"
+    return f"{said}, {absent} not run" if absent else said
+
+
+def rung(row: Row) -> str:
+    """The verdict on one input; ``FAIL: only faithful`` where more was promised."""
+    if row.passed:
+        return row.rung
+    return f"FAIL: {row.rung}" if row.rung == judge.DIFFERENT else f"FAIL: only {row.rung}"
+
+
+def figures(row: Row) -> str:
+    """All that is known of a row, in a line."""
+    said = []
+    if not math.isnan(row.found.largest):
+        said.append(f"largest error {row.found.largest:.4g}, mean {row.found.mean:.3g}")
+        said.append(f"border {row.border.mean:.3g}, inside {row.inside.mean:.3g}")
+    for label, found in (("PSNR", row.found), ("float32", row.floor), ("noise", row.noise)):
+        if number := decibels(found):
+            said.append(f"{label} {number} dB")
+    return "; ".join([*said, *filter(None, [reason(row)])])
+
+
+def skipped(row: Row) -> str:
+    """Why a row says nothing for or against the model, or ""."""
+    if row.rung == judge.ILL_CONDITIONED:
+        return "ill-conditioned: the reference is not sure of its own answer to this input"
+    if row.rung == judge.NOT_RUN:
+        return row.note or judge.NOT_RUN
+    return ""

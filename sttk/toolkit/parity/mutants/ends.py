@@ -1,0 +1,82 @@
+"""Faults at either end of a model: what the picture is taken for, and what is made of it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from sttk.toolkit.parity.mutants.calls import Call, replaced
+from sttk.toolkit.parity.mutants.mutant import Mutant, Run
+
+_MEAN = (123.68, 116.779, 103.939)  # of ImageNet, RGB: what VGG takes off
+_VIDEO = (16, 235)  # the range of ITU-R BT.601 for video
+
+
+def _mean(like: Tensor) -> Tensor:
+    return torch.tensor(_MEAN, dtype=like.dtype).view(1, 3, 1, 1)
+
+
+def _swapped(image: Tensor) -> Tensor:
+    """Blue, green, red: by slices, which every format has."""
+    return torch.cat([image[:, 2:3], image[:, 1:2], image[:, 0:1]], 1)
+
+
+def _bgr_in(run: Run, image: Tensor) -> Tensor:
+    return run(_swapped(image))
+
+
+def _bgr_out(run: Run, image: Tensor) -> Tensor:
+    return _swapped(run(image))
+
+
+def _mean_in(run: Run, image: Tensor) -> Tensor:
+    return run(image - _mean(image))
+
+
+def _mean_out(run: Run, image: Tensor) -> Tensor:
+    return run(image) - _mean(image)
+
+
+def _unit_in(run: Run, image: Tensor) -> Tensor:
+    return run(image / 255)
+
+
+def _unit_out(run: Run, image: Tensor) -> Tensor:
+    return run(image) / 255
+
+
+def _identity(call: Call) -> Tensor:
+    same: Tensor = call.args[0]
+    return same
+
+
+def _video_range(run: Run, image: Tensor) -> Tensor:
+    return run(image).clamp(*_VIDEO)
+
+
+def _truncated(run: Run, image: Tensor) -> Tensor:
+    return run(image).floor()
+
+
+def _shifted(run: Run, image: Tensor) -> Tensor:
+    y = run(image)
+    return torch.cat([y[..., -1:], y[..., :-1]], 3)
+
+
+def _transposed(run: Run, image: Tensor) -> Tensor:
+    return run(image.mT).mT
+
+
+ENDS = (
+    Mutant("BGR for RGB in", None, _bgr_in),
+    Mutant("BGR for RGB out", None, _bgr_out),
+    Mutant("a mean taken off the picture", None, _mean_in),
+    Mutant("a mean not put back", None, _mean_out),
+    Mutant("0..1 for 0..255 in", None, _unit_in),
+    Mutant("0..1 for 0..255 out", None, _unit_out),
+    Mutant("clamp missing", None, replaced({Tensor.clamp, torch.clamp}, _identity)),
+    Mutant("clamp to video range", None, _video_range),
+    Mutant("fractions cut off", None, _truncated),
+    Mutant("shifted by one pixel", None, _shifted),
+    Mutant("height and width transposed", None, _transposed),
+)

@@ -1,0 +1,81 @@
+"""What a mutant is, and whether it is one at all."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from sttk.toolkit.core.style_net import StyleNet
+from sttk.toolkit.imaging.images import Floats
+from sttk.toolkit.parity.wide import WideConvolutions
+
+Run = Callable[[Tensor], Tensor]
+Edit = Callable[[StyleNet], None]
+# Runs the net on an image, wrongly.
+Around = Callable[[Run, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A fault.
+
+    Attributes:
+        name: short, for tables.
+        edit: changes a copy of the net's weights in place, or None.
+        around: runs the net in place of its ``forward``, or None.
+    """
+
+    name: str
+    edit: Edit | None = None
+    around: Around | None = None
+
+    def of(self, net: StyleNet) -> StyleNet:
+        """A copy of ``net`` with the fault, which claims to be of the same checkpoint."""
+        faulty = copy.deepcopy(net)
+        if self.edit:
+            with torch.no_grad():
+                self.edit(faulty)
+        return _Faulty(faulty, self.around) if self.around else faulty
+
+
+class _Faulty(StyleNet):
+    def __init__(self, net: StyleNet, around: Around) -> None:
+        super().__init__(net.net, net.contract, net.origin)
+        self._around = around
+        for module in self.net.modules():
+            _hide(module)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, 3, H, W) in 0..255 -> what the fault makes of it."""
+        return self._around(super().forward, x)
+
+
+def _hide(module: nn.Module) -> None:
+    """Give a pad, a ReLU or an upsampling of torch's a class of another name, of the same content.
+
+    Of a class that it knows, a converter that reads traces (pnnx) writes down what the class is
+    said to do, not the calls that were traced: the fault would be mended on the way.
+    """
+    kind = type(module)
+    if kind.__module__.startswith("torch.nn.") and not list(module.parameters()):
+        module.__class__ = type(f"Faulty{kind.__name__}", (kind,), {"__module__": __name__})
+
+
+def effect(mutant: Mutant, net: StyleNet, batches: Iterable[Floats]) -> float:
+    """The largest difference that a fault makes in float64, of 0..255: 0 where it makes none.
+
+    Some faults are none for some nets: a constant added to the picture is gone after a reflecting
+    pad, a convolution and an instance norm; a net without residual blocks has no sum to drop.
+    """
+    right, wrong = copy.deepcopy(net).double(), mutant.of(copy.deepcopy(net).double())
+    largest = 0.0
+    with torch.inference_mode(), WideConvolutions():
+        for batch in batches:
+            image = torch.from_numpy(batch).double()
+            apart = (right(image) - wrong(image)).abs().max().item()
+            largest = max(largest, apart)
+    return largest

@@ -1,0 +1,149 @@
+"""What came of each model that was to be judged, and what the whole run makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sttk.toolkit.core.errors import NotRunError, ParityError, SttkError
+from sttk.toolkit.parity.bisect.bisection import Bisection
+from sttk.toolkit.parity.compare import Report
+from sttk.toolkit.parity.pictures import Exhibit
+from sttk.toolkit.targets.doctor import missing
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A model with a verdict.
+
+    Attributes:
+        report: the verdict.
+        target: of the model, such as ``onnx``, or "".
+        exhibits: one of each row of the report, in order, or none at all.
+        bisection: where it goes wrong, if that was asked for.
+        needed: whether its runtime has to run here: else the graph that it was compiled from may
+            stand in for it.
+    """
+
+    report: Report
+    target: str = ""
+    exhibits: tuple[Exhibit, ...] = ()
+    bisection: Bisection | None = None
+    needed: bool = False
+
+    @property
+    def candidate(self) -> str:
+        """The model, for people."""
+        return self.report.candidate
+
+    @property
+    def passed(self) -> bool:
+        """Whether it keeps its promise, and ran if it had to."""
+        return self.exit_code == 0
+
+    @property
+    def exit_code(self) -> int:
+        """What this one alone would end the command with."""
+        if self.report.broken:
+            return ParityError.exit_code
+        if self.report.style_not_run or (self.needed and self.not_run):
+            return NotRunError.exit_code
+        return 0 if self.report.passed else ParityError.exit_code
+
+    @property
+    def not_run(self) -> str:
+        """Why its runtime, or what compares its style, could not run here, or ""."""
+        return self.report.not_run or self.report.style_not_run
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        found = {"bisection": self.bisection.to_dict()} if self.bisection else {}
+        return {**self.report.to_dict(), **found}
+
+
+@dataclass(frozen=True)
+class Unjudged:
+    """A model without a verdict; the others still get theirs.
+
+    Attributes:
+        candidate: the model, for people.
+        error: why there is none.
+        target: of the model, or "".
+        needed: whether somebody asked for it; what sttk tries of itself may be left out.
+    """
+
+    candidate: str
+    error: SttkError
+    target: str = ""
+    needed: bool = True
+
+    @property
+    def passed(self) -> bool:
+        """Nothing is proven; that is no failure where nobody asked."""
+        return not self.needed
+
+    @property
+    def exit_code(self) -> int:
+        """What this one alone would end the command with."""
+        return self.error.exit_code if self.needed else 0
+
+    @property
+    def not_run(self) -> str:
+        """Why it could not run here, or ""."""
+        return f"not run: {self.error}" if isinstance(self.error, NotRunError) else ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON values; ``passed`` is null where there was nothing to fail."""
+        passed = False if self.needed else None
+        return {"candidate": self.candidate, "error": str(self.error), "passed": passed}
+
+
+Outcome = Judged | Unjudged
+
+
+def required(targets: Collection[str], outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """The outcomes, and each target's own where no model of it was judged; what did not run of a
+    target that is required is no longer forgiven.
+    """
+    held = [replace(each, needed=True) if each.target in targets else each for each in outcomes]
+    there = {outcome.target for outcome in outcomes}
+    absent = [target for target in dict.fromkeys(targets) if target not in there]
+    return [*held, *(Unjudged(f"--require {each}", _none_of(each), each) for each in absent)]
+
+
+def _none_of(target: str) -> NotRunError:
+    """That there is no such model, and how to have one."""
+    lacking = missing([target])
+    return NotRunError(
+        f"--require {target}: no such model was judged",
+        fix=lacking[0] if lacking else f"sttk export --target {target}",
+    )
+
+
+def conclude(outcomes: Sequence[Outcome]) -> None:
+    """Exit code 0 if all is well, else that of the gravest outcome.
+
+    A broken promise (1) is graver than a file that cannot be read (2), and that than a model that
+    could not run (3): who forgives the last must not overlook the first.
+
+    Raises:
+        SttkError: the only bad outcome's own error, or one that counts them.
+    """
+    bad = [outcome for outcome in outcomes if not outcome.passed]
+    if not bad:
+        return
+    if len(bad) == 1 and isinstance(bad[0], Unjudged):
+        raise bad[0].error
+    code = min(outcome.exit_code for outcome in bad)
+    names = ", ".join(outcome.candidate for outcome in bad)
+    of = f"{len(bad)} of {len(outcomes)}: {names}"
+    if code == NotRunError.exit_code:
+        raise NotRunError(f"required, and not run here, {of} ({_whys(bad)})")
+    error = ParityError(f"parity fails for {of}")
+    error.exit_code = code
+    raise error
+
+
+def _whys(bad: Sequence[Outcome]) -> str:
+    return "; ".join(dict.fromkeys(outcome.not_run for outcome in bad))

@@ -1,0 +1,252 @@
+"""From a model on disk to a parity report, and the report into the manifest."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Hashable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from sttk.toolkit.artifact.manifest import Manifest, model_sha256
+from sttk.toolkit.artifact.opened import (
+    OpenArtifact,
+    float_reference_of,
+    open_artifact,
+    quantized,
+    with_half_weights,
+)
+from sttk.toolkit.core.errors import NotRunError, UsageError
+from sttk.toolkit.core.plan import DEFAULT, Plan
+from sttk.toolkit.core.shapes import Size
+from sttk.toolkit.core.style_net import StyleNet
+from sttk.toolkit.host.memory import check_fits
+from sttk.toolkit.imaging.images import Floats
+from sttk.toolkit.imaging.regimes import CONSTANT, NAMES, Regimes, Sample
+from sttk.toolkit.io.console import progress
+from sttk.toolkit.parity.compare import FLOAT_NET, HALF_WEIGHTS, REFERENCE, Jury, Report, Row
+from sttk.toolkit.parity.judge import EXACT, FAITHFUL, SAME_STYLE, promise_of, promise_of_precision
+from sttk.toolkit.parity.reference import References
+from sttk.toolkit.parity.style import StyleJudge
+from sttk.toolkit.parity.witness import Seen, Witness
+from sttk.toolkit.runtimes.base import Runner, Settings
+from sttk.toolkit.targets import open_model, static_checks
+
+_APART = f"the rows against {HALF_WEIGHTS} are of the saved weights in float32 arithmetic"
+_NOT_APART = f"not run: {HALF_WEIGHTS} in float32 arithmetic"
+
+
+@dataclasses.dataclass(frozen=True)
+class Ask:
+    """What to judge models by.
+
+    Attributes:
+        files: photographs.
+        net: the reference, in place of the one that a manifest names.
+        promise: the rung that is held to, in place of the artifact's own.
+        sizes: to try in place of those that the model promises.
+        regimes: names of those wanted.
+        settings: of the runtime.
+        style: what compares styles, or None for the weights that are at hand.
+    """
+
+    files: Sequence[Path]
+    net: StyleNet | None = None
+    promise: str | None = None
+    sizes: tuple[Size, ...] = ()
+    regimes: tuple[str, ...] = NAMES
+    settings: Settings | None = None
+    style: StyleJudge | None = dataclasses.field(default_factory=StyleJudge)
+
+    @property
+    def plain(self) -> bool:
+        """Whether the artifact is judged by what its own manifest says, and by nothing less."""
+        mine = (self.net, self.promise, self.settings)
+        return mine == (None, None, None) and not self.sizes and set(self.regimes) == set(NAMES)
+
+
+class Judge:
+    """Judges models; what it finds out about a reference it keeps for the next artifact of it."""
+
+    def __init__(self, ask: Ask) -> None:
+        self.ask = ask
+        self._references: dict[Hashable, References] = {}
+
+    def artifact(self, folder: Path, *witnesses: Witness) -> Report:
+        """Judge an artifact against the checkpoint that its manifest names, before witnesses.
+
+        Where its runtime cannot run here (an engine without a GPU), the report says so, and judges
+        the graph that the model was compiled from, if the artifact keeps it. What was found is
+        written into the manifest if the question was plain.
+
+        Raises:
+            ArtifactError: the artifact or its reference is missing or has changed.
+        """
+        opened = open_artifact(folder)
+        manifest = opened.manifest
+        references = self._of(self.ask.net or float_reference_of(manifest))
+        promise = promise_of(manifest.target)
+        if manifest.quantization and self.ask.net:
+            promise = promise_of_precision(manifest.target.precision)
+        elif manifest.quantization:
+            references = self._quantized(references, manifest)
+        runner, not_run = opened.runner_or_graph(self.ask.settings)
+        trial = _Trial(runner, references, self._held_to(promise))
+        beside, note = self._of_saved_weights(opened, references)
+        report = self._judge(str(folder), [trial, *beside], witnesses)
+        report = dataclasses.replace(
+            report,
+            notes=(*report.notes, *note),
+            target=manifest.target.name,
+            not_run=not_run,
+            checks=static_checks(opened.model),
+        )
+        if self.ask.plain:
+            record = {"model_sha256": model_sha256(manifest), **report.to_dict()}
+            dataclasses.replace(manifest, parity=record).write(opened.folder)
+        return report
+
+    def model(self, model: Path, precision: str, *witnesses: Witness) -> Report:
+        """Judge a bare model file, which anyone may have made, against ``ask.net``.
+
+        Most people clamp after the model, not in it: its output is clamped to the net's range
+        before it is compared, and the report says so where that changed anything.
+
+        Raises:
+            UsageError: there is no reference.
+        """
+        if self.ask.net is None:
+            raise UsageError(f"{model} has no manifest", fix="pass --reference CHECKPOINT")
+        low, high = self.ask.net.contract.output_range
+        runner = _Clamped(open_model(model, self.ask.settings), low, high)
+        promise = self._held_to(promise_of_precision(precision))
+        trial = _Trial(runner, self._of(self.ask.net), promise)
+        report = self._judge(str(model), [trial], witnesses)
+        checks = static_checks(model)
+        if not runner.changed:
+            return dataclasses.replace(report, checks=checks)
+        note = f"the model's output leaves {low:g}..{high:g}; it was clamped before it was compared"
+        return dataclasses.replace(report, notes=(*report.notes, note), checks=checks)
+
+    def _held_to(self, promise: str) -> str:
+        """What was asked for, else the promise, less if less precise arithmetic was."""
+        settings = self.ask.settings
+        coarse = settings and settings.inference_precision not in (None, "f32")
+        return self.ask.promise or (FAITHFUL if coarse and promise == EXACT else promise)
+
+    def _of(self, net: StyleNet, saved: Plan | None = None) -> References:
+        """Of ``net``, or of the weights that a float16 model of a plan has of it."""
+        key = (*_identity(net), saved)
+        if key not in self._references:
+            self._references[key] = References(with_half_weights(net, saved) if saved else net)
+        return self._references[key]
+
+    def _quantized(self, plain: References, manifest: Manifest) -> References:
+        """Of ``plain``'s net with the quantisers of an artifact; several targets can have them."""
+        made = (manifest.rewrites, manifest.target.precision, manifest.quantization)
+        key = (*_identity(plain.net), json.dumps(made, sort_keys=True))
+        if key not in self._references:
+            self._references[key] = References(quantized(plain.net, manifest), plain)
+        return self._references[key]
+
+    def _of_saved_weights(
+        self, opened: OpenArtifact, references: References
+    ) -> tuple[list[_Trial], list[str]]:
+        """Of a float16 model: its graph and weights apart from the arithmetic, and what a reader
+        must know of that. However little the promise holds rounded sums to, a fault in the file
+        shows.
+        """
+        target = opened.manifest.target
+        if target.precision != "fp16" or target.options.get("compress"):
+            return [], []
+        if self.ask.settings or self.ask.promise == SAME_STYLE:
+            return [], []
+        try:
+            runner = opened.wide_runner()
+        except NotRunError as error:
+            return [], [f"{_NOT_APART}: {error}"]
+        if runner is None:
+            return [], [f"{_NOT_APART}: its runtime has none"]
+        plan = Plan.from_dict(opened.manifest.plan or {DEFAULT: target.precision})
+        trial = _Trial(runner, self._of(references.net, plan), EXACT, HALF_WEIGHTS)
+        graph = opened.manifest.graph
+        return [trial], [f"{_APART}, of {graph} beside the model" if graph else _APART]
+
+    def _judge(self, name: str, trials: Sequence[_Trial], witnesses: Sequence[Witness]) -> Report:
+        """By the first of the trials, and on each input by the others, too."""
+        trial = trials[0]
+        inputs = inputs_of(name, trial.runner, trial.references.net, self.ask)
+        rows: list[Row] = []
+        with progress(f"parity of {name}", total=len(inputs)) as update:
+            for done, sample in enumerate(inputs, 1):
+                # A constant is looked at for NaN alone, once.
+                held = trials[:1] if sample.regime == CONSTANT else trials
+                for seen in (each for every in held for each in every.of(sample, self.ask.style)):
+                    rows.append(seen.row)
+                    for witness in witnesses:
+                        witness(seen)
+                update(done, sample.name)
+        source, runner = trial.references.net.origin.source, trial.runner
+        return Report(name, runner.name, source, trial.promise, tuple(rows), runner.notes)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Trial:
+    """A runner, what it must equal, and how well."""
+
+    runner: Runner
+    references: References
+    promise: str
+    against: str = REFERENCE
+
+    def of(self, sample: Sample, style: StyleJudge | None) -> Iterator[Seen]:
+        """One row, and of a quantised reference another: the float net's style."""
+        answer = self.references.of(sample.batch)
+        jury = Jury(self.promise, style, self.against)
+        row, output = jury.row(self.runner, sample, answer)
+        yield Seen(sample, output, answer, row)
+        if answer.float_net and output is not None and row.judged:
+            row = Jury(SAME_STYLE, style, FLOAT_NET).verdict(sample, output, answer.float_net)
+            yield Seen(sample, output, answer.float_net, row)
+
+
+def _identity(net: StyleNet) -> tuple[str, str]:
+    """Several styles can lie in one file: its digest is not enough."""
+    return net.origin.source, net.origin.sha256
+
+
+class _Clamped:
+    """A runner whose output is clamped; ``changed`` once that made a difference."""
+
+    def __init__(self, runner: Runner, low: float, high: float) -> None:
+        self.name, self.takes, self.notes = runner.name, runner.takes, runner.notes
+        self.changed = False
+        self._runner, self._range = runner, (low, high)
+
+    def run(self, batch: Floats) -> Floats:
+        """See :class:`Runner`."""
+        output = self._runner.run(batch)
+        clamped = np.clip(output, *self._range)
+        self.changed = self.changed or not np.array_equal(output, clamped)
+        return clamped
+
+
+def inputs_of(name: str, runner: Runner, net: StyleNet, ask: Ask) -> Regimes:
+    """What a model is tried on.
+
+    Raises:
+        UsageError: it does not take a size that was asked for, or none of the regimes is for it.
+    """
+    takes = runner.takes
+    if not all(takes.takes(size) for size in ask.sizes):
+        raise UsageError(f"{name} takes {takes} only")
+    least = net.contract.smallest_side
+    inputs = Regimes(ask.files, takes, ask.sizes, ask.regimes, least)
+    if min(map(min, inputs.every_size)) < least:
+        raise UsageError(f"{name}: the reference takes no side under {least} pixels")
+    for size in inputs.every_size:
+        check_fits(*size)
+    if not len(inputs):
+        raise UsageError(f"{name} takes {takes}: none of {', '.join(ask.regimes)} is for it")
+    return inputs

@@ -1,0 +1,120 @@
+"""Whether two pictures are of one style: VGG's losses, where pixels cannot say.
+
+A net that is chaotic in flat areas may paint an eye in another place and be none the worse; one
+that has lost its contrast may be as near in PSNR and useless. The losses that the nets were trained
+by tell the two apart (Johnson et al. 2016, section 3.2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from sttk.toolkit.losses.objective import Objective
+from sttk.toolkit.losses.terms import gram
+from sttk.toolkit.losses.vgg_weights import load_vgg
+from sttk.toolkit.nets.vgg import Vgg
+from sttk.toolkit.parity.metrics import PEAK, Array
+
+# Of the reference's: int8 nets that people cannot tell from their float nets stay within it.
+_LARGEST = 0.05
+# VGG was trained on pictures of some 224 px; a few pooled pixels make no Gram matrix.
+_LEAST_SIDE = 32
+# Wang et al. 2004, "Image Quality Assessment: From Error Visibility to Structural Similarity".
+_WINDOW, _SIGMA = 11, 1.5
+_STABILISERS = ((0.01 * PEAK) ** 2, (0.03 * PEAK) ** 2)
+
+
+@dataclass(frozen=True)
+class StyleDifference:
+    """A candidate's picture beside the reference's.
+
+    Attributes:
+        content: by how much its content loss, against the photograph, differs: 0.02 is 2 %.
+        style: its style loss against the reference's picture, as a share of what the photograph's
+            own is: 0 is the same Gram matrices, 1 is no style at all.
+        ssim: structural similarity of the two pictures, 1 for the same.
+    """
+
+    content: float
+    style: float
+    ssim: float
+
+    @property
+    def same(self) -> bool:
+        """Whether content and style are within 5 %. NaN is not."""
+        return abs(self.content) <= _LARGEST and self.style <= _LARGEST
+
+
+class StyleJudge:
+    """Compares pictures by VGG; the weights are loaded when they are first needed.
+
+    Args:
+        vgg: file of weights, or None for those that are at hand.
+    """
+
+    def __init__(self, vgg: Path | None = None) -> None:
+        self._file = vgg
+        self._aim = Objective()
+
+    @cached_property
+    def _vgg(self) -> Vgg:
+        return load_vgg(self._aim, self._file)
+
+    @torch.inference_mode()
+    def compare(self, candidate: Array, reference: Array, photo: Array) -> StyleDifference:
+        """All three (B, 3, H, W) in 0..255; the photograph is scaled to the others' size.
+
+        Raises:
+            NotRunError: there are no weights.
+            CheckpointError: the file is not a VGG's.
+        """
+        mine, wanted, seen = (
+            torch.from_numpy(each).float() for each in (candidate, reference, photo)
+        )
+        if seen.shape != wanted.shape:
+            seen = F.interpolate(seen, wanted.shape[-2:], mode="bilinear", antialias=True)
+        taps = [self._vgg(_large_enough(each)) for each in (mine, wanted, seen)]
+        content = [F.mse_loss(each[self._aim.content_layer], taps[2][self._aim.content_layer])
+                   for each in taps[:2]]  # fmt: skip
+        style = [self._distance(each, taps[1]) for each in (taps[0], taps[2])]
+        return StyleDifference(
+            float(content[0] / content[1] - 1), float(style[0] / style[1]), ssim(mine, wanted)
+        )
+
+    def _distance(self, one: dict[str, Tensor], other: dict[str, Tensor]) -> Tensor:
+        layers: Sequence[str] = self._aim.style_layers
+        apart = [F.mse_loss(gram(one[layer]), gram(other[layer])) for layer in layers]
+        return torch.stack(apart).sum()
+
+
+def _large_enough(x: Tensor) -> Tensor:
+    side = min(x.shape[-2:])
+    return F.interpolate(x, scale_factor=-(-_LEAST_SIDE // side)) if side < _LEAST_SIDE else x
+
+
+def ssim(one: Tensor, other: Tensor) -> float:
+    """Mean structural similarity of two batches (B, 3, H, W) in 0..255."""
+    places = torch.arange(_WINDOW) - _WINDOW // 2
+    bell = torch.exp(-(places.double() ** 2) / (2 * _SIGMA**2))
+    window = (bell[:, None] * bell / bell.sum() ** 2)[None, None]
+
+    def blurred(x: Tensor) -> Tensor:
+        flat = x.double().flatten(0, 1)[:, None]
+        return F.conv2d(F.pad(flat, [_WINDOW // 2] * 4, mode="replicate"), window)
+
+    means = blurred(one), blurred(other)
+    spread = [
+        blurred(x.double().square()) - m.square() for x, m in zip((one, other), means, strict=True)
+    ]
+    shared = blurred(one.double() * other.double()) - means[0] * means[1]
+    light, contrast = _STABILISERS
+    above = (2 * means[0] * means[1] + light) * (2 * shared + contrast)
+    below = (means[0].square() + means[1].square() + light) * (sum(spread) + contrast)
+    return float((above / below).mean())

@@ -1,0 +1,101 @@
+"""How good a plan is on the inputs that are hard: PSNR against the float net in float64."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from sttk.toolkit.core.errors import UsageError
+from sttk.toolkit.core.shapes import Shapes, Size
+from sttk.toolkit.core.style_net import StyleNet
+from sttk.toolkit.imaging.images import Floats
+from sttk.toolkit.imaging.regimes import CONSTANT, NAMES, Regimes, Sample
+from sttk.toolkit.parity.judge import FAITHFUL, is_conditioned
+from sttk.toolkit.parity.metrics import difference
+from sttk.toolkit.parity.reference import Answer, References
+from sttk.toolkit.precision.half import RoundedHalf
+
+
+@dataclass(frozen=True)
+class Score:
+    """PSNR in dB of one candidate, by input; minus infinity for NaN."""
+
+    decibels: tuple[tuple[str, float], ...]
+
+    @property
+    def worst(self) -> float:
+        """What a floor is held against."""
+        return min(value for _, value in self.decibels)
+
+    @property
+    def where(self) -> str:
+        """The input that is worst."""
+        return min(self.decibels, key=lambda entry: entry[1])[0]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Pictures with the reference's answers.
+
+    Attributes:
+        asked: what plans are tried on.
+        left_out: names of the inputs on which the reference is not sure of its own answer.
+    """
+
+    asked: tuple[tuple[Sample, Answer], ...]
+    left_out: tuple[str, ...]
+
+    def score(self, run: Callable[[Floats], Floats]) -> Score:
+        """Of something that makes (1, 3, H', W') of (1, 3, H, W)."""
+        return Score(tuple((sample.name, _psnr(run(sample.batch), answer))
+                           for sample, answer in self.asked))  # fmt: skip
+
+
+def inputs_for(net: StyleNet, files: Sequence[Path], size: Size) -> Inputs:
+    """Every regime of one size that says something of precision: no constant picture, none on
+    which float32 or half a grey level of noise moves the picture too far.
+
+    Raises:
+        UsageError: there is none.
+    """
+    names = tuple(name for name in NAMES if name != CONSTANT)
+    references = References(net)
+    asked, left_out = [], []
+    for sample in Regimes(files, Shapes.fixed(*size), names=names):
+        answer = references.of(sample.batch)
+        if is_conditioned(answer, FAITHFUL):
+            asked.append((sample, answer))
+        else:
+            left_out.append(sample.name)
+    if not asked:
+        raise UsageError(f"on every input the net is too ill-conditioned: {', '.join(left_out)}")
+    return Inputs(tuple(asked), tuple(left_out))
+
+
+def emulated(net: nn.Module) -> Callable[[Floats], Floats]:
+    """Runs a net in torch, float16 as :class:`RoundedHalf` has it."""
+
+    def run(batch: Floats) -> Floats:
+        with RoundedHalf(), torch.inference_mode():
+            output: Floats = net(torch.from_numpy(batch)).numpy()
+        return output
+
+    return run
+
+
+def each(inputs: Inputs) -> Iterator[tuple[str, Inputs]]:
+    """The inputs one by one, by name."""
+    for entry in inputs.asked:
+        yield entry[0].name, Inputs((entry,), ())
+
+
+def _psnr(output: Floats, answer: Answer) -> float:
+    if output.shape != answer.exact.shape or not np.isfinite(output).all():
+        return -math.inf
+    return difference(output, answer.exact).psnr

@@ -1,0 +1,114 @@
+"""A large kernel to few channels, as a strided convolution to many of them.
+
+With stride s, phases a, b in 0..s-1 and W = 0 outside its k x k:
+
+    y[o, s i + a, s j + b] = sum over c, u, v of W[o, c, u, v] x[c, s i + a + u, s j + b + v]
+                           = sum over c, p, q of W[o, c, p - a, q - b] x[c, s i + p, s j + q]
+
+which is a convolution of stride s with a kernel of k + s - 1 to o s s channels, (o, a, b), laid out
+by pixel_shuffle (depth to space).
+
+Why: convolution kernels of CPUs make 8 or 16 output channels at once, and the last layer of a
+Johnson net, 9x9 to RGB at full size, wastes all but three: a quarter of the net's time in ONNX
+Runtime. It takes (12 / 9)^2 = 1.8 times its multiplications, and a third of its time.
+
+Known limits: the sides of the output must be multiples of s, as those of nets that halve their
+pictures twice are. Measured at 512x512 on one thread of a CPU with AVX-512, seven rounds in turn
+with the net as it is: 1.20 times faster in ONNX Runtime, 1.13 in OpenVINO in float32, 1.15 in bf16.
+A stride of 2 gave 1.16, 1.16 and 1.15, one of 8 less. Not measured elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from sttk.toolkit.core.shapes import Size
+from sttk.toolkit.core.style_net import StyleNet
+from sttk.toolkit.rewrites.modules import replaced
+from sttk.toolkit.rewrites.same import SIZES
+
+NAME = "wide-head"
+STRIDE = 4
+_FEW_CHANNELS, _LARGE_KERNEL = 4, 7
+
+
+class WideConv(nn.Module):
+    """The same function as ``conv``: (B, C, H, W) -> (B, D, H', W'), H' and W' multiples of s.
+
+    Args:
+        conv: of stride 1, without dilation, groups or a padding other than zeros.
+        stride: s.
+    """
+
+    def __init__(self, conv: nn.Conv2d, stride: int = STRIDE) -> None:
+        super().__init__()
+        out, channels, rows, columns = conv.weight.shape
+        side = stride - 1
+        weight = conv.weight.new_zeros(out, stride, stride, channels, rows + side, columns + side)
+        for a in range(stride):
+            for b in range(stride):
+                weight[:, a, b, :, a : a + rows, b : b + columns] = conv.weight.detach()
+        self.stride = stride
+        self.conv = nn.Conv2d(
+            channels, out * stride**2, (rows + side, columns + side), stride,
+            (int(conv.padding[0]), int(conv.padding[1])), bias=conv.bias is not None,
+        )  # fmt: skip
+        self.conv.weight = nn.Parameter(weight.flatten(0, 2), requires_grad=False)
+        if conv.bias is not None:
+            bias = conv.bias.detach().repeat_interleave(stride**2)
+            self.conv.bias = nn.Parameter(bias, requires_grad=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """See the class."""
+        return F.pixel_shuffle(self.conv(x), self.stride)
+
+
+def wide_head(net: StyleNet) -> tuple[StyleNet, int]:
+    """The same function, with every large kernel to few channels as a :class:`WideConv`.
+
+    Returns:
+        A new net (``net`` itself where nothing is to be done), and how many were rewritten.
+
+    Raises:
+        ExportError: the net would be another function.
+    """
+    least = net.contract.smallest_side
+    sizes = (*SIZES, (max(61, least), max(83, least)))  # one with sides that are no multiples
+    return replaced(NAME, net, _suited(net, sizes), WideConv, sizes)
+
+
+def _suited(net: StyleNet, sizes: Sequence[Size]) -> list[str]:
+    """Names of the convolutions whose outputs have sides that are multiples of ``STRIDE``,
+    whatever the picture's are.
+    """
+    outputs: dict[str, list[int]] = {}
+    hooks = [
+        module.register_forward_hook(
+            lambda _module, _inputs, y, name=name: outputs.setdefault(name, []).extend(y.shape[2:])
+        )
+        for name, module in net.named_modules()
+        if _is_wide(module)
+    ]
+    try:
+        with torch.inference_mode():
+            for size in sizes if hooks else ():
+                net(torch.zeros(1, 3, *size))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return [name for name, sides in outputs.items() if not any(side % STRIDE for side in sides)]
+
+
+def _is_wide(module: nn.Module) -> bool:
+    return (
+        isinstance(module, nn.Conv2d)
+        and module.out_channels <= _FEW_CHANNELS
+        and min(module.kernel_size) >= _LARGE_KERNEL
+        and {*module.stride, *module.dilation, module.groups} == {1}
+        and module.padding_mode == "zeros"
+        and not isinstance(module.padding, str)
+    )

@@ -1,0 +1,206 @@
+"""Runs the program of a saved package, its saved weights included, with torch."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sttk.toolkit.core.errors import ArtifactError
+from sttk.toolkit.imaging.images import Floats
+from sttk.toolkit.targets.coreml.operations import (
+    COMPRESSED,
+    OPERATIONS,
+    Apply,
+    UnsupportedError,
+    half_variance_norm,
+    round_to_half,
+)
+from sttk.toolkit.targets.coreml.package import Package, load_function
+
+_CONSTANT = "const"
+_HALF = "fp16"
+
+
+@dataclass(frozen=True)
+class _Step:
+    """One operation, ready to run.
+
+    Attributes:
+        result: name of what it computes.
+        apply: from the inputs that are no constants.
+        inputs: names of those, by the operation's own name for each; several where it takes a list.
+        half: whether the result is rounded to float16.
+        last: values that no later step reads.
+    """
+
+    result: str
+    apply: Apply
+    inputs: Mapping[str, str | tuple[str, ...]]
+    half: bool
+    last: tuple[str, ...]
+
+    def run(self, values: Mapping[str, Tensor]) -> Tensor:
+        """Its result from the values so far."""
+        inputs = {key: _picked(values, name) for key, name in self.inputs.items()}
+        result = self.apply(**inputs)
+        return round_to_half(result) if self.half else result
+
+
+class Interpreter:
+    """A package's program, in float32, with each float16 result rounded as a device would.
+
+    Sums inside an operation are float32, as on devices that accumulate in more than 16 bits.
+
+    Args:
+        package: as read from disk.
+        half_variance: compute the variances of instance norms in float16, as some devices do.
+        rounded: round float16 results; without, weights alone are what the package holds.
+
+    Raises:
+        ArtifactError: an operation that is not known here, or weights that are not whole.
+    """
+
+    def __init__(
+        self, package: Package, *, half_variance: bool = False, rounded: bool = True
+    ) -> None:
+        _check_known(package)
+        function = load_function(package)
+        self._table = dict(OPERATIONS)
+        if half_variance:
+            self._table["instance_norm"] = half_variance_norm
+        self._input, self._output = package.input.name, function.outputs[0].name
+        self._rounded = rounded
+        self._half = {name for name, var in function.inputs.items() if self._is_rounded(var)}
+        try:
+            self._steps = self._prepared(function)
+        except (UnsupportedError, KeyError, TypeError, ValueError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise ArtifactError(f"{package.path}: the interpreter cannot run {reason}") from error
+
+    def run(self, batch: Floats) -> Floats:
+        """(1, 3, H, W) float32 in 0..255 -> the program's output, float32.
+
+        Raises:
+            RuntimeError: torch cannot run it on such an input.
+        """
+        with torch.inference_mode():
+            image = torch.from_numpy(batch)
+            half = self._input in self._half
+            values = {self._input: round_to_half(image) if half else image}
+            for step in self._steps:
+                values[step.result] = step.run(values)
+                for name in step.last:
+                    del values[name]
+            output: Floats = values[self._output].numpy()
+        return output
+
+    def evaluate(self, given: Mapping[str, Floats], wanted: Collection[str]) -> dict[str, Floats]:
+        """Values inside the program, float32, computed from others: what they take, no more.
+
+        Args:
+            given: values by name, the program's input or inner ones.
+            wanted: names of what to compute.
+
+        Raises:
+            RuntimeError: torch cannot run it on such values.
+            KeyError: something that is neither given nor computed.
+        """
+        needed = set(wanted)
+        steps = []
+        for step in reversed(self._steps):
+            if step.result in needed and step.result not in given:
+                steps.append(step)
+                needed.update(name for group in step.inputs.values() for name in _names(group))
+        with torch.inference_mode():
+            half = self._half.union(step.result for step in self._steps if step.half)
+            values = {name: torch.from_numpy(value) for name, value in given.items()}
+            values |= {name: round_to_half(values[name]) for name in half.intersection(given)}
+            for step in reversed(steps):
+                values[step.result] = step.run(values)
+            return {name: values[name].numpy() for name in wanted}
+
+    def _prepared(self, function: Any) -> list[_Step]:
+        operations = [op for op in function.operations if not is_constant(op)]
+        inputs = [_variables(op) for op in operations]
+        last = _last_uses(inputs, keep=self._output)
+        return [
+            _Step(name, self._apply(op), names, self._is_rounded(op.outputs[0]), last[i])
+            for i, (op, names) in enumerate(zip(operations, inputs, strict=True))
+            for name in [op.outputs[0].name]
+        ]
+
+    def _is_rounded(self, var: Any) -> bool:
+        return self._rounded and is_half(var)
+
+    def _apply(self, op: Any) -> Apply:
+        constants = {
+            name: value_of(var)
+            for name, var in op.inputs.items()
+            if not isinstance(var, (list, tuple)) and var is not None and is_constant(var.op)
+        }
+        try:
+            return self._table[op.op_type](constants)
+        except UnsupportedError as error:
+            raise UnsupportedError(f"{op.op_type} {op.name}: {error}") from error
+        except KeyError as error:
+            raise UnsupportedError(f"{op.op_type} {op.name}: {error} is no constant") from error
+
+
+def _check_known(package: Package) -> None:
+    """Before anything of it is loaded, let alone run."""
+    known = {_CONSTANT, *OPERATIONS, *COMPRESSED}
+    foreign = sorted({op.type for op in package.operations} - known)
+    if foreign:
+        raise ArtifactError(
+            f"{package.path}: the interpreter has no operation {', '.join(foreign)}",
+            fix="run it on macOS",
+        )
+
+
+def is_constant(op: Any) -> bool:
+    """Whether an operation of coremltools' is a weight or a setting."""
+    return op is not None and op.op_type in (_CONSTANT, *COMPRESSED)
+
+
+def is_half(var: Any) -> bool:
+    """Whether a value of coremltools' is float16."""
+    return bool(var.is_tensor_or_scalar_of(dtype=_HALF))
+
+
+def value_of(var: Any) -> Any:
+    """A constant's value, decompressed."""
+    return var.val if var.op.op_type == _CONSTANT else var.op.materialized_val_inference()
+
+
+def _variables(op: Any) -> dict[str, str | tuple[str, ...]]:
+    """Names of the inputs that are computed."""
+    names: dict[str, str | tuple[str, ...]] = {}
+    for key, var in op.inputs.items():
+        if isinstance(var, (list, tuple)):
+            names[key] = tuple(item.name for item in var)
+        elif var is not None and not is_constant(var.op):
+            names[key] = var.name
+    return names
+
+
+def _last_uses(inputs: list[dict[str, str | tuple[str, ...]]], keep: str) -> list[tuple[str, ...]]:
+    """For each step, the values that it is the last to read: large pictures need the memory."""
+    seen = {keep}
+    last: list[tuple[str, ...]] = []
+    for names in reversed(inputs):
+        read = [name for group in names.values() for name in _names(group)]
+        last.append(tuple(dict.fromkeys(name for name in read if name not in seen)))
+        seen.update(read)
+    return last[::-1]
+
+
+def _names(group: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (group,) if isinstance(group, str) else group
+
+
+def _picked(values: Mapping[str, Tensor], name: str | tuple[str, ...]) -> Any:
+    return values[name] if isinstance(name, str) else [values[item] for item in name]

@@ -1,0 +1,141 @@
+"""LiteRT (TensorFlow Lite) on the CPU, by XNNPACK."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sttk.toolkit.core.errors import ArtifactError, NotRunError, RunError
+from sttk.toolkit.core.shapes import Shapes, Size
+from sttk.toolkit.host.optional import Lazy
+from sttk.toolkit.imaging.images import Floats
+from sttk.toolkit.io.files import read_flatbuffer
+from sttk.toolkit.io.streams import quiet_stderr
+from sttk.toolkit.runtimes.base import Choices, Settings
+
+if TYPE_CHECKING:
+    from ai_edge_litert import interpreter as litert
+else:
+    litert = Lazy("ai_edge_litert.interpreter", "litert")
+
+Details = dict[str, Any]
+_IDENTIFIER = b"TFL3"
+_MOST_BYTES = 1 << 28  # ours take 0.2 to 7 MB
+
+
+class LiteRtRunner:
+    """Runs a style net's ``.tflite``: one float32 input (1, H, W, 3), one output like it.
+
+    Pictures run one after the other, and are turned to channels last and back, which counts as the
+    runner's time.
+
+    Raises:
+        MissingExtraError: ai-edge-litert is not installed.
+        ArtifactError: the file is not a model that it can load, or not a style net.
+        NotRunError: an arithmetic other than the model's own was asked for.
+    """
+
+    name = "litert"
+    choices = Choices(threads=True)
+    notes: tuple[str, ...] = ()
+
+    def __init__(self, model: Path, settings: Settings | None = None) -> None:
+        precision = (settings and settings.inference_precision) or "f32"
+        if precision != "f32":
+            raise NotRunError(f"not run: LiteRT on this CPU has no {precision}", fix="f32 it has")
+        threads = (settings and settings.threads) or os.cpu_count() or 1
+        self._model = _opened(model, threads)
+        self._source, self.takes = _source(model, self._model)
+        self._result = self._model.get_output_details()[0]["index"]
+        self._size: Size | None = None
+
+    def run(self, batch: Floats) -> Floats:
+        """See :class:`Runner`."""
+        size = (batch.shape[2], batch.shape[3])
+        if not self.takes.takes(size):
+            raise RunError(f"LiteRT: the model takes {self.takes}, not {batch.shape[2:]}")
+        try:
+            self._resize(size)
+            return np.stack([self._picture(picture) for picture in batch])
+        except (RuntimeError, ValueError) as error:
+            raise RunError(f"LiteRT: {' '.join(str(error).split())[:200]}") from error
+
+    def _resize(self, size: Size) -> None:
+        if size == self._size:
+            return
+        with quiet_stderr():  # it says that it uses XNNPACK
+            self._model.resize_tensor_input(self._source, [1, *size, 3])
+            self._model.allocate_tensors()
+        self._size = size
+
+    def _picture(self, picture: Floats) -> Floats:
+        self._model.set_tensor(self._source, np.ascontiguousarray(picture.transpose(1, 2, 0)[None]))
+        self._model.invoke()
+        output: Floats = self._model.get_tensor(self._result)[0]
+        return np.ascontiguousarray(output.transpose(2, 0, 1))
+
+
+def _opened(model: Path, threads: int) -> litert.Interpreter:
+    try:
+        content = read_flatbuffer(model, _IDENTIFIER, _MOST_BYTES)
+    except (OSError, ValueError) as error:
+        raise _not_loaded(model, error) from error
+    try:
+        with quiet_stderr():
+            return litert.Interpreter(model_content=content, num_threads=threads)
+    except (RuntimeError, ValueError) as error:
+        raise _not_loaded(model, error) from error
+
+
+def _not_loaded(model: Path, error: Exception) -> ArtifactError:
+    reason = " ".join(str(error).split())[:200]
+    return ArtifactError(f"{model}: LiteRT cannot load it: {reason}")
+
+
+def _source(model: Path, opened: litert.Interpreter) -> tuple[int, Shapes]:
+    """Number of the input's tensor, and what it takes."""
+    inputs, outputs, _ = _details(model, opened)
+    if len(inputs) == len(outputs) == 1 and inputs[0]["dtype"] == np.float32:
+        sides = np.asarray(inputs[0]["shape_signature"]).tolist()
+        if len(sides) == 4 and sides[3] == 3:
+            height, width = sides[1:3]
+            free = height < 1 and width < 1
+            shapes = Shapes.any() if free else Shapes.fixed(height, width, batch=None)
+            return inputs[0]["index"], shapes
+    raise ArtifactError(f"{model}: not a style net with one float (1, H, W, 3) input")
+
+
+def describe(model: Path) -> dict[str, Any]:
+    """Inputs, outputs and operators of a model, for ``sttk inspect``."""
+    inputs, outputs, operators = _details(model, _opened(model, 1))
+    kinds = Counter(each["op_name"] for each in operators)
+    return {
+        "format": "TFLite",
+        "inputs": [_described(each) for each in inputs],
+        "outputs": [_described(each) for each in outputs],
+        "operators": dict(sorted(kinds.items())),
+    }
+
+
+def _details(model: Path, opened: litert.Interpreter) -> tuple[list[Details], ...]:
+    """Of inputs, outputs and operators. Names in the file need not be text."""
+    try:
+        return (
+            opened.get_input_details(),
+            opened.get_output_details(),
+            opened._get_ops_details(),  # noqa: SLF001
+        )
+    except (RuntimeError, ValueError) as error:
+        raise _not_loaded(model, error) from error
+
+
+def _described(tensor: Details) -> Details:
+    return {
+        "name": tensor["name"],
+        "shape": np.asarray(tensor["shape_signature"]).tolist(),
+        "type": np.dtype(tensor["dtype"]).name,
+    }

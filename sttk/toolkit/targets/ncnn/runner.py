@@ -1,0 +1,155 @@
+"""ncnn on the CPU."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sttk.toolkit.core.errors import ArtifactError, NotRunError, RunError
+from sttk.toolkit.core.shapes import Shapes
+from sttk.toolkit.host.optional import Lazy
+from sttk.toolkit.imaging.images import Floats
+from sttk.toolkit.io.files import read_bounded
+from sttk.toolkit.io.streams import quiet_stderr
+from sttk.toolkit.runtimes.base import Choices, Settings
+
+if TYPE_CHECKING:
+    import ncnn
+else:
+    ncnn = Lazy("ncnn", "ncnn")
+
+INPUT, OUTPUT = "in0", "out0"  # pnnx calls them so
+_MAGIC = b"7767517"
+# Of the graph; the weights lie in another file. Ours take 10 kB and 0.2 to 7 MB.
+_MOST_BYTES, _MOST_WEIGHTS = 1 << 20, 1 << 28
+_LAYER = re.compile(r"[A-Za-z_]\w* +\S+ +\d+ +\d+( +\S+)*")
+# ncnn takes such numbers without a look at them, and with them memory.
+_LARGEST = 1 << 24
+
+
+class NcnnRunner:
+    """Runs a style net's ``.param`` and the ``.bin`` beside it: input ``in0``, output ``out0``.
+
+    A model has no batch: pictures run one after the other. The arithmetic is float32 unless bf16
+    is asked for, in which tensors are then kept between layers.
+
+    Raises:
+        MissingExtraError: ncnn is not installed.
+        ArtifactError: it is not a model that ncnn can load, or not a style net.
+        NotRunError: the CPU's own arithmetic is not what was asked for.
+    """
+
+    name = "ncnn"
+    choices = Choices(("bf16",), threads=True)
+
+    def __init__(self, model: Path, settings: Settings | None = None) -> None:
+        precision = (settings and settings.inference_precision) or "f32"
+        if precision not in ("f32", "bf16"):
+            raise NotRunError(
+                f"not run: ncnn on this CPU has no {precision}", fix="f32 and bf16 are what it has"
+            )
+        self.notes = () if precision == "f32" else (f"tensors were kept in {precision}",)
+        self.takes = _takes(model, graph(model))
+        self._net = _net(precision == "bf16", settings.threads if settings else None)
+        _load(self._net, model)
+
+    def run(self, batch: Floats) -> Floats:
+        """See :class:`Runner`."""
+        if not self.takes.takes((batch.shape[2], batch.shape[3])):
+            raise RunError(f"ncnn: the model takes {self.takes}, not {batch.shape[2:]}")
+        return np.stack([self._picture(picture) for picture in batch])
+
+    def _picture(self, picture: Floats) -> Floats:
+        extractor = self._net.create_extractor()
+        # A copy of ncnn's own: of memory that it does not count the users of, a first layer that
+        # works in place would crash.
+        extractor.input(INPUT, ncnn.Mat(np.ascontiguousarray(picture)).clone())
+        failed, output = extractor.extract(OUTPUT)
+        if failed:
+            raise RunError(f"ncnn: no output: error {failed}")
+        return np.array(output, dtype=np.float32)  # a copy: the next run takes the memory
+
+
+def _net(half: bool, threads: int | None) -> ncnn.Net:
+    net = ncnn.Net()
+    options = net.opt
+    # ncnn picks smaller types by itself where the CPU has them; nobody asked for that.
+    options.use_fp16_packed = options.use_fp16_storage = options.use_fp16_arithmetic = False
+    options.use_bf16_storage = half
+    options.num_threads = threads or os.cpu_count() or 1
+    return net
+
+
+def _load(net: ncnn.Net, model: Path) -> None:
+    weights = model.with_suffix(".bin")
+    if not weights.is_file() or weights.stat().st_size > _MOST_WEIGHTS:
+        raise _not_loaded(model, f"no weights beside it, {weights.name}")
+    try:
+        str(model).encode()
+    except UnicodeEncodeError as error:
+        raise _not_loaded(model, "it takes paths in UTF-8 alone") from error
+    with quiet_stderr():
+        if net.load_param(str(model)) or net.load_model(str(weights)):
+            raise _not_loaded(model, "ncnn refuses it")
+
+
+def graph(model: Path) -> list[list[str]]:
+    """The words of each layer's line, the input's first: kind, name, counts, blobs, parameters.
+
+    Raises:
+        ArtifactError: it is no such file.
+    """
+    try:
+        text = read_bounded(model, _MOST_BYTES)
+    except (OSError, ValueError) as error:
+        raise _not_loaded(model, str(error)) from error
+    magic, _, *lines = (text.strip() + b"\n\n").decode("ascii", "replace").splitlines()
+    layers = [line.strip() for line in lines if line.strip()]
+    if magic.encode() != _MAGIC or not all(_LAYER.fullmatch(line) for line in layers):
+        raise _not_loaded(model, "not a .param of ncnn's")
+    words = [line.split() for line in layers]
+    if any(_absurd(word) for line in words for word in line[2:]):
+        raise _not_loaded(model, "a number in it is absurd")
+    return words
+
+
+def _absurd(word: str) -> bool:
+    """Whether a count or a parameter such as ``6=20736`` is beyond all that a style net has."""
+    digits = word.rpartition("=")[2].lstrip("-")
+    return digits.isdigit() and (len(digits) > 8 or int(digits) > _LARGEST)
+
+
+def _not_loaded(model: Path, reason: str) -> ArtifactError:
+    return ArtifactError(f"{model}: ncnn cannot load it: {reason}")
+
+
+def _takes(model: Path, layers: list[list[str]]) -> Shapes:
+    """Of the input's line, ``Input in0 0 1 in0 0=W 1=H 2=3``; without numbers, any size."""
+    inputs = [line for line in layers if line[0] == "Input"]
+    blobs = {word for line in layers for word in line[4:] if "=" not in word}
+    if len(inputs) != 1 or not {INPUT, OUTPUT} <= blobs:
+        raise ArtifactError(f"{model}: not a style net with one input {INPUT} and output {OUTPUT}")
+    sides = dict(word.split("=") for word in inputs[0][5:] if "=" in word)
+    try:
+        size = (int(sides["1"]), int(sides["0"])) if sides else None
+        return Shapes.fixed(*size, batch=None) if size else Shapes.any()
+    except (KeyError, ValueError) as error:
+        raise ArtifactError(f"{model}: not a style net's input: {sides}") from error
+
+
+def describe(model: Path) -> dict[str, Any]:
+    """Input, output and layers of a model, for ``sttk inspect``."""
+    layers = graph(model)
+    weights = model.with_suffix(".bin")
+    return {
+        "format": "ncnn",
+        "input": f"{INPUT} {_takes(model, layers)}",
+        "output": OUTPUT,
+        "weight bytes": weights.stat().st_size if weights.is_file() else 0,
+        "layers": dict(sorted(Counter(line[0] for line in layers).items())),
+    }

@@ -1,0 +1,111 @@
+"""ONNX Runtime on the CPU."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import uuid
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sttk.toolkit.core.errors import ArtifactError, RunError, UsageError
+from sttk.toolkit.core.shapes import Shapes
+from sttk.toolkit.host.optional import Lazy
+from sttk.toolkit.imaging.images import Floats
+from sttk.toolkit.runtimes.base import WIDE, Choices, Node, Settings
+from sttk.toolkit.targets.onnx.widen import widened
+
+if TYPE_CHECKING:
+    import onnxruntime
+else:
+    onnxruntime = Lazy("onnxruntime", "onnx")
+
+# Warnings tell of optimisations that a user cannot act on, and errors are raised, too.
+_FATAL_ONLY = 4
+# Suffix of the events in a profile that are a node's own work.
+_KERNEL = "_kernel_time"
+
+
+class OnnxRuntimeRunner:
+    """Runs a style net's ONNX file: one float32 input (B, 3, H, W), one output like it.
+
+    The graph says in which precision it is computed; ``f32`` computes what it has in float16 in
+    float32, with the same weights.
+
+    Raises:
+        MissingExtraError: onnxruntime is not installed.
+        ArtifactError: the file is not an ONNX model that it can load, or not a style net.
+    """
+
+    name = "onnxruntime"
+    choices = Choices(threads=True, layouts=("plain",))
+
+    def __init__(self, model: Path, settings: Settings | None = None) -> None:
+        precision = settings.inference_precision if settings else None
+        if precision not in (None, "f32"):
+            raise UsageError(
+                f"onnxruntime has no --inference-precision {precision}: its graph says it",
+                fix="f32 is the only other one",
+            )
+        source = widened(model) if precision else str(model)
+        self._session = _session(model, source, settings or Settings())
+        self.notes = (WIDE,) if precision else ()
+        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
+        shape = inputs[0].shape if len(inputs) == len(outputs) == 1 else []
+        if len(shape) != 4 or shape[1] != 3 or inputs[0].type != "tensor(float)":
+            raise ArtifactError(f"{model}: not a style net with one float (B, 3, H, W) input")
+        self._input = inputs[0].name
+        self.takes = _takes(model, shape)
+
+    def run(self, batch: Floats) -> Floats:
+        """See :class:`Runner`."""
+        try:
+            (output,) = self._session.run(None, {self._input: batch})
+        # onnxruntime's exceptions share no base class below Exception.
+        except Exception as error:
+            raise RunError(f"ONNX Runtime: {' '.join(str(error).split())[:200]}") from error
+        return np.asarray(output, dtype=np.float32)
+
+    def profile(self) -> list[Node]:
+        """See :class:`Profiled`; the mean of all runs."""
+        file = Path(self._session.end_profiling())
+        events = json.loads(file.read_text(encoding="utf-8"))
+        file.unlink()
+        took: dict[tuple[str, str], list[float]] = {}
+        for event in events:
+            if event.get("cat") == "Node" and event["name"].endswith(_KERNEL):
+                node = event["name"].removesuffix(_KERNEL), event["args"]["op_name"]
+                took.setdefault(node, []).append(event["dur"] / 1e6)
+        return [Node(*node, fmean(seconds)) for node, seconds in took.items()]
+
+
+def _session(model: Path, source: str | bytes, settings: Settings) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = _FATAL_ONLY
+    options.intra_op_num_threads = settings.threads or 0  # 0: as many as it likes
+    if settings.layout == "plain":
+        # All but the last stage, which is its blocked layout (NCHWc).
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+    if settings.profile:
+        options.enable_profiling = True
+        # What it adds is the second of the day, which several sessions may have in common.
+        prefix = f"sttk-onnxruntime-{uuid.uuid4().hex}"
+        options.profile_file_prefix = str(Path(tempfile.gettempdir()) / prefix)
+    try:
+        return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+    # onnxruntime's exceptions share no base class below Exception.
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ArtifactError(f"{model}: ONNX Runtime cannot load it: {reason}") from error
+
+
+def _takes(model: Path, shape: list[int | str | None]) -> Shapes:
+    """A fixed axis is a number, a free one a name or None."""
+    batch, _, height, width = (axis if isinstance(axis, int) else None for axis in shape)
+    if (height is None) != (width is None):
+        raise ArtifactError(f"{model}: one side of its input is fixed and the other free: {shape}")
+    sizes = ((height, width),) if height is not None and width is not None else ()
+    return Shapes(sizes, batch=batch)

@@ -1,0 +1,128 @@
+"""Training photographs: random crops whose choice depends on (seed, step, number) alone.
+
+A batch is a function of its step, so a resumed run sees what the run it resumes would have seen,
+and any number of processes see together what one would.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Generator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from sttk.toolkit.core.errors import ImageError, TrainingError
+from sttk.toolkit.imaging.images import list_images, read_image
+
+# Shorter side of a photograph in crops, log-uniform: a net that has only seen whole photographs
+# made small meets larger, smoother ones with white stains where they are brightest.
+_SCALES = (1.0, 2.6)
+_AHEAD = 4
+_MOST_DRAWS = 100
+# A strip of a picture, scaled by its short side, would become a huge one.
+_MOST_ASPECT = 8
+
+
+@dataclass(frozen=True)
+class Photos:
+    """Readable pictures of some folders, and those that could not be read with the reason."""
+
+    files: tuple[Path, ...]
+    skipped: tuple[str, ...]
+
+    @classmethod
+    def scan(cls, folders: list[Path]) -> Photos:
+        """Look at the head of every picture below ``folders``; decoding them all would take long.
+
+        Raises:
+            TrainingError: none can be read.
+        """
+        good, bad = [], []
+        for file in (file for folder in folders for file in list_images(folder)):
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    Image.open(file).verify()
+                good.append(file)
+            except Exception as error:
+                bad.append(f"{file}: {error}")
+        if not good:
+            where = ", ".join(map(str, folders))
+            raise TrainingError(f"no readable picture in {where}", fix="pass --content DIR")
+        return cls(tuple(good), tuple(bad))
+
+
+def _usable(file: Path) -> Image.Image:
+    photo = Image.fromarray(read_image(file).rgb)
+    if max(photo.size) > _MOST_ASPECT * min(photo.size):
+        raise ImageError(f"{file}: {photo.width}x{photo.height} is too narrow to crop")
+    return photo
+
+
+@dataclass(frozen=True)
+class Crops:
+    """Batches of random square crops, (len(part), 3, size, size) in 0..255 RGB float32.
+
+    Args:
+        part: which pictures of each batch are wanted; of several processes each takes its own.
+        broken: collects the pictures that could not be used after all, with the reason.
+    """
+
+    photos: Photos
+    part: range
+    size: int
+    seed: int
+    broken: dict[Path, str] = field(default_factory=dict)
+
+    def __getitem__(self, step: int) -> Tensor:
+        """The batch of one step."""
+        draws = [np.random.default_rng((self.seed, step, number)) for number in self.part]
+        crops = [self._readable_crop(rng) for rng in draws]
+        return torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).float()
+
+    def noise(self, step: int) -> Tensor:
+        """Standard normal numbers of the shape of the batch, its own in every step."""
+        draws = [np.random.default_rng((self.seed, step, number, 1)) for number in self.part]
+        shape = (3, self.size, self.size)
+        return torch.from_numpy(np.stack([rng.standard_normal(shape, np.float32) for rng in draws]))
+
+    def _readable_crop(self, rng: np.random.Generator) -> np.ndarray:
+        """A crop of the first picture drawn that can be used; the others are noted."""
+        for _ in range(_MOST_DRAWS):
+            file = self.photos.files[rng.integers(len(self.photos.files))]
+            try:
+                return self._crop(_usable(file), rng)
+            except ImageError as error:
+                self.broken[file] = str(error)
+        raise TrainingError(
+            f"{_MOST_DRAWS} pictures in a row could not be used, the last: {self.broken[file]}"
+        )
+
+    def _crop(self, photo: Image.Image, rng: np.random.Generator) -> np.ndarray:
+        scale = self.size * math.exp(rng.uniform(*np.log(_SCALES))) / min(photo.size)
+        width, height = (max(self.size, round(side * scale)) for side in photo.size)
+        photo = photo.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=2.0)
+        left, top = (int(rng.integers(side - self.size + 1)) for side in (width, height))
+        crop = np.asarray(photo.crop((left, top, left + self.size, top + self.size)))
+        return crop[:, ::-1] if rng.random() < 0.5 else crop
+
+    def since(self, step: int) -> Generator[Tensor]:
+        """Batches from ``step`` on, decoded ahead by one background thread, without end."""
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            queue: list[Future[Tensor]] = []
+            try:
+                while True:
+                    while len(queue) < _AHEAD:
+                        queue.append(pool.submit(self.__getitem__, step))
+                        step += 1
+                    yield queue.pop(0).result()
+            finally:
+                for future in queue:
+                    future.cancel()

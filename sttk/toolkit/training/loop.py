@@ -1,0 +1,242 @@
+"""The training loop: Adam on the perceptual losses, resumable, with a log."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from sttk.toolkit.core.errors import TrainingError
+from sttk.toolkit.host.signals import stop_wish
+from sttk.toolkit.losses.perceptual import Losses, PerceptualLoss
+from sttk.toolkit.nets.trainable import Net
+from sttk.toolkit.training import guard
+from sttk.toolkit.training.data import Crops
+from sttk.toolkit.training.layout import channels_last
+from sttk.toolkit.training.log import LossLog, Row
+from sttk.toolkit.training.recipe import Recipe
+from sttk.toolkit.training.scaled import Scaled
+from sttk.toolkit.training.state import identity, read_state, write_state
+from sttk.toolkit.training.step import step_losses
+from sttk.toolkit.training.team import Team
+
+_LOG_EVERY = 20
+STATE, LOG, NET, PREVIEW, CURVE = (
+    "state.pt",
+    "log.csv",
+    "net.safetensors",
+    "preview.png",
+    "loss.png",
+)
+
+
+@dataclass
+class Progress:
+    """How far a run is; ``losses`` are means since the last report."""
+
+    step: int = 0
+    seconds: float = 0.0
+    fraction: float = 0.0
+    losses: Row = field(default_factory=dict)
+
+    @property
+    def seconds_left(self) -> float:
+        """At the speed so far."""
+        return self.seconds * (1 / self.fraction - 1) if self.fraction else float("inf")
+
+
+class Trainer:
+    """One run in one folder: ``state.pt`` to resume from, ``log.csv``, and the net.
+
+    Args:
+        recipe: what to compute.
+        loss: the perceptual loss of the painting.
+        crops: training batches by step, this process's part of them.
+        folder: where the run lives.
+        team: the processes that train together, and this one's device.
+        inputs: digests of all else that decides the result; a resumed run's must be the same.
+        teacher: a finished net whose pictures are to be imitated, by ``recipe.teacher_weight``.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        loss: PerceptualLoss,
+        crops: Crops,
+        folder: Path,
+        team: Team | None = None,
+        inputs: dict[str, str] | None = None,
+        teacher: nn.Module | None = None,
+    ) -> None:
+        torch.manual_seed(recipe.seed)
+        self.recipe = recipe
+        self.loss = loss
+        self.crops = crops
+        self.folder = folder
+        self.team = team or Team()
+        self.teacher = teacher
+        self.scaled = channels_last(Scaled(recipe.spec).to(self.team.device))
+        self.optimizer = torch.optim.Adam(self.scaled.parameters(), lr=recipe.learning_rate)
+        # The losses are large (1e5 to 1e8), and float16 ends at 65504: from torch's own scale of
+        # 65536 on, thirty steps would be skipped before it fits.
+        self.scaler = torch.amp.GradScaler(
+            self.team.kind, init_scale=2.0**-10, enabled=recipe.precision == "fp16"
+        )
+        self.progress = Progress()
+        self.log = LossLog()
+        self._identity = identity(recipe, inputs or {})
+        self._shared: nn.Module | None = None
+        self._saved_step: int | None = None
+        self._tidied = False
+        # Names of files that belong to this run, though others write them.
+        self.written: set[str] = set()
+
+    def run(
+        self,
+        report: Callable[[Progress], None] = lambda _: None,
+        *,
+        save_seconds: float = 120.0,
+    ) -> None:
+        """Train to the end; ``report`` is called every few steps. State is saved as it goes, and
+        when the user interrupts: at the end of the step. A second signal ends the run at once,
+        anywhere in a step; what is half done then is not saved, and the last state stays.
+
+        Raises:
+            TrainingError: the loss is not a number, or has run away; ``state.pt`` keeps the last
+                good state.
+        """
+        saved = time.monotonic()
+        with (
+            contextlib.closing(self.crops.since(self.progress.step)) as batches,
+            stop_wish() as wish,
+        ):
+            while self.progress.fraction < 1.0:
+                if wish.is_set():
+                    self.save()
+                    wish.obey()
+                self._timed_step(batches)
+                if self.progress.step % _LOG_EVERY == 0:
+                    self._log()
+                    report(self.progress)
+                    if time.monotonic() - saved >= save_seconds:
+                        self.save()
+                        saved = time.monotonic()
+        self._log()
+        if not guard.is_sound(self.log.rows):
+            raise self._failure("the loss ended far above its best")
+        self.save()
+
+    def _timed_step(self, batches: Iterator[Tensor]) -> None:
+        started = time.monotonic()
+        self.log.add(self._step(next(batches)))
+        (seconds,) = self.team.means([time.monotonic() - started])
+        self._advance(seconds)
+
+    def _step(self, photo: Tensor) -> Row:
+        """One step of the optimiser. Returns the terms of the whole batch."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.recipe.rate(self.progress.fraction)
+        self.optimizer.zero_grad(set_to_none=True)
+        losses = self.losses(photo)
+        self.scaler.scale(losses.total).backward()  # type: ignore[no-untyped-call]
+        mine = losses.floats()
+        row = dict(zip(mine, self.team.means(list(mine.values())), strict=True))
+        if not guard.is_number(row):
+            raise self._failure(f"the loss is {row['total']} at step {self.progress.step}")
+        self.scaler.unscale_(self.optimizer)
+        # The losses fall by two orders of magnitude in the first minutes. Unit norm keeps one
+        # hard crop from undoing what Adam has averaged (seen: style loss x500 at step 170).
+        torch.nn.utils.clip_grad_norm_(self.scaled.parameters(), 1.0)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        return row
+
+    def losses(self, photo: Tensor) -> Losses:
+        """The terms of (B, 3, H, W) crops in 0..255, in the recipe's precision."""
+        if self._shared is None:
+            # Late: what is shared from the start is what start_from and resume have put there.
+            self._shared = self.team.share(self.scaled)
+        device, recipe = self.team.device, self.recipe
+        photo = photo.to(device).contiguous(memory_format=torch.channels_last)
+        steady = recipe.steady_weight > 0
+        noise = self.crops.noise(self.progress.step).to(device) if steady else None
+        low = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(recipe.precision)
+        with torch.autocast(self.team.kind, low, enabled=low is not None):
+            return step_losses(
+                self._shared, self.scaled, photo, self.loss, recipe, noise, self.teacher
+            )
+
+    def _advance(self, seconds: float) -> None:
+        now = self.progress
+        now.step += 1
+        now.seconds += seconds
+        if self.recipe.minutes is not None:
+            now.fraction = now.seconds / (60 * self.recipe.minutes)
+        else:
+            now.fraction = now.step / (self.recipe.steps or 1)
+
+    def _log(self) -> None:
+        self.log.close_row(self.progress.step, self.progress.seconds)
+        self.progress.losses = self.log.latest
+        if guard.has_diverged(self.log.rows):
+            raise self._failure(f"the loss has run away by step {self.progress.step}")
+
+    def _failure(self, what: str) -> TrainingError:
+        kept = ""
+        if self._saved_step is not None:
+            state = self.folder / STATE
+            kept = f"; {state} is the last good state, of step {self._saved_step}"
+        return TrainingError(what, fix=f"lower --learning-rate{kept}")
+
+    def save(self) -> None:
+        """Write ``state.pt`` and ``log.csv``, atomically, if the run is sound.
+
+        Of several processes one writes.
+
+        The first time, what an earlier run left in the folder is removed, but not what is in
+        ``written``; when resumed, too, for the run may have been killed before it came to that.
+        """
+        if not self.team.leads or not guard.is_sound(self.log.rows):
+            return
+        write_state(
+            self.folder / STATE,
+            self._identity,
+            {
+                "net": self.scaled.net.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "scaler": self.scaler.state_dict(),
+                "progress": [self.progress.step, self.progress.seconds, self.progress.fraction],
+                "log": {"rows": self.log.rows, "open": self.log.open},
+            },
+        )
+        if not self._tidied:
+            for name in {NET, PREVIEW, CURVE} - self.written:
+                (self.folder / name).unlink(missing_ok=True)
+            self._tidied = True
+        self._saved_step = self.progress.step
+        self.log.write(self.folder / LOG)
+
+    def resume(self) -> None:
+        """Go on from ``state.pt``.
+
+        Raises:
+            TrainingError: it is of another recipe or other inputs.
+            CheckpointError: it cannot be read.
+        """
+        state = read_state(self.folder / STATE, self._identity)
+        self.scaled.net.load_state_dict(state["net"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.scaler.load_state_dict(state["scaler"])
+        self.progress.step, self.progress.seconds, self.progress.fraction = state["progress"]
+        self.log.rows, self.log.open = state["log"]["rows"], state["log"]["open"]
+        self.progress.losses = self.log.latest
+        self._saved_step = self.progress.step
+
+    def trained(self) -> Net:
+        """A copy of the net for 0..255 input, on the CPU, in evaluation mode, frozen."""
+        return self.scaled.folded()

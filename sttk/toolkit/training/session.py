@@ -1,0 +1,216 @@
+"""One training run from files to a file: checks first, then the loop, then the net and its card."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sttk.toolkit.checkpoints.native import save_net
+from sttk.toolkit.core.contract import Contract
+from sttk.toolkit.core.errors import MissingExtraError, TrainingError, UsageError
+from sttk.toolkit.core.style_net import StyleNet
+from sttk.toolkit.imaging.charts import check_charts
+from sttk.toolkit.imaging.images import write_image
+from sttk.toolkit.imaging.regimes import shipped_photos
+from sttk.toolkit.io.files import sha256
+from sttk.toolkit.io.outputs import check_folder
+from sttk.toolkit.losses.curve import draw_curve
+from sttk.toolkit.losses.perceptual import PerceptualLoss
+from sttk.toolkit.losses.vgg_weights import load_vgg
+from sttk.toolkit.nets.vgg import Vgg
+from sttk.toolkit.training.data import Crops, Photos
+from sttk.toolkit.training.layout import channels_last
+from sttk.toolkit.training.loop import CURVE, NET, PREVIEW, STATE, Progress, Trainer
+from sttk.toolkit.training.pictures import painting_batch, preview
+from sttk.toolkit.training.recipe import Recipe
+from sttk.toolkit.training.team import Team
+
+_PREVIEW_EVERY = 200
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be trained.
+
+    Attributes:
+        painting: picture file of the style.
+        content: folders of photographs.
+        folder: where the run lives.
+        vgg: weights of the loss network; None for those at hand.
+        recipe: what to compute.
+        start: a finished net to begin with, in place of random weights.
+        teacher: a finished net to imitate, by ``recipe.teacher_weight``.
+        resume: go on with the run in ``folder``.
+        force: begin anew over it.
+        name: of the style, for the card.
+        licence: of the painting, for the card.
+        save_seconds: between two states.
+    """
+
+    painting: Path
+    content: list[Path]
+    folder: Path
+    recipe: Recipe
+    vgg: Path | None = None
+    start: StyleNet | None = None
+    teacher: StyleNet | None = None
+    resume: bool = False
+    force: bool = False
+    name: str = ""
+    licence: str = ""
+    save_seconds: float = 120.0
+
+
+@dataclass(frozen=True)
+class Session:
+    """A prepared run."""
+
+    request: Request
+    trainer: Trainer
+    photos: Photos
+
+    @classmethod
+    def prepare(cls, request: Request, team: Team) -> Session:
+        """Check all inputs, load the loss network, and resume if asked to.
+
+        Raises:
+            TrainingError: no readable photograph, or the folder holds a run and neither
+                ``resume`` nor ``force`` is set (or the other way round).
+            UsageError: a file or an option is wrong, or does not suit the team.
+        """
+        recipe = request.recipe
+        _check_team(recipe, team)
+        _check_teacher(request)
+        _check_run(request)
+        photos = Photos.scan(request.content)
+        style = painting_batch(request.painting, recipe.style_size).to(team.device)
+        net = load_vgg(recipe.objective, request.vgg).to(team.device)
+        loss = PerceptualLoss(channels_last(net), style, recipe.objective)
+        crops = Crops(photos, team.part(recipe.batch), recipe.size, recipe.seed)
+        check_folder(request.folder)
+        teacher = request.teacher.to(team.device) if request.teacher else None
+        inputs = _digests(request, photos, net)
+        trainer = Trainer(recipe, loss, crops, request.folder, team, inputs, teacher)
+        if request.resume:
+            trainer.resume()
+        elif request.start:
+            trainer.scaled.start_from(request.start.net)
+        return cls(request, trainer, photos)
+
+    def summary(self) -> str:
+        """One line on what is about to run."""
+        recipe, trainer = self.request.recipe, self.trainer
+        length = f"{recipe.steps} steps" if recipe.steps else f"{recipe.minutes:g} minutes"
+        team = f", {trainer.team.size} processes" if trainer.team.size > 1 else ""
+        return (
+            f"{length} of {recipe.batch} crops of {recipe.size} px from {len(self.photos.files)} "
+            f"photographs, {recipe.precision} on {trainer.team.device}{team}, from step "
+            f"{trainer.progress.step}, into {trainer.folder}"
+        )
+
+    def run(self, report: Callable[[Progress], None]) -> Path:
+        """Train to the end and write the net with its card. Returns the file."""
+        leads = self.trainer.team.leads
+
+        def each(now: Progress) -> None:
+            report(now)
+            if leads and now.step % _PREVIEW_EVERY == 0:
+                self._show()
+
+        self.trainer.run(each, save_seconds=self.request.save_seconds)
+        path = self.trainer.folder / NET
+        if leads:
+            self._show()
+            save_net(path, self.trainer.trained(), Contract(), self._card(), half=True)
+        return path
+
+    def _show(self) -> None:
+        """Preview and, where there is matplotlib, the losses as a chart."""
+        folder = self.trainer.folder
+        write_image(folder / PREVIEW, preview(self.trainer.trained(), shipped_photos()))
+        self.trainer.written.add(PREVIEW)
+        if not self.charts_missing():
+            title = self.request.name or self.request.painting.stem
+            draw_curve(self.trainer.log.rows, folder / CURVE, title=title, across="step")
+            self.trainer.written.add(CURVE)
+
+    @staticmethod
+    def charts_missing() -> str:
+        """Why the losses are not drawn; empty if they are."""
+        try:
+            check_charts()
+        except MissingExtraError as error:
+            return f"{CURVE} is not drawn: {error}"
+        return ""
+
+    def _card(self) -> dict[str, Any]:
+        now, request = self.trainer.progress, self.request
+        return {
+            "name": request.name,
+            "painting": request.painting.name,
+            "painting_sha256": sha256(request.painting),
+            "licence": request.licence,
+            "photographs": len(self.photos.files),
+            "recipe": request.recipe.to_dict(),
+            "loss_network": self.trainer.loss.vgg.variant,
+            "steps": now.step,
+            "minutes": round(now.seconds / 60, 1),
+            "losses": now.losses,
+            **({"start": _brief(request.start)} if request.start else {}),
+            **({"teacher": _brief(request.teacher)} if request.teacher else {}),
+        }
+
+
+def _digests(request: Request, photos: Photos, vgg: Vgg) -> dict[str, str]:
+    """Of all that decides the result beside the recipe."""
+    names = "\0".join(map(str, photos.files))
+    return {
+        "painting": sha256(request.painting),
+        "content": hashlib.sha256(names.encode()).hexdigest(),
+        "vgg": vgg_digest(vgg),
+        "init": request.start.origin.sha256 if request.start else "",
+        "teacher": request.teacher.origin.sha256 if request.teacher else "",
+    }
+
+
+def vgg_digest(vgg: Vgg) -> str:
+    """Of the weights in use, wherever they came from."""
+    digest = hashlib.sha256()
+    for key, value in vgg.state_dict().items():
+        digest.update(key.encode() + value.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _brief(net: StyleNet) -> dict[str, Any]:
+    """What a fine-tuned net began as, or whom a small one imitates."""
+    return {"sha256": net.origin.sha256, "layout": net.origin.layout, **net.origin.card}
+
+
+def _check_team(recipe: Recipe, team: Team) -> None:
+    if team.size > 1 and getattr(recipe.spec, "norm", "instance") == "batch":
+        raise UsageError(
+            "batch norm would take its statistics from a part of the batch in each process",
+            fix="--norm instance, or one process",
+        )
+
+
+def _check_teacher(request: Request) -> None:
+    size = request.recipe.size
+    if request.teacher and request.teacher.contract.output_size(size, size) != (size, size):
+        raise UsageError(
+            f"the teacher {request.teacher.origin.name} gives pictures of {size} px another size",
+            fix="pass --size of its multiple",
+        )
+
+
+def _check_run(request: Request) -> None:
+    there = (request.folder / STATE).exists()
+    if request.resume and not there:
+        raise TrainingError(f"{request.folder} holds no run to resume", fix="leave --resume out")
+    if there and not (request.resume or request.force):
+        raise TrainingError(
+            f"{request.folder} holds a run", fix="--resume goes on with it, --force begins anew"
+        )

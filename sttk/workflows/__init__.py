@@ -1,0 +1,1 @@
+"""What joins export, parity, bench and tune into the work of a command."""

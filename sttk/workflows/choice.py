@@ -1,0 +1,117 @@
+"""What a user names to be run, and where; light, so that commands can have it as options."""
+
+from __future__ import annotations
+
+import functools
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sttk.toolkit.core.errors import UsageError
+
+# Runtime -> the target that is exported for it.
+TARGET_OF = {
+    "onnxruntime": "onnx",
+    "openvino": "openvino",
+    "ncnn": "ncnn",
+    "litert": "litert",
+    "executorch": "executorch",
+    "onnxruntime-web": "web",
+}
+RUNTIMES = ("torch", *TARGET_OF)
+FASTEST = "fastest"
+_SHARE = re.compile(r"(?P<name>.+):(?P<share>[0-9]*\.?[0-9]+)")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A net, and what runs it.
+
+    Attributes:
+        style: a shipped style or a checkpoint; or several with shares: ``ink:0.7,scream:0.3``.
+        checkpoint: a file of any layout.
+        artifact: folder of an exported model.
+        runtime: one of ``RUNTIMES``; ``FASTEST`` of those here; None: the artifact's, else torch.
+        tile: side of the tiles in which torch runs, or None.
+    """
+
+    style: str | None = None
+    checkpoint: Path | None = None
+    artifact: Path | None = None
+    runtime: str | None = None
+    tile: int | None = None
+
+    def __post_init__(self) -> None:
+        """Raise UsageError on what excludes each other."""
+        named = (self.style, self.checkpoint, self.artifact)
+        if sum(value is not None for value in named) > 1:
+            raise UsageError("--style, --checkpoint and --artifact exclude each other")
+        if self.tile and (self.artifact is not None or self.runtime not in (None, "torch")):
+            raise UsageError("--tile is for torch: the statistics of norms in a model are its own")
+
+
+def shares(style: str) -> list[tuple[str, float]]:
+    """``ink:0.7,scream:0.3`` as names with shares, which are brought to a sum of 1.
+
+    Raises:
+        UsageError: only some of them have a share, or the shares' sum is nothing.
+    """
+    matches = [_SHARE.fullmatch(part.strip()) for part in style.split(",")]
+    if not any(matches):
+        return [(style, 1.0)]
+    if not all(matches):
+        raise UsageError(f"--style {style}: each needs a share, such as ink:0.7,scream:0.3")
+    found = [(match["name"], float(match["share"])) for match in matches if match]
+    total = sum(share for _, share in found)
+    if not total or not math.isfinite(total):
+        raise UsageError(f"--style {style}: the shares' sum is {total:g}")
+    return [(name, share / total) for name, share in found]
+
+
+def net_options(default: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """``--style``, ``--checkpoint``, ``--artifact`` and ``--runtime``, as one argument ``choice``.
+
+    Args:
+        default: what runs where ``--runtime`` is silent and no artifact says it, for the help.
+    """
+    options = (
+        click.option(
+            "--style",
+            help="A shipped style, or several with shares: ink:0.7,scream:0.3.  [default: ink]",
+        ),
+        click.option(
+            "--checkpoint", type=click.Path(path_type=Path), help="A checkpoint of any layout."
+        ),
+        click.option(
+            "--artifact", type=click.Path(path_type=Path), help="Folder of an exported model."
+        ),
+        click.option(
+            "--runtime",
+            type=click.Choice(RUNTIMES),
+            help="What runs it, exported for it if need be.  "
+            f"[default: the artifact's, else {default}]",
+        ),
+    )
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(command)
+        def with_choice(
+            style: str | None,
+            checkpoint: Path | None,
+            artifact: Path | None,
+            runtime: str | None,
+            **others: Any,
+        ) -> Any:
+            return command(choice=Choice(style, checkpoint, artifact, runtime), **others)
+
+        wrapped: Callable[..., Any] = with_choice
+        for option in reversed(options):
+            wrapped = option(wrapped)
+        return wrapped
+
+    return decorate

@@ -1,0 +1,105 @@
+"""A kill table for people."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator
+from importlib import metadata
+
+from sttk.toolkit.core.shapes import text
+from sttk.workflows.mutation import KILLED, NO_FAULT, SURVIVED, KillTable, Outcome
+
+_LIBRARIES = (
+    "torch", "onnxruntime", "openvino", "coremltools", "tensorrt-rtx-cu13", "ncnn",
+    "ai-edge-litert", "executorch",
+)  # fmt: skip
+_ABOUT = """\
+Every fault is put into the net, the net is exported, and the artifact is judged by what
+`sttk parity` does by default. A cell says on how many of the inputs it was caught; *none* is a
+fault that makes no difference to this net, which float64 shows (under 1e-6 of 255). The last column
+names the inputs that caught it where not all did, at all targets together. What float32 arithmetic
+itself may cost cannot be caught: a variance over n - 1 in place of n is, at 96x128, but is not in
+this table, since at 512x512 it comes to no more than the order of a sum.
+"""
+
+
+def cells(table: KillTable) -> list[list[str]]:
+    """A row for the net as it is, then one for each fault: its name, and a cell for each target."""
+    rows = [["(no fault)", *map(_clean, table.clean)]]
+    rows += [[name, *map(_cell, found)] for name, found in _by_mutant(table)]
+    return rows
+
+
+def summary(table: KillTable) -> Iterator[str]:
+    """Lines: the rate of kills, false alarms, what was not run."""
+    killed, survived = len(table.of(KILLED)), len(table.of(SURVIVED))
+    faults = len({each.mutant for each in table.outcomes if each.verdict != NO_FAULT})
+    alarms = sum(each.verdict != NO_FAULT for each in table.clean)
+    what = f"{faults} faults at {len(table.targets)} targets"
+    yield f"{what}: {killed} of {killed + survived} caught, {alarms} false alarms"
+    for each in table.clean:
+        if each.note:
+            yield f"{each.target} {each.note}; judged by the graph that it was compiled from"
+    for each in table.of(KILLED):
+        if not each.judged:
+            yield f"{each.mutant} at {each.target}: {each.note}"
+
+
+def to_markdown(table: KillTable) -> str:
+    """The report that is committed."""
+    targets = [f"{name} {precision}" for name, precision in table.targets.items()]
+    made = " ".join(f"--target {name}" for name in table.targets)
+    regimes = {name: _caught_by(found) for name, found in _by_mutant(table)}
+    lines = [
+        f"# Kill table: {table.style}, {text(table.size)}",
+        "",
+        *_ABOUT.splitlines(),
+        "",
+        *(f"**{line}.**" for line in summary(table)),
+        "",
+        f"Python {platform.python_version()}, {', '.join(_versions())}; {platform.machine()}.",
+        f"Made by: `sttk mutants {table.style} {made} --size {text(table.size)} --markdown FILE`",
+        "",
+        _row(["fault", *targets, "caught by"]),
+        "|" + "---|" * (len(targets) + 2),
+        *(_row([*row, regimes.get(row[0], "")]) for row in cells(table)),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _row(values: list[str]) -> str:
+    return f"| {' | '.join(values)} |"
+
+
+def _versions() -> Iterator[str]:
+    for name in _LIBRARIES:
+        try:
+            yield f"{name} {metadata.version(name)}"
+        except metadata.PackageNotFoundError:
+            yield f"no {name}"
+
+
+def _by_mutant(table: KillTable) -> Iterator[tuple[str, list[Outcome]]]:
+    for name in dict.fromkeys(each.mutant for each in table.outcomes):
+        yield name, [each for each in table.outcomes if each.mutant == name]
+
+
+def _clean(outcome: Outcome) -> str:
+    if outcome.verdict == NO_FAULT:
+        return f"passes, {outcome.judged}"
+    return f"FALSE ALARM, {outcome.caught} of {outcome.judged}"
+
+
+def _cell(outcome: Outcome) -> str:
+    if outcome.verdict == SURVIVED:
+        return "SURVIVED"
+    if outcome.verdict == NO_FAULT:
+        return "none"
+    return f"{outcome.caught} of {outcome.judged}" if outcome.judged else "refused"
+
+
+def _caught_by(found: list[Outcome]) -> str:
+    killed = [each for each in found if each.verdict == KILLED]
+    if not killed or all(each.caught == each.judged for each in killed):
+        return "all" if killed else ""
+    return ", ".join(dict.fromkeys(name for each in killed for name in each.regimes))

@@ -1,0 +1,91 @@
+"""Plans measured as what they become: exported, run under the target's own runtime, timed."""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sttk.exporters.artifact import make_artifact
+from sttk.exporters.base import Request
+from sttk.toolkit.artifact.opened import open_artifact
+from sttk.toolkit.imaging.images import Floats
+from sttk.toolkit.precision.trial import Inputs, Score
+from sttk.toolkit.runtimes.base import Runner
+from sttk.workflows.choice import TARGET_OF
+
+# Runtimes whose time is what a user of the model waits for.
+TIMED = frozenset({*TARGET_OF, "tensorrt"}) - {"onnxruntime-web"}
+ROUNDS = 15
+# Threads of one runtime wait for more work for a while, and would slow the next.
+_PAUSE = 0.02  # seconds
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One exported plan.
+
+    Attributes:
+        score: by input.
+        milliseconds: median of one picture, or None where the runtime's time means nothing.
+        runtime: that ran it.
+        notes: of the runtime, and why another one ran the graph in its place.
+    """
+
+    score: Score
+    milliseconds: float | None
+    runtime: str
+    notes: tuple[str, ...] = ()
+
+
+def measure(
+    target: str, requests: Sequence[Request], inputs: Inputs, told: Callable[[int], None]
+) -> list[Measured]:
+    """Export and run each request.
+
+    Times are taken in turns.
+    """
+    with tempfile.TemporaryDirectory(prefix="sttk-") as root:
+        runners: list[tuple[Runner, str]] = []
+        scores = []
+        for index, request in enumerate(requests):
+            told(index)
+            folder = make_artifact(target, request, Path(root))
+            runner, not_run = open_artifact(folder).runner_or_graph()
+            runners.append((runner, not_run))
+            scores.append(inputs.score(runner.run))
+        timed = all(runner.name in TIMED and not not_run for runner, not_run in runners)
+        picture = inputs.asked[0][0].batch
+        taken = in_turns([runner for runner, _ in runners], picture) if timed else None
+    medians = map(statistics.median, taken) if taken else [None] * len(runners)
+    return [
+        Measured(score, milliseconds, runner.name, _notes(runner, not_run))
+        for score, milliseconds, (runner, not_run) in zip(scores, medians, runners, strict=True)
+    ]
+
+
+def _notes(runner: Runner, not_run: str) -> tuple[str, ...]:
+    graph = f"{not_run}; measured is the graph that it was compiled from, under {runner.name}"
+    return (*runner.notes, *((graph,) if not_run else ()))
+
+
+def in_turns(
+    runners: Sequence[Runner], picture: Floats, told: Callable[[int], None] = lambda _: None
+) -> list[list[float]]:
+    """Milliseconds of each runner, in ``ROUNDS`` rounds after one warm-up.
+
+    A round is one picture of each, so that what else the machine does hits all of them alike;
+    ``told`` is told the number of each, 0 for the warm-up.
+    """
+    taken: list[list[float]] = [[] for _ in runners]
+    for turn in range(ROUNDS + 1):
+        told(turn)
+        for runner, times in zip(runners, taken, strict=True):
+            time.sleep(_PAUSE)
+            started = time.perf_counter()
+            runner.run(picture)
+            times.append(1e3 * (time.perf_counter() - started))
+    return [times[1:] for times in taken]

@@ -1,0 +1,163 @@
+"""The gate, tested: faulty nets are exported and judged, and each must be caught."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sttk.exporters import exporter
+from sttk.exporters.artifact import temporary_artifact
+from sttk.exporters.base import Options, Request
+from sttk.toolkit.core.errors import SttkError
+from sttk.toolkit.core.shapes import Shapes, Size
+from sttk.toolkit.core.style_net import StyleNet
+from sttk.toolkit.imaging.images import Floats
+from sttk.toolkit.imaging.regimes import CONSTANT, Regimes, shipped_photos
+from sttk.toolkit.parity.compare import Report
+from sttk.toolkit.parity.mutants import MUTANTS, Mutant, effect
+from sttk.toolkit.parity.run import Ask, Judge
+
+KILLED, SURVIVED, NO_FAULT = "killed", "survived", "no fault"
+# Of 0..255, in float64: what is left of a fault that cancels, and of none that does not.
+_NOTHING = 1e-6
+# Large enough for each pad and upsampling to show.
+_SMALL = Shapes.fixed(96, 128)
+
+Update = Callable[[float, str], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one net at one target.
+
+    Attributes:
+        mutant: its fault, "" for the net as it is.
+        target: it was exported to.
+        verdict: :data:`KILLED`, :data:`SURVIVED`, or :data:`NO_FAULT`: the same function.
+        caught: inputs of which a row failed.
+        judged: inputs of which a row was judged.
+        regimes: of the inputs that failed.
+        note: what else must be known.
+    """
+
+    mutant: str
+    target: str
+    verdict: str
+    caught: int = 0
+    judged: int = 0
+    regimes: tuple[str, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class KillTable:
+    """How a gate did.
+
+    Attributes:
+        style: whose net was broken.
+        size: that was exported and judged.
+        targets: and the precision of each.
+        clean: the net as it is, at each target.
+        outcomes: every mutant at every target.
+    """
+
+    style: str
+    size: Size
+    targets: dict[str, str]
+    clean: tuple[Outcome, ...]
+    outcomes: tuple[Outcome, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Every fault was caught, and what has none was passed."""
+        alarms = any(each.verdict != NO_FAULT for each in self.clean)
+        return not alarms and not self.of(SURVIVED) and bool(self.of(KILLED))
+
+    def of(self, verdict: str) -> list[Outcome]:
+        """The mutants with this verdict."""
+        return [each for each in self.outcomes if each.verdict == verdict]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return {**asdict(self), "passed": self.passed}
+
+
+def kill_table(
+    net: StyleNet,
+    targets: Sequence[str],
+    size: Size,
+    update: Update,
+    mutants: Sequence[Mutant] = MUTANTS,
+) -> KillTable:
+    """Export ``net`` and its mutants to ``targets`` in each one's default precision; judge them.
+
+    ``update`` is told how many of ``1 + len(mutants)`` nets are done.
+
+    Raises:
+        SttkError: the net itself cannot be exported or judged.
+    """
+    judge = Judge(Ask(shipped_photos(), style=None))
+    precisions = {target: exporter(target).PRECISIONS[0] for target in targets}
+    update(0, net.origin.name)
+    clean = tuple(_clean(judge, net, target, size) for target in targets)
+    samples = Regimes(shipped_photos()[:1], _SMALL)
+    inputs = [sample.batch for sample in samples if sample.regime != CONSTANT]
+    outcomes: list[Outcome] = []
+    for done, mutant in enumerate(mutants, 1):
+        update(done, mutant.name)
+        outcomes += _outcomes(judge, net, mutant, targets, size, inputs)
+    return KillTable(net.origin.name, size, dict(precisions), clean, tuple(outcomes))
+
+
+def _clean(judge: Judge, net: StyleNet, target: str, size: Size) -> Outcome:
+    report = _judged(judge, net, target, size)
+    return _outcome("", target, NO_FAULT if report.passed else KILLED, report)
+
+
+def _outcomes(
+    judge: Judge,
+    net: StyleNet,
+    mutant: Mutant,
+    targets: Sequence[str],
+    size: Size,
+    inputs: Sequence[Floats],
+) -> Iterator[Outcome]:
+    """Of one mutant, which is exported with one net for all targets: they share its graph."""
+    if not _is_fault(mutant, net, inputs):
+        yield from (Outcome(mutant.name, target, NO_FAULT) for target in targets)
+        return
+    faulty = mutant.of(net)
+    for target in targets:
+        try:
+            report = _judged(judge, faulty, target, size)
+        except SttkError as error:  # the net as it is gave none
+            yield Outcome(mutant.name, target, KILLED, note=str(error))
+        else:
+            verdict = SURVIVED if report.passed else KILLED
+            yield _outcome(mutant.name, target, verdict, report)
+
+
+def _is_fault(mutant: Mutant, net: StyleNet, inputs: Sequence[Floats]) -> bool:
+    return any(effect(mutant, net, [batch]) > _NOTHING for batch in inputs)
+
+
+def _judged(judge: Judge, net: StyleNet, target: str, size: Size) -> Report:
+    # A rewrite's own check would refuse a faulty net, and it is the gate that is to be tested.
+    plain = Options(rewrites=False)
+    request = Request(net, exporter(target).PRECISIONS[0], Shapes.fixed(*size), plain)
+    with temporary_artifact(target, request) as folder:
+        return judge.artifact(folder)
+
+
+def _outcome(name: str, target: str, verdict: str, report: Report) -> Outcome:
+    failed = [row for row in report.rows if not row.passed]
+    return Outcome(
+        name,
+        target,
+        verdict,
+        len({row.name for row in failed}),
+        len({row.name for row in report.rows if row.judged}),
+        tuple(dict.fromkeys(row.regime for row in failed)),
+        note=report.not_run,
+    )

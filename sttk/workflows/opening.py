@@ -1,0 +1,97 @@
+"""From what a user chose, a style, several, a checkpoint or an artifact, to a runner of it."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from sttk.exporters.artifact import temporary_artifact
+from sttk.exporters.base import Request
+from sttk.toolkit import styles
+from sttk.toolkit.artifact.opened import OpenArtifact, open_artifact, reference_of
+from sttk.toolkit.artifact.tuned import settings_here
+from sttk.toolkit.checkpoints import load
+from sttk.toolkit.core.contract import Contract
+from sttk.toolkit.core.errors import NotRunError, UsageError
+from sttk.toolkit.core.shapes import Shapes, Size
+from sttk.toolkit.core.style_net import StyleNet
+from sttk.toolkit.runtimes.base import Runner
+from sttk.toolkit.runtimes.blend import BlendRunner, common_contract
+from sttk.toolkit.runtimes.tiled import TiledRunner
+from sttk.toolkit.runtimes.torch import TorchRunner
+from sttk.workflows.choice import FASTEST, TARGET_OF, Choice, shares
+
+# The fastest first, as artifacts/reports/bench has it.
+_FASTEST = ("openvino", "onnxruntime", "torch")
+
+
+@contextmanager
+def opened(choice: Choice, size: Size | None = None) -> Iterator[tuple[Runner, Contract]]:
+    """A runner of what was chosen, else of the default style, and the contract of its net.
+
+    Args:
+        choice: what and where.
+        size: of all pictures, if they are of one: a model that is exported for them is fixed then,
+            which is faster.
+
+    Raises:
+        UsageError: no such style or file, or the artifact runs elsewhere.
+        MissingExtraError: the runtime is not installed.
+    """
+    if choice.artifact is not None:
+        yield _open_artifact(choice.artifact, choice.runtime)
+        return
+    parts = _nets(choice)
+    contract = _contract(choice, [net for net, _ in parts])
+    shapes = Shapes.fixed(*contract.size_for(*size)) if size else Shapes.any()
+    with ExitStack() as stack:
+        runners = [(stack.enter_context(_runner(net, choice, shapes)), of) for net, of in parts]
+        yield (runners[0][0] if len(runners) == 1 else BlendRunner(runners)), contract
+
+
+def _nets(choice: Choice) -> list[tuple[StyleNet, float]]:
+    if choice.checkpoint is not None:
+        return [(load(choice.checkpoint), 1.0)]
+    return [(styles.find(name), of) for name, of in shares(choice.style or styles.DEFAULT)]
+
+
+def _contract(choice: Choice, nets: list[StyleNet]) -> Contract:
+    try:
+        return common_contract([net.contract for net in nets])
+    except ValueError as error:
+        raise UsageError(f"{choice.style}: {error}") from error
+
+
+@contextmanager
+def _runner(net: StyleNet, choice: Choice, shapes: Shapes) -> Iterator[Runner]:
+    runtime = choice.runtime or "torch"
+    if runtime == FASTEST:
+        runtime = next(name for name in _FASTEST if importlib.util.find_spec(name))
+    if runtime == "torch":
+        yield TiledRunner(net, choice.tile) if choice.tile else TorchRunner(net)
+        return
+    with temporary_artifact(TARGET_OF[runtime], Request(net, shapes=shapes)) as folder:
+        yield _open_artifact(folder, runtime)[0]
+
+
+def _open_artifact(folder: Path, runtime: str | None) -> tuple[Runner, Contract]:
+    artifact = open_artifact(folder)
+    if runtime == "torch":
+        return TorchRunner(reference_of(artifact.manifest)), artifact.manifest.contract
+    runner = _tuned(artifact)
+    if runtime not in (None, FASTEST, runner.name):
+        raise UsageError(f"{folder} runs under {runner.name}, not {runtime}")
+    return runner, artifact.manifest.contract
+
+
+def _tuned(artifact: OpenArtifact) -> Runner:
+    """With the settings that 'sttk tune' chose here, as long as they can be had."""
+    settings = settings_here(artifact.manifest)
+    try:
+        return artifact.runner(settings)
+    except NotRunError:
+        if settings is None:
+            raise
+        return artifact.runner()

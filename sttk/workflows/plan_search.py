@@ -1,0 +1,188 @@
+"""From a style net and a floor to a plan: emulated in torch, confirmed on exported models.
+
+The search goes by costs that need no device: bytes moved, or, where time is to be least,
+multiplications times their width. Which plan is the cheapest is decided among those that were
+exported, by the bytes or by the time that was measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sttk.exporters import check, exporter
+from sttk.exporters.base import Options, Request
+from sttk.exporters.prepare import Prepared, prepare
+from sttk.toolkit.core.contract import Precision
+from sttk.toolkit.core.errors import NotRunError
+from sttk.toolkit.core.plan import Plan
+from sttk.toolkit.core.shapes import Shapes, Size, text
+from sttk.toolkit.core.style_net import StyleNet
+from sttk.toolkit.imaging.images import Floats
+from sttk.toolkit.precision.blocks import Block, blocks_of
+from sttk.toolkit.precision.cast import cast_net
+from sttk.toolkit.precision.cost import Costs, layers_of
+from sttk.toolkit.precision.found import Candidate, Cost, Found, price_of
+from sttk.toolkit.precision.search import High, Search, Tried
+from sttk.toolkit.precision.trial import Inputs, each, emulated, inputs_for
+from sttk.workflows.measure import Measured, measure
+
+# Plans that are exported and measured: enough for a front to be seen, few enough to wait for.
+_MOST = 8
+_HALF_IN_FLOAT = (
+    "ONNX Runtime's CPU computes float16 in float32 where it can: the emulated figures, rounded "
+    "after each operation, are the lower bound"
+)
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What to search for.
+
+    Attributes:
+        net: the style net.
+        target: that the plan is for.
+        low, high: the precisions that blocks are to be in.
+        floor: in dB, on the worst input.
+        size: of the pictures.
+        photos: to try plans on.
+        calibration: pictures to calibrate on; none: those of the package.
+        cost: what is to be least.
+        options: of the exporter.
+    """
+
+    net: StyleNet
+    target: str
+    low: Precision
+    high: Precision
+    floor: float
+    size: Size
+    photos: tuple[Path, ...]
+    calibration: tuple[Path, ...] = ()
+    cost: Cost = "bytes"
+    options: Options = field(default_factory=Options)
+
+    def request(self, plan: Plan) -> Request:
+        """The export of a plan."""
+        shapes = Shapes.fixed(*self.size)
+        return Request(self.net, plan.default, shapes, self.options, self.calibration, plan.blocks)
+
+
+def search(ask: Ask, told: Callable[[str], None]) -> Found:
+    """Search, export the plans of the Pareto front, and measure them.
+
+    Raises:
+        UsageError: the target has not these precisions, or no input says anything.
+        NotRunError: the cost is to be time, and the model's runtime has none to give here.
+        ExportError: the target cannot be exported.
+    """
+    bench = _Bench(ask)
+    for precision in (ask.low, ask.high):
+        check(ask.target, exporter(ask.target), ask.request(Plan(precision)))
+    told("reference")
+    inputs = inputs_for(ask.net, ask.photos, ask.size)
+    told("first export")  # what cannot be exported or run here is found out before the search
+    (first,) = measure(ask.target, [ask.request(Plan(ask.low))], inputs, lambda _: None)
+    _check_timed(ask, first)
+    searched = bench.searched(inputs, lambda plan: told(f"tried: {len(plan.high)} {ask.high}"))
+    searched.run(ask.floor)
+    shown = _thinned(searched.front(), ask.floor)
+    plans = [bench.plan(tried.high, searched.every) for tried in shown]
+    measured = measure(
+        ask.target,
+        [ask.request(plan) for plan in plans],
+        inputs,
+        lambda index: told(f"measured: plan {index + 1} of {len(plans)}"),
+    )
+    candidates = tuple(
+        Candidate(plan, _names(bench.blocks, tried.high), bench.costs.bytes(plan), tried.score,
+                  result.score, result.milliseconds)
+        for plan, tried, result in zip(plans, shown, measured, strict=True)
+    )  # fmt: skip
+    return Found(
+        style=ask.net.origin.name,
+        target=ask.target,
+        low=ask.low,
+        high=ask.high,
+        floor=ask.floor,
+        cost=ask.cost,
+        size=text(ask.size),
+        candidates=tuple(sorted(candidates, key=lambda one: price_of(one, ask.cost))),
+        alone={block.name: value for block, value in searched.alone.items()},
+        tried=len(searched.tried),
+        runtime=first.runtime,
+        notes=_notes(ask, inputs, first),
+    )
+
+
+class _Bench:
+    """Plans of one net as the target would compute them, and what they cost."""
+
+    def __init__(self, ask: Ask) -> None:
+        self._ask, self._able = ask, exporter(ask.target)
+        self.blocks = blocks_of(ask.net)
+
+    @property
+    def costs(self) -> Costs:
+        prepared = self._prepared(Plan(self._ask.low))
+        quantised = prepared.calibration.inputs if prepared.calibration else {}
+        layers = layers_of(self._ask.net, self._ask.size)
+        return Costs(layers, set(quantised), self._able.CARRIERS)
+
+    def plan(self, high: High, every: High = frozenset()) -> Plan:
+        """With all blocks high, if ``every`` names them, it is the high precision's own plan."""
+        if high and high == every:
+            return Plan(self._ask.high)
+        entries = (block.entries(self._ask.high) for block in high)
+        blocks = {name: precision for entry in entries for name, precision in entry.items()}
+        return Plan.of_blocks(self._ask.low, blocks)
+
+    def searched(self, inputs: Inputs, told: Callable[[Tried], None]) -> Search:
+        """A search that is ready to run."""
+        costs, single = self.costs, dict(each(inputs))
+        price = costs.work if self._ask.cost == "time" else costs.bytes
+        return Search(
+            self.blocks,
+            cost=lambda high: price(self.plan(high)),
+            score=lambda high: inputs.score(self._run(high)),
+            score_on=lambda high, name: single[name].score(self._run(high)).worst,
+            told=told,
+        )
+
+    def _run(self, high: High) -> Callable[[Floats], Floats]:
+        plan = self.plan(high)
+        net = self._prepared(plan).request.net
+        return emulated(cast_net(net, plan, self._able.CARRIERS))
+
+    def _prepared(self, plan: Plan) -> Prepared:
+        return prepare(self._ask.request(plan), self._able)
+
+
+def _check_timed(ask: Ask, first: Measured) -> None:
+    if ask.cost == "time" and first.milliseconds is None:
+        raise NotRunError(
+            f"{ask.target} cannot be timed here, in {first.runtime}", fix="pass --cost bytes"
+        )
+
+
+def _thinned(front: list[Tried], floor: float) -> list[Tried]:
+    """Both ends, the first that holds the floor with its neighbours, and some between."""
+    holds = next((i for i, plan in enumerate(front) if plan.score.worst >= floor), len(front) - 1)
+    kept = {0, len(front) - 1, *range(max(0, holds - 1), min(len(front), holds + 3))}
+    steps = range(1, _MOST - len(kept) + 1)
+    kept |= {round(step * (len(front) - 1) / (len(steps) + 1)) for step in steps}
+    return [front[index] for index in sorted(kept)]
+
+
+def _names(blocks: Sequence[Block], high: High) -> tuple[str, ...]:
+    return tuple(block.name for block in blocks if block in high)
+
+
+def _notes(ask: Ask, inputs: Inputs, first: Measured) -> tuple[str, ...]:
+    notes = list(first.notes)
+    if first.runtime == "onnxruntime" and "fp16" in (ask.low, ask.high):
+        notes.append(_HALF_IN_FLOAT)
+    if inputs.left_out:
+        notes.append(f"ill-conditioned, left out: {', '.join(inputs.left_out)}")
+    return tuple(notes)
