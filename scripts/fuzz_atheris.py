@@ -70,11 +70,11 @@ def _reader(kind: str, scratch: Path) -> tuple[Callable[[bytes], object], bytes]
 
 
 def _manifest(scratch: Path) -> tuple[Callable[[bytes], object], bytes]:
-    from sttk.toolkit.artifact.inspect import inspect  # noqa: PLC0415
     from sttk.toolkit.artifact.manifest import FILE_NAME, Checkpoint, Manifest, Target  # noqa: PLC0415
-    from sttk.toolkit.artifact.verify import verify  # noqa: PLC0415
     from sttk.toolkit.core.contract import Contract  # noqa: PLC0415
     from sttk.toolkit.core.shapes import Shapes  # noqa: PLC0415
+    from sttk.toolkit.opened.inspect import inspect  # noqa: PLC0415
+    from sttk.toolkit.opened.verify import verify  # noqa: PLC0415
 
     checkpoint = Checkpoint("net.pth", "0" * 64, "sttk")
     target = Target("onnx", "fp32", Shapes.fixed(8, 8))

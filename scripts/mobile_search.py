@@ -26,7 +26,6 @@ from torch.nn import functional as F
 from sttk.exporters.artifact import make_artifact
 from sttk.exporters.base import Request
 from sttk.toolkit import styles
-from sttk.toolkit.artifact.opened import open_artifact
 from sttk.toolkit.core.contract import Contract
 from sttk.toolkit.core.shapes import Shapes
 from sttk.toolkit.core.style_net import Origin, StyleNet
@@ -39,13 +38,14 @@ from sttk.toolkit.imaging.regimes import photographs, shipped_photos
 from sttk.toolkit.io.files import write_atomic
 from sttk.toolkit.losses.perceptual import PerceptualLoss
 from sttk.toolkit.nets.mobile import MobileSpec
+from sttk.toolkit.opened.artifact import open_artifact
 from sttk.toolkit.parity.metrics import difference
 from sttk.toolkit.runtimes.base import Settings
 from sttk.toolkit.training.data import Crops, Photos
 from sttk.toolkit.training.layout import channels_last
 from sttk.toolkit.training.recipe import Recipe
 from sttk.toolkit.training.scaled import Scaled
-from sttk.workflows.measure import ROUNDS, in_turns
+from sttk.workflows.plan_search.measure import ROUNDS, in_turns
 
 TARGETS = ("onnx", "openvino")
 SIZE = (512, 512)

@@ -16,11 +16,11 @@ from pathlib import Path
 
 from sttk.toolkit.host.machine import cpu
 from sttk.toolkit.imaging.regimes import shipped_photos
-from sttk.toolkit.precision.chart import draw
-from sttk.toolkit.precision.found import Found
-from sttk.toolkit.precision.show import by, cells, columns
 from sttk.toolkit.styles import find
-from sttk.workflows.plan_search import Ask, search
+from sttk.workflows.plan_search.chart import draw
+from sttk.workflows.plan_search.found import Found
+from sttk.workflows.plan_search.run import Ask, search
+from sttk.workflows.plan_search.show import by, cells, columns
 
 _SIZE = (256, 256)
 _LIBRARIES = ("torch", "onnx", "onnxruntime", "openvino")

@@ -35,12 +35,12 @@ from sttk.toolkit.core.style_net import StyleNet
 from sttk.toolkit.host.machine import cpu
 from sttk.toolkit.imaging.regimes import NAMES, shipped_photos
 from sttk.toolkit.io.files import write_atomic
+from sttk.toolkit.parity.canvas import canvas, judged
 from sttk.toolkit.parity.compare import Report, Row
 from sttk.toolkit.parity.run import Ask, Judge
 from sttk.toolkit.web.chromium import Chromium, Tab, find
 from sttk.toolkit.web.page import STARTED
 from sttk.toolkit.web.server import serving
-from sttk.toolkit.web.shown import canvas, judged
 
 _CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
 _TEXT = "(id) => document.getElementById(id).textContent"

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from sttk.toolkit.artifact.opened import open_artifact
 from sttk.toolkit.core.shapes import Shapes
+from sttk.toolkit.opened.artifact import open_artifact
 
 RANGE = Shapes.within((32, 32), (48, 48), (64, 64))
 

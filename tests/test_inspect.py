@@ -9,9 +9,9 @@ import types
 import pytest
 import torch
 
-from sttk.toolkit.artifact import inspect as module
-from sttk.toolkit.artifact.inspect import DESCRIBERS, inspect, lines
 from sttk.toolkit.core.errors import MissingExtraError, RunError
+from sttk.toolkit.opened import inspect as module
+from sttk.toolkit.opened.inspect import DESCRIBERS, inspect, lines
 
 
 @pytest.fixture

@@ -4,8 +4,9 @@ import json
 
 import pytest
 
+from sttk.toolkit.artifact.plan_file import read_plan, write_plan
 from sttk.toolkit.core.errors import UsageError
-from sttk.toolkit.core.plan import Plan, read_plan, write_plan
+from sttk.toolkit.core.plan import Plan
 
 SHA = "0" * 64
 MIXED = Plan.of_blocks("fp16", {"net.conv1": "fp32", "net.blocks": "fp32"})

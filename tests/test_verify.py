@@ -8,7 +8,6 @@ import types
 
 import pytest
 
-from sttk.toolkit.artifact import verify as module
 from sttk.toolkit.artifact.manifest import (
     Checkpoint,
     Manifest,
@@ -16,9 +15,10 @@ from sttk.toolkit.artifact.manifest import (
     model_sha256,
     parse_manifest,
 )
-from sttk.toolkit.artifact.verify import verify
 from sttk.toolkit.core.shapes import Shapes
 from sttk.toolkit.io.files import sha256
+from sttk.toolkit.opened import verify as module
+from sttk.toolkit.opened.verify import verify
 from sttk.toolkit.parity.run import Ask, Judge
 from sttk.toolkit.targets import FILE_RUNTIMES
 from sttk.toolkit.targets.onnx.runner import OnnxRuntimeRunner

@@ -13,11 +13,11 @@ from sttk.exporters.artifact import make_artifact
 from sttk.exporters.base import Request
 from sttk.exporters.plans import usual_plan
 from sttk.toolkit import styles
-from sttk.toolkit.artifact.opened import open_artifact
 from sttk.toolkit.core.contract import Precision
 from sttk.toolkit.core.shapes import Shapes, Size
 from sttk.toolkit.core.style_net import StyleNet
 from sttk.toolkit.imaging.regimes import shipped_photos
+from sttk.toolkit.opened.artifact import open_artifact
 
 EXPORTS = "sttk.benchmarks.exports:Exports"
 

@@ -254,7 +254,7 @@ def _pictures(folder: Path | None, precision: str | None) -> tuple[Path, ...]:
 
 def _plan(file: Path | None, net: StyleNet, precision: Precision | None) -> Plan | None:
     """The plan in a file; a precision that is said beside it must be the plan's default."""
-    from sttk.toolkit.core.plan import read_plan
+    from sttk.toolkit.artifact.plan_file import read_plan
 
     plan = read_plan(file, net.origin.sha256) if file else None
     if plan and precision not in (None, plan.default):

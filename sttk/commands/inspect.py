@@ -18,9 +18,9 @@ def inspect(path: Path, as_json: bool) -> None:
     Of a model: inputs, outputs, precision, operations. Of a checkpoint: its layout, widths,
     contract and card. Long lists are shortened; --json prints them whole. Nothing is run.
     """
-    from sttk.toolkit.artifact.inspect import inspect as look
-    from sttk.toolkit.artifact.inspect import lines
     from sttk.toolkit.io.console import print_json
+    from sttk.toolkit.opened.inspect import inspect as look
+    from sttk.toolkit.opened.inspect import lines
 
     facts = look(path)
     if as_json:

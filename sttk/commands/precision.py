@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from sttk.exporters.base import Options
     from sttk.toolkit.core.contract import Precision
     from sttk.toolkit.core.shapes import Size
-    from sttk.toolkit.precision.found import Cost, Found
-    from sttk.workflows.plan_search import Ask
+    from sttk.workflows.plan_search.found import Cost, Found
+    from sttk.workflows.plan_search.run import Ask
 
 # Where quantised arithmetic is for a runtime that is timed here, time is what is asked for.
 _TIMED = frozenset(TARGET_OF.values()) - {"web"}
@@ -96,7 +96,7 @@ def precision(
     from sttk.toolkit import styles
     from sttk.toolkit.imaging.charts import check_charts
     from sttk.toolkit.imaging.regimes import shipped_photos
-    from sttk.workflows.plan_search import Ask
+    from sttk.workflows.plan_search.run import Ask
 
     if chart:
         check_charts()
@@ -139,7 +139,7 @@ def _options(target: str) -> Options:
 
 def _searched(ask: Ask) -> Found:
     from sttk.toolkit.io.console import progress
-    from sttk.workflows.plan_search import search
+    from sttk.workflows.plan_search.run import search
 
     done = 0
     with progress(f"precision of {ask.net.origin.name}", total=1) as update:
@@ -154,10 +154,10 @@ def _searched(ask: Ask) -> Found:
 
 def _finish(found: Found, ask: Ask, file: Path, chart: bool, as_json: bool) -> None:
     """Report; write chart and plan; without a plan, fail with the best one's name."""
-    from sttk.toolkit.core.plan import write_plan
+    from sttk.toolkit.artifact.plan_file import write_plan
     from sttk.toolkit.io.console import print_json
-    from sttk.toolkit.precision.chart import draw
-    from sttk.toolkit.precision.show import by, show
+    from sttk.workflows.plan_search.chart import draw
+    from sttk.workflows.plan_search.show import by, show
 
     picture = file.with_suffix(".png")
     if chart:

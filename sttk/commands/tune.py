@@ -35,10 +35,10 @@ def tune(artifacts: tuple[Path, ...], size: Size, as_json: bool) -> None:
     whose pictures hold the artifact's promise are recorded in its manifest. 'sttk stylize
     --artifact' and 'sttk video --artifact' then run it so, on a machine of this kind.
     """
-    from sttk.toolkit.artifact.verify import artifacts_at
     from sttk.toolkit.core.errors import NotRunError
     from sttk.toolkit.imaging.regimes import shipped_photos
     from sttk.toolkit.io.console import print_json, progress
+    from sttk.toolkit.opened.verify import artifacts_at
     from sttk.toolkit.parity.run import Ask
     from sttk.workflows.tune import tune as choose
 

@@ -27,10 +27,10 @@ def verify(
     and passed. Without DIR: every artifact below artifacts/. Exit code 1 if any fails, 2 if
     there is none or a manifest cannot be read.
     """
-    from sttk.toolkit.artifact.verify import artifacts_at
-    from sttk.toolkit.artifact.verify import verify as ask
     from sttk.toolkit.io.console import print_json
     from sttk.toolkit.io.text import printable
+    from sttk.toolkit.opened.verify import artifacts_at
+    from sttk.toolkit.opened.verify import verify as ask
 
     found = artifacts_at(folders or (_ROOT,))
     verdicts = []

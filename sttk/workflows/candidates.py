@@ -15,9 +15,9 @@ from sttk.exporters.artifact import make_artifact
 from sttk.exporters.base import Request
 from sttk.toolkit import styles
 from sttk.toolkit.artifact.manifest import find_artifacts
-from sttk.toolkit.artifact.verify import artifacts_at
 from sttk.toolkit.core.errors import NotRunError, UsageError
 from sttk.toolkit.core.shapes import Shapes
+from sttk.toolkit.opened.verify import artifacts_at
 from sttk.toolkit.parity.outcome import Unjudged
 from sttk.toolkit.parity.session import is_model
 

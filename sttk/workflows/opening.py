@@ -10,13 +10,13 @@ from pathlib import Path
 from sttk.exporters.artifact import temporary_artifact
 from sttk.exporters.base import Request
 from sttk.toolkit import styles
-from sttk.toolkit.artifact.opened import OpenArtifact, open_artifact, reference_of
 from sttk.toolkit.artifact.tuned import settings_here
 from sttk.toolkit.checkpoints import load
 from sttk.toolkit.core.contract import Contract
 from sttk.toolkit.core.errors import NotRunError, UsageError
 from sttk.toolkit.core.shapes import Shapes, Size
 from sttk.toolkit.core.style_net import StyleNet
+from sttk.toolkit.opened.artifact import OpenArtifact, open_artifact, reference_of
 from sttk.toolkit.runtimes.base import Runner
 from sttk.toolkit.runtimes.blend import BlendRunner, common_contract
 from sttk.toolkit.runtimes.tiled import TiledRunner

@@ -19,13 +19,13 @@ from typing import Any
 import numpy as np
 
 from sttk.toolkit.artifact.manifest import model_sha256
-from sttk.toolkit.artifact.opened import OpenArtifact, open_artifact
 from sttk.toolkit.artifact.tuned import Tuned, settings_dict, this_machine
 from sttk.toolkit.core.errors import NotRunError, UsageError
 from sttk.toolkit.core.shapes import Size
+from sttk.toolkit.opened.artifact import OpenArtifact, open_artifact
 from sttk.toolkit.parity.run import Ask, Judge
 from sttk.toolkit.runtimes.base import Adjustable, Choices, Runner, Settings
-from sttk.workflows.measure import ROUNDS, in_turns
+from sttk.workflows.plan_search.measure import ROUNDS, in_turns
 
 # A gain below this is noise: the runtime's own choice is kept.
 _LEAST_GAIN = 1.03

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from sttk.toolkit.artifact.manifest import read_manifest
-from sttk.toolkit.core.plan import Plan, write_plan
+from sttk.toolkit.artifact.plan_file import write_plan
+from sttk.toolkit.core.plan import Plan
 from sttk.toolkit.io.files import sha256
 
 MIXED = Plan.of_blocks("fp16", {"net.conv1": "fp32", "net.norm1": "fp32"})

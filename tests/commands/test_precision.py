@@ -15,7 +15,7 @@ from sttk.toolkit.core.contract import Contract
 from sttk.toolkit.host.optional import Lazy
 from sttk.toolkit.imaging import charts
 from sttk.toolkit.imaging.regimes import shipped_photos
-from sttk.workflows import measure
+from sttk.workflows.plan_search import measure
 
 SENSITIVE = {"net.conv2": "fp32", "net.norm2": "fp32"}
 

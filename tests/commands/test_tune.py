@@ -13,11 +13,11 @@ from sttk.exporters.artifact import make_artifact
 from sttk.exporters.base import Request
 from sttk.toolkit.artifact import tuned
 from sttk.toolkit.artifact.manifest import read_manifest
-from sttk.toolkit.artifact.opened import open_artifact
 from sttk.toolkit.artifact.tuned import Tuned, settings_here, this_machine
 from sttk.toolkit.core.errors import UsageError
 from sttk.toolkit.core.shapes import Shapes
 from sttk.toolkit.imaging.regimes import shipped_photos
+from sttk.toolkit.opened.artifact import open_artifact
 from sttk.toolkit.parity.judge import EXACT
 from sttk.toolkit.parity.run import Ask
 from sttk.toolkit.runtimes.base import Settings

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from sttk.toolkit.artifact.opened import open_artifact
 from sttk.toolkit.imaging.regimes import photographs, shipped_photos
+from sttk.toolkit.opened.artifact import open_artifact
 from sttk.toolkit.runtimes.torch import TorchRunner
 from tests.rungs import rung
 

@@ -12,10 +12,10 @@ import torch
 from sttk.exporters.artifact import make_artifact
 from sttk.exporters.base import Request
 from sttk.toolkit.artifact.manifest import read_manifest
-from sttk.toolkit.artifact.opened import open_artifact, quantized, reference_of
 from sttk.toolkit.core.errors import ArtifactError
 from sttk.toolkit.core.shapes import Shapes
 from sttk.toolkit.host import machine
+from sttk.toolkit.opened.artifact import open_artifact, quantized, reference_of
 from sttk.toolkit.quantize.fake import QuantConv
 from sttk.toolkit.targets import open_model
 from tests.conftest import nightly

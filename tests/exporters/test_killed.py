@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from sttk.toolkit.artifact.manifest import find_artifacts
-from sttk.toolkit.artifact.verify import verify
+from sttk.toolkit.opened.verify import verify
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
@@ -26,7 +26,7 @@ from sttk.exporters.base import Product, Request
 from toolkit import folders
 from sttk.toolkit.checkpoints import load
 from sttk.toolkit.artifact.manifest import find_artifacts
-from sttk.toolkit.artifact.verify import verify
+from sttk.toolkit.opened.verify import verify
 
 root, net, way = Path(sys.argv[1]), load(sys.argv[2]), sys.argv[3]
 content = b""

@@ -8,11 +8,11 @@ import pytest
 from sttk.exporters.artifact import folder_name, make_artifact
 from sttk.exporters.base import Options, Request
 from sttk.toolkit.artifact.manifest import read_manifest
-from sttk.toolkit.artifact.opened import open_artifact, reference_of
 from sttk.toolkit.core.errors import ArtifactError, UsageError
 from sttk.toolkit.core.plan import Plan
 from sttk.toolkit.core.shapes import Shapes
 from sttk.toolkit.imaging.regimes import shipped_photos
+from sttk.toolkit.opened.artifact import open_artifact, reference_of
 from sttk.toolkit.parity.judge import EXACT, FAITHFUL
 from sttk.toolkit.targets import static_checks
 from sttk.toolkit.targets.coreml.package import read_package

@@ -15,11 +15,11 @@ from PIL import Image
 from sttk import cli
 from sttk.exporters import onnx
 from sttk.toolkit.artifact.manifest import find_artifacts
-from sttk.toolkit.artifact.verify import verify
 from sttk.toolkit.imaging.images import read_image
 from sttk.toolkit.imaging.regimes import shipped_photos
 from sttk.toolkit.io import files
 from sttk.toolkit.io.files import write_atomic
+from sttk.toolkit.opened.verify import verify
 
 
 @pytest.fixture

@@ -7,12 +7,12 @@ import json
 import os
 
 from sttk.cli import Failure
-from sttk.toolkit.artifact.inspect import inspect
 from sttk.toolkit.artifact.manifest import file_faults, file_of, parse_manifest, read_manifest
-from sttk.toolkit.artifact.verify import verify
 from sttk.toolkit.core.errors import ArtifactError
 from sttk.toolkit.io import json_text
 from sttk.toolkit.io.files import sha256
+from sttk.toolkit.opened.inspect import inspect
+from sttk.toolkit.opened.verify import verify
 from tests.hostile import onnx_files
 from tests.hostile.refusal import refused
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from sttk.toolkit.artifact.manifest import find_artifacts, parse_manifest, read_manifest
-from sttk.toolkit.artifact.verify import verify
 from sttk.toolkit.checkpoints import load
 from sttk.toolkit.core.errors import ArtifactError, CheckpointError, ImageError
 from sttk.toolkit.imaging import images
 from sttk.toolkit.io.files import MOST_BYTES, read_bounded
+from sttk.toolkit.opened.verify import verify
 from sttk.toolkit.targets.onnx.describe import describe
 from sttk.toolkit.targets.openvino.runner import OpenVinoRunner
 from sttk.toolkit.targets.trt.engine import describe as describe_engine

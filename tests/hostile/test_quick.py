@@ -10,13 +10,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from sttk.toolkit.artifact.inspect import inspect
 from sttk.toolkit.artifact.manifest import FILE_NAME, Checkpoint, Manifest, Target, parse_manifest
-from sttk.toolkit.artifact.verify import verify
 from sttk.toolkit.core.contract import Contract
 from sttk.toolkit.core.errors import ArtifactError
 from sttk.toolkit.core.shapes import Shapes
 from sttk.toolkit.io.json_text import MOST_DEPTH, dumps, loads
+from sttk.toolkit.opened.inspect import inspect
+from sttk.toolkit.opened.verify import verify
 from tests.hostile import artifacts, onnx_files
 from tests.hostile.campaign import Campaign
 from tests.hostile.kinds import KINDS, Kind

@@ -167,7 +167,7 @@ def test_saved_weights_that_cannot_be_run_are_said(broken_half, judged, monkeypa
     def absent(*_):
         raise MissingExtraError("onnx", "onnx")
 
-    monkeypatch.setattr("sttk.toolkit.artifact.opened.OpenArtifact.wide_runner", absent)
+    monkeypatch.setattr("sttk.toolkit.opened.artifact.OpenArtifact.wide_runner", absent)
     report = judged(broken_half)
     assert any("not run: float16 weights" in note for note in report.notes)
 
@@ -188,11 +188,11 @@ def test_a_reference_that_changed_is_refused(make, tmp_path, monkeypatch, net, p
     folder = shutil.copytree(make(size=(64, 96)), tmp_path / "copy")
     source = tmp_path / "moved.safetensors"
     manifest = read_manifest(folder)
-    monkeypatch.setattr("sttk.toolkit.artifact.opened.find", _gone)
+    monkeypatch.setattr("sttk.toolkit.opened.artifact.find", _gone)
     with pytest.raises(ArtifactError, match="--reference"):
         judged(folder)
     other = type(net)(net.net, net.contract, _other_origin(net, source))
-    monkeypatch.setattr("sttk.toolkit.artifact.opened.find", lambda _: other)
+    monkeypatch.setattr("sttk.toolkit.opened.artifact.find", lambda _: other)
     with pytest.raises(ArtifactError, match="has changed since the export"):
         judged(folder)
     assert manifest.checkpoint.source == net.origin.source
@@ -276,7 +276,7 @@ def test_styles_of_one_file_have_each_a_reference(make, photo, tmp_path, monkeyp
     for seed in (3, 4):
         origin = Origin(f"s{seed}", f"x.onnx#style={seed}", "f" * 64, "onnx")
         nets[origin.source] = StyleNet(random_johnson(seed=seed), Contract(), origin)
-    monkeypatch.setattr("sttk.toolkit.artifact.opened.find", nets.get)
+    monkeypatch.setattr("sttk.toolkit.opened.artifact.find", nets.get)
     judge = Judge(Ask([photo], style=None, regimes=("photo",)))
     for source, net in nets.items():
         request = Request(net, shapes=Shapes.fixed(32, 48))

@@ -9,8 +9,8 @@ import random
 import pytest
 
 from sttk.toolkit.precision.blocks import Block
-from sttk.toolkit.precision.search import Search
-from sttk.toolkit.precision.trial import Score
+from sttk.workflows.plan_search.search import Search
+from sttk.workflows.plan_search.trial import Score
 
 BLOCKS = tuple(Block((f"net.{name}",)) for name in "abcdef")
 FLAT = dict.fromkeys(BLOCKS, 1.0)

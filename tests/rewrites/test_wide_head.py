@@ -12,10 +12,10 @@ from sttk.exporters import exporter
 from sttk.exporters.base import Options, Request
 from sttk.exporters.prepare import prepare
 from sttk.toolkit.artifact.manifest import read_manifest
-from sttk.toolkit.artifact.opened import open_artifact, quantized
 from sttk.toolkit.core.contract import Contract
 from sttk.toolkit.core.style_net import Origin, StyleNet
 from sttk.toolkit.nets.johnson import JohnsonSpec
+from sttk.toolkit.opened.artifact import open_artifact, quantized
 from sttk.toolkit.rewrites.phase_upsample import NAME as PHASES
 from sttk.toolkit.rewrites.wide_head import NAME, STRIDE, WideConv, wide_head
 from tests.conftest import nightly, random_johnson

@@ -27,6 +27,7 @@ from sttk.toolkit.core.errors import ArtifactError, NotRunError, RunError, Usage
 from sttk.toolkit.core.shapes import Shapes
 from sttk.toolkit.imaging.regimes import Sample
 from sttk.toolkit.nets.johnson import JohnsonSpec
+from sttk.toolkit.parity.canvas import canvas, judged
 from sttk.toolkit.parity.compare import Jury
 from sttk.toolkit.parity.judge import EXACT
 from sttk.toolkit.parity.reference import References
@@ -37,7 +38,6 @@ from sttk.toolkit.web import chromium
 from sttk.toolkit.web.chromium import Chromium, Tab
 from sttk.toolkit.web.page import STARTED
 from sttk.toolkit.web.server import serving
-from sttk.toolkit.web.shown import canvas, judged
 from tests.conftest import random_johnson
 
 INNER = "styles/other-vii-mobile-m"

@@ -7,9 +7,9 @@ import onnx
 import pytest
 import torch
 
-from sttk.toolkit.artifact.opened import open_artifact, with_half_weights
 from sttk.toolkit.core.errors import ArtifactError, UsageError
 from sttk.toolkit.core.plan import Plan
+from sttk.toolkit.opened.artifact import open_artifact, with_half_weights
 from sttk.toolkit.parity.judge import EXACT
 from sttk.toolkit.parity.metrics import difference
 from sttk.toolkit.runtimes.base import Settings

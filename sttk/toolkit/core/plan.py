@@ -1,15 +1,7 @@
-"""A plan: which block of a style net runs in which precision, and the file that says so.
-
-    {
-      "schema": 1,
-      "checkpoint": "0dd8…",
-      "plan": {"default": "fp16", "net.conv1": "fp32"}
-    }
+"""A plan: which block of a style net runs in which precision.
 
 A block is a torch module of the net; a name covers what is below it, and the longest one wins. The
-default is the lowest precision of all, because what a model promises goes by it. ``checkpoint`` is
-the sha256 of the one that the plan was found for; a plan without it is for any net that has its
-blocks.
+default is the lowest precision of all, because what a model promises goes by it.
 """
 
 from __future__ import annotations
@@ -19,20 +11,15 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Any
 
 from sttk.toolkit.core.contract import PRECISIONS, Precision
 from sttk.toolkit.core.errors import UsageError
-from sttk.toolkit.io.files import write_atomic
-from sttk.toolkit.io.json_text import dumps
 
-SCHEMA = 1
 DEFAULT = "default"
 # From the highest; int8 and fp8 are two formats of one rank.
 _RANKS: Mapping[str, int] = {"fp32": 0, "fp16": 1, "int8": 2, "fp8": 2}
 _QUANTISED = ("int8", "fp8")
-_LARGEST_FILE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -80,7 +67,8 @@ class Plan:
     @property
     def digest(self) -> str:
         """Eight digits that tell it from other plans."""
-        return hashlib.sha256(dumps(self.to_dict()).encode()).hexdigest()[:8]
+        text = json.dumps(self.to_dict(), indent=2, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:8]
 
     def to_dict(self) -> dict[str, str]:
         """As in a manifest: ``default``, then the blocks."""
@@ -132,44 +120,3 @@ class Plan:
 
 def _covers(block: str, module: str) -> bool:
     return module == block or module.startswith(f"{block}.")
-
-
-def write_plan(path: Path, plan: Plan, checkpoint: str, about: Mapping[str, Any]) -> None:
-    """Write a plan file, atomically.
-
-    Args:
-        path: the file.
-        plan: what it says.
-        checkpoint: sha256 of the checkpoint that it is for.
-        about: what else it should tell people; readers pass over it.
-    """
-    content = {"schema": SCHEMA, "checkpoint": checkpoint, "plan": plan.to_dict(), **about}
-    write_atomic(path, f"{dumps(content)}\n".encode())
-
-
-def read_plan(path: Path, checkpoint: str) -> Plan:
-    """The plan in a file that anyone may have written.
-
-    Args:
-        path: the file.
-        checkpoint: sha256 of the checkpoint that it is to be used with.
-
-    Raises:
-        UsageError: it cannot be read, is no plan, or is for another checkpoint.
-    """
-    try:
-        if path.stat().st_size > _LARGEST_FILE:
-            raise ValueError(f"larger than {_LARGEST_FILE:,} bytes")
-        content = json.loads(path.read_bytes())
-        if not isinstance(content, dict) or content.get("schema") != SCHEMA:
-            raise ValueError(f"no dictionary of schema {SCHEMA}")
-        plan = Plan.from_dict(content.get("plan"))
-    except (OSError, ValueError, RecursionError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise UsageError(f"{path}: not a plan: {' '.join(str(reason).split())[:160]}") from error
-    if content.get("checkpoint", checkpoint) != checkpoint:
-        raise UsageError(
-            f"{path}: found for another checkpoint, {str(content['checkpoint'])[:12]!r}",
-            fix='search again with sttk precision; without "checkpoint" it is for any net',
-        )
-    return plan

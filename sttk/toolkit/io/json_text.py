@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
+
+from sttk.toolkit.io.files import read_bounded
 
 # Ours are 6 deep. Python's own bound is on the depth of calls, which copying and printing reach
 # before reading does.
@@ -33,6 +36,20 @@ def loads(raw: bytes) -> Any:
     if holders:
         raise ValueError(f"nested deeper than {MOST_DEPTH}")
     return data
+
+
+def read_json(path: Path, most: int) -> Any:
+    """Read an untrusted JSON file: bounded in size and in depth.
+
+    Args:
+        path: the file.
+        most: bytes that it may have.
+
+    Raises:
+        ValueError: it is no regular file, larger, not JSON, or too deeply nested.
+        OSError: it is not there, or cannot be read.
+    """
+    return loads(read_bounded(path, most))
 
 
 def _holders(values: Iterable[Any]) -> list[Any]:

@@ -10,13 +10,6 @@ from pathlib import Path
 import numpy as np
 
 from sttk.toolkit.artifact.manifest import Manifest, model_sha256
-from sttk.toolkit.artifact.opened import (
-    OpenArtifact,
-    float_reference_of,
-    open_artifact,
-    quantized,
-    with_half_weights,
-)
 from sttk.toolkit.core.errors import NotRunError, UsageError
 from sttk.toolkit.core.plan import DEFAULT, Plan
 from sttk.toolkit.core.shapes import Size
@@ -25,6 +18,13 @@ from sttk.toolkit.host.memory import check_fits
 from sttk.toolkit.imaging.images import Floats
 from sttk.toolkit.imaging.regimes import CONSTANT, NAMES, Regimes, Sample
 from sttk.toolkit.io.console import progress
+from sttk.toolkit.opened.artifact import (
+    OpenArtifact,
+    float_reference_of,
+    open_artifact,
+    quantized,
+    with_half_weights,
+)
 from sttk.toolkit.parity.compare import FLOAT_NET, HALF_WEIGHTS, REFERENCE, Jury, Report, Row
 from sttk.toolkit.parity.judge import EXACT, FAITHFUL, SAME_STYLE, promise_of, promise_of_precision
 from sttk.toolkit.parity.reference import References

@@ -59,7 +59,7 @@ def test_taps_that_change_the_answer_are_told_of(make, net, batch, monkeypatch):
 
 def test_models_that_cannot_be_read_inside(tmp_path):
     from sttk.toolkit.core.errors import ArtifactError, UsageError
-    from sttk.toolkit.parity.bisect.taps import open_taps
+    from sttk.toolkit.targets.intermediates import open_taps
 
     with pytest.raises(UsageError, match=r"no bisection of \.engine"):
         open_taps(tmp_path / "m.engine")

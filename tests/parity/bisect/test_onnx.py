@@ -93,7 +93,7 @@ def test_so_it_is_in_float16(onnx_with, net, batch, fault, block):
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
 def test_a_correct_model_has_no_such_block(make, net, batch, precision):
-    from sttk.toolkit.artifact.opened import open_artifact, reference_of
+    from sttk.toolkit.opened.artifact import open_artifact, reference_of
 
     opened = open_artifact(make(size=batch.shape[2:], precision=precision, rewrites=False))
     found = bisect(opened.model, reference_of(opened.manifest), batch, precision)

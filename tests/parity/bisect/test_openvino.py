@@ -5,7 +5,7 @@ import pytest
 
 from sttk.toolkit.host import machine
 from sttk.toolkit.parity.bisect.bisection import bisect
-from sttk.toolkit.targets.openvino.taps import TappedOpenVino
+from sttk.toolkit.targets.openvino.intermediates import TappedOpenVino
 
 
 @pytest.fixture

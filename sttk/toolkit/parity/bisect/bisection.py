@@ -16,8 +16,8 @@ from sttk.toolkit.parity.bisect.match import match
 from sttk.toolkit.parity.bisect.reference import Block, reference_blocks
 from sttk.toolkit.parity.bisect.reproduction import write_reproduction
 from sttk.toolkit.parity.bisect.snr import agreement, snr
-from sttk.toolkit.parity.bisect.taps import Tap, Values, open_taps
 from sttk.toolkit.targets import open_model
+from sttk.toolkit.targets.intermediates import Tap, Values, open_taps
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from sttk.toolkit.core.errors import RunError
 from sttk.toolkit.imaging.images import Floats
 from sttk.toolkit.parity.bisect.reference import Block
 from sttk.toolkit.parity.bisect.snr import agreement
-from sttk.toolkit.parity.bisect.taps import Part, Tapped
+from sttk.toolkit.targets.intermediates import Part, Tapped
 
 
 @dataclass(frozen=True)

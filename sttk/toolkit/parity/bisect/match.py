@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from sttk.toolkit.imaging.images import Floats
 from sttk.toolkit.parity.bisect.reference import Block
 from sttk.toolkit.parity.bisect.snr import agreement
-from sttk.toolkit.parity.bisect.taps import Tap
+from sttk.toolkit.targets.intermediates import Tap
 
 # In dB. Neighbours of one shape, such as a norm and its ReLU, agree to 10 dB or so: a kind is worth
 # less than that, a name as much. A shape alone is next to nothing, but says where a block should

@@ -5,16 +5,16 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from sttk.toolkit.artifact.opened import OpenArtifact, open_artifact, reference_of
 from sttk.toolkit.core.errors import UsageError
 from sttk.toolkit.core.style_net import StyleNet
 from sttk.toolkit.imaging.images import Floats
+from sttk.toolkit.opened.artifact import OpenArtifact, open_artifact, reference_of
 from sttk.toolkit.parity.bisect.bisection import Bisection, bisect
-from sttk.toolkit.parity.bisect.taps import FORMATS
 from sttk.toolkit.parity.compare import Report
 from sttk.toolkit.parity.run import Ask, inputs_of
 from sttk.toolkit.runtimes.base import Runner
 from sttk.toolkit.targets import open_model
+from sttk.toolkit.targets.intermediates import FORMATS
 
 # Their int8 is float16 with quantisers in it.
 _IN_HALF = ("coreml", "coreai")

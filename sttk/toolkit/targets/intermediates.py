@@ -75,9 +75,9 @@ class Tapped(Protocol):
 
 # Suffix of a model -> who lays it open.
 FORMATS = {
-    ".onnx": "sttk.toolkit.targets.onnx.taps:TappedOnnx",
-    ".xml": "sttk.toolkit.targets.openvino.taps:TappedOpenVino",
-    ".mlpackage": "sttk.toolkit.targets.coreml.taps:TappedCoreML",
+    ".onnx": "sttk.toolkit.targets.onnx.intermediates:TappedOnnx",
+    ".xml": "sttk.toolkit.targets.openvino.intermediates:TappedOpenVino",
+    ".mlpackage": "sttk.toolkit.targets.coreml.intermediates:TappedCoreML",
 }
 
 

@@ -14,9 +14,9 @@ from sttk.toolkit.core.errors import RunError
 from sttk.toolkit.core.shapes import Shapes
 from sttk.toolkit.host.optional import Lazy
 from sttk.toolkit.imaging.images import Floats
-from sttk.toolkit.parity.bisect.taps import Tap, Values
 from sttk.toolkit.targets.coreml.interpreter import Interpreter
 from sttk.toolkit.targets.coreml.package import Feature, Package, read_package, read_spec
+from sttk.toolkit.targets.intermediates import Tap, Values
 
 if TYPE_CHECKING:
     import coremltools as ct
@@ -37,7 +37,7 @@ def run(folder, given):
 
         found = coremltools.models.MLModel(str(folder / "part.mlpackage")).predict(given)
         return next(iter(found.values()))
-    from sttk.toolkit.targets.coreml.taps import run_part
+    from sttk.toolkit.targets.coreml.intermediates import run_part
 
     return run_part(folder / "part.mlpackage", given)
 """

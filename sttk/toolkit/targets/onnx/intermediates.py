@@ -11,7 +11,7 @@ import numpy as np
 from sttk.toolkit.core.errors import ArtifactError, RunError
 from sttk.toolkit.host.optional import Lazy
 from sttk.toolkit.imaging.images import Floats
-from sttk.toolkit.parity.bisect.taps import Tap, Values
+from sttk.toolkit.targets.intermediates import Tap, Values
 
 if TYPE_CHECKING:
     import onnx

@@ -11,11 +11,11 @@ from pathlib import Path
 
 from sttk.exporters.artifact import make_artifact
 from sttk.exporters.base import Request
-from sttk.toolkit.artifact.opened import open_artifact
 from sttk.toolkit.imaging.images import Floats
-from sttk.toolkit.precision.trial import Inputs, Score
+from sttk.toolkit.opened.artifact import open_artifact
 from sttk.toolkit.runtimes.base import Runner
 from sttk.workflows.choice import TARGET_OF
+from sttk.workflows.plan_search.trial import Inputs, Score
 
 # Runtimes whose time is what a user of the model waits for.
 TIMED = frozenset({*TARGET_OF, "tensorrt"}) - {"onnxruntime-web"}

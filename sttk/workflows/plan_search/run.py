@@ -23,10 +23,10 @@ from sttk.toolkit.imaging.images import Floats
 from sttk.toolkit.precision.blocks import Block, blocks_of
 from sttk.toolkit.precision.cast import cast_net
 from sttk.toolkit.precision.cost import Costs, layers_of
-from sttk.toolkit.precision.found import Candidate, Cost, Found, price_of
-from sttk.toolkit.precision.search import High, Search, Tried
-from sttk.toolkit.precision.trial import Inputs, each, emulated, inputs_for
-from sttk.workflows.measure import Measured, measure
+from sttk.workflows.plan_search.found import Candidate, Cost, Found, price_of
+from sttk.workflows.plan_search.measure import Measured, measure
+from sttk.workflows.plan_search.search import High, Search, Tried
+from sttk.workflows.plan_search.trial import Inputs, each, emulated, inputs_for
 
 # Plans that are exported and measured: enough for a front to be seen, few enough to wait for.
 _MOST = 8

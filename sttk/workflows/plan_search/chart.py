@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from sttk.toolkit.imaging.charts import blank, write_png
-from sttk.toolkit.precision.found import Candidate, Found
+from sttk.workflows.plan_search.found import Candidate, Found
 
 _INCHES = (11.0, 4.5)
 _PLAIN, _CHOSEN, _FLOOR = "#4878a8", "#c8502d", "#555555"

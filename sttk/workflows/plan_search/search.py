@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from sttk.toolkit.precision.blocks import Block
-from sttk.toolkit.precision.trial import Score
+from sttk.workflows.plan_search.trial import Score
 
 High = frozenset[Block]  # the blocks that are in the high precision
 

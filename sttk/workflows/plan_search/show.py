@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from sttk.toolkit.io.console import print_table
-from sttk.toolkit.precision.found import Candidate, Found
+from sttk.workflows.plan_search.found import Candidate, Found
 
 
 def show(found: Found) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from sttk.toolkit.core.contract import Precision
 from sttk.toolkit.core.plan import Plan
-from sttk.toolkit.precision.trial import Score
+from sttk.workflows.plan_search.trial import Score
 
 Cost = Literal["bytes", "time"]
 
