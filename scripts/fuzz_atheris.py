@@ -83,7 +83,7 @@ def _manifest(scratch: Path) -> tuple[Callable[[bytes], object], bytes]:
 
     def read(content: bytes) -> None:
         (scratch / "artifact" / FILE_NAME).write_bytes(content)
-        verify(scratch / "artifact")
+        verify(read_entry(scratch / "artifact"))
         inspect(scratch / "artifact")
 
     return read, (scratch / FILE_NAME).read_bytes()

@@ -121,8 +121,8 @@ Made by `python {" ".join(sys.argv)}`, torch {version("torch")}, numpy {version(
 Flicker is the mean change, in grey levels, between successive stylised frames where the photographs
 stand still (`sttk/toolkit/evaluation/flicker.py`): of the package's photographs at
 {_SIZE[0]}x{_SIZE[1]} under Gaussian noise of so many grey levels, {_TAKES} frames each, and of
-{frames} frames of a video, its own small motion included. The losses are on the same photographs, without noise; all nets were
-trained alike but for the weight.
+{frames} frames of a video, its own small motion included. The losses are on the same photographs,
+without noise; all nets were trained alike but for the weight.
 
 {lines}
 """

@@ -26,15 +26,17 @@ from statistics import median
 from PIL import Image
 
 from sttk.exporters.artifact import make_artifact
-from sttk.exporters.base import Options, Request
+from sttk.exporters.base import Request
 from sttk.exporters.web import ort_web
+from sttk.exporters.web.options import WebOptions
 from sttk.toolkit import styles
-from sttk.toolkit.artifact.manifest import find_artifacts
+from sttk.toolkit.artifact.search import search
 from sttk.toolkit.core.shapes import Shapes
 from sttk.toolkit.core.style_net import StyleNet
 from sttk.toolkit.host.machine import cpu
 from sttk.toolkit.imaging.regimes import NAMES, shipped_photos
 from sttk.toolkit.io.files import write_atomic
+from sttk.toolkit.opened.artifact import open_entry
 from sttk.toolkit.parity.canvas import canvas, judged
 from sttk.toolkit.parity.compare import Report, Row
 from sttk.toolkit.parity.run import Ask, Judge
@@ -76,8 +78,8 @@ def main() -> int:
     options = _options()
     with ExitStack() as stack:
         page = options.page or _exported(stack)
-        reports = [Judge(Ask(shipped_photos(), regimes=tuple(options.regime or NAMES))).artifact(at)
-                   for at in find_artifacts(page)]  # fmt: skip
+        judge = Judge(Ask(shipped_photos(), regimes=tuple(options.regime or NAMES)))
+        reports = [judge.artifact(open_entry(entry)) for entry in search(page)]
         browser = stack.enter_context(Chromium(_CAMERA))
         server = stack.enter_context(serving(page))
         tab = _opened(browser, server.url, *_DESKTOP)
@@ -109,7 +111,7 @@ def _exported(stack: ExitStack) -> Path:
     root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sttk-")))
     first, *_ = shipped = styles.small_of_each()
     request = Request(
-        styles.find(first), shapes=Shapes.any(), options=Options(offers=tuple(shipped))
+        styles.find(first), shapes=Shapes.any(), options=WebOptions(offers=tuple(shipped))
     )
     return make_artifact("web", request, root)
 

@@ -6,18 +6,24 @@ the exit code that the command would end with.
 
 from __future__ import annotations
 
-import importlib
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from PIL import Image
 
+from sttk.exporters import exporter
+from sttk.exporters.artifact import make_artifact
+from sttk.exporters.base import Request
+from sttk.exporters.options import Options
+from sttk.exporters.plans import usual_plan
 from sttk.toolkit import styles
 from sttk.toolkit.core.errors import ImageError, UsageError
 from sttk.toolkit.core.shapes import Shapes, Size
 from sttk.toolkit.core.style_net import StyleNet
 from sttk.toolkit.imaging.images import Picture, from_pillow
+from sttk.toolkit.imaging.regimes import shipped_photos
 from sttk.toolkit.runtimes.stylize import Look, stylize
 from sttk.toolkit.runtimes.torch import TorchRunner
 
@@ -102,7 +108,8 @@ def export(
         output: the artifact is made in a folder below, which is named after the net.
         precision: ``fp32``, ``fp16``, ``int8`` or ``fp8``; by default the target's first.
         size: side of a square, or (height, width); None for any size.
-        options: fields of ``sttk.exporters.base.Options``, such as ``opset=19``.
+        options: fields of the target's options, such as ``opset=19``; ``sttk export --help`` lists
+            them as flags.
 
     Returns:
         The artifact's folder, with the model, its ``manifest.json`` and a README.
@@ -113,25 +120,26 @@ def export(
         MissingExtraError: a library is not installed.
     """
     module = (net if isinstance(net, Net) else load(net)).module
-    known = _exporter(target).PRECISIONS
-    if precision not in (None, *known):
-        raise UsageError(f"{target} has no precision {precision}; it has {', '.join(known)}")
-    plan = importlib.import_module("sttk.exporters.plans").usual_plan(target, module, precision)
-    request = importlib.import_module("sttk.exporters.base").Request(
+    able = exporter(target)
+    wanted = next((known for known in able.precisions if known == precision), None)
+    if precision is not None and wanted is None:
+        known = ", ".join(able.precisions)
+        raise UsageError(f"{target} has no precision {precision}; it has {known}")
+    plan = usual_plan(target, module, wanted)
+    request: Request[Any] = Request(
         module, plan.default, _shapes(size), _options(options, target), blocks=plan.blocks
     )
-    artifact = importlib.import_module("sttk.exporters.artifact")
-    folder: Path = artifact.make_artifact(target, request, Path(output))
-    return folder
+    return make_artifact(target, request, Path(output))
 
 
-def check(artifact: Path | str, *, vgg: Path | str | None = None) -> Report:
+def check(artifact: Path | str, *, vgg: Path | str | None = None, record: bool = False) -> Report:
     """Prove that an artifact is the same function as its PyTorch reference, as ``sttk parity``.
 
     Args:
         artifact: its folder.
         vgg: weights of the loss network, by which int8 is compared in style; by default those of
             the ``train`` extra.
+        record: whether to write the verdict into the manifest, as the command does.
 
     Returns:
         The verdict on each input, all of which passed.
@@ -141,13 +149,17 @@ def check(artifact: Path | str, *, vgg: Path | str | None = None) -> Report:
         ArtifactError: there is no artifact, or it cannot be read.
         NotRunError: it cannot be run here.
     """
-    from sttk.toolkit.imaging.regimes import shipped_photos  # noqa: PLC0415
-    from sttk.toolkit.parity.outcome import Judged, conclude  # noqa: PLC0415  # what parity brings with it
-    from sttk.toolkit.parity.run import Ask, Judge  # noqa: PLC0415  # is heavy, and not for load()
+    from sttk.toolkit.opened.artifact import open_artifact  # noqa: PLC0415
+    from sttk.toolkit.parity.outcome import Judged, conclude  # noqa: PLC0415
+    from sttk.toolkit.parity.run import Ask, Judge  # noqa: PLC0415
     from sttk.toolkit.parity.style import StyleJudge  # noqa: PLC0415
+    from sttk.workflows.record import record_parity  # noqa: PLC0415
 
-    style = StyleJudge(Path(vgg) if vgg else None)
-    report = Judge(Ask(shipped_photos(), style=style)).artifact(Path(artifact))
+    ask = Ask(shipped_photos(), style=StyleJudge(Path(vgg) if vgg else None))
+    opened = open_artifact(Path(artifact))
+    report = Judge(ask).artifact(opened)
+    if record:
+        record_parity(opened, report)
     conclude([Judged(report)])
     return report
 
@@ -168,14 +180,11 @@ def _shapes(size: int | Size | None) -> Shapes:
         raise UsageError(str(error)) from error
 
 
-def _options(given: dict[str, Any], target: str) -> Any:
+def _options(given: dict[str, Any], target: str) -> Options:
     """Those that the target reads, and no others, as with the command."""
-    unread = [name for name in given if name not in _exporter(target).OPTIONS]
-    if unread:
+    kind = exporter(target).options
+    known = {each.name for each in dataclasses.fields(kind)}
+    if unread := [name for name in given if name not in known]:
         raise UsageError(f"{', '.join(unread)}: not an option of {target}")
-    return importlib.import_module("sttk.exporters.base").Options(**given)
-
-
-def _exporter(target: str) -> Any:
-    # By name: imports point from exporters to toolkit, and this is the one place that users enter.
-    return importlib.import_module("sttk.exporters").exporter(target)
+    told: Options = kind(**given)
+    return told

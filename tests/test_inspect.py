@@ -10,8 +10,7 @@ import pytest
 import torch
 
 from sttk.toolkit.core.errors import MissingExtraError, RunError
-from sttk.toolkit.opened import inspect as module
-from sttk.toolkit.opened.inspect import DESCRIBERS, inspect, lines
+from sttk.toolkit.opened.inspect import inspect, lines
 
 
 @pytest.fixture
@@ -19,7 +18,7 @@ def describer(monkeypatch):
     """Stands for the module that describes ONNX files."""
 
     def put(describe):
-        name = DESCRIBERS[".onnx"].split(":")[0]
+        name = "sttk.toolkit.targets.onnx.describe"
         fake = types.ModuleType(name)
         fake.describe = describe
         monkeypatch.setitem(sys.modules, name, fake)
@@ -75,15 +74,13 @@ def test_an_artifact_whose_model_cannot_be_described_is_still_shown(make, descri
         inspect(folder / "model.onnx")
 
 
-def test_every_describer_is_there():
-    for target in DESCRIBERS.values():
-        name, function = target.split(":")
-        assert callable(getattr(importlib.import_module(name), function))
-
-
-def test_what_a_describer_itself_lacks_is_not_hidden(tmp_path, monkeypatch):
+def test_what_a_describer_itself_lacks_is_not_hidden(tmp_path, describer):
     (tmp_path / "x.onnx").write_bytes(b"")
-    monkeypatch.setitem(module.DESCRIBERS, ".onnx", "no_such_library:describe")
+
+    def lacks(path):
+        importlib.import_module("no_such_library")
+
+    describer(lacks)
     with pytest.raises(ModuleNotFoundError, match="no_such_library"):
         inspect(tmp_path / "x.onnx")
 

@@ -9,11 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from sttk.toolkit.artifact.manifest import (
-    SCHEMA,
-    Checkpoint,
-    Manifest,
-    Target,
+from sttk.toolkit.artifact.manifest import SCHEMA, Checkpoint, Manifest, Target
+from sttk.toolkit.artifact.search import (
     artifact_source,
     find_artifacts,
     read_manifest,

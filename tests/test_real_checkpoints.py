@@ -6,8 +6,8 @@ import json
 
 import pytest
 
+from sttk.toolkit.core.rungs import RUNGS
 from sttk.toolkit.parity.compare import HALF_WEIGHTS, REFERENCE
-from sttk.toolkit.parity.judge import RUNGS
 
 CHECKPOINTS = {
     "gnsmrky/candy_nc16_b1_e2_1e05_1e10.model": "pytorch-examples",

@@ -3,25 +3,22 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
-import sys
-import types
 
 import pytest
 
-from sttk.toolkit.artifact.manifest import (
-    Checkpoint,
-    Manifest,
-    Target,
-    model_sha256,
-    parse_manifest,
-)
+from sttk.toolkit import targets
+from sttk.toolkit.artifact.manifest import Checkpoint, Manifest, Target, model_sha256
+from sttk.toolkit.artifact.search import parse_manifest, read_entry
 from sttk.toolkit.core.shapes import Shapes
 from sttk.toolkit.io.files import sha256
 from sttk.toolkit.opened import verify as module
+from sttk.toolkit.opened.artifact import open_artifact
 from sttk.toolkit.opened.verify import verify
 from sttk.toolkit.parity.run import Ask, Judge
-from sttk.toolkit.targets import FILE_RUNTIMES
+from sttk.toolkit.targets import target
 from sttk.toolkit.targets.onnx.runner import OnnxRuntimeRunner
+from sttk.toolkit.targets.requirements import Requirements
+from sttk.workflows.record import record_parity
 
 
 @pytest.fixture
@@ -67,9 +64,13 @@ def answers(verdict):
 
 def test_whole_and_proven(artifact):
     folder = artifact()
-    assert answers(verify(folder)) == {"files": True, "checkpoint": True, "parity": None}
+    assert answers(verify(read_entry(folder))) == {
+        "files": True,
+        "checkpoint": True,
+        "parity": None,
+    }
     proven(folder)
-    verdict = verify(folder, require_checkpoint=True, require_parity=True)
+    verdict = verify(read_entry(folder), require_checkpoint=True, require_parity=True)
     assert answers(verdict) == {"files": True, "checkpoint": True, "parity": True}
     assert str(verdict).startswith(f"pass: {folder}: 3 files; ")
 
@@ -78,9 +79,9 @@ def test_whole_and_proven(artifact):
 def test_changed_and_missing_files(name, artifact):
     folder = artifact()
     (folder / name).write_bytes(b"other")
-    assert f"{name}: its bytes are not those" in str(verify(folder))
+    assert f"{name}: its bytes are not those" in str(verify(read_entry(folder)))
     (folder / name).unlink()
-    verdict = verify(folder)
+    verdict = verify(read_entry(folder))
     assert not verdict.passed
     assert f"FAIL: {folder}: {name}: missing" in str(verdict)
 
@@ -92,7 +93,7 @@ def test_a_file_that_the_manifest_does_not_name(name, artifact, source):
         (folder / name).symlink_to(source.parent)
     else:
         (folder / name).write_bytes(b"")
-    verdict = verify(folder)
+    verdict = verify(read_entry(folder))
     assert not verdict.passed
     assert f"{name} is not in the manifest" in str(verdict)
 
@@ -102,42 +103,42 @@ def test_every_fault_is_told(artifact):
     (folder / "README.md").unlink()
     (folder / "model.mlpackage" / "Data" / "weights").write_bytes(b"other")
     (folder / "extra").write_bytes(b"")
-    faults = [finding for finding in verify(folder).findings if finding.passed is False]
+    faults = [finding for finding in verify(read_entry(folder)).findings if finding.passed is False]
     assert len(faults) == 3
 
 
 def test_the_checkpoint(artifact, source):
     folder = artifact()
     source.write_bytes(b"trained on")
-    assert "has changed since the export" in str(verify(folder))
-    assert not verify(folder).passed
+    assert "has changed since the export" in str(verify(read_entry(folder)))
+    assert not verify(read_entry(folder)).passed
     source.unlink()
-    assert verify(folder).passed
-    assert "not checked: gone" in str(verify(folder))
-    assert not verify(folder, require_checkpoint=True).passed
+    assert verify(read_entry(folder)).passed
+    assert "not checked: gone" in str(verify(read_entry(folder)))
+    assert not verify(read_entry(folder), require_checkpoint=True).passed
 
 
 def test_a_shipped_style_is_found_and_one_that_is_shipped_no_more_is_gone(artifact):
     path = module.styles.locate("style:ink")
     folder = artifact(checkpoint=Checkpoint("style:ink", sha256(path), "sttk"))
-    assert answers(verify(folder))["checkpoint"]
+    assert answers(verify(read_entry(folder)))["checkpoint"]
     shutil.rmtree(folder)
     folder = artifact(checkpoint=Checkpoint("style:none", "0", "sttk"))
-    assert "style:none not checked: gone" in str(verify(folder))
+    assert "style:none not checked: gone" in str(verify(read_entry(folder)))
 
 
 def test_the_file_of_a_chosen_style_is_looked_at(artifact, tmp_path):
     file = tmp_path / "several.onnx"
     file.write_bytes(b"styles")
     folder = artifact(checkpoint=Checkpoint(f"{file}#style=3", sha256(file), "onnx"))
-    assert answers(verify(folder))["checkpoint"]
+    assert answers(verify(read_entry(folder)))["checkpoint"]
     file.write_bytes(b"others")
-    assert "has changed since the export" in str(verify(folder))
+    assert "has changed since the export" in str(verify(read_entry(folder)))
 
 
 def test_a_checkpoint_whose_name_is_too_long_is_not_checked(artifact):
     folder = artifact(checkpoint=Checkpoint("/" + "x" * 300, "0", "sttk"))
-    assert "not checked: File name too long" in str(verify(folder))
+    assert "not checked: File name too long" in str(verify(read_entry(folder)))
 
 
 @pytest.mark.parametrize(
@@ -152,14 +153,14 @@ def test_a_checkpoint_whose_name_is_too_long_is_not_checked(artifact):
 def test_parity_that_proves_nothing(record, passed, text, artifact):
     folder = artifact()
     proven(folder, **record)
-    verdict = verify(folder)
+    verdict = verify(read_entry(folder))
     assert answers(verdict)["parity"] is passed
     assert text in str(verdict)
-    assert not verify(folder, require_parity=True).passed
+    assert not verify(read_entry(folder), require_parity=True).passed
 
 
 def test_a_parity_record_of_the_wrong_kind(artifact):
-    assert "cannot be read" in str(verify(artifact(parity=["passed"])))
+    assert "cannot be read" in str(verify(read_entry(artifact(parity=["passed"]))))
 
 
 def test_the_digest_is_of_all_that_the_model_consists_of(artifact):
@@ -211,10 +212,12 @@ def test_one_line_an_artifact_and_no_control_characters(artifact, sttk):
 
 
 def test_parity_of_a_package_binds_itself_to_all_of_it(make, photo, tmp_path, monkeypatch):
-    package = types.ModuleType("package_runtime")
-    package.Runner = lambda model, settings: OnnxRuntimeRunner(model / "model.onnx", settings)
-    monkeypatch.setitem(sys.modules, "package_runtime", package)
-    monkeypatch.setitem(FILE_RUNTIMES, ".package", "package_runtime:Runner")
+    class Packaged(type(target("onnx"))):
+        def open_model(self, model, settings):
+            return OnnxRuntimeRunner(model / "model.onnx", settings)
+
+    packaged = Packaged("onnx", "x.package", "onnxruntime", Requirements(()))
+    monkeypatch.setattr(targets, "of_model", lambda model: packaged)
     folder = shutil.copytree(make("onnx", size=(64, 96)), tmp_path / "packaged")
     (folder / "x.package").mkdir()
     (folder / "model.onnx").rename(folder / "x.package" / "model.onnx")
@@ -224,11 +227,14 @@ def test_parity_of_a_package_binds_itself_to_all_of_it(make, photo, tmp_path, mo
     files = {name: sha256(folder / name) for name in names}
     dataclasses.replace(manifest, model="x.package", files=files).write(folder)
 
-    assert Judge(Ask([photo])).artifact(folder).passed
-    assert verify(folder, require_parity=True).passed
+    opened = open_artifact(folder)
+    report = Judge(Ask([photo])).artifact(opened)
+    assert report.passed
+    record_parity(opened, report)
+    assert verify(read_entry(folder), require_parity=True).passed
     proof = parse_manifest(folder)
     assert proof.parity["model_sha256"] not in files.values()
     (folder / "x.package" / "more").write_bytes(b"more")
     other = {**files, "x.package/more": sha256(folder / "x.package" / "more")}
     dataclasses.replace(proof, files=other).write(folder)
-    assert "proven for another model" in str(verify(folder))
+    assert "proven for another model" in str(verify(read_entry(folder)))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from sttk.exporters.artifact import make_artifact
 from sttk.exporters.base import Request
@@ -46,7 +47,9 @@ class Exports:
         photos = tuple(shipped_photos()[:1])
         net, shapes = _found(style), Shapes.fixed(*size, batch)
         plan = usual_plan(target, net, precision)
-        request = Request(net, plan.default, shapes, calibration=photos, blocks=plan.blocks)
+        request: Request[Any] = Request(
+            net, plan.default, shapes, calibration=photos, blocks=plan.blocks
+        )
         # An artifact's name does not tell its batch.
         return open_artifact(make_artifact(target, request, self._root / str(batch))).model
 

@@ -11,7 +11,7 @@ from typing import Any
 from sttk.toolkit.core.contract import Precision
 from sttk.toolkit.core.errors import UsageError
 from sttk.toolkit.host import machine
-from sttk.toolkit.targets import doctor
+from sttk.toolkit.targets.abilities import abilities
 
 MODEL = "sttk.benchmarks.subjects.model:ModelSubject"
 TORCH = "sttk.benchmarks.subjects.torch:TorchSubject"
@@ -132,7 +132,7 @@ def reason_against(way: Way) -> str:
         return "Core ML is a part of macOS; the time of sttk's interpreter means nothing"
     if not way.target:
         return ""
-    able = {ability.target: ability for ability in doctor.abilities(_devices())}[way.target]
+    able = {ability.target: ability for ability in abilities(_devices())}[way.target]
     for said in (able.run, able.export):
         if said.startswith("no: "):
             return said.removeprefix("no: ")

@@ -27,7 +27,8 @@ def doctor(required: tuple[str, ...], as_json: bool) -> None:
     if something that is required is missing.
     """
     from sttk.toolkit.io.console import print_json
-    from sttk.toolkit.targets.doctor import examine, missing
+    from sttk.toolkit.targets.abilities import missing
+    from sttk.workflows.doctor import examine
 
     absent = missing(required)
     found = examine()

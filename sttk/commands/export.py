@@ -9,23 +9,23 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sttk.commands.options import SIZE, SIZES, json_option
-from sttk.exporters import TARGETS
+from sttk.commands.target_options import given, target_options
+from sttk.toolkit import targets
 from sttk.toolkit.core.contract import PRECISIONS
 from sttk.toolkit.core.errors import SttkError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sttk.exporters.base import Options, Request
+    from sttk.exporters.base import Request
+    from sttk.exporters.options import Options
+    from sttk.toolkit.artifact.search import Entry
     from sttk.toolkit.core.contract import Precision
     from sttk.toolkit.core.plan import Plan
     from sttk.toolkit.core.shapes import Shapes, Size
     from sttk.toolkit.core.style_net import StyleNet
 
 _ALL = "all"
-# Asked for by name alone: coreai is in beta, web may have to fetch its runtime (33 MB).
-_NOT_IN_ALL = ("coreai", "web")
-_WEB = "web"
 _UNIFORM = "uniform"
 
 
@@ -33,10 +33,10 @@ _UNIFORM = "uniform"
 @click.argument("style", required=False)
 @click.option(
     "--target",
-    "targets",
-    type=click.Choice([*TARGETS, _ALL]),
+    "asked",
+    type=click.Choice([*targets.NAMES, _ALL]),
     multiple=True,
-    default=["onnx"],
+    default=[targets.DEFAULT],
     show_default=True,
     help="Format; repeatable.",
 )
@@ -69,39 +69,14 @@ _UNIFORM = "uniform"
     help="Precision by block: a plan file, or every block alike.  [default: the target's]",
 )
 @click.option("--half", is_flag=True, help="The same as --precision fp16.")
-@click.option("--opset", type=int, help="ONNX opset.  [default: 18; fp8: 21]")
-@click.option(
-    "--simplify/--no-simplify", default=True, show_default=True, help="Run onnxsim, checked."
-)
 @click.option(
     "--rewrites/--no-rewrites",
+    "rewrite",
     default=True,
     show_default=True,
     help="Another form of the same function, where it is faster.",
 )
-@click.option(
-    "--compute-capability",
-    "compute_capabilities",
-    multiple=True,
-    metavar="X.Y",
-    help="trt: GPU to build for; repeatable.  [default: portable]",
-)
-@click.option(
-    "--deployment-target",
-    type=click.Choice(["iOS15", "iOS16", "iOS17", "iOS18"]),
-    default="iOS16",
-    show_default=True,
-    help="coreml: oldest system.",
-)
-@click.option(
-    "--compress",
-    type=click.Choice(["int8", "palette8", "palette6", "palette4", "int4"]),
-    help="coreml: compress the weights.",
-)
-@click.option(
-    "--offer", "offers", multiple=True, metavar="STYLE", help="web: a further style; repeatable."
-)
-@click.option("--tensor-io", is_flag=True, help="coreml: arrays in and out, not images.")
+@target_options
 @click.option(
     "-o",
     "--output",
@@ -116,7 +91,7 @@ def export(
     context: click.Context,
     /,
     style: str | None,
-    targets: tuple[str, ...],
+    asked: tuple[str, ...],
     squares: tuple[Size, ...],
     listed: tuple[Size, ...] | None,
     dynamic: bool,
@@ -126,6 +101,7 @@ def export(
     precision: Precision | None,
     plan: Path | None,
     half: bool,
+    rewrite: bool,
     calib: Path | None,
     output: Path,
     as_json: bool,
@@ -139,25 +115,29 @@ def export(
     """
     if half and precision not in (None, "fp16"):
         raise UsageError(f"--half is --precision fp16, and --precision {precision} is given")
-    ways = _shapes(squares, listed, dynamic, (min_size, opt_size, max_size))
-    from sttk.exporters.base import Options
+    shapes = _shapes(squares, listed, dynamic, (min_size, opt_size, max_size))
+    from sttk.exporters.base import Request
     from sttk.toolkit import styles
 
-    named = _named(targets)
-    _check_options(context, named)
-    if style is None and named == [_WEB]:
-        style, options["offers"] = _page_styles(options["offers"])
+    named = _named(asked)
+    told = given(context, named, options)
+    if not rewrite:
+        _check_rewrites(named)
+    if style is None and len(named) == 1:
+        style, told[named[0]] = _default_styles(named[0], told[named[0]])
     net = styles.find(style or styles.DEFAULT)
     wanted: Precision | None = "fp16" if half else precision
     uniform = plan == Path(_UNIFORM)
     chosen = None if uniform else _plan(plan, net, wanted)
     pictures = _pictures(calib, chosen.default if chosen else wanted)
-    plans = {target: chosen or _usual_plan(target, net, wanted, uniform) for target in named}
-    jobs = [
-        (target, _request(plans[target], net, shapes, Options(**options), pictures))
-        for target in named
-        for shapes in ways or [_usual(target)]
-    ]
+    jobs = []
+    for target in named:
+        by = chosen or _usual_plan(target, net, wanted, uniform)
+        for shape in shapes or [_usual(target)]:
+            request: Request[Any] = Request(
+                net, by.default, shape, told[target], pictures, by.blocks, rewrite
+            )
+            jobs.append((target, request))
     _finish(_export(jobs, output), as_json)
 
 
@@ -197,15 +177,22 @@ def _usual(target: str) -> Shapes:
     from sttk.exporters.base import SQUARE
     from sttk.toolkit.core.shapes import Shapes
 
-    return Shapes.any() if exporter(target).KINDS[0] == "any" else SQUARE
+    return Shapes.any() if exporter(target).kinds[0] == "any" else SQUARE
 
 
-def _page_styles(offers: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
-    """Of a page that nobody named a style for: small nets, for browsers are slow."""
-    from sttk.toolkit import styles
+def _default_styles(target: str, options: Options) -> tuple[str | None, Options]:
+    """What to export where nobody named a style, if the target has a word in it."""
+    from sttk.exporters import exporter
 
-    first, *_ = shipped = styles.small_of_each()
-    return first, tuple(dict.fromkeys([*offers, *shipped]))
+    choose = exporter(target).default_styles
+    return choose(options) if choose else (None, options)
+
+
+def _check_rewrites(named: list[str]) -> None:
+    from sttk.exporters import exporter
+
+    if not any(exporter(target).rewrites for target in named):
+        raise UsageError(f"--no-rewrites is not an option of {', '.join(named)}")
 
 
 def _range(least: Size | None, tuned: Size | None, most: Size | None) -> Shapes:
@@ -219,24 +206,9 @@ def _range(least: Size | None, tuned: Size | None, most: Size | None) -> Shapes:
     return Shapes.within(least, tuned, most)
 
 
-def _named(targets: tuple[str, ...]) -> list[str]:
-    names = [name for name in TARGETS if name not in _NOT_IN_ALL] if _ALL in targets else []
-    return list(dict.fromkeys([*names, *(name for name in targets if name != _ALL)]))
-
-
-def _check_options(context: click.Context, targets: list[str]) -> None:
-    """An option that was given and that no target reads is an error, not ignored."""
-    from dataclasses import fields
-
-    from sttk.exporters import exporter
-    from sttk.exporters.base import Options
-
-    read = {name for target in targets for name in exporter(target).OPTIONS}
-    default = click.core.ParameterSource.DEFAULT
-    flags = {str(option.name): option.opts[-1] for option in context.command.params}
-    for name in {field.name for field in fields(Options)} - read:
-        if context.get_parameter_source(name) is not default:
-            raise UsageError(f"{flags[name]} is not an option of {', '.join(targets)}")
+def _named(asked: tuple[str, ...]) -> list[str]:
+    every = [each.name for each in targets.every() if each.in_all] if _ALL in asked else []
+    return list(dict.fromkeys([*every, *(name for name in asked if name != _ALL)]))
 
 
 def _pictures(folder: Path | None, precision: str | None) -> tuple[Path, ...]:
@@ -271,24 +243,16 @@ def _usual_plan(target: str, net: StyleNet, wanted: Precision | None, uniform: b
     return Plan(usual.default) if uniform else usual
 
 
-def _request(
-    plan: Plan, net: StyleNet, shapes: Shapes, options: Options, pictures: tuple[Path, ...]
-) -> Request:
-    from sttk.exporters.base import Request
-
-    return Request(net, plan.default, shapes, options, pictures, plan.blocks)
-
-
-def _export(jobs: list[tuple[str, Request]], root: Path) -> Iterator[Path | SttkError]:
-    """Each job's folder, or why there is none: with several targets, one may fail alone."""
-    from sttk.exporters.artifact import folder_name, make_artifact
+def _export(jobs: list[tuple[str, Request[Any]]], root: Path) -> Iterator[Entry | SttkError]:
+    """Each job's artifact, or why there is none: with several targets, one may fail alone."""
+    from sttk.exporters.artifact import folder_name, make_entry
     from sttk.toolkit.io.console import progress
 
     with progress("export", total=len(jobs)) as update:
         for done, (target, request) in enumerate(jobs):
             update(done, folder_name(target, request))
             try:
-                yield make_artifact(target, request, root)
+                yield make_entry(target, request, root)
             except SttkError as error:
                 if len(jobs) == 1:
                     raise
@@ -296,12 +260,11 @@ def _export(jobs: list[tuple[str, Request]], root: Path) -> Iterator[Path | Sttk
                 yield error
 
 
-def _finish(results: Iterator[Path | SttkError], as_json: bool) -> None:
+def _finish(results: Iterator[Entry | SttkError], as_json: bool) -> None:
     """Report what was made; then what was not is an error."""
     found = list(results)
-    folders = [result for result in found if isinstance(result, Path)]
-    _report(folders, as_json)
     errors = [result for result in found if isinstance(result, SttkError)]
+    _report([result for result in found if not isinstance(result, SttkError)], as_json)
     for error in errors[:-1]:
         click.echo(f"error: {error} [{error.code}]", err=True)
     if errors:
@@ -310,12 +273,12 @@ def _finish(results: Iterator[Path | SttkError], as_json: bool) -> None:
         raise errors[-1]
 
 
-def _report(folders: list[Path], as_json: bool) -> None:
+def _report(made: list[Entry], as_json: bool) -> None:
     from sttk.toolkit.core.plan import Plan
     from sttk.toolkit.io.console import print_json
     from sttk.toolkit.io.text import printable
 
-    facts = [_facts(folder) for folder in folders]
+    facts = [_facts(entry) for entry in made]
     if as_json:
         print_json(facts)
         return
@@ -326,8 +289,8 @@ def _report(folders: list[Path], as_json: bool) -> None:
         if seen := fact["calibration"]:
             kinds = ", ".join(f"{seen[kind]} {kind}" for kind in ("dark", "bright", "blurred"))
             click.echo(f"  calibrated on {seen['pictures']} pictures, {kinds}")
-    if folders:
-        click.echo(f"next: sttk parity {_common(folders)}")
+    if made:
+        click.echo(f"next: sttk parity {_common([entry.folder for entry in made])}")
 
 
 def _common(folders: list[Path]) -> str:
@@ -335,11 +298,10 @@ def _common(folders: list[Path]) -> str:
     return os.path.commonpath(folders)
 
 
-def _facts(folder: Path) -> dict[str, Any]:
-    from sttk.toolkit.artifact.manifest import read_manifest
+def _facts(entry: Entry) -> dict[str, Any]:
     from sttk.toolkit.core.plan import DEFAULT
 
-    manifest = read_manifest(folder)
+    folder, manifest = entry.folder, entry.manifest
     beside = (manifest.graph, "README.md")
     size = sum((folder / name).stat().st_size for name in manifest.files if name not in beside)
     coverage = manifest.quantization["coverage"] if manifest.quantization else None

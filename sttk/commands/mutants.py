@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sttk.commands.options import OUTPUT, SIZE, json_option
-from sttk.exporters import TARGETS
+from sttk.toolkit import targets
 from sttk.toolkit.core.errors import ParityError
 from sttk.toolkit.core.shapes import Size
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 @click.option(
     "--target",
     "targets",
-    type=click.Choice(list(TARGETS)),
+    type=click.Choice(targets.NAMES),
     multiple=True,
-    default=["onnx", "openvino", "coreml"],
+    default=[each.name for each in targets.every() if each.has_intermediates],
     show_default=True,
     help="To export to; repeatable.",
 )

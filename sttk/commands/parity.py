@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sttk.commands.options import OUTPUT, SIZE, json_option
-from sttk.exporters import TARGETS
+from sttk.toolkit import targets
 from sttk.toolkit.core.contract import ARITHMETIC, PRECISIONS
 from sttk.toolkit.core.errors import UsageError
 from sttk.toolkit.core.shapes import Size
@@ -17,7 +17,7 @@ from sttk.toolkit.core.shapes import Size
 if TYPE_CHECKING:
     from sttk.toolkit.core.contract import Precision
     from sttk.toolkit.parity.outcome import Outcome
-    from sttk.toolkit.parity.session import Session
+    from sttk.workflows.session import Session
 
 _PROMISES = ("exact", "faithful", "same-style")
 
@@ -75,7 +75,7 @@ class _Regime(click.ParamType[str]):
 )
 @click.option(
     "--require",
-    type=click.Choice(tuple(TARGETS)),
+    type=click.Choice(targets.NAMES),
     multiple=True,
     metavar="TARGET",
     help="Fail if no model of this target could be run here; repeatable.",
@@ -126,9 +126,9 @@ def parity(
     from sttk.toolkit.imaging.regimes import NAMES, shipped_photos
     from sttk.toolkit.parity.outcome import conclude, required
     from sttk.toolkit.parity.run import Ask
-    from sttk.toolkit.parity.session import Session, Wanted
     from sttk.toolkit.parity.style import StyleJudge
     from sttk.toolkit.runtimes.base import Settings
+    from sttk.workflows.session import Session, Wanted
 
     if summary and as_json:
         raise UsageError("--summary and --json: give one of them")
@@ -172,7 +172,7 @@ def _judged(models: tuple[Path, ...], session: Session) -> Iterator[Outcome]:
             if isinstance(candidate, Unjudged):
                 yield candidate
             else:
-                yield from session.outcomes(candidate.path, candidate.name)
+                yield from session.outcomes(candidate)
 
 
 def _show(outcome: Outcome, in_a_line: bool) -> None:

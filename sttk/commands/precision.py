@@ -8,25 +8,23 @@ from typing import TYPE_CHECKING
 import click
 
 from sttk.commands.options import SIZE, Finite, json_option
-from sttk.exporters import TARGETS
+from sttk.toolkit import targets
 from sttk.toolkit.core.contract import PRECISIONS
 from sttk.toolkit.core.errors import ParityError, UsageError
-from sttk.workflows.choice import TARGET_OF
 
 if TYPE_CHECKING:
-    from sttk.exporters.base import Options
+    from sttk.exporters.options import Options
     from sttk.toolkit.core.contract import Precision
     from sttk.toolkit.core.shapes import Size
     from sttk.workflows.plan_search.found import Cost, Found
     from sttk.workflows.plan_search.run import Ask
 
-# Where quantised arithmetic is for a runtime that is timed here, time is what is asked for.
-_TIMED = frozenset(TARGET_OF.values()) - {"web"}
-
 
 @click.command(short_help="Search the cheapest plan that holds a floor.")
 @click.argument("style", required=False)
-@click.option("--target", type=click.Choice([*TARGETS]), default="onnx", show_default=True)
+@click.option(
+    "--target", type=click.Choice(targets.NAMES), default=targets.DEFAULT, show_default=True
+)
 @click.option(
     "--precision",
     type=click.Choice([p for p in PRECISIONS if p != "fp32"]),
@@ -103,7 +101,7 @@ def precision(
     if precision == high:
         raise UsageError(f"--high {high} is what blocks are lowered to")
     net = styles.find(style or styles.DEFAULT)
-    timed = precision == "int8" and target in _TIMED
+    timed = precision == "int8" and _is_timed(target)
     ask = Ask(
         net,
         target,
@@ -129,12 +127,18 @@ def _pictures(folder: Path | None) -> tuple[Path, ...]:
     return files
 
 
-def _options(target: str) -> Options:
-    """Arrays in and out, as what they are compared with is; the oldest system that has int8."""
-    from sttk.exporters.base import Options
+def _is_timed(target: str) -> bool:
+    """Where quantised arithmetic is for a runtime that is timed here, time is what is asked for."""
+    found = targets.target(target)
+    return found.timed and found.selectable
 
-    core_ml = target == "coreml"
-    return Options(tensor_io=True, deployment_target="iOS17") if core_ml else Options()
+
+def _options(target: str) -> Options:
+    from sttk.exporters import exporter
+
+    able = exporter(target)
+    chosen: Options = able.searched or able.options()
+    return chosen
 
 
 def _searched(ask: Ask) -> Found:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from sttk.toolkit.core.errors import UsageError
 
+if TYPE_CHECKING:
+    from sttk.toolkit.artifact.search import Entry
+
 _ROOT = Path("artifacts")
-_TARGET = "web"
 
 
 @click.command(short_help="Serve a page that runs a style in browsers.")
@@ -44,9 +47,9 @@ def serve(folder: Path | None, host: str, port: int) -> None:
 
 
 def _only() -> Path:
-    from sttk.toolkit.artifact.manifest import find_artifacts
+    from sttk.toolkit.artifact.search import search
 
-    found = [folder for folder in find_artifacts(_ROOT) if _is_page(folder)]
+    found = [entry.folder for entry in search(_ROOT) if _is_page(entry)]
     if len(found) != 1:
         listed = ": " + ", ".join(map(str, found)) if found else ""
         raise UsageError(
@@ -63,14 +66,10 @@ def _check(folder: Path) -> None:
         )
 
 
-def _is_page(folder: Path) -> bool:
+def _is_page(entry: Entry) -> bool:
     """A whole page, and not one of the styles within it."""
-    from sttk.toolkit.artifact.manifest import parse_manifest
     from sttk.toolkit.core.errors import ArtifactError
     from sttk.toolkit.web.page import FACTS
 
-    try:
-        target = parse_manifest(folder).target.name
-    except ArtifactError:
-        return False
-    return target == _TARGET and (folder / FACTS).is_file()
+    whole = not isinstance(entry.content, ArtifactError)
+    return whole and (entry.folder / FACTS).is_file()

@@ -34,9 +34,9 @@ def verify(
 
     found = artifacts_at(folders or (_ROOT,))
     verdicts = []
-    for folder in found:
+    for entry in found:
         verdicts.append(
-            ask(folder, require_checkpoint=require_checkpoint, require_parity=require_parity)
+            ask(entry, require_checkpoint=require_checkpoint, require_parity=require_parity)
         )
         if not as_json:
             click.echo(printable(str(verdicts[-1])))

@@ -1,36 +1,29 @@
-"""Targets: one file each, one line here."""
+"""Exporters: a package for each target of ``toolkit/targets``, of the same name."""
 
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any
 
+from sttk.toolkit import targets
 from sttk.toolkit.core.errors import UsageError
 
 if TYPE_CHECKING:
     from sttk.exporters.base import Exporter, Request
 
-TARGETS = {
-    "onnx": "sttk.exporters.onnx",
-    "openvino": "sttk.exporters.openvino",
-    "trt": "sttk.exporters.trt",
-    "coreml": "sttk.exporters.coreml",
-    "coreai": "sttk.exporters.coreai",
-    "ncnn": "sttk.exporters.ncnn",
-    "litert": "sttk.exporters.litert",
-    "executorch": "sttk.exporters.executorch",
-    "web": "sttk.exporters.web",
-}
+
+def exporter(target: str) -> Exporter[Any]:
+    """Return the exporter of a target.
+
+    Raises:
+        UsageError: there is no such target.
+    """
+    name = targets.target(target).name
+    found: Exporter[Any] = importlib.import_module(f"{__name__}.{name}").EXPORTER
+    return found
 
 
-def exporter(target: str) -> Exporter:
-    """The exporter of a target, imported when it is asked for."""
-    if target not in TARGETS:
-        raise UsageError(f"{target}: no such target; known: {', '.join(TARGETS)}")
-    return cast("Exporter", importlib.import_module(TARGETS[target]))
-
-
-def check(target: str, able: Exporter, request: Request) -> None:
+def check(target: str, able: Exporter[Any], request: Request[Any]) -> None:
     """Refuse what a target cannot do, before anything is made.
 
     Raises:
@@ -38,8 +31,8 @@ def check(target: str, able: Exporter, request: Request) -> None:
     """
     least = request.net.contract.smallest_side
     for precision in request.plan.precisions:
-        if precision not in able.PRECISIONS:
-            known = ", ".join(able.PRECISIONS)
+        if precision not in able.precisions:
+            known = ", ".join(able.precisions)
             raise UsageError(f"{target} has no precision {precision}; it has {known}")
     request.plan.check_blocks(
         {
@@ -48,8 +41,8 @@ def check(target: str, able: Exporter, request: Request) -> None:
         }
     )
     kind = request.shapes.kind
-    if kind not in able.KINDS:
-        raise UsageError(f"{target} takes no {_WAYS[kind]}", fix=f"pass {_ways(able.KINDS)}")
+    if kind not in able.kinds:
+        raise UsageError(f"{target} takes no {_WAYS[kind]}", fix=f"pass {_ways(able.kinds)}")
     smallest = request.shapes.smallest
     if smallest and min(smallest) < least:
         size = f"{smallest[0]}x{smallest[1]}"

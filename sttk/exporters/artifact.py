@@ -7,61 +7,38 @@ import platform
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from sttk.exporters import check, exporter
-from sttk.exporters.base import Exporter, Options, Product, Request
+from sttk.exporters.base import Exporter, Product, Request
 from sttk.exporters.plans import usual_plan
 from sttk.exporters.prepare import Prepared, prepare
 from sttk.exporters.readme import write_readme
-from sttk.toolkit.artifact.manifest import (
-    Checkpoint,
-    Manifest,
-    Target,
-    artifact_source,
-    find_artifacts,
-    read_manifest,
-)
+from sttk.toolkit import targets
+from sttk.toolkit.artifact.manifest import Checkpoint, Manifest, Target
+from sttk.toolkit.artifact.search import Entry, artifact_source, inner_artifacts, read_manifest
 from sttk.toolkit.artifact.staging import make_work, put_in_place, sweep, work_name
 from sttk.toolkit.core.errors import ArtifactError, ExportError
 from sttk.toolkit.core.version import VERSION
 from sttk.toolkit.io.files import sha256
 
 
-def folder_name(target: str, request: Request) -> str:
-    """Such as ``onnx-fp32-512x512``, ``onnx-fp16-plan1a2b3c4d-512x512`` for a plan that is not the
-    target's usual one, or ``coreml-fp16-palette8-512x512``; of the options, what the target reads
-    and is not the default.
+def folder_name(target: str, request: Request[Any]) -> str:
+    """Return such as ``onnx-fp32-512x512``, ``onnx-fp16-plan1a2b3c4d-512x512`` for a plan that is
+    not the target's usual one, or ``coreml-fp16-palette8-512x512``: options that are not the
+    default are named.
     """
-    read, default, options = exporter(target).OPTIONS, Options(), request.options
-    chosen = [
-        _NAMED[field](getattr(options, field))
-        for field in _NAMED
-        if field in read and getattr(options, field) != getattr(default, field)
-    ]
+    able = exporter(target)
     usual = usual_plan(target, request.net, request.precision)
     mixed = [f"plan{request.plan.digest}"] if request.plan != usual else []
-    return "-".join([target, request.precision, *mixed, *chosen, _short(str(request.shapes))])
+    plain = ["unrewritten"] if able.rewrites and not request.rewrite else []
+    tags = [*mixed, *able.told(request).options.tags(), *plain]
+    return "-".join([target, request.precision, *tags, _short(str(request.shapes))])
 
 
-def _capabilities(names: tuple[str, ...]) -> str:
-    """Each once, and none that leads elsewhere: what is no capability, the exporter refuses."""
-    return "+".join(dict.fromkeys(name.replace("/", "_") for name in names))
-
-
-# Options that make another model, and how a folder's name says them.
-_NAMED: dict[str, Callable[[Any], str]] = {
-    "compress": str,
-    "compute_capabilities": _capabilities,
-    "deployment_target": str,
-    "tensor_io": lambda _: "tensors",
-    "opset": lambda opset: f"opset{opset}",
-    "simplify": lambda _: "plain",
-    "rewrites": lambda _: "unrewritten",
-}
 _LONGEST = 80
 _LOOKS, _PAUSE = 10, 0.05  # seconds
 
@@ -73,8 +50,16 @@ def _short(shapes: str) -> str:
     return f"{shapes[: _LONGEST - 20]}-{hashlib.sha256(shapes.encode()).hexdigest()[:8]}"
 
 
-def make_artifact(target: str, request: Request, root: Path) -> Path:
+def make_artifact(target: str, request: Request[Any], root: Path) -> Path:
+    """Return the folder of :func:`make_entry`."""
+    return make_entry(target, request, root).folder
+
+
+def make_entry(target: str, request: Request[Any], root: Path) -> Entry:
     """Export into ``root/STYLE/TARGET-PRECISION-SIZE``; an artifact of that name is replaced.
+
+    Returns:
+        The folder, with the manifest that was written.
 
     Raises:
         UsageError: the target cannot do what is asked for.
@@ -87,20 +72,24 @@ def make_artifact(target: str, request: Request, root: Path) -> Path:
     try:
         _begin(work, root)
         _check_replaceable(final, request)
-        write_artifact(target, chosen, request, work)
+        manifest = write_artifact(target, chosen, request, work)
         work.chmod(0o755)
         put_in_place(work, final)
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    return final
+    return Entry(final, manifest)
 
 
-def write_artifact(target: str, able: Exporter, request: Request, folder: Path) -> None:
+def write_artifact(
+    target: str, able: Exporter[Any], request: Request[Any], folder: Path
+) -> Manifest:
     """Fill ``folder``, which is empty and nobody else's, with model, README.md and manifest."""
-    prepared = prepare(request, able)
+    prepared = prepare(able.told(request), able)
     product = able.export(prepared.request, folder)
     write_readme(target, prepared.request, product, folder)
-    _manifest(target, prepared, product, folder).write(folder)
+    manifest = _manifest(target, prepared, product, folder)
+    manifest.write(folder)
+    return manifest
 
 
 def _begin(work: Path, root: Path) -> None:
@@ -112,10 +101,10 @@ def _begin(work: Path, root: Path) -> None:
 
 
 @contextmanager
-def temporary_artifact(target: str, request: Request) -> Iterator[Path]:
-    """An artifact that is gone afterwards."""
+def temporary_artifact(target: str, request: Request[Any]) -> Iterator[Entry]:
+    """Make an artifact that is gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="sttk-") as root:
-        yield make_artifact(target, request, Path(root))
+        yield make_entry(target, request, Path(root))
 
 
 def _manifest(target: str, prepared: Prepared, product: Product, folder: Path) -> Manifest:
@@ -124,10 +113,13 @@ def _manifest(target: str, prepared: Prepared, product: Product, folder: Path) -
     return Manifest(
         style=origin.name,
         model=product.model,
-        files=_files(folder),
+        files=_files(folder, product.digests),
         checkpoint=Checkpoint(origin.source, origin.sha256, origin.layout),
         contract=request.net.contract,
         target=Target(target, request.precision, request.shapes, product.options),
+        promise=targets.target(target).promise(
+            request.precision, compressed=bool(product.compressed)
+        ),
         rewrites=prepared.rewrites,
         plan=request.plan.to_dict(),
         quantization=calibration.to_dict() if calibration else None,
@@ -136,15 +128,16 @@ def _manifest(target: str, prepared: Prepared, product: Product, folder: Path) -
     )
 
 
-def _files(folder: Path) -> dict[str, str]:
+def _files(folder: Path, known: Mapping[str, str]) -> dict[str, str]:
     """sha256 of every file, by its path within the folder; not of an artifact's within this one."""
-    inner = [found for found in find_artifacts(folder) if found != folder]
+    inner = inner_artifacts(folder)
     files = sorted(
         path
         for path in folder.rglob("*")
         if path.is_file() and not any(path.is_relative_to(found) for found in inner)
     )
-    return {path.relative_to(folder).as_posix(): sha256(path) for path in files}
+    names = [path.relative_to(folder).as_posix() for path in files]
+    return {name: known.get(name) or sha256(folder / name) for name in names}
 
 
 def _is_whole(folder: Path) -> bool:
@@ -155,7 +148,7 @@ def _is_whole(folder: Path) -> bool:
     return True
 
 
-def _check_replaceable(final: Path, request: Request) -> None:
+def _check_replaceable(final: Path, request: Request[Any]) -> None:
     """What is there may be replaced if it is an artifact of the same checkpoint."""
     source = _source(final)
     if source not in (None, request.net.origin.source):

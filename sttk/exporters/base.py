@@ -1,68 +1,52 @@
-"""What an exporter is: a style net and a request in, model files out."""
+"""What an exporter is: a style net and a request in, model files out.
+
+An exporter's package, ``exporters/NAME``, alone makes a target's files. Its ``__init__.py`` defines
+``EXPORTER`` and imports nothing heavy; ``export`` imports the rest when it is called.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-import torch
-
+from sttk.exporters.options import Options
 from sttk.toolkit.core.contract import Precision
 from sttk.toolkit.core.plan import Plan
 from sttk.toolkit.core.shapes import Shapes
-from sttk.toolkit.core.style_net import StyleNet
-from sttk.toolkit.quantize.affine import LOWEST
+
+if TYPE_CHECKING:
+    from sttk.toolkit.core.style_net import StyleNet
 
 SQUARE = Shapes.fixed(512, 512)
+O_co = TypeVar("O_co", bound=Options, covariant=True)
 
 
 @dataclass(frozen=True)
-class Options:
-    """What else an exporter can be told; each says in ``OPTIONS`` which of these it reads.
-
-    Attributes:
-        opset: ONNX opset, for the targets that go through ONNX; None: 18, of fp8 21.
-        simplify: simplify the graph, checked against the unsimplified one.
-        compute_capabilities: GPUs that an engine is built for, such as ``8.6``; none: portable.
-        deployment_target: oldest system that a Core ML package is for, such as ``iOS16``.
-        compress: compression of a Core ML package's weights, such as ``palette8``, or None.
-        tensor_io: arrays in and out of a Core ML package, rather than images.
-        rewrites: change the net to one that is the same function and faster where it is to run.
-        offers: further styles of a web page, named as for ``sttk.toolkit.styles.find``.
-    """
-
-    opset: int | None = None
-    simplify: bool = True
-    compute_capabilities: tuple[str, ...] = ()
-    deployment_target: str = "iOS16"
-    compress: str | None = None
-    tensor_io: bool = False
-    rewrites: bool = True
-    offers: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Request:
+class Request(Generic[O_co]):
     """What to export.
 
     Attributes:
         net: the style net, rewritten and quantised as ``precision`` asks for.
-        precision: of weights and arithmetic; input and output stay float32 (of a Core ML image:
-            8 bits). Of a plan, its default.
+        precision: the precision of weights and arithmetic, or a plan's default; input and output
+            stay float32 (8 bits in a Core ML image).
         shapes: the inputs that the model is to take.
-        options: the rest.
+        options: what else the exporter is told; the base class stands for its defaults.
         calibration: pictures to calibrate int8 on; none: those of the package.
-        blocks: of a mixed plan, the blocks that are in a higher precision (``Plan.blocks``).
+        blocks: in a mixed plan, the blocks that are in a higher precision (``Plan.blocks``).
+        rewrite: whether the net may be changed to one that is the same function and faster where
+            it is to run.
     """
 
     net: StyleNet
     precision: Precision = "fp32"
     shapes: Shapes = SQUARE
-    options: Options = field(default_factory=Options)
+    options: O_co = field(default_factory=Options)  # type: ignore[assignment]
     calibration: tuple[Path, ...] = ()
     blocks: tuple[tuple[str, Precision], ...] = ()
+    rewrite: bool = True
 
     @property
     def plan(self) -> Plan:
@@ -75,17 +59,25 @@ class Product:
     """What an exporter made; every file that it left in the folder belongs to the artifact.
 
     Attributes:
-        model: name of the model within the folder that it was given: a file, or a package.
+        model: the name of the model within the folder that it was given: a file, or a package.
         tools: versions of the libraries that made it.
         options: what the manifest should say of how it was made.
-        graph: name of the ONNX file that the model was compiled from, where it is kept beside it:
-            what parity runs where the model itself cannot be run.
+        graph: the name of the ONNX file that the model was compiled from, where it is kept beside
+            it: what parity runs where the model itself cannot be run.
+        image: whether the model takes and gives images of 8 bits rather than arrays.
+        compressed: the name of the scheme by which weights were compressed after the fact, or "".
+        usage: further values for the target's ``usage.md``.
+        digests: sha256 of files that the exporter has hashed already, by name within the folder.
     """
 
     model: str
     tools: dict[str, str] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
     graph: str | None = None
+    image: bool = False
+    compressed: str = ""
+    usage: Mapping[str, str] = field(default_factory=dict)
+    digests: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -93,45 +85,61 @@ class Int8:
     """What a target and its runtimes can keep of int8.
 
     Attributes:
-        zero_points: zero points of activations other than 0.
-        least_scale: smallest scale of weights.
-        lowest: smallest number that activations are rounded to; the largest is 127.
-        outputs: what a convolution gives is rounded to int8, as well as what it reads.
+        zero_points: whether activations may have zero points other than 0.
+        least_scale: the smallest scale of weights.
+        lowest: the smallest number that activations are rounded to; the largest is 127.
+        outputs: whether what a convolution gives is rounded to int8, as well as what it reads.
     """
 
     zero_points: bool = True
     least_scale: float = 0.0
-    lowest: int = LOWEST
+    lowest: int = -128
     outputs: bool = False
 
 
-class Exporter(Protocol):
-    """One module per target; it alone knows the target's library.
+@dataclass(frozen=True)
+class Exporter(Generic[O_co]):
+    """One target's exporter.
 
     Attributes:
-        PRECISIONS: that it can export, its default first.
-        KINDS: of shapes that it can export (``Shapes.kind``), its default first.
-        OPTIONS: names of the fields of :class:`Options` that it reads.
-        INT8: what int8 it can keep; None for a target without.
-        REWRITES: names of the rewrites that pay where its models are run.
-        CARRIERS: type of the tensors in a block of each precision (sttk.toolkit.precision.cast).
-        FLOAT_ENDS: precisions in which both ends of a net stay in float32, unless another plan is
+        make: writes the model into a folder, which is empty and nobody else's. It raises
+            ExportError where the model cannot be made or is not valid, UsageError for a request
+            that the target cannot take, and MissingExtraError without the target's library.
+        options: the class of its options.
+        precisions: the precisions that it can export, its default first.
+        kinds: the kinds of shapes that it can export (``Shapes.kind``), its default first.
+        int8: what int8 it can keep; None for a target without.
+        rewrites: names of the rewrites that pay where its models are run.
+        halves_arithmetic: whether fp16 is the arithmetic's, too; else it is that of the weights on
+            disk, and blocks pass float32 to each other.
+        half_int8: whether blocks of int8 pass float16 to each other.
+        float_ends: precisions in which both ends of a net stay in float32, unless another plan is
             asked for: devices exist whose arithmetic breaks the promise without (``plans.py``).
+        searched: the options under which plans are searched, where the defaults will not do.
+        default_styles: the style and options to export where nobody names a style, or None for the
+            package's own default.
     """
 
-    PRECISIONS: tuple[Precision, ...]
-    KINDS: tuple[str, ...]
-    OPTIONS: tuple[str, ...]
-    INT8: Int8 | None
-    REWRITES: tuple[str, ...]
-    CARRIERS: Mapping[Precision, torch.dtype]
-    FLOAT_ENDS: tuple[Precision, ...]
+    make: Callable[[Request[Any], Path], Product]
+    options: type[O_co]
+    precisions: tuple[Precision, ...]
+    kinds: tuple[str, ...]
+    int8: Int8 | None = None
+    rewrites: tuple[str, ...] = ()
+    halves_arithmetic: bool = True
+    half_int8: bool = False
+    float_ends: tuple[Precision, ...] = ()
+    searched: O_co | None = None
+    default_styles: Callable[[Any], tuple[str, Options]] | None = None
 
-    def export(self, request: Request, folder: Path) -> Product:
-        """Write the model into ``folder``, which is empty and nobody else's.
+    def export(self, request: Request[Any], folder: Path) -> Product:
+        """Write the model into ``folder``; see ``make``."""
+        return self.make(self.told(request), folder)
 
-        Raises:
-            ExportError: it cannot be made, or what was made is not valid.
-            UsageError: the request is not one that this target can take.
-            MissingExtraError: the target's library is not installed.
-        """
+    def told(self, request: Request[Any]) -> Request[O_co]:
+        """Return the request with this exporter's own options: its defaults where it has none."""
+        if isinstance(request.options, self.options):
+            return request
+        if type(request.options) is not Options:
+            raise TypeError(f"{type(request.options).__name__} is no {self.options.__name__}")
+        return dataclasses.replace(request, options=self.options())

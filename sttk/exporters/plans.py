@@ -19,9 +19,9 @@ def usual_plan(target: str, net: StyleNet, precision: Precision | None = None) -
 
     Returns:
         All of the net in that precision, but for both its ends in float32 where the target's
-        ``FLOAT_ENDS`` says so.
+        ``float_ends`` says so.
     """
     able = exporter(target)
-    default = precision or able.PRECISIONS[0]
-    ends = ends_of(net) if default in able.FLOAT_ENDS else ()
+    default = precision or able.precisions[0]
+    ends = ends_of(net) if default in able.float_ends else ()
     return Plan.of_blocks(default, {name: "fp32" for end in ends for name in end.modules})

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import torch
 
 from sttk.exporters.base import Int8
+from sttk.toolkit.core.contract import Precision
 from sttk.toolkit.core.plan import Plan
 from sttk.toolkit.core.style_net import StyleNet
 from sttk.toolkit.imaging.regimes import shipped_photos
+from sttk.toolkit.precision.cast import CARRIERS, HALF_INT8, ON_DISK
 from sttk.toolkit.quantize.calibrate import Calibration, Format, calibrate
 from sttk.toolkit.quantize.fake import fake_quantized
 from sttk.toolkit.rewrites import scale_fold
@@ -23,6 +28,13 @@ if TYPE_CHECKING:
 _WIDE = ("fp32",)
 
 
+def carriers(target: Exporter[Any]) -> Mapping[Precision, torch.dtype]:
+    """Return the type of the tensors in a block of each precision (``precision/cast.py``)."""
+    if not target.halves_arithmetic:
+        return ON_DISK
+    return HALF_INT8 if target.half_int8 else CARRIERS
+
+
 @dataclass(frozen=True)
 class Prepared:
     """A request whose net is ready to export, and what the manifest should say of that.
@@ -33,12 +45,12 @@ class Prepared:
         calibration: how the net was quantised, or None.
     """
 
-    request: Request
+    request: Request[Any]
     rewrites: tuple[str, ...] = ()
     calibration: Calibration | None = None
 
 
-def prepare(request: Request, target: Exporter) -> Prepared:
+def prepare(request: Request[Any], target: Exporter[Any]) -> Prepared:
     """Rewrite and quantise the net as the request's precision and target ask for.
 
     Args:
@@ -49,9 +61,9 @@ def prepare(request: Request, target: Exporter) -> Prepared:
         ExportError: a rewrite is not exact for this net.
         ImageError: a picture to calibrate on cannot be read.
     """
-    able = target.INT8 or Int8()
+    able = target.int8 or Int8()
     net, folds = _scale_folded(request.net) if _folds(request, able) else (request.net, ())
-    names = target.REWRITES if request.options.rewrites else ()
+    names = target.rewrites if request.rewrite else ()
     net, done = rewritten(net, names, request.precision)
     rewrites = (*folds, *done)
     if request.precision not in ("int8", "fp8"):
@@ -63,7 +75,7 @@ def prepare(request: Request, target: Exporter) -> Prepared:
     return Prepared(replace(request, net=quantized), rewrites, calibration)
 
 
-def _folds(request: Request, able: Int8) -> bool:
+def _folds(request: Request[Any], able: Int8) -> bool:
     """Not for float32, which holds every variance; nor where what convolutions give is rounded to
     int8, too: those runtimes' norms are in float32, and the reference, whose scales are its
     own, would be rounded by those of the folded net.

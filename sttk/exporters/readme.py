@@ -56,12 +56,12 @@ _NAME = re.compile(r"\{\{(\w+)\}\}")
 _FORMS = frozenset({"image", "tensor"})
 
 
-def write_readme(target: str, request: Request, product: Product, folder: Path) -> None:
+def write_readme(target: str, request: Request[Any], product: Product, folder: Path) -> None:
     """Write ``README.md`` into an artifact's folder; the same request gives the same text."""
     (folder / README).write_text(readme(target, request, product), encoding="utf-8")
 
 
-def readme(target: str, request: Request, product: Product) -> str:
+def readme(target: str, request: Request[Any], product: Product) -> str:
     """The text: contract, precision, proof, origin, and code for this very model."""
     origin = request.net.origin
     parts = [
@@ -97,7 +97,7 @@ def fill(template: str, values: dict[str, Any]) -> str:
     return _NAME.sub(lambda found: str(values[found[1]]), _BLOCK.sub(block, template))
 
 
-def _contract(target: str, request: Request) -> str:
+def _contract(target: str, request: Request[Any]) -> str:
     contract, shapes, tensors = request.net.contract, request.shapes, _tensors(target)
     image = _is_image(target, request)
     batch = shapes.batch if tensors.batches else 1
@@ -141,7 +141,7 @@ def _output_sizes(shapes: Shapes, contract: Contract) -> str:
     )
 
 
-def _precision(target: str, request: Request) -> str:
+def _precision(target: str, request: Request[Any]) -> str:
     meant = {**_PRECISIONS, "fp16": _tensors(target).fp16}[request.precision]
     compressed = request.options.compress if target == "coreml" else None
     mixed = f", by the plan: {printable(str(request.plan))}" if request.blocks else ""
@@ -157,7 +157,7 @@ which is null until then. In this folder:
     sttk verify .    # files, checkpoint and proof still belong together"""
 
 
-def _origin(request: Request) -> str:
+def _origin(request: Request[Any]) -> str:
     origin = request.net.origin
     rows = {
         "checkpoint": printable(origin.name),
@@ -189,11 +189,11 @@ def _cell(value: Any) -> str:
     return re.sub(r"([\\|`<>\[\]])", r"\\\1", words)
 
 
-def _is_image(target: str, request: Request) -> bool:
+def _is_image(target: str, request: Request[Any]) -> bool:
     return target == "coreml" and not request.options.tensor_io
 
 
-def _values(target: str, request: Request, product: Product) -> dict[str, Any]:
+def _values(target: str, request: Request[Any], product: Product) -> dict[str, Any]:
     shapes, contract, tensors = request.shapes, request.net.contract, _tensors(target)
     height, width = shapes.default or _EXAMPLE
     out_height, out_width = contract.output_size(height, width)

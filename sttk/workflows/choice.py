@@ -12,18 +12,11 @@ from typing import Any
 
 import click
 
+from sttk.toolkit import targets
 from sttk.toolkit.core.errors import UsageError
 
-# Runtime -> the target that is exported for it.
-TARGET_OF = {
-    "onnxruntime": "onnx",
-    "openvino": "openvino",
-    "ncnn": "ncnn",
-    "litert": "litert",
-    "executorch": "executorch",
-    "onnxruntime-web": "web",
-}
-RUNTIMES = ("torch", *TARGET_OF)
+_SELECTABLE = {each.runtime: each.name for each in targets.every() if each.selectable}
+RUNTIMES = ("torch", *_SELECTABLE)
 FASTEST = "fastest"
 _SHARE = re.compile(r"(?P<name>.+):(?P<share>[0-9]*\.?[0-9]+)")
 
@@ -53,6 +46,11 @@ class Choice:
             raise UsageError("--style, --checkpoint and --artifact exclude each other")
         if self.tile and (self.artifact is not None or self.runtime not in (None, "torch")):
             raise UsageError("--tile is for torch: the statistics of norms in a model are its own")
+
+
+def target_of(runtime: str) -> str:
+    """Return the target that is exported for a runtime of ``RUNTIMES`` other than torch."""
+    return _SELECTABLE[runtime]
 
 
 def shares(style: str) -> list[tuple[str, float]]:

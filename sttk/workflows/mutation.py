@@ -8,12 +8,13 @@ from typing import Any
 
 from sttk.exporters import exporter
 from sttk.exporters.artifact import temporary_artifact
-from sttk.exporters.base import Options, Request
+from sttk.exporters.base import Request
 from sttk.toolkit.core.errors import SttkError
 from sttk.toolkit.core.shapes import Shapes, Size
 from sttk.toolkit.core.style_net import StyleNet
 from sttk.toolkit.imaging.images import Floats
 from sttk.toolkit.imaging.regimes import CONSTANT, Regimes, shipped_photos
+from sttk.toolkit.opened.artifact import open_entry
 from sttk.toolkit.parity.compare import Report
 from sttk.toolkit.parity.mutants import MUTANTS, Mutant, effect
 from sttk.toolkit.parity.run import Ask, Judge
@@ -98,7 +99,7 @@ def kill_table(
         SttkError: the net itself cannot be exported or judged.
     """
     judge = Judge(Ask(shipped_photos(), style=None))
-    precisions = {target: exporter(target).PRECISIONS[0] for target in targets}
+    precisions = {target: exporter(target).precisions[0] for target in targets}
     update(0, net.origin.name)
     clean = tuple(_clean(judge, net, target, size) for target in targets)
     samples = Regimes(shipped_photos()[:1], _SMALL)
@@ -144,10 +145,10 @@ def _is_fault(mutant: Mutant, net: StyleNet, inputs: Sequence[Floats]) -> bool:
 
 def _judged(judge: Judge, net: StyleNet, target: str, size: Size) -> Report:
     # A rewrite's own check would refuse a faulty net, and it is the gate that is to be tested.
-    plain = Options(rewrites=False)
-    request = Request(net, exporter(target).PRECISIONS[0], Shapes.fixed(*size), plain)
-    with temporary_artifact(target, request) as folder:
-        return judge.artifact(folder)
+    precision = exporter(target).precisions[0]
+    request: Request[Any] = Request(net, precision, Shapes.fixed(*size), rewrite=False)
+    with temporary_artifact(target, request) as entry:
+        return judge.artifact(open_entry(entry))
 
 
 def _outcome(name: str, target: str, verdict: str, report: Report) -> Outcome:

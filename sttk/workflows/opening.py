@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from typing import Any
 
 from sttk.exporters.artifact import temporary_artifact
 from sttk.exporters.base import Request
-from sttk.toolkit import styles
+from sttk.toolkit import styles, targets
 from sttk.toolkit.artifact.tuned import settings_here
 from sttk.toolkit.checkpoints import load
 from sttk.toolkit.core.contract import Contract
 from sttk.toolkit.core.errors import NotRunError, UsageError
 from sttk.toolkit.core.shapes import Shapes, Size
 from sttk.toolkit.core.style_net import StyleNet
-from sttk.toolkit.opened.artifact import OpenArtifact, open_artifact, reference_of
+from sttk.toolkit.opened.artifact import OpenArtifact, open_artifact, open_entry, reference_of
 from sttk.toolkit.runtimes.base import Runner
 from sttk.toolkit.runtimes.blend import BlendRunner, common_contract
 from sttk.toolkit.runtimes.tiled import TiledRunner
 from sttk.toolkit.runtimes.torch import TorchRunner
-from sttk.workflows.choice import FASTEST, TARGET_OF, Choice, shares
-
-# The fastest first, as artifacts/reports/bench has it.
-_FASTEST = ("openvino", "onnxruntime", "torch")
+from sttk.workflows.choice import FASTEST, Choice, shares, target_of
 
 
 @contextmanager
@@ -41,7 +37,7 @@ def opened(choice: Choice, size: Size | None = None) -> Iterator[tuple[Runner, C
         MissingExtraError: the runtime is not installed.
     """
     if choice.artifact is not None:
-        yield _open_artifact(choice.artifact, choice.runtime)
+        yield _opened(open_artifact(choice.artifact), choice.runtime)
         return
     parts = _nets(choice)
     contract = _contract(choice, [net for net, _ in parts])
@@ -68,22 +64,31 @@ def _contract(choice: Choice, nets: list[StyleNet]) -> Contract:
 def _runner(net: StyleNet, choice: Choice, shapes: Shapes) -> Iterator[Runner]:
     runtime = choice.runtime or "torch"
     if runtime == FASTEST:
-        runtime = next(name for name in _FASTEST if importlib.util.find_spec(name))
+        runtime = _fastest()
     if runtime == "torch":
         yield TiledRunner(net, choice.tile) if choice.tile else TorchRunner(net)
         return
-    with temporary_artifact(TARGET_OF[runtime], Request(net, shapes=shapes)) as folder:
-        yield _open_artifact(folder, runtime)[0]
+    request: Request[Any] = Request(net, shapes=shapes)
+    with temporary_artifact(target_of(runtime), request) as entry:
+        yield _opened(open_entry(entry), runtime)[0]
 
 
-def _open_artifact(folder: Path, runtime: str | None) -> tuple[Runner, Contract]:
-    artifact = open_artifact(folder)
+def _opened(artifact: OpenArtifact, runtime: str | None) -> tuple[Runner, Contract]:
     if runtime == "torch":
         return TorchRunner(reference_of(artifact.manifest)), artifact.manifest.contract
     runner = _tuned(artifact)
     if runtime not in (None, FASTEST, runner.name):
-        raise UsageError(f"{folder} runs under {runner.name}, not {runtime}")
+        raise UsageError(f"{artifact.folder} runs under {runner.name}, not {runtime}")
     return runner, artifact.manifest.contract
+
+
+def _fastest() -> str:
+    """The fastest runtime that is installed, as artifacts/reports/bench has it."""
+    ranked = [each for each in targets.every() if each.cpu_rank is not None]
+    for each in sorted(ranked, key=lambda each: each.cpu_rank or 0):
+        if each.requires.ability(each.name, ()).runs:
+            return each.runtime
+    return "torch"
 
 
 def _tuned(artifact: OpenArtifact) -> Runner:

@@ -13,7 +13,6 @@ import os
 import statistics
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,10 +21,11 @@ from sttk.toolkit.artifact.manifest import model_sha256
 from sttk.toolkit.artifact.tuned import Tuned, settings_dict, this_machine
 from sttk.toolkit.core.errors import NotRunError, UsageError
 from sttk.toolkit.core.shapes import Size
-from sttk.toolkit.opened.artifact import OpenArtifact, open_artifact
+from sttk.toolkit.opened.artifact import OpenArtifact
 from sttk.toolkit.parity.run import Ask, Judge
 from sttk.toolkit.runtimes.base import Adjustable, Choices, Runner, Settings
 from sttk.workflows.plan_search.measure import ROUNDS, in_turns
+from sttk.workflows.record import record_bench
 
 # A gain below this is noise: the runtime's own choice is kept.
 _LEAST_GAIN = 1.03
@@ -68,11 +68,11 @@ class Tuning:
         return {"runtime": self.runtime, "trials": trials, "chosen": self.chosen.to_dict()}
 
 
-def tune(folder: Path, ask: Ask, size: Size, told: Told) -> Tuning:
+def tune(artifact: OpenArtifact, ask: Ask, size: Size, told: Told) -> Tuning:
     """Choose the settings of one artifact, and record them in its manifest.
 
     Args:
-        folder: the artifact.
+        artifact: what is tuned.
         ask: what coarser arithmetic is judged by.
         size: (height, width) of the picture, for a model that takes any.
         told: is told how much is done, and what is being done.
@@ -81,13 +81,12 @@ def tune(folder: Path, ask: Ask, size: Size, told: Told) -> Tuning:
         NotRunError: it cannot run here, or its runtime leaves nothing to choose.
         UsageError: it does not take such a picture.
     """
-    artifact = open_artifact(folder)
     runners = _runners(artifact)
     name = runners[0][1].name
     size = _size(artifact, size)
     times = _times([runner for _, runner in runners], size, told)
     timed = [_trial(each, taken) for (each, _), taken in zip(runners, times, strict=True)]
-    trials = _judged(folder, ask, timed, told)
+    trials = _judged(artifact, ask, timed, told)
     held = [each for each in trials if each.verdict in ("default", "pass")]
     best = min(held, key=_milliseconds)
     chosen = Tuned(
@@ -99,9 +98,7 @@ def tune(folder: Path, ask: Ask, size: Size, told: Told) -> Tuning:
         default_milliseconds=round(trials[0].milliseconds, 2),
         verdict=best.verdict,
     )
-    # Judging may have written a proof since the manifest was read.
-    now = open_artifact(artifact.folder).manifest
-    dataclasses.replace(now, bench=chosen.to_dict()).write(artifact.folder)
+    record_bench(artifact, chosen.to_dict())
     return Tuning(name, tuple(trials), chosen)
 
 
@@ -158,7 +155,7 @@ def _times(runners: Sequence[Runner], size: Size, told: Told) -> list[list[float
     return in_turns(runners, picture, lambda turn: told(turn / _PARTS, f"round {turn}"))
 
 
-def _judged(folder: Path, ask: Ask, timed: Sequence[Trial], told: Told) -> list[Trial]:
+def _judged(artifact: OpenArtifact, ask: Ask, timed: Sequence[Trial], told: Told) -> list[Trial]:
     """Those that beat the runtime's own choice, the fastest first, until one passes."""
     default, *others = timed
     judged: dict[Settings, str] = {default.settings: "default"}
@@ -167,7 +164,7 @@ def _judged(folder: Path, ask: Ask, timed: Sequence[Trial], told: Told) -> list[
             break
         told(1 - 1 / _PARTS, "judging the fastest")
         settings = dataclasses.replace(ask, settings=trial.settings)
-        passed = Judge(settings).artifact(folder).passed
+        passed = Judge(settings).artifact(artifact).passed
         judged[trial.settings] = "pass" if passed else "fail"
         if passed:
             break

@@ -10,7 +10,7 @@ from sttk.benchmarks import ways
 from sttk.benchmarks.ways import WAYS, chosen, reason_against
 from sttk.toolkit.core.errors import UsageError
 from sttk.toolkit.host.machine import Gpu
-from sttk.toolkit.targets import doctor
+from sttk.toolkit.targets import requirements
 
 
 def named(name):
@@ -54,5 +54,5 @@ def test_core_ml_is_timed_on_macs_alone(monkeypatch):
 
 
 def test_a_missing_library_is_the_reason(monkeypatch):
-    monkeypatch.setattr(doctor, "version_of", lambda name: None)
+    monkeypatch.setattr(requirements, "version_of", lambda name: None)
     assert "openvino not installed" in reason_against(named("openvino fp32"))

@@ -7,7 +7,7 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from sttk.toolkit.artifact.manifest import find_artifacts, read_manifest
+from sttk.toolkit.artifact.search import find_artifacts, read_manifest
 from sttk.toolkit.imaging.regimes import shipped_photos
 
 

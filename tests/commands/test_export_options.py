@@ -2,41 +2,37 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
 import pytest
 
 import sttk
-import sttk.exporters
-from sttk.exporters import artifact
-from sttk.exporters.base import SQUARE, Options, Product
-from sttk.toolkit import styles
-from sttk.toolkit.artifact.manifest import read_manifest
+from sttk.exporters import artifact, exporter
+from sttk.exporters.base import SQUARE, Product
+from sttk.exporters.coreml.options import CoreMLOptions
+from sttk.exporters.onnx.options import GraphOptions
+from sttk.exporters.trt.options import TensorrtOptions
+from sttk.toolkit import styles, targets
+from sttk.toolkit.artifact.search import read_manifest
 from sttk.toolkit.core.errors import ExportError, MissingExtraError
 from sttk.toolkit.core.plan import Plan
 from sttk.toolkit.core.shapes import Shapes
 from sttk.toolkit.imaging.regimes import shipped_photos
 
 
-class Recorder:
-    """Stands for a target's exporter: claims what it claims, and notes what it is asked for."""
+def recorder(target, asked, error=None):
+    """An exporter that claims what the target's claims, and notes what it is asked for."""
 
-    def __init__(self, target, asked, error=None):
-        real = sttk.exporters.exporter(target)
-        self.PRECISIONS, self.KINDS, self.OPTIONS = real.PRECISIONS, real.KINDS, real.OPTIONS
-        self.INT8 = real.INT8
-        self.REWRITES = real.REWRITES
-        self.CARRIERS = real.CARRIERS
-        self.FLOAT_ENDS = real.FLOAT_ENDS
-        self.target, self.asked, self.error = target, asked, error
-
-    def export(self, request, folder):
-        self.asked.append((self.target, request))
-        if self.error:
-            raise self.error()
+    def make(request, folder):
+        asked.append((target, request))
+        if error:
+            raise error()
         (folder / "model.bin").write_bytes(b"model")
         return Product("model.bin", {}, {"functions": {"main": "64x64"}})
+
+    return dataclasses.replace(exporter(target), make=make)
 
 
 @pytest.fixture
@@ -44,7 +40,7 @@ def asked(monkeypatch, tmp_path):
     """The requests that reached an exporter: (target, request)."""
     monkeypatch.chdir(tmp_path)
     found = []
-    monkeypatch.setattr(artifact, "exporter", lambda target: Recorder(target, found))
+    monkeypatch.setattr(artifact, "exporter", lambda target: recorder(target, found))
     return found
 
 
@@ -53,10 +49,10 @@ def fails(monkeypatch, asked):
     """Makes targets fail: ``fails(onnx=lambda: ExportError("no"))``."""
 
     def install(**broken):
-        def recorder(target):
-            return Recorder(target, asked, broken.get(target))
+        def failing(target):
+            return recorder(target, asked, broken.get(target))
 
-        monkeypatch.setattr(artifact, "exporter", recorder)
+        monkeypatch.setattr(artifact, "exporter", failing)
 
     return install
 
@@ -74,7 +70,7 @@ def export(sttk, checkpoint, asked):
 def test_with_no_options(export, asked):
     (request,) = export()
     assert asked[0][0] == "onnx"
-    assert (request.precision, request.shapes, request.options) == ("fp32", SQUARE, Options())
+    assert (request.precision, request.shapes, request.options) == ("fp32", SQUARE, GraphOptions())
     assert request.calibration == ()
 
 
@@ -121,16 +117,16 @@ def test_precisions(export, arguments, precision):
 @pytest.mark.parametrize(
     ("target", "arguments", "options"),
     [
-        ("onnx", ["--opset", 21], Options(opset=21)),
-        ("onnx", ["--no-simplify"], Options(simplify=False)),
-        ("openvino", ["--opset", 19, "--no-simplify"], Options(opset=19, simplify=False)),
-        ("coreml", ["--deployment-target", "iOS18"], Options(deployment_target="iOS18")),
-        ("coreml", ["--compress", "palette8"], Options(compress="palette8")),
-        ("coreml", ["--tensor-io"], Options(tensor_io=True)),
+        ("onnx", ["--opset", 21], GraphOptions(opset=21)),
+        ("onnx", ["--no-simplify"], GraphOptions(simplify=False)),
+        ("openvino", ["--opset", 19, "--no-simplify"], GraphOptions(opset=19, simplify=False)),
+        ("coreml", ["--deployment-target", "iOS18"], CoreMLOptions(deployment_target="iOS18")),
+        ("coreml", ["--compress", "palette8"], CoreMLOptions(compress="palette8")),
+        ("coreml", ["--tensor-io"], CoreMLOptions(tensor_io=True)),
         (
             "trt",
             ["--compute-capability", "8.6", "--compute-capability", "12.0"],
-            Options(compute_capabilities=("8.6", "12.0")),
+            TensorrtOptions(compute_capabilities=("8.6", "12.0")),
         ),
     ],
 )
@@ -141,11 +137,9 @@ def test_options_reach_the_exporter(export, target, arguments, options):
 
 def test_all_is_every_target_but_those_for_which_one_must_ask(export, asked):
     export("--size", 64, "--target", "all")
-    targets = [target for target, _ in asked]
-    assert targets == [
-        target for target in sttk.exporters.TARGETS if target not in ("coreai", "web")
-    ]
-    assert len(targets) > 1
+    made = [target for target, _ in asked]
+    assert made == [target for target in targets.NAMES if target not in ("coreai", "web")]
+    assert len(made) > 1
 
 
 def test_each_target_and_size_once(export, asked):
@@ -160,14 +154,14 @@ def test_each_target_and_size_once(export, asked):
 
 def test_all_and_one_in_beta(export, asked):
     export("--size", 64, "--target", "onnx", "--target", "all", "--target", "coreai")
-    targets = [target for target, _ in asked]
-    assert targets[-1] == "coreai"
-    assert len(set(targets)) == len(targets) == len(sttk.exporters.TARGETS) - 1
+    made = [target for target, _ in asked]
+    assert made[-1] == "coreai"
+    assert len(set(made)) == len(made) == len(targets.NAMES) - 1
 
 
 def test_an_option_that_one_of_the_targets_reads_is_no_error(export):
     requests = export("--size", 64, "--target", "coreai", "--target", "onnx", "--opset", 20)
-    assert [request.options.opset for request in requests] == [20, 20]
+    assert [vars(request.options) for request in requests] == [{}, {"opset": 20, "simplify": True}]
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from sttk.toolkit.artifact.manifest import read_manifest
 from sttk.toolkit.artifact.plan_file import write_plan
+from sttk.toolkit.artifact.search import read_manifest
 from sttk.toolkit.core.plan import Plan
 from sttk.toolkit.io.files import sha256
 

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 import sttk.workflows.candidates
-from sttk.exporters.artifact import make_artifact
+from sttk.exporters.artifact import make_entry
 from sttk.toolkit.core.errors import MissingExtraError
 from sttk.toolkit.targets.coreml.runner import CoreMLRunner
 
@@ -180,9 +180,9 @@ def test_without_coremltools_the_rest_is_judged(ask, shipped, monkeypatch):
     def make(target, request, root):
         if target == "coreml":
             raise MissingExtraError("coremltools", "coreml")
-        return make_artifact(target, request, root)
+        return make_entry(target, request, root)
 
-    monkeypatch.setattr(sttk.workflows.candidates, "make_artifact", make)
+    monkeypatch.setattr(sttk.workflows.candidates, "make_entry", make)
     result = ask("--junit", "p.xml")
     assert result.exit_code == 0, result.output
     assert "not run: ink to coreml: coremltools is not installed (pip install" in result.stdout
@@ -197,7 +197,7 @@ def test_without_onnx_nothing_is_judged(ask, shipped, monkeypatch):
     def make(target, request, root):
         raise MissingExtraError("onnx", "onnx")
 
-    monkeypatch.setattr(sttk.workflows.candidates, "make_artifact", make)
+    monkeypatch.setattr(sttk.workflows.candidates, "make_entry", make)
     result = ask()
     assert result.exit_code == 3
     assert "pip install 'sttk[onnx]'" in result.stderr

@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from sttk.toolkit.artifact.manifest import read_manifest
+from sttk.toolkit.artifact.search import read_manifest
 from sttk.toolkit.checkpoints import load
 from sttk.toolkit.checkpoints.native import save_net
 from sttk.toolkit.core.contract import Contract

@@ -12,13 +12,13 @@ import pytest
 from sttk.exporters.artifact import make_artifact
 from sttk.exporters.base import Request
 from sttk.toolkit.artifact import tuned
-from sttk.toolkit.artifact.manifest import read_manifest
+from sttk.toolkit.artifact.search import read_manifest
 from sttk.toolkit.artifact.tuned import Tuned, settings_here, this_machine
 from sttk.toolkit.core.errors import UsageError
+from sttk.toolkit.core.rungs import EXACT
 from sttk.toolkit.core.shapes import Shapes
 from sttk.toolkit.imaging.regimes import shipped_photos
 from sttk.toolkit.opened.artifact import open_artifact
-from sttk.toolkit.parity.judge import EXACT
 from sttk.toolkit.parity.run import Ask
 from sttk.toolkit.runtimes.base import Settings
 from sttk.toolkit.styles import find

@@ -22,7 +22,7 @@ from typing import Any, NoReturn
 _HEAVY = (
     "torch", "torch.onnx._internal.exporter._core", "torch.onnx._internal.exporter._compat",
     "onnx", "onnxscript", "onnxsim", "onnxruntime", "openvino", "coremltools", "matplotlib",
-    "sttk.exporters.artifact", "sttk.cli", "sttk.toolkit.parity.run", "sttk.toolkit.parity.session",
+    "sttk.exporters.artifact", "sttk.cli", "sttk.toolkit.parity.run", "sttk.workflows.session",
 )  # fmt: skip
 _LONGEST = 1 << 20
 _LOOK = 5.0  # seconds

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sttk.exporters import readme
-from sttk.exporters.base import Options, Product, Request
+from sttk.exporters import exporter, readme
+from sttk.exporters.base import Product, Request
 from sttk.toolkit.core.shapes import Shapes
 
 KINDS = {
@@ -38,7 +38,8 @@ def text_of(net):
     def text(target, kind="fixed", *, precision="fp32", of=net, **options):
         functions = {"main": "64x96", "main_96x64": "96x64"} if target == "coreai" else {}
         product = Product(MODELS[target], {}, {"functions": functions})
-        request = Request(of, precision, KINDS[kind], Options(**options))
+        told = exporter(target).options(**options)
+        request = Request(of, precision, KINDS[kind], told)
         return readme.readme(target, request, product)
 
     return text

@@ -11,33 +11,32 @@ import pytest
 import sttk.exporters
 from sttk.exporters import artifact, plans
 from sttk.exporters.artifact import folder_name, make_artifact
-from sttk.exporters.base import Options, Product, Request
-from sttk.toolkit.artifact.manifest import read_manifest
+from sttk.exporters.base import Exporter, Product, Request
+from sttk.exporters.coreml.options import CoreMLOptions
+from sttk.exporters.options import Options
+from sttk.exporters.trt.options import TensorrtOptions
+from sttk.toolkit.artifact.search import read_manifest
 from sttk.toolkit.core.errors import ExportError, UsageError
 from sttk.toolkit.core.shapes import Shapes
 
 
-class Fake:
-    """Writes what it is told to, or fails half-way."""
+def fake(content=b"model", error=None):
+    """An exporter that writes what it is told to, or fails half-way."""
 
-    PRECISIONS, KINDS, OPTIONS = ("fp32", "fp16"), ("fixed",), ()
-    INT8, REWRITES, FLOAT_ENDS = None, (), ()
-
-    def __init__(self, content=b"model", error=None):
-        self.content, self.error = content, error
-
-    def export(self, request, folder):
-        (folder / "model.bin").write_bytes(self.content)
-        if self.error:
-            raise self.error
+    def make(request, folder):
+        (folder / "model.bin").write_bytes(content)
+        if error:
+            raise error
         return Product("model.bin", {"tool": "1"}, {"a": 1})
+
+    return Exporter(make, Options, ("fp32", "fp16"), ("fixed",))
 
 
 @pytest.fixture
 def use(monkeypatch):
-    def use(fake):
+    def use(stand_in):
         for module in (artifact, plans):
-            monkeypatch.setattr(module, "exporter", lambda _: fake)
+            monkeypatch.setattr(module, "exporter", lambda _: stand_in)
 
     return use
 
@@ -47,9 +46,9 @@ def names(folder):
 
 
 def test_an_artifact_binds_model_and_checkpoint(net, tmp_path, use):
-    use(Fake())
-    folder = make_artifact("fake", Request(net, "fp16", Shapes.fixed(64, 96)), tmp_path)
-    assert folder == tmp_path / "tiny" / "fake-fp16-64x96"
+    use(fake())
+    folder = make_artifact("onnx", Request(net, "fp16", Shapes.fixed(64, 96)), tmp_path)
+    assert folder == tmp_path / "tiny" / "onnx-fp16-64x96"
     manifest = read_manifest(folder)
     assert manifest.checkpoint.sha256 == net.origin.sha256
     assert manifest.checkpoint.source == net.origin.source
@@ -59,46 +58,46 @@ def test_an_artifact_binds_model_and_checkpoint(net, tmp_path, use):
 
 
 def test_an_export_that_fails_leaves_what_was_there(net, tmp_path, use):
-    use(Fake(b"old"))
-    folder = make_artifact("fake", Request(net), tmp_path)
+    use(fake(b"old"))
+    folder = make_artifact("onnx", Request(net), tmp_path)
     for error in (ExportError("no"), KeyboardInterrupt()):
-        use(Fake(b"new", error))
+        use(fake(b"new", error))
         with pytest.raises(type(error)):
-            make_artifact("fake", Request(net), tmp_path)
+            make_artifact("onnx", Request(net), tmp_path)
         assert (folder / "model.bin").read_bytes() == b"old"
         assert names(folder.parent) == [folder.name]
-    use(Fake(b"new"))
-    make_artifact("fake", Request(net), tmp_path)
+    use(fake(b"new"))
+    make_artifact("onnx", Request(net), tmp_path)
     assert (folder / "model.bin").read_bytes() == b"new"
     assert names(folder.parent) == [folder.name]
     read_manifest(folder)
 
 
 def test_what_killed_exports_left_is_swept_and_nothing_else(net, tmp_path, use):
-    use(Fake())
+    use(fake())
     style = tmp_path / "tiny"
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()
     dead, alive = f".fake.{process.pid}.abc", f".fake.{os.getpid()}.abc"
     for name in (dead, alive, ".git", ".cache.d.x"):
         (style / name).mkdir(parents=True)
-    folder = make_artifact("fake", Request(net), tmp_path)
+    folder = make_artifact("onnx", Request(net), tmp_path)
     assert names(style) == sorted([alive, ".git", ".cache.d.x", folder.name])
 
 
 def test_a_folder_that_is_no_artifact_is_left_alone(net, tmp_path, use):
-    use(Fake())
-    there = tmp_path / "tiny" / "fake-fp32-512x512"
+    use(fake())
+    there = tmp_path / "tiny" / "onnx-fp32-512x512"
     there.mkdir(parents=True)
     (there / "thesis.txt").write_text("mine")
     with pytest.raises(ExportError, match="is no artifact"):
-        make_artifact("fake", Request(net), tmp_path)
+        make_artifact("onnx", Request(net), tmp_path)
     assert names(there) == ["thesis.txt"]
 
 
 def test_an_artifact_that_appears_between_two_looks_is_replaced(net, tmp_path, use, monkeypatch):
-    use(Fake(b"theirs"))
-    final = make_artifact("fake", Request(net), tmp_path)
+    use(fake(b"theirs"))
+    final = make_artifact("onnx", Request(net), tmp_path)
     aside = final.rename(tmp_path / "aside")
     exists = Path.exists
 
@@ -109,33 +108,48 @@ def test_an_artifact_that_appears_between_two_looks_is_replaced(net, tmp_path, u
         return there
 
     monkeypatch.setattr(Path, "exists", just_before_it_appears)
-    use(Fake(b"ours"))
-    assert (make_artifact("fake", Request(net), tmp_path) / "model.bin").read_bytes() == b"ours"
+    use(fake(b"ours"))
+    assert (make_artifact("onnx", Request(net), tmp_path) / "model.bin").read_bytes() == b"ours"
     assert not aside.exists()
 
 
 def test_another_checkpoint_of_the_same_name_is_not_replaced(net, tmp_path, use):
-    use(Fake())
-    make_artifact("fake", Request(net), tmp_path)
+    use(fake())
+    make_artifact("onnx", Request(net), tmp_path)
     origin = dataclasses.replace(net.origin, source="/elsewhere/tiny.safetensors")
     other = type(net)(net.net, net.contract, origin)
     with pytest.raises(ExportError, match="of another checkpoint"):
-        make_artifact("fake", Request(other), tmp_path)
+        make_artifact("onnx", Request(other), tmp_path)
 
 
 def test_a_root_that_cannot_be_written(net, tmp_path, use):
-    use(Fake())
+    use(fake())
     (tmp_path / "file").write_text("")
     with pytest.raises(ExportError, match="cannot be written"):
-        make_artifact("fake", Request(net), tmp_path / "file")
+        make_artifact("onnx", Request(net), tmp_path / "file")
 
 
-def test_a_folder_is_named_after_what_its_target_reads(net):
-    options = Options(compress="palette8", compute_capabilities=("8.6", "../x", "8.6"))
+@pytest.mark.parametrize(
+    ("target", "options", "name"),
+    [
+        ("onnx", Options(), "onnx-fp16-64x96"),
+        ("coreml", CoreMLOptions(compress="palette8"), "coreml-fp16-palette8-64x96"),
+        (
+            "trt",
+            TensorrtOptions(compute_capabilities=("8.6", "../x", "8.6")),
+            "trt-fp16-8.6+.._x-64x96",
+        ),
+    ],
+)
+def test_a_folder_is_named_after_what_is_not_the_default(net, target, options, name):
     request = Request(net, "fp16", Shapes.fixed(64, 96), options)
-    assert folder_name("onnx", request) == "onnx-fp16-64x96"
-    assert folder_name("coreml", request) == "coreml-fp16-palette8-64x96"
-    assert folder_name("trt", request) == "trt-fp16-8.6+.._x-64x96"
+    assert folder_name(target, request) == name
+
+
+def test_options_of_another_target_are_a_bug(net):
+    request = Request(net, options=CoreMLOptions())
+    with pytest.raises(TypeError, match="CoreMLOptions is no GraphOptions"):
+        folder_name("onnx", request)
 
 
 def test_unknown_target():
@@ -149,9 +163,9 @@ def test_models_that_differ_have_names_that_differ(net):
         Request(net, "fp16", shapes, options)
         for options in (
             Options(),
-            Options(tensor_io=True),
-            Options(deployment_target="iOS18"),
-            Options(compress="palette8"),
+            CoreMLOptions(tensor_io=True),
+            CoreMLOptions(deployment_target="iOS18"),
+            CoreMLOptions(compress="palette8"),
         )
     ]
     requests.append(Request(net, "fp16", Shapes.one_of(shapes.sizes[:-1])))

@@ -13,10 +13,10 @@ import torch
 from sttk.exporters import exporter
 from sttk.exporters.artifact import make_artifact
 from sttk.exporters.base import Request
-from sttk.toolkit.artifact.manifest import read_manifest
+from sttk.toolkit.artifact.search import read_manifest
 from sttk.toolkit.core.errors import ExportError, RunError, UsageError
+from sttk.toolkit.core.rungs import EXACT, FAITHFUL
 from sttk.toolkit.core.shapes import Shapes
-from sttk.toolkit.parity.judge import EXACT, FAITHFUL
 from sttk.toolkit.targets import open_model
 from sttk.toolkit.targets.coreai.runner import describe
 from tests.rungs import rung

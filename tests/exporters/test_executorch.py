@@ -6,11 +6,11 @@ import pytest
 
 from sttk.exporters.artifact import make_artifact
 from sttk.exporters.base import Request
-from sttk.toolkit.artifact.manifest import read_manifest
+from sttk.toolkit.artifact.search import read_manifest
 from sttk.toolkit.core.errors import ArtifactError, NotRunError, RunError, UsageError
+from sttk.toolkit.core.rungs import EXACT
 from sttk.toolkit.core.shapes import Shapes
 from sttk.toolkit.opened.artifact import open_artifact, reference_of
-from sttk.toolkit.parity.judge import EXACT
 from sttk.toolkit.runtimes.base import Settings
 from sttk.toolkit.targets import open_model
 from sttk.toolkit.targets.executorch.runner import describe

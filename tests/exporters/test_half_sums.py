@@ -14,10 +14,10 @@ from torch.nn import functional as F
 from sttk.exporters.plans import usual_plan
 from sttk.toolkit import styles
 from sttk.toolkit.core.plan import Plan
+from sttk.toolkit.core.rungs import DIFFERENT, FAITHFUL
 from sttk.toolkit.core.shapes import Shapes
 from sttk.toolkit.imaging.regimes import Regimes, shipped_photos
 from sttk.toolkit.parity.compare import Jury
-from sttk.toolkit.parity.judge import DIFFERENT, FAITHFUL
 from sttk.toolkit.parity.reference import References
 from tests.exporters.half_sums import HalfSums, HalfSumsRunner
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from sttk.toolkit.artifact.manifest import find_artifacts
+from sttk.toolkit.artifact.search import search
 from sttk.toolkit.opened.verify import verify
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
@@ -22,38 +22,37 @@ COMMON = """
 import json, os, shutil, signal, sys
 from pathlib import Path
 from sttk.exporters import artifact, plans
-from sttk.exporters.base import Product, Request
-from toolkit import folders
+from sttk.exporters.base import Exporter, Product, Request
+from sttk.exporters.options import Options
+from sttk.toolkit.artifact import staging
 from sttk.toolkit.checkpoints import load
-from sttk.toolkit.artifact.manifest import find_artifacts
+from sttk.toolkit.artifact.search import search
 from sttk.toolkit.opened.verify import verify
 
 root, net, way = Path(sys.argv[1]), load(sys.argv[2]), sys.argv[3]
 content = b""
 
-class Quick:
-    PRECISIONS, KINDS, OPTIONS = ("fp32",), ("fixed",), ()
-    INT8, REWRITES, FLOAT_ENDS = None, (), ()
-    def export(self, request, folder):
-        (folder / "model.bin").write_bytes(content)
-        (folder / "package").mkdir()
-        (folder / "package" / "weights").write_bytes(content)
-        return Product("model.bin")
+def quick(request, folder):
+    (folder / "model.bin").write_bytes(content)
+    (folder / "package").mkdir()
+    (folder / "package" / "weights").write_bytes(content)
+    return Product("model.bin")
 
-artifact.exporter = plans.exporter = lambda _: Quick()
+exporter = Exporter(quick, Options, ("fp32",), ("fixed",))
+artifact.exporter = plans.exporter = lambda _: exporter
 if way == "rename":
-    folders.exchange = lambda *_: False
+    staging.exchange = lambda *_: False
 
 def export(new):
     global content
     content = new
-    return artifact.make_artifact("quick", Request(net), root)
+    return artifact.make_artifact("onnx", Request(net), root)
 
 def found():
     contents = []
-    for folder in find_artifacts(root):
-        assert verify(folder).passed, verify(folder)
-        contents.append((folder / "package" / "weights").read_text())
+    for entry in search(root):
+        assert verify(entry).passed, verify(entry)
+        contents.append((entry.folder / "package" / "weights").read_text())
     return contents
 
 def hidden():
@@ -76,8 +75,8 @@ def hook(event, arguments):
     if event in STEPS and (event in ("os.remove", "os.rmdir") or str(root) in str(arguments[:2])):
         step()
 
-exchange = folders.exchange
-folders.exchange = lambda *paths: (step(), exchange(*paths), step())[1]
+exchange = staging.exchange
+staging.exchange = lambda *paths: (step(), exchange(*paths), step())[1]
 
 def export_killed(new, before):
     global left
@@ -162,10 +161,10 @@ def export(checkpoint: Path, root: Path) -> subprocess.Popen:
 
 
 def whole(root: Path) -> list[Path]:
-    found = find_artifacts(root)
-    for folder in found:
-        assert verify(folder, require_checkpoint=True).passed, verify(folder)
-    return found
+    found = search(root)
+    for entry in found:
+        assert verify(entry, require_checkpoint=True).passed, verify(entry)
+    return [entry.folder for entry in found]
 
 
 @pytest.mark.nightly

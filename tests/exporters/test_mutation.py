@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sttk.exporters import TARGETS
-from sttk.toolkit.parity.judge import SAME_STYLE
+from sttk.toolkit.core.rungs import SAME_STYLE
 from sttk.toolkit.parity.mutants import MUTANTS, Mutant
 from sttk.toolkit.parity.run import Ask
 from sttk.toolkit.styles import DEFAULT, find

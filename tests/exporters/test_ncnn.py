@@ -9,13 +9,13 @@ from torch import nn
 
 from sttk.exporters.artifact import make_artifact
 from sttk.exporters.base import Request
-from sttk.exporters.ncnn import pnnx
-from sttk.toolkit.artifact.manifest import read_manifest
+from sttk.exporters.ncnn.export import pnnx
+from sttk.toolkit.artifact.search import read_manifest
 from sttk.toolkit.core.errors import ArtifactError, ExportError, NotRunError, RunError
 from sttk.toolkit.core.plan import Plan
+from sttk.toolkit.core.rungs import EXACT, FAITHFUL
 from sttk.toolkit.core.shapes import Shapes
 from sttk.toolkit.opened.artifact import open_artifact, reference_of
-from sttk.toolkit.parity.judge import EXACT, FAITHFUL
 from sttk.toolkit.quantize.affine import LOWEST, Affine
 from sttk.toolkit.runtimes.base import Settings
 from sttk.toolkit.targets import open_model

@@ -7,12 +7,13 @@ import torch
 
 from sttk.exporters import exporter
 from sttk.exporters.artifact import make_artifact
-from sttk.exporters.base import Options, Request
+from sttk.exporters.base import Request
 from sttk.exporters.onnx import simplify
-from sttk.toolkit.artifact.manifest import read_manifest
+from sttk.exporters.onnx.options import GraphOptions
+from sttk.toolkit.artifact.search import read_manifest
 from sttk.toolkit.core.errors import ExportError, RunError, UsageError
+from sttk.toolkit.core.rungs import EXACT, FAITHFUL
 from sttk.toolkit.core.shapes import Shapes
-from sttk.toolkit.parity.judge import EXACT, FAITHFUL
 from sttk.toolkit.targets import open_model
 from tests.conftest import nightly
 from tests.rungs import rung
@@ -119,7 +120,7 @@ def test_without_simplification(make, net):
 def test_requests_that_cannot_be_met(net, tmp_path, opset, size):
     with pytest.raises(UsageError):
         make_artifact(
-            "onnx", Request(net, shapes=Shapes.fixed(*size), options=Options(opset)), tmp_path
+            "onnx", Request(net, shapes=Shapes.fixed(*size), options=GraphOptions(opset)), tmp_path
         )
 
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import onnx
 import pytest
 
+from sttk.exporters import exporter
 from sttk.exporters.artifact import folder_name, make_artifact
-from sttk.exporters.base import Options, Request
-from sttk.toolkit.artifact.manifest import read_manifest
+from sttk.exporters.base import Request
+from sttk.toolkit.artifact.search import read_manifest
 from sttk.toolkit.core.errors import ArtifactError, UsageError
 from sttk.toolkit.core.plan import Plan
+from sttk.toolkit.core.rungs import EXACT, FAITHFUL
 from sttk.toolkit.core.shapes import Shapes
 from sttk.toolkit.imaging.regimes import shipped_photos
 from sttk.toolkit.opened.artifact import open_artifact, reference_of
-from sttk.toolkit.parity.judge import EXACT, FAITHFUL
 from sttk.toolkit.targets import static_checks
 from sttk.toolkit.targets.coreml.package import read_package
 from sttk.toolkit.targets.trt.checks import precisions
@@ -35,7 +36,8 @@ def made(net, tmp_path):
         plan = Plan.of_blocks(default, blocks)
         calibration = tuple(shipped_photos()[:1])
         shapes = Shapes.fixed(*size) if size else FIXED
-        request = Request(net, default, shapes, Options(**options), calibration, plan.blocks)
+        told = exporter(target).options(**options)
+        request = Request(net, default, shapes, told, calibration, plan.blocks)
         return make_artifact(target, request, tmp_path)
 
     return artifact

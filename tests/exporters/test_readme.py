@@ -7,7 +7,7 @@ import pytest
 
 from sttk.exporters import readme
 from sttk.exporters.base import Product, Request
-from sttk.toolkit.artifact.manifest import read_manifest
+from sttk.toolkit.artifact.search import read_manifest
 from sttk.toolkit.core.shapes import Shapes
 
 KINDS = {

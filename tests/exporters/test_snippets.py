@@ -18,7 +18,7 @@ import torch
 from PIL import Image
 
 from sttk.exporters import TARGETS
-from sttk.toolkit.artifact.manifest import read_manifest
+from sttk.toolkit.artifact.search import read_manifest
 from sttk.toolkit.imaging.images import read_image, to_batch
 from sttk.toolkit.targets import open_model
 from tests.exporters.conftest import MODELS

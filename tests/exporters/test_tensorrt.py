@@ -11,10 +11,11 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-import sttk.exporters.trt
+import sttk.exporters.trt.export
 from sttk.exporters.artifact import make_artifact
-from sttk.exporters.base import Options, Request
-from sttk.toolkit.artifact.manifest import read_manifest
+from sttk.exporters.base import Request
+from sttk.exporters.trt.options import TensorrtOptions
+from sttk.toolkit.artifact.search import read_manifest
 from sttk.toolkit.core.errors import ExportError, MissingExtraError, UsageError
 from sttk.toolkit.core.shapes import Shapes
 from sttk.toolkit.io.files import sha256
@@ -92,7 +93,7 @@ def test_capabilities_by_name(make):
     ],
 )
 def test_capabilities_that_cannot_be(net, tmp_path, precision, asked, text):
-    request = Request(net, precision, FIXED, Options(compute_capabilities=asked))
+    request = Request(net, precision, FIXED, TensorrtOptions(compute_capabilities=asked))
     with pytest.raises(UsageError, match=text):
         make_artifact("trt", request, tmp_path)
 
@@ -106,7 +107,7 @@ def test_shapes_that_cannot_be(net, tmp_path, make, monkeypatch):
     monkeypatch.setattr(sttk.exporters.trt, "graph", lambda request: model)
     small = Shapes.within((4, 64), (64, 64), (64, 64))
     with pytest.raises(UsageError, match="would reflect 4 pixels of 4"):
-        sttk.exporters.trt.export(Request(net, shapes=small), tmp_path)
+        sttk.exporters.trt.export.export(Request(net, shapes=small), tmp_path)
 
 
 def test_without_the_library(net, tmp_path, monkeypatch):
@@ -121,7 +122,7 @@ def test_what_the_parser_refuses_is_one_line(net, make, tmp_path, monkeypatch, c
     model.graph.node[-1].op_type = "NoSuchThing"
     monkeypatch.setattr(sttk.exporters.trt, "graph", lambda request: model)
     with pytest.raises(ExportError, match="refuses the graph: NoSuchThing node_clamp") as caught:
-        sttk.exporters.trt.export(Request(net, shapes=FIXED), tmp_path)
+        sttk.exporters.trt.export.export(Request(net, shapes=FIXED), tmp_path)
     assert "\n" not in str(caught.value)
     assert capfd.readouterr() == ("", "")
 
@@ -152,7 +153,7 @@ def kernels(model):
 
 def export_of(model, net, precision, folder, monkeypatch):
     monkeypatch.setattr(sttk.exporters.trt, "graph", lambda request: model)
-    product = sttk.exporters.trt.export(Request(net, precision, FIXED), folder)
+    product = sttk.exporters.trt.export.export(Request(net, precision, FIXED), folder)
     return product, convolutions((folder / product.model).read_bytes())
 
 

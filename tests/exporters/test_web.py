@@ -13,15 +13,16 @@ import numpy as np
 import pytest
 import torch
 
-import sttk.exporters.web
+import sttk.exporters.web.export
 from sttk.exporters.artifact import make_artifact
-from sttk.exporters.base import Options, Request
+from sttk.exporters.base import Request
 from sttk.exporters.web import ort_web, part
-from sttk.toolkit.artifact.manifest import find_artifacts, read_manifest
+from sttk.exporters.web.options import WebOptions
+from sttk.toolkit.artifact.search import find_artifacts, read_manifest
 from sttk.toolkit.core.errors import ArtifactError, NotRunError, UsageError
+from sttk.toolkit.core.rungs import EXACT
 from sttk.toolkit.core.shapes import Shapes
 from sttk.toolkit.core.style_net import StyleNet
-from sttk.toolkit.parity.judge import EXACT
 from sttk.toolkit.parity.mutants import MUTANTS
 from sttk.toolkit.targets import open_model
 from sttk.toolkit.web.page import part_of
@@ -100,7 +101,7 @@ def test_two_styles_of_one_name(net, checkpoint, tmp_path, page):
 
     other = tmp_path / "tiny.safetensors"
     save_net(other, random_johnson(seed=2), Contract(), {})
-    request = Request(net, shapes=Shapes.any(), options=Options(offers=(str(other),)))
+    request = Request(net, shapes=Shapes.any(), options=WebOptions(offers=(str(other),)))
     with pytest.raises(UsageError, match="two styles of the page are called tiny"):
         make_artifact("web", request, tmp_path / "out")
     assert not find_artifacts(tmp_path / "out")
@@ -274,6 +275,6 @@ def test_styles_of_one_file_are_each_offered(net, monkeypatch, tmp_path):
     monkeypatch.setattr(sttk.exporters.web.styles, "find", chosen)
     request = Request(chosen("x.onnx#style=1"), shapes=Shapes.any())
     offers = ("x.onnx#style=2", "x.onnx#style=1", "y/x.onnx#style=2")
-    options = Options(offers=offers)
-    found = sttk.exporters.web._offers(dataclasses.replace(request, options=options))
+    options = WebOptions(offers=offers)
+    found = sttk.exporters.web.export._offers(dataclasses.replace(request, options=options))
     assert [each.origin.source for each in found] == ["x.onnx#style=2"]

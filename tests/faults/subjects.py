@@ -22,8 +22,9 @@ from PIL import Image
 from sttk.benchmarks import suite
 from sttk.benchmarks.compare import read_results
 from sttk.benchmarks.rows import Timing
-from sttk.exporters import onnx
-from sttk.toolkit.artifact.manifest import FILE_NAME, find_artifacts
+from sttk.exporters.onnx import export as onnx
+from sttk.toolkit.artifact.manifest import FILE_NAME
+from sttk.toolkit.artifact.search import find_artifacts
 from sttk.toolkit.checkpoints import load
 from sttk.toolkit.imaging.regimes import shipped_photos
 from sttk.toolkit.io.files import sha256

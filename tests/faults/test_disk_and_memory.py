@@ -13,8 +13,8 @@ import torch
 from PIL import Image
 
 from sttk import cli
-from sttk.exporters import onnx
-from sttk.toolkit.artifact.manifest import find_artifacts
+from sttk.exporters.onnx import export as onnx
+from sttk.toolkit.artifact.search import find_artifacts, read_entry
 from sttk.toolkit.imaging.images import read_image
 from sttk.toolkit.imaging.regimes import shipped_photos
 from sttk.toolkit.io import files
@@ -91,7 +91,7 @@ def said(done, code, *parts):
 
 
 # As traced() does, in another process.
-GRAPH = "sttk.exporters.onnx._built = lambda _: open({!r}, 'rb').read()\n"
+GRAPH = "sttk.exporters.onnx.export._built = lambda _: open({!r}, 'rb').read()\n"
 SMALL_FILES = "resource.setrlimit(resource.RLIMIT_FSIZE, ({0}, {0}))"
 
 
@@ -148,7 +148,7 @@ def test_a_folder_without_rights(sttk, checkpoint, tmp_path, traced):
     failed(sttk(*command), 1, "cannot be written")
     (tmp_path / "tiny").chmod(0o700)
     assert tree(tmp_path) == before
-    assert all(verify(folder).passed for folder in find_artifacts(tmp_path))
+    assert all(verify(read_entry(folder)).passed for folder in find_artifacts(tmp_path))
 
 
 LITTLE_MEMORY = """

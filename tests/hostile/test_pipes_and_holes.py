@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sttk.toolkit.artifact.manifest import find_artifacts, parse_manifest, read_manifest
+from sttk.toolkit.artifact.search import find_artifacts, parse_manifest, read_entry, read_manifest
 from sttk.toolkit.checkpoints import load
 from sttk.toolkit.core.errors import ArtifactError, CheckpointError, ImageError
 from sttk.toolkit.imaging import images
@@ -60,7 +60,7 @@ def test_a_checkpoint_is_a_file_or_a_folder_of_tensors(source, artifact):
     if not Path(source).exists():
         pytest.skip(f"no {source} here")
     folder = artifact(checkpoint={"source": source, "sha256": "0" * 64, "layout": "sttk"})
-    (finding,) = (f for f in verify(folder).findings if f.question == "checkpoint")
+    (finding,) = (f for f in verify(read_entry(folder)).findings if f.question == "checkpoint")
     assert (finding.passed, finding.detail) == (None, f"{source} not checked: no checkpoint")
 
 
@@ -81,7 +81,7 @@ def test_files_that_are_too_large_are_not_read(tmp_path, artifact):
     refused(ArtifactError, parse_manifest, folder, saying="bytes are more than")
     folder = artifact(checkpoint={"source": str(hollow(tmp_path / "c.pth")), "sha256": "0" * 64,
                                   "layout": "sttk"})  # fmt: skip
-    assert any("more than" in finding.detail for finding in verify(folder).findings)
+    assert any("more than" in finding.detail for finding in verify(read_entry(folder)).findings)
 
 
 def test_reading_within_bounds(tmp_path):

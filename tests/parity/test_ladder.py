@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from sttk.toolkit.artifact.manifest import Target
 from sttk.toolkit.core.contract import Contract
 from sttk.toolkit.core.errors import NotRunError
+from sttk.toolkit.core.rungs import DIFFERENT, EXACT, FAITHFUL
 from sttk.toolkit.core.shapes import Shapes
 from sttk.toolkit.core.style_net import StyleNet
 from sttk.toolkit.imaging.regimes import Regimes, Sample
@@ -20,6 +20,7 @@ from sttk.toolkit.parity.metrics import regions
 from sttk.toolkit.parity.reference import References
 from sttk.toolkit.parity.show import explained, summary
 from sttk.toolkit.parity.style import StyleDifference
+from sttk.toolkit.targets import target
 from tests.conftest import random_johnson
 
 
@@ -49,9 +50,9 @@ def test_the_floors_order_the_rungs(references, samples):
     answer = references.of(samples["photo"].batch)
     assert answer.floor.whole.psnr > answer.noise.whole.psnr + 20
     for rms, rung in (
-        (answer.floor.whole.rms, judge.EXACT),
-        (answer.noise.whole.rms / 4, judge.FAITHFUL),
-        (answer.noise.whole.rms * 4, judge.DIFFERENT),
+        (answer.floor.whole.rms, EXACT),
+        (answer.noise.whole.rms / 4, FAITHFUL),
+        (answer.noise.whole.rms * 4, DIFFERENT),
     ):
         assert verdict(references, samples["photo"], add(rms)).rung == rung
 
@@ -84,7 +85,7 @@ def test_one_bad_pixel_fails(references, samples):
         exact[0, 1, 30, 30] += 40
         return exact
 
-    assert verdict(references, samples["photo"], one_pixel, "exact").rung != judge.EXACT
+    assert verdict(references, samples["photo"], one_pixel, "exact").rung != EXACT
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -152,31 +153,30 @@ def test_without_vgg_the_style_is_not_run(references, samples):
     assert (row.rung, row.passed, row.judged) == (judge.NOT_RUN, True, False)
     assert "no VGG weights" in row.note
     held_to_more = verdict(references, samples["photo"], add(60.0), "faithful", missing)
-    assert (held_to_more.rung, held_to_more.passed) == (judge.DIFFERENT, False)
+    assert (held_to_more.rung, held_to_more.passed) == (DIFFERENT, False)
 
 
 @pytest.mark.parametrize(
-    ("precision", "options", "promise"),
+    ("precision", "compressed", "promise"),
     [
-        ("fp32", {}, "exact"),
-        ("fp16", {}, "faithful"),
-        ("int8", {}, "same style"),
-        ("fp8", {}, "faithful"),
-        ("fp16", {"compress": None}, "faithful"),
-        ("fp16", {"compress": "palette4"}, "same style"),
+        ("fp32", False, "exact"),
+        ("fp16", False, "faithful"),
+        ("int8", False, "same style"),
+        ("fp8", False, "faithful"),
+        ("fp16", True, "same style"),
     ],
 )
-def test_what_an_artifact_promises(precision, options, promise):
-    assert judge.promise_of(Target("coreml", precision, Shapes.any(), options)) == promise
+def test_what_an_artifact_promises(precision, compressed, promise):
+    assert target("coreml").promise(precision, compressed=compressed) == promise
 
 
 def test_int8_kernels_promise_more_than_int8_in_float16():
-    assert judge.promise_of(Target("openvino", "int8", Shapes.any(), {})) == "faithful"
+    assert target("openvino").promise("int8") == "faithful"
 
 
 def test_the_summary_counts_every_verdict(references, samples):
     row = verdict(references, samples["photo"], add(0.0))
-    bad = dataclasses.replace(row, rung=judge.DIFFERENT, passed=False)
+    bad = dataclasses.replace(row, rung=DIFFERENT, passed=False)
     ill = Row("ramp", "ramp", judge.ILL_CONDITIONED, True)
     report = Report("m", "r", "ref", "exact", (row, ill))
     assert summary(report) == "pass: exact promised; 1 exact, 1 ill-conditioned"

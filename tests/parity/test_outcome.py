@@ -14,7 +14,7 @@ from sttk.toolkit.core.errors import (
 from sttk.toolkit.parity import outcome
 from sttk.toolkit.parity.compare import Report, Row
 from sttk.toolkit.parity.outcome import Judged, Unjudged, conclude, required
-from sttk.toolkit.targets import doctor
+from sttk.toolkit.targets import requirements
 
 GOOD = Judged(Report("good", "r", "ref", "exact", (Row("x", "photo", "exact", True),)), "onnx")
 BAD = Judged(Report("bad", "r", "ref", "exact", (Row("x", "photo", "different", False),)), "onnx")
@@ -97,7 +97,7 @@ def test_a_target_of_which_there_is_no_model(monkeypatch):
 
 
 def test_a_target_whose_library_is_not_installed(monkeypatch):
-    monkeypatch.setattr(doctor, "version_of", lambda name: None)
+    monkeypatch.setattr(requirements, "version_of", lambda name: None)
     with pytest.raises(
         SttkError, match=r"coremltools not installed \(pip install 'sttk\[coreml\]'"
     ):

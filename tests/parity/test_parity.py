@@ -13,7 +13,8 @@ from onnx import numpy_helper
 
 from sttk.exporters.artifact import make_artifact
 from sttk.exporters.base import Request
-from sttk.toolkit.artifact.manifest import Manifest, read_manifest
+from sttk.toolkit.artifact.manifest import Manifest
+from sttk.toolkit.artifact.search import outermost, read_manifest, search
 from sttk.toolkit.core.contract import Contract
 from sttk.toolkit.core.errors import ArtifactError, MissingExtraError, RunError, UsageError
 from sttk.toolkit.core.shapes import Shapes
@@ -21,10 +22,13 @@ from sttk.toolkit.core.style_net import Origin, StyleNet
 from sttk.toolkit.imaging.images import read_image
 from sttk.toolkit.imaging.regimes import NAMES, Sample, shipped_photos
 from sttk.toolkit.io.files import sha256
+from sttk.toolkit.opened.artifact import open_artifact
 from sttk.toolkit.parity.compare import Jury
 from sttk.toolkit.parity.metrics import difference
+from sttk.toolkit.parity.outcome import Unjudged
 from sttk.toolkit.parity.reference import References
 from sttk.toolkit.parity.run import Ask, Judge
+from sttk.workflows.session import Candidate, Session, Wanted
 from tests.conftest import random_johnson
 
 
@@ -38,13 +42,24 @@ def test_metrics_of_known_values():
     assert difference(a, a).psnr == math.inf
 
 
+def judged_and_recorded(ask, folder):
+    """The report on an artifact, as ``sttk parity`` makes and records it."""
+    candidate = Candidate(*[(entry, "x") for entry in outermost(search(folder))][0])
+    (outcome,) = Session(ask, Wanted()).outcomes(candidate)
+    if isinstance(outcome, Unjudged):
+        raise outcome.error
+    return outcome.report
+
+
 @pytest.fixture
 def judged(photo):
     """Judges an artifact or, with a reference, a bare model, without asking for its style."""
 
     def judge(path, net=None, **how):
-        judge = Judge(Ask([photo], net, style=None, **how))
-        return judge.model(path, "fp32") if path.is_file() else judge.artifact(path)
+        ask = Ask([photo], net, style=None, **how)
+        if path.is_file():
+            return Judge(ask).model(path, "fp32")
+        return judged_and_recorded(ask, path)
 
     return judge
 
@@ -281,14 +296,14 @@ def test_styles_of_one_file_have_each_a_reference(make, photo, tmp_path, monkeyp
     for source, net in nets.items():
         request = Request(net, shapes=Shapes.fixed(32, 48))
         folder = make_artifact("onnx", request, tmp_path / source[-1])
-        assert judge.artifact(folder).passed
+        assert judge.artifact(open_artifact(folder)).passed
 
 
 def test_targets_of_one_calibration_share_its_reference(make, photo, tmp_path):
     folders = [make(target, size=(32, 48), precision="int8") for target in ("onnx", "openvino")]
     judge = Judge(Ask([photo], style=None, regimes=("photo",)))
     for folder in folders:
-        judge.artifact(folder)
+        judge.artifact(open_artifact(folder))
     assert len(judge._references) == 2  # the float net's, and the quantised one's
 
 

@@ -7,10 +7,11 @@ import onnxruntime
 import pytest
 import torch
 
-from sttk.exporters import onnx as exporter
-from sttk.exporters import trt
-from sttk.exporters.base import Options, Request
+from sttk.exporters.base import Request
+from sttk.exporters.onnx import export as exporter
+from sttk.exporters.onnx.options import GraphOptions
 from sttk.exporters.prepare import prepare
+from sttk.exporters.trt import export as trt
 from sttk.toolkit.core.errors import UsageError
 from sttk.toolkit.core.shapes import Shapes
 from sttk.toolkit.quantize.fake import fake_quantized
@@ -59,4 +60,4 @@ def test_an_opset_without_float8(prepared):
     from dataclasses import replace
 
     with pytest.raises(UsageError, match="fp8 in 21 to 23"):
-        exporter.graph(replace(prepared.request, options=Options(opset=18)))
+        exporter.graph(replace(prepared.request, options=GraphOptions(opset=18)))

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from torch import nn
 
 from sttk.exporters import exporter
-from sttk.exporters.base import Options, Request
+from sttk.exporters.base import Request
 from sttk.exporters.prepare import prepare
-from sttk.toolkit.artifact.manifest import read_manifest
+from sttk.toolkit.artifact.search import read_manifest
 from sttk.toolkit.core.contract import Contract
 from sttk.toolkit.core.style_net import Origin, StyleNet
 from sttk.toolkit.nets.johnson import JohnsonSpec
@@ -106,7 +106,7 @@ def test_targets_get_what_pays_there(target, rewrites, net):
 
 
 def test_they_can_be_left_out(net):
-    prepared = prepare(Request(net, options=Options(rewrites=False)), exporter("onnx"))
+    prepared = prepare(Request(net, rewrite=False), exporter("onnx"))
     assert prepared.request.net is net
     assert prepared.rewrites == ()
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from sttk.toolkit.artifact.manifest import read_manifest
+from sttk.toolkit.artifact.search import read_manifest
 from sttk.toolkit.core.errors import ArtifactError, UsageError
 from sttk.toolkit.runtimes.base import Settings
 from sttk.toolkit.targets import open_model

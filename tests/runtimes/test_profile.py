@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from sttk.toolkit.parity.judge import EXACT
+from sttk.toolkit.core.rungs import EXACT
 from sttk.toolkit.runtimes.base import Profiled, Settings
 from sttk.toolkit.targets import open_model
 from tests.rungs import rung

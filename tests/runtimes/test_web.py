@@ -19,17 +19,17 @@ from PIL import Image
 
 from sttk.exporters.artifact import make_artifact
 from sttk.exporters.base import Request
-from sttk.toolkit.artifact.manifest import read_manifest
+from sttk.toolkit.artifact.search import read_manifest
 from sttk.toolkit.checkpoints import load
 from sttk.toolkit.checkpoints.native import save_net
 from sttk.toolkit.core.contract import Contract
 from sttk.toolkit.core.errors import ArtifactError, NotRunError, RunError, UsageError
+from sttk.toolkit.core.rungs import EXACT
 from sttk.toolkit.core.shapes import Shapes
 from sttk.toolkit.imaging.regimes import Sample
 from sttk.toolkit.nets.johnson import JohnsonSpec
 from sttk.toolkit.parity.canvas import canvas, judged
 from sttk.toolkit.parity.compare import Jury
-from sttk.toolkit.parity.judge import EXACT
 from sttk.toolkit.parity.reference import References
 from sttk.toolkit.runtimes.base import Settings
 from sttk.toolkit.targets import open_model

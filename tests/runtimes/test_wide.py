@@ -9,8 +9,8 @@ import torch
 
 from sttk.toolkit.core.errors import ArtifactError, UsageError
 from sttk.toolkit.core.plan import Plan
+from sttk.toolkit.core.rungs import EXACT
 from sttk.toolkit.opened.artifact import open_artifact, with_half_weights
-from sttk.toolkit.parity.judge import EXACT
 from sttk.toolkit.parity.metrics import difference
 from sttk.toolkit.runtimes.base import Settings
 from sttk.toolkit.targets import open_model

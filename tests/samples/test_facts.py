@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from sttk.exporters import TARGETS, coreml, onnx
+from sttk.exporters import TARGETS
 from sttk.exporters.coreml import convert
+from sttk.exporters.coreml import export as coreml
+from sttk.exporters.onnx import export as onnx
 from sttk.toolkit import styles
 from sttk.toolkit.targets.ncnn import runner
 

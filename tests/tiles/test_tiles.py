@@ -12,10 +12,10 @@ from torch import nn
 
 from sttk.toolkit.core.contract import Contract
 from sttk.toolkit.core.errors import UsageError
+from sttk.toolkit.core.rungs import EXACT
 from sttk.toolkit.core.style_net import Origin, StyleNet
 from sttk.toolkit.nets.johnson import JohnsonSpec
 from sttk.toolkit.nets.mobile import MobileNet, MobileSpec
-from sttk.toolkit.parity.judge import EXACT
 from sttk.toolkit.runtimes.tiled import TiledRunner
 from sttk.toolkit.runtimes.tiles.cut import STEP, cut
 from sttk.toolkit.runtimes.tiles.norms import radius

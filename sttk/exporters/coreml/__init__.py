@@ -1,90 +1,26 @@
-"""Core ML: an ``.mlpackage`` for iOS and macOS, made on any system.
-
-The picture goes in as an RGB image, or a float32 array in 0..255, and comes out as one; scaling and
-clamping are in the program. Names are Turi Create's and Create ML's, so apps that take their style
-models take these.
-"""
+"""The exporter to Core ML packages."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import torch
-
-from sttk.exporters.base import Int8, Product, Request
-from sttk.exporters.coreml.compress import SCHEMES, compressed
-from sttk.exporters.coreml.convert import converted
-from sttk.exporters.coreml.metadata import describe
-from sttk.exporters.coreml.save import save
-from sttk.exporters.coreml.sizes import mend_output
-from sttk.toolkit.core.contract import Precision
-from sttk.toolkit.core.errors import UsageError
-from sttk.toolkit.host.optional import versions
-from sttk.toolkit.io.streams import quiet_library
-from sttk.toolkit.precision import cast
-
-PRECISIONS: tuple[Precision, ...] = ("fp16", "fp32", "int8")
-KINDS = ("fixed", "enumerated", "range")
-OPTIONS = ("deployment_target", "compress", "tensor_io")
-INT8 = Int8(least_scale=2.0**-13)  # float16 has all its bits from 2**-14 on
-REWRITES = ()
-CARRIERS = {**cast.CARRIERS, "int8": torch.float16}
-FLOAT_ENDS: tuple[Precision, ...] = ()
-MODEL = "model.mlpackage"
-SYSTEMS = ("iOS15", "iOS16", "iOS17", "iOS18")
-# quantize and dequantize are operations of iOS 17.
-_LEAST_FOR_INT8 = "iOS17"
-# Core ML's own limit, ct.EnumeratedShapes says.
-_MOST_SIZES = 128
+from sttk.exporters.base import Exporter, Int8, Product, Request
+from sttk.exporters.coreml.options import CoreMLOptions
 
 
-def export(request: Request, folder: Path) -> Product:
-    """See :class:`Exporter`."""
-    _check(request)
-    options = request.options
-    with quiet_library():
-        tools = versions("coreml", "torch", "coremltools")
-        if options.compress in SCHEMES and SCHEMES[options.compress].clusters:
-            tools |= {"scikit-learn": versions("coreml", "sklearn")["sklearn"]}
-    model = converted(request)
-    if options.compress:
-        model = compressed(model, options.compress)
-    spec = model.get_spec()
-    mend_output(spec, request)
-    describe(spec, request)
-    save(spec, model.weights_dir, folder / MODEL)
-    made = {
-        "deployment_target": options.deployment_target,
-        "compress": options.compress,
-        "tensor_io": options.tensor_io,
-    }
-    return Product(MODEL, tools, made)
+def _make(request: Request[CoreMLOptions], folder: Path) -> Product:
+    from sttk.exporters.coreml.export import export
+
+    return export(request, folder)
 
 
-def _check(request: Request) -> None:
-    """Refuse what the system cannot do, before anything is made."""
-    options = request.options
-    if options.deployment_target not in SYSTEMS:
-        known = ", ".join(SYSTEMS)
-        raise UsageError(f"no deployment target {options.deployment_target}; known: {known}")
-    if len(request.shapes.sizes) > _MOST_SIZES:
-        raise UsageError(f"{len(request.shapes.sizes)} sizes; Core ML takes {_MOST_SIZES}")
-    if request.precision == "int8":
-        _need(request, _LEAST_FOR_INT8, "int8 arithmetic")
-    if options.compress is None:
-        return
-    if request.blocks:
-        raise UsageError("weights of a mixed plan are not compressed", fix="leave out --compress")
-    if options.compress not in SCHEMES:
-        raise UsageError(f"no compression {options.compress}; known: {', '.join(SCHEMES)}")
-    if request.precision != "fp16":
-        raise UsageError(
-            f"weights of {request.precision} are not compressed", fix="pass --precision fp16"
-        )
-    _need(request, SCHEMES[options.compress].least, f"compression {options.compress}")
-
-
-def _need(request: Request, least: str, what: str) -> None:
-    target = request.options.deployment_target
-    if SYSTEMS.index(target) < SYSTEMS.index(least):
-        raise UsageError(f"{what} needs {least}", fix=f"pass --deployment-target {least}")
+EXPORTER = Exporter(
+    _make,
+    CoreMLOptions,
+    precisions=("fp16", "fp32", "int8"),
+    kinds=("fixed", "enumerated", "range"),
+    int8=Int8(least_scale=2.0**-13),  # float16 has all its bits from 2**-14 on
+    half_int8=True,
+    # Arrays, as what they are compared with is; the oldest system that has int8.
+    searched=CoreMLOptions(deployment_target="iOS17", tensor_io=True),
+)

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from sttk.exporters.base import Request
+from sttk.exporters.coreml.options import CoreMLOptions
 from sttk.exporters.coreml.precisions import compute_precision
 from sttk.exporters.coreml.quantisers import QUANTISE, register_quantisers
 from sttk.exporters.coreml.sizes import core_ml_shape, torch_shape
@@ -25,7 +26,7 @@ else:
 INPUT, OUTPUT = "image", "stylizedImage"
 
 
-def converted(request: Request) -> ct.models.MLModel:
+def converted(request: Request[CoreMLOptions]) -> ct.models.MLModel:
     """The request's net as coremltools' model, its weights in a temporary folder.
 
     Raises:
@@ -45,7 +46,7 @@ def converted(request: Request) -> ct.models.MLModel:
     return model
 
 
-def _program(request: Request) -> torch.export.ExportedProgram:
+def _program(request: Request[CoreMLOptions]) -> torch.export.ExportedProgram:
     size, dynamic = torch_shape(request)
     example = torch.zeros(1, 3, *size)
     program = torch.export.export(request.net.eval(), (example,), dynamic_shapes=(dynamic,))
@@ -55,7 +56,9 @@ def _program(request: Request) -> torch.export.ExportedProgram:
     return whole
 
 
-def _convert(program: torch.export.ExportedProgram, request: Request) -> ct.models.MLModel:
+def _convert(
+    program: torch.export.ExportedProgram, request: Request[CoreMLOptions]
+) -> ct.models.MLModel:
     register_quantisers()
     shape = core_ml_shape(request.shapes)
     if request.options.tensor_io:

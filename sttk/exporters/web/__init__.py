@@ -1,128 +1,43 @@
-"""A page for browsers: a folder with the page, ONNX models and ONNX Runtime Web, whole in itself.
-
-The page's own style lies beside it. Further ones (``Options.offers``) lie below ``styles/``, each a
-whole artifact, with its own manifest and proof.
-"""
+"""The exporter to web pages."""
 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import importlib.util
-import shutil
-from collections.abc import Iterator
-from importlib import resources
 from pathlib import Path
-from typing import Any
 
-from sttk.exporters.artifact import write_artifact
-from sttk.exporters.base import Product, Request
-from sttk.exporters.web import ort_web, part
-from sttk.toolkit import styles
-from sttk.toolkit.artifact.manifest import FILE_NAME, README
-from sttk.toolkit.core.errors import ExportError, UsageError
-from sttk.toolkit.core.style_net import StyleNet
-from sttk.toolkit.io.files import sha256
-from sttk.toolkit.io.json_text import dumps
-from sttk.toolkit.web.page import FACTS, STYLES
-
-PRECISIONS, KINDS, INT8 = part.PRECISIONS, part.KINDS, part.INT8
-REWRITES, CARRIERS, FLOAT_ENDS = part.REWRITES, part.CARRIERS, part.FLOAT_ENDS
-OPTIONS = (*part.OPTIONS, "offers")
-MODEL = part.MODEL
-_TARGET = "web"
-_ORT = "ort"
-_WORKER, _VERSION_MARK = "sw.js", "__VERSION__"
-_EXAMPLE = "cat.jpg"  # CC0
-_NOTICES = "ThirdPartyNotices.txt"
+from sttk.exporters.base import Exporter, Int8, Product, Request
+from sttk.exporters.web.options import WebOptions
 
 
-def export(request: Request, folder: Path) -> Product:
-    """See :class:`Exporter`."""
-    runtime = ort_web.files()
-    product = part.export(request, folder)
-    listed = [part.listed(request, ""), *(_offer(net, request, folder) for net in _offers(request))]
-    _check_names(listed)
-    _copy_page(folder)
-    _copy_runtime(runtime, folder / _ORT)
-    _finish(listed, folder)
-    offered = [style["name"] for style in listed[1:]]
-    options = {**product.options, "offers": offered} if offered else product.options
-    return dataclasses.replace(
-        product, tools={**product.tools, ort_web.NAME: ort_web.VERSION}, options=options
-    )
+def _make(request: Request[WebOptions], folder: Path) -> Product:
+    from sttk.exporters.web.export import export
+
+    return export(request, folder)
 
 
-def _offers(request: Request) -> Iterator[StyleNet]:
-    """The nets of the further styles, each once; the page's own is none of them."""
-    seen = {_identity(request.net)}
-    for name in request.options.offers:
-        net = styles.find(name)
-        if _identity(net) not in seen:
-            seen.add(_identity(net))
-            yield net
+def _make_part(request: Request[WebOptions], folder: Path) -> Product:
+    from sttk.exporters.web.part import export
+
+    return export(request, folder)
 
 
-def _identity(net: StyleNet) -> tuple[str, str]:
-    """Several styles can lie in one file, and one file at several places."""
-    return net.origin.sha256, net.origin.source.partition("#")[2]
+def _default_styles(options: WebOptions) -> tuple[str, WebOptions]:
+    """Small nets, for browsers are slow."""
+    from sttk.toolkit import styles
+
+    first, *_ = shipped = styles.small_of_each()
+    offers = tuple(dict.fromkeys([*options.offers, *shipped]))
+    return first, dataclasses.replace(options, offers=offers)
 
 
-def _offer(net: StyleNet, request: Request, folder: Path) -> dict[str, Any]:
-    """Make a style's artifact within the page's, the same in all but the net."""
-    options = dataclasses.replace(request.options, offers=())
-    wanted = dataclasses.replace(request, net=net, options=options)
-    name = part.facts(wanted)["name"]
-    place = folder / STYLES / name
-    try:
-        place.mkdir(parents=True)
-    except FileExistsError as error:
-        raise UsageError(f"two styles of the page are called {name}") from error
-    write_artifact(_TARGET, part, wanted, place)
-    return part.listed(wanted, f"{STYLES}/{name}")
-
-
-def _check_names(listed: list[dict[str, Any]]) -> None:
-    names = [style["name"] for style in listed]
-    if len(set(names)) < len(names):
-        raise UsageError(f"two styles of the page are called {names[0]}")
-
-
-def _copy_page(folder: Path) -> None:
-    for file in (resources.files(__name__) / "page").iterdir():
-        (folder / file.name).write_bytes(file.read_bytes())
-    photo = resources.files("sttk.toolkit") / "photos" / _EXAMPLE
-    (folder / "example.jpg").write_bytes(photo.read_bytes())
-
-
-def _copy_runtime(files: dict[str, Path], folder: Path) -> None:
-    """With its licence; the notices of what it is made of are those of the Python package."""
-    folder.mkdir()
-    try:
-        for name, file in files.items():
-            shutil.copyfile(file, folder / name)
-    except OSError as error:
-        raise ExportError(f"{error.filename}: {error.strerror}") from error
-    text = resources.files(__name__) / "ort-licence.txt"
-    (folder / "LICENCE.txt").write_bytes(text.read_bytes())
-    spec = importlib.util.find_spec("onnxruntime")
-    notices = Path(spec.origin).with_name(_NOTICES) if spec and spec.origin else None
-    if notices and notices.is_file():
-        shutil.copyfile(notices, folder / _NOTICES)
-
-
-def _finish(listed: list[dict[str, Any]], folder: Path) -> None:
-    """Write what the page knows of itself, and mark its service worker with the digest of it all:
-    a browser takes a page for a new one when that file has changed.
-    """
-    files = {
-        path.relative_to(folder).as_posix(): sha256(path)
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name not in (FILE_NAME, README)
-    }
-    facts = dumps({"styles": listed, "files": files})
-    version = hashlib.sha256(facts.encode()).hexdigest()[:16]
-    (folder / FACTS).write_text(f"{facts}\n", encoding="utf-8")
-    worker = folder / _WORKER
-    text = worker.read_text(encoding="utf-8").replace(_VERSION_MARK, version)
-    worker.write_text(text, encoding="utf-8")
+EXPORTER = Exporter(
+    _make,
+    WebOptions,
+    precisions=("fp32", "fp16", "int8"),
+    kinds=("any", "fixed"),
+    int8=Int8(),
+    rewrites=("phase-upsample", "wide-head"),
+    default_styles=_default_styles,
+)
+# One style within a page.
+PART = dataclasses.replace(EXPORTER, make=_make_part)

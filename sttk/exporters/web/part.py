@@ -14,20 +14,15 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps
 
-from sttk.exporters import onnx
-from sttk.exporters.base import Int8, Product, Request
-from sttk.toolkit.core.contract import Precision
+from sttk.exporters.base import Product, Request
+from sttk.exporters.onnx import export as onnx
+from sttk.exporters.web.options import WebOptions
 from sttk.toolkit.imaging.images import from_batch, to_batch
 from sttk.toolkit.io.text import file_name, printable
+from sttk.toolkit.targets.web import TARGET
 
-PRECISIONS: tuple[Precision, ...] = onnx.PRECISIONS
-KINDS: tuple[str, ...] = ("any", "fixed")
-OPTIONS: tuple[str, ...] = onnx.OPTIONS
-INT8: Int8 | None = onnx.INT8
-REWRITES: tuple[str, ...] = onnx.REWRITES
-CARRIERS = onnx.CARRIERS
-FLOAT_ENDS = onnx.FLOAT_ENDS
-MODEL, GRAPH = "index.html", "model.onnx"
+MODEL = TARGET.model
+GRAPH = "model.onnx"
 _SMALL_PICTURE = "thumb.jpg"
 _SIDE, _QUALITY = 160, 82  # pixels; of JPEG
 _PHOTO = "cat.jpg"
@@ -43,7 +38,7 @@ _STUB = """<!doctype html>
 """
 
 
-def export(request: Request, folder: Path) -> Product:
+def export(request: Request[WebOptions], folder: Path) -> Product:
     """See :class:`Exporter`."""
     made = onnx.export(request, folder)
     (folder / made.model).rename(folder / GRAPH)
@@ -52,7 +47,7 @@ def export(request: Request, folder: Path) -> Product:
     return Product(MODEL, made.tools, made.options, graph=GRAPH)
 
 
-def facts(request: Request) -> dict[str, Any]:
+def facts(request: Request[WebOptions]) -> dict[str, Any]:
     """What the page's scripts know of a style; ``name`` is one for URLs, ``title`` for people."""
     contract = request.net.contract
     return {
@@ -67,7 +62,7 @@ def facts(request: Request) -> dict[str, Any]:
     }
 
 
-def listed(request: Request, folder: str) -> dict[str, Any]:
+def listed(request: Request[WebOptions], folder: str) -> dict[str, Any]:
     """What a page says of a style, and by what it knows a GPU that computes it wrongly.
 
     Args:
@@ -77,7 +72,7 @@ def listed(request: Request, folder: str) -> dict[str, Any]:
     return {"folder": folder, **facts(request), "check": _check(request)}
 
 
-def _check(request: Request) -> dict[str, Any]:
+def _check(request: Request[WebOptions]) -> dict[str, Any]:
     """PyTorch's answer to numbers that the page's scripts make, too: some of its values."""
     height, width = request.shapes.only or _CHECKED
     numbers = np.arange(3 * height * width) * _STEP % 256
@@ -95,7 +90,7 @@ def title(name: str) -> str:
     return words[:1].upper() + words[1:]
 
 
-def _small_picture(request: Request) -> Image.Image:
+def _small_picture(request: Request[WebOptions]) -> Image.Image:
     """A photograph in the style."""
     with (resources.files("sttk.toolkit") / "photos" / _PHOTO).open("rb") as file:
         photo = ImageOps.fit(Image.open(file).convert("RGB"), (_SIDE, _SIDE))

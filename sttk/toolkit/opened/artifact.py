@@ -6,7 +6,8 @@ import copy
 from dataclasses import dataclass
 from pathlib import Path
 
-from sttk.toolkit.artifact.manifest import Manifest, read_manifest, whole_artifacts
+from sttk.toolkit.artifact.manifest import Manifest
+from sttk.toolkit.artifact.search import Entry, outermost, search
 from sttk.toolkit.core.errors import (
     ArtifactError,
     CheckpointError,
@@ -94,14 +95,23 @@ def open_artifact(folder: Path) -> OpenArtifact:
     Raises:
         ArtifactError: none, several, or one whose files do not match its manifest.
     """
-    found = whole_artifacts(folder)
+    found = outermost(search(folder))
     if len(found) != 1:
-        listed = ": " + ", ".join(str(p.relative_to(folder)) for p in found) if found else ""
+        names = ", ".join(str(entry.folder.relative_to(folder)) for entry in found)
+        listed = f": {names}" if found else ""
         raise ArtifactError(
             f"{folder}: holds {len(found)} artifacts{listed}", fix="name the folder of one"
         )
-    manifest = read_manifest(found[0])
-    return OpenArtifact(found[0], manifest)
+    return open_entry(found[0])
+
+
+def open_entry(entry: Entry) -> OpenArtifact:
+    """Open an artifact that a search has found; its files are hashed here, and only here.
+
+    Raises:
+        ArtifactError: its manifest is none, or its files do not match it.
+    """
+    return OpenArtifact(entry.folder, entry.verified())
 
 
 def float_reference_of(manifest: Manifest) -> StyleNet:

@@ -2,36 +2,19 @@
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from sttk.toolkit import styles
-from sttk.toolkit.artifact.manifest import (
-    file_faults,
-    file_of,
-    model_sha256,
-    parse_manifest,
-    whole_artifacts,
-)
+from sttk.toolkit import styles, targets
+from sttk.toolkit.artifact.contents import file_faults, file_of
+from sttk.toolkit.artifact.manifest import model_sha256
+from sttk.toolkit.artifact.search import Entry, outermost, search
 from sttk.toolkit.core.errors import CheckpointError, SttkError, UsageError
 from sttk.toolkit.io.files import size_of
 from sttk.toolkit.io.text import printable
 
 Facts = dict[str, Any]
-# Suffix of a model file or package -> what describes it: (path) -> plain JSON values.
-DESCRIBERS = {
-    ".onnx": "sttk.toolkit.targets.onnx.describe:describe",
-    ".engine": "sttk.toolkit.targets.trt.engine:describe",
-    ".mlpackage": "sttk.toolkit.targets.coreml.describe:describe",
-    ".xml": "sttk.toolkit.targets.openvino.runner:describe",
-    ".aimodel": "sttk.toolkit.targets.coreai.runner:describe",
-    ".param": "sttk.toolkit.targets.ncnn.runner:describe",
-    ".tflite": "sttk.toolkit.targets.litert.runner:describe",
-    ".pte": "sttk.toolkit.targets.executorch.runner:describe",
-    ".html": "sttk.toolkit.targets.web.runner:describe",
-}
 _NESTING = (dict, list, tuple)
 _SHOWN = 8
 _INDENT = "  "
@@ -49,16 +32,16 @@ def inspect(path: Path) -> Facts:
     found = path if path.exists() else styles.locate(str(path))
     if found is None:
         raise UsageError(f"{path}: no such file, folder or style")
-    if found.suffix in DESCRIBERS:
+    if targets.of_model(found):
         return _model(found)
-    artifacts = whole_artifacts(found) if found.is_dir() else []
+    artifacts = outermost(search(found)) if found.is_dir() else []
     if len(artifacts) > 1:
         raise UsageError(f"{path}: holds {len(artifacts)} artifacts", fix="name the folder of one")
     return _artifact(artifacts[0]) if artifacts else _checkpoint(found)
 
 
-def _artifact(folder: Path) -> Facts:
-    manifest = parse_manifest(folder)
+def _artifact(entry: Entry) -> Facts:
+    folder, manifest = entry.folder, entry.manifest
     facts = {
         key: value for key, value in manifest.to_dict().items() if key not in ("files", "model")
     }
@@ -87,21 +70,17 @@ def _described(folder: Path, name: str) -> Facts:
 
 
 def _model(path: Path) -> Facts:
-    describe = _describer(path)
+    target = targets.of_model(path)
+    if target is None:
+        known = ", ".join(targets.suffixes())
+        raise UsageError(f"{path}: no model that sttk knows ({known})")
     return {
         "kind": "model",
         "path": str(path),
         "format": path.suffix.removeprefix("."),
         "bytes": size_of(path),
-        **describe(path),
+        **target.describe(path),
     }
-
-
-def _describer(path: Path) -> Callable[[Path], Facts]:
-    if path.suffix not in DESCRIBERS:
-        raise UsageError(f"{path}: no model that sttk knows ({', '.join(DESCRIBERS)})")
-    module, name = DESCRIBERS[path.suffix].split(":")
-    return cast("Callable[[Path], Facts]", getattr(importlib.import_module(module), name))
 
 
 def _checkpoint(path: Path) -> Facts:
@@ -113,7 +92,7 @@ def _checkpoint(path: Path) -> Facts:
     try:
         net = load(path)
     except CheckpointError as error:
-        known = ", ".join(DESCRIBERS)
+        known = ", ".join(targets.suffixes())
         raise UsageError(
             f"{error.message}; nor is it an artifact or a model ({known})", fix=error.fix
         ) from error

@@ -9,14 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from sttk.toolkit import styles
-from sttk.toolkit.artifact.manifest import (
-    FILE_NAME,
-    Manifest,
-    file_faults,
-    find_artifacts,
-    model_sha256,
-    parse_manifest,
-)
+from sttk.toolkit.artifact.contents import file_faults
+from sttk.toolkit.artifact.manifest import FILE_NAME, Manifest, model_sha256
+from sttk.toolkit.artifact.search import Entry, inner_artifacts, search
 from sttk.toolkit.core.errors import ArtifactError, UsageError
 from sttk.toolkit.io.files import MOST_BYTES, sha256, size_of
 
@@ -65,35 +60,36 @@ class Verdict:
         return {"artifact": str(self.folder), "passed": self.passed, "findings": findings}
 
 
-def artifacts_at(folders: Sequence[Path]) -> list[Path]:
-    """The artifacts at or below each folder.
+def artifacts_at(folders: Sequence[Path]) -> list[Entry]:
+    """Return the artifacts at or below each folder.
 
     Raises:
         UsageError: a folder that is not there, or holds none.
     """
-    found = []
+    found: dict[Path, Entry] = {}
     for folder in folders:
-        below = find_artifacts(folder)
+        below = search(folder)
         if not below:
             raise UsageError(
                 f"{folder}: no artifact at or below it", fix="make one with 'sttk export'"
             )
-        found += below
-    return list(dict.fromkeys(found))
+        found |= {entry.folder: entry for entry in below}
+    return list(found.values())
 
 
 def verify(
-    folder: Path, *, require_checkpoint: bool = False, require_parity: bool = False
+    entry: Entry, *, require_checkpoint: bool = False, require_parity: bool = False
 ) -> Verdict:
-    """Put every question to the artifact in ``folder``.
+    """Put every question to an artifact.
 
     Args:
-        folder: of one artifact.
+        entry: the artifact.
         require_checkpoint: fail if the checkpoint is not here to be checked.
         require_parity: fail if the model itself has not been run and judged.
     """
+    folder = entry.folder
     try:
-        manifest = parse_manifest(folder)
+        manifest = entry.manifest
     except ArtifactError as error:
         return Verdict(folder, (Finding("manifest", False, _brief(error, folder)),))
     findings = (
@@ -125,7 +121,7 @@ def _names(folder: Path) -> Iterator[str]:
     """Everything that is no plain folder: links, too, wherever they lead. What lies in an artifact
     within this one is that one's.
     """
-    inner = [found for found in find_artifacts(folder) if found != folder]
+    inner = inner_artifacts(folder)
     for path in sorted(folder.rglob("*")):
         if any(path.is_relative_to(found) for found in inner):
             continue

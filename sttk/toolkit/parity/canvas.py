@@ -6,11 +6,11 @@ import base64
 
 import numpy as np
 
+from sttk.toolkit.core.rungs import FAITHFUL
 from sttk.toolkit.core.style_net import StyleNet
 from sttk.toolkit.imaging.images import Floats
 from sttk.toolkit.imaging.regimes import Sample
 from sttk.toolkit.parity.compare import Jury, Row
-from sttk.toolkit.parity.judge import FAITHFUL
 from sttk.toolkit.parity.reference import References
 from sttk.toolkit.parity.screen import OnScreen
 from sttk.toolkit.web.chromium import Tab

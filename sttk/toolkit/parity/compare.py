@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from sttk.toolkit.core.errors import NotRunError, RunError
+from sttk.toolkit.core.rungs import DIFFERENT, EXACT, RUNGS, SAME_STYLE, keeps
 from sttk.toolkit.imaging.images import Floats
 from sttk.toolkit.imaging.regimes import CONSTANT, Sample
 from sttk.toolkit.parity import judge
@@ -58,7 +59,7 @@ class Row:
     @property
     def judged(self) -> bool:
         """Whether the ladder has a verdict."""
-        return self.rung in judge.RUNGS
+        return self.rung in RUNGS
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ class Report:
     def worst(self) -> Row:
         """The row to look at: a failed one if there is one, else the one furthest off."""
         judged = [row for row in self.rows if row.judged] or list(self.rows)
-        return min(judged, key=lambda row: (row.passed, -judge.RUNGS.index(row.rung)
+        return min(judged, key=lambda row: (row.passed, -RUNGS.index(row.rung)
                                             if row.judged else 0, row.found.psnr))  # fmt: skip
 
     def count(self, rung: str) -> int:
@@ -164,12 +165,12 @@ class Jury:
             sample.name,
             sample.regime,
             rung,
-            judge.keeps(rung, self.promise),
+            keeps(rung, self.promise),
             found.whole,
             found.border,
             found.inside,
             floor=answer.floor.whole if "floor" in vars(answer) else None,
-            noise=answer.noise.whole if rung != judge.EXACT else None,
+            noise=answer.noise.whole if rung != EXACT else None,
             style=style,
             against=self.against,
             note=note,
@@ -179,19 +180,19 @@ class Jury:
         self, sample: Sample, output: Floats, answer: Answer, found: Regions
     ) -> tuple[str, StyleDifference | None, str]:
         if judge.is_sure(found):
-            return judge.EXACT, None, ""
+            return EXACT, None, ""
         if not judge.is_conditioned(answer, self.promise):
             return judge.ILL_CONDITIONED, None, ""
         rung = judge.rung_of(found, answer)
-        if rung != judge.DIFFERENT or self.style is None:
+        if rung != DIFFERENT or self.style is None:
             return rung, None, ""
         try:
             style = self.style.compare(output, answer.exact, sample.batch)
         except NotRunError as error:
-            promised = self.promise == judge.SAME_STYLE
+            promised = self.promise == SAME_STYLE
             return (judge.NOT_RUN if promised else rung), None, f"style not run: {error}"
-        return (judge.SAME_STYLE if style.same else judge.DIFFERENT), style, ""
+        return (SAME_STYLE if style.same else DIFFERENT), style, ""
 
     def _failed(self, sample: Sample, note: str) -> Row:
         name, regime = sample.name, sample.regime
-        return Row(name, regime, judge.DIFFERENT, False, against=self.against, note=note)
+        return Row(name, regime, DIFFERENT, False, against=self.against, note=note)

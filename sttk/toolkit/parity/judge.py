@@ -23,12 +23,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sttk.toolkit.artifact.manifest import Target
+from sttk.toolkit.core.rungs import DIFFERENT, EXACT, FAITHFUL, SAME_STYLE
 from sttk.toolkit.parity.metrics import Difference, Regions
 from sttk.toolkit.parity.reference import Answer
 
-EXACT, FAITHFUL, SAME_STYLE, DIFFERENT = "exact", "faithful", "same style", "different"
-RUNGS = (EXACT, FAITHFUL, SAME_STYLE, DIFFERENT)
 ILL_CONDITIONED, FINITE, NOT_RUN = "ill-conditioned", "finite", "not run"
 
 # The sign of every rounding is luck, and so is which pixel it hits worst. At 512 px OpenVINO stands
@@ -45,10 +43,6 @@ _LEAST_FAITHFUL = (12**-0.5, 2.0)
 # fault; where half a level of noise moves the picture by 15 dB, nearly any picture would pass.
 _LEAST_FLOOR, _LEAST_NOISE = 60.0, 15.0
 
-# Their int8 is float16 between quantisers.
-_INT8_IN_HALF = ("coreml", "coreai")
-_PROMISES = {"fp32": EXACT, "fp16": FAITHFUL, "int8": FAITHFUL, "fp8": FAITHFUL}
-
 
 @dataclass(frozen=True)
 class Limit:
@@ -62,25 +56,11 @@ class Limit:
         return found.rms <= self.rms and found.largest <= self.largest
 
 
-def promise_of(target: Target) -> str:
-    """The rung that an artifact promises against its reference.
-
-    Of int8 and fp8 the reference has the same quantisers; weights compressed after the fact have
-    none that could be exact, so they promise the style. So does int8 in float16 arithmetic: where a
-    rounded value lands on another level, the step is a thousand times the rounding, and spreads.
-    """
-    in_half = target.precision == "int8" and target.name in _INT8_IN_HALF
-    return SAME_STYLE if in_half or target.options.get("compress") else _PROMISES[target.precision]
-
-
 def promise_of_precision(precision: str) -> str:
-    """The rung that a bare model promises, whose reference is the float net."""
-    return SAME_STYLE if precision in ("int8", "fp8") else _PROMISES[precision]
-
-
-def keeps(rung: str, promise: str) -> bool:
-    """Whether a verdict is as good as what was promised; what could not be judged breaks none."""
-    return rung not in RUNGS or RUNGS.index(rung) <= RUNGS.index(promise)
+    """Return the rung that a bare model promises, whose reference is the float net."""
+    if precision in ("int8", "fp8"):
+        return SAME_STYLE
+    return EXACT if precision == "fp32" else FAITHFUL
 
 
 def is_sure(found: Regions) -> bool:

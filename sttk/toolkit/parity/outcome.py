@@ -10,7 +10,7 @@ from sttk.toolkit.core.errors import NotRunError, ParityError, SttkError
 from sttk.toolkit.parity.bisect.bisection import Bisection
 from sttk.toolkit.parity.compare import Report
 from sttk.toolkit.parity.pictures import Exhibit
-from sttk.toolkit.targets.doctor import missing
+from sttk.toolkit.targets.abilities import missing
 
 
 @dataclass(frozen=True)

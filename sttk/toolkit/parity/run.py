@@ -9,9 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from sttk.toolkit.artifact.manifest import Manifest, model_sha256
-from sttk.toolkit.core.errors import NotRunError, UsageError
+from sttk.toolkit.artifact.manifest import Checkpoint, Manifest
+from sttk.toolkit.artifact.search import manifest_of_model
+from sttk.toolkit.core.errors import ArtifactError, NotRunError, UsageError
 from sttk.toolkit.core.plan import DEFAULT, Plan
+from sttk.toolkit.core.rungs import EXACT, FAITHFUL, SAME_STYLE
 from sttk.toolkit.core.shapes import Size
 from sttk.toolkit.core.style_net import StyleNet
 from sttk.toolkit.host.memory import check_fits
@@ -21,16 +23,15 @@ from sttk.toolkit.io.console import progress
 from sttk.toolkit.opened.artifact import (
     OpenArtifact,
     float_reference_of,
-    open_artifact,
     quantized,
     with_half_weights,
 )
 from sttk.toolkit.parity.compare import FLOAT_NET, HALF_WEIGHTS, REFERENCE, Jury, Report, Row
-from sttk.toolkit.parity.judge import EXACT, FAITHFUL, SAME_STYLE, promise_of, promise_of_precision
+from sttk.toolkit.parity.judge import promise_of_precision
 from sttk.toolkit.parity.reference import References
 from sttk.toolkit.parity.style import StyleJudge
 from sttk.toolkit.parity.witness import Seen, Witness
-from sttk.toolkit.runtimes.base import Runner, Settings
+from sttk.toolkit.runtimes.base import Check, Runner, Settings
 from sttk.toolkit.targets import open_model, static_checks
 
 _APART = f"the rows against {HALF_WEIGHTS} are of the saved weights in float32 arithmetic"
@@ -72,21 +73,20 @@ class Judge:
     def __init__(self, ask: Ask) -> None:
         self.ask = ask
         self._references: dict[Hashable, References] = {}
+        self._nets: dict[Checkpoint, StyleNet] = {}
 
-    def artifact(self, folder: Path, *witnesses: Witness) -> Report:
+    def artifact(self, opened: OpenArtifact, *witnesses: Witness) -> Report:
         """Judge an artifact against the checkpoint that its manifest names, before witnesses.
 
         Where its runtime cannot run here (an engine without a GPU), the report says so, and judges
-        the graph that the model was compiled from, if the artifact keeps it. What was found is
-        written into the manifest if the question was plain.
+        the graph that the model was compiled from, if the artifact keeps it.
 
         Raises:
-            ArtifactError: the artifact or its reference is missing or has changed.
+            ArtifactError: the artifact's reference is missing or has changed.
         """
-        opened = open_artifact(folder)
         manifest = opened.manifest
-        references = self._of(self.ask.net or float_reference_of(manifest))
-        promise = promise_of(manifest.target)
+        references = self._of(self.ask.net or self._float_reference(manifest))
+        promise = manifest.promise
         if manifest.quantization and self.ask.net:
             promise = promise_of_precision(manifest.target.precision)
         elif manifest.quantization:
@@ -94,18 +94,14 @@ class Judge:
         runner, not_run = opened.runner_or_graph(self.ask.settings)
         trial = _Trial(runner, references, self._held_to(promise))
         beside, note = self._of_saved_weights(opened, references)
-        report = self._judge(str(folder), [trial, *beside], witnesses)
-        report = dataclasses.replace(
+        report = self._judge(str(opened.folder), [trial, *beside], witnesses)
+        return dataclasses.replace(
             report,
             notes=(*report.notes, *note),
             target=manifest.target.name,
             not_run=not_run,
-            checks=static_checks(opened.model),
+            checks=static_checks(opened.model, manifest),
         )
-        if self.ask.plain:
-            record = {"model_sha256": model_sha256(manifest), **report.to_dict()}
-            dataclasses.replace(manifest, parity=record).write(opened.folder)
-        return report
 
     def model(self, model: Path, precision: str, *witnesses: Witness) -> Report:
         """Judge a bare model file, which anyone may have made, against ``ask.net``.
@@ -123,7 +119,7 @@ class Judge:
         promise = self._held_to(promise_of_precision(precision))
         trial = _Trial(runner, self._of(self.ask.net), promise)
         report = self._judge(str(model), [trial], witnesses)
-        checks = static_checks(model)
+        checks = _checks(model)
         if not runner.changed:
             return dataclasses.replace(report, checks=checks)
         note = f"the model's output leaves {low:g}..{high:g}; it was clamped before it was compared"
@@ -134,6 +130,13 @@ class Judge:
         settings = self.ask.settings
         coarse = settings and settings.inference_precision not in (None, "f32")
         return self.ask.promise or (FAITHFUL if coarse and promise == EXACT else promise)
+
+    def _float_reference(self, manifest: Manifest) -> StyleNet:
+        """The net of an artifact's checkpoint, which is read once for all artifacts of it."""
+        checkpoint = manifest.checkpoint
+        if checkpoint not in self._nets:
+            self._nets[checkpoint] = float_reference_of(manifest)
+        return self._nets[checkpoint]
 
     def _of(self, net: StyleNet, saved: Plan | None = None) -> References:
         """Of ``net``, or of the weights that a float16 model of a plan has of it."""
@@ -209,6 +212,14 @@ class _Trial:
         if answer.float_net and output is not None and row.judged:
             row = Jury(SAME_STYLE, style, FLOAT_NET).verdict(sample, output, answer.float_net)
             yield Seen(sample, output, answer.float_net, row)
+
+
+def _checks(model: Path) -> tuple[Check, ...]:
+    """What can be said of a bare model, by the manifest next to it if there is one."""
+    try:
+        return static_checks(model, manifest_of_model(model))
+    except ArtifactError as error:
+        return (*static_checks(model), Check("bound", False, str(error)))
 
 
 def _identity(net: StyleNet) -> tuple[str, str]:

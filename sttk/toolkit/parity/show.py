@@ -6,6 +6,7 @@ import math
 
 import click
 
+from sttk.toolkit.core.rungs import RUNGS
 from sttk.toolkit.io.console import print_table
 from sttk.toolkit.parity import judge
 from sttk.toolkit.parity.compare import REFERENCE, Report, Row
@@ -52,7 +53,7 @@ def _instead(report: Report) -> str:
 
 def summary(report: Report) -> str:
     """One line: ``pass: exact promised; 10 exact, 1 ill-conditioned``."""
-    verdicts = (*judge.RUNGS, judge.ILL_CONDITIONED, judge.NOT_RUN, judge.FINITE)
+    verdicts = (*RUNGS, judge.ILL_CONDITIONED, judge.NOT_RUN, judge.FINITE)
     counts = [f"{report.count(word)} {word}" for word in verdicts if report.count(word)]
     word = "pass" if report.passed else "FAIL"
     return f"{word}: {report.promise} promised; {', '.join(counts)}"

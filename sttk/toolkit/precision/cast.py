@@ -26,6 +26,9 @@ CARRIERS: Mapping[Precision, torch.dtype] = {
     "int8": torch.float32,
     "fp8": torch.float32,
 }
+# Where float16 is that of the weights on disk, and where blocks of int8 pass float16 on.
+ON_DISK: Mapping[Precision, torch.dtype] = dict.fromkeys(CARRIERS, torch.float32)
+HALF_INT8: Mapping[Precision, torch.dtype] = {**CARRIERS, "int8": torch.float16}
 # What goes in here is the picture: it is cast where a block of the net takes it. So is what goes
 # into a sequence, which itself does nothing with it.
 _ENTRANCES = ("", "net")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from sttk.toolkit.core.shapes import Shapes
-from sttk.toolkit.imaging.images import Floats
+
+if TYPE_CHECKING:
+    from sttk.toolkit.imaging.images import Floats
 
 # What a model's runner notes that was told to compute in f32.
 WIDE = "computed in float32, with the weights that are saved"

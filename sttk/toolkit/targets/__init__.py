@@ -1,56 +1,101 @@
-"""Runtimes: one file each, and a line here for those that run an artifact's file."""
+"""The export targets: a package for each of them, and its name here."""
 
 from __future__ import annotations
 
 import importlib
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from sttk.toolkit.core.errors import UsageError
-from sttk.toolkit.runtimes.base import Check, Runner, Settings
 
-# Suffix of a model file or package -> the runtime that runs it.
-FILE_RUNTIMES = {
-    ".onnx": "sttk.toolkit.targets.onnx.runner:OnnxRuntimeRunner",
-    ".xml": "sttk.toolkit.targets.openvino.runner:OpenVinoRunner",
-    ".engine": "sttk.toolkit.targets.trt.runner:TensorrtRunner",
-    ".mlpackage": "sttk.toolkit.targets.coreml.runner:CoreMLRunner",
-    ".aimodel": "sttk.toolkit.targets.coreai.runner:CoreAiRunner",
-    ".param": "sttk.toolkit.targets.ncnn.runner:NcnnRunner",
-    ".tflite": "sttk.toolkit.targets.litert.runner:LiteRtRunner",
-    ".pte": "sttk.toolkit.targets.executorch.runner:ExecuTorchRunner",
-    ".html": "sttk.toolkit.targets.web.runner:WebRunner",
-}
-# Suffix -> what can be told by looking at the file alone: (model) -> Check, ...
-STATIC_CHECKS = {
-    ".engine": "sttk.toolkit.targets.trt.checks:check",
-    ".mlpackage": "sttk.toolkit.targets.coreml.checks:static_checks",
-}
+if TYPE_CHECKING:
+    from sttk.toolkit.artifact.manifest import Manifest
+    from sttk.toolkit.runtimes.base import Check, Runner, Settings
+    from sttk.toolkit.targets.base import Target
+    from sttk.toolkit.targets.intermediates import Tapped
+
+# Each is the name of a package here and in sttk/exporters; the first is the default.
+NAMES = (
+    "onnx",
+    "openvino",
+    "trt",
+    "coreml",
+    "coreai",
+    "ncnn",
+    "litert",
+    "executorch",
+    "web",
+)
+DEFAULT = NAMES[0]
+
+
+@cache
+def target(name: str) -> Target:
+    """Return the target of this name.
+
+    Raises:
+        UsageError: there is no such target.
+    """
+    if name not in NAMES:
+        raise UsageError(f"{name}: no such target; known: {', '.join(NAMES)}")
+    found: Target = importlib.import_module(f"{__name__}.{name}").TARGET
+    return found
+
+
+def every() -> tuple[Target, ...]:
+    """Return all targets, in the order of ``NAMES``."""
+    return tuple(map(target, NAMES))
+
+
+def suffixes() -> tuple[str, ...]:
+    """Return the suffixes of all model files and packages."""
+    return tuple(each.suffix for each in every())
+
+
+def of_model(model: Path) -> Target | None:
+    """Return the target of a model file or package, by its suffix, or None if it is of none."""
+    return next((each for each in every() if each.suffix == model.suffix), None)
+
+
+def is_model(path: Path) -> bool:
+    """Return whether a path is a file, or a package such as ``model.mlpackage``, a folder."""
+    return path.is_file() or path.suffix in suffixes()
 
 
 def open_model(model: Path, settings: Settings | None = None) -> Runner:
-    """The runtime for a model file, by its suffix, with the model loaded.
+    """Load a model under the runtime that its suffix stands for.
 
     Raises:
-        UsageError: no runtime for such a file, or one that cannot run as ``settings`` say.
+        UsageError: there is no runtime for such a file, or it cannot run as ``settings`` say.
         ArtifactError: it cannot be loaded.
         NotRunError: what the runtime needs, such as a GPU, is not here.
     """
     if not model.exists():
         raise UsageError(f"{model}: no such file")
-    if model.suffix not in FILE_RUNTIMES:
-        raise UsageError(f"{model}: no runtime for it; known: {', '.join(FILE_RUNTIMES)}")
-    runner: Runner = _imported(FILE_RUNTIMES[model.suffix])(model, settings)
-    return runner
+    found = of_model(model)
+    if found is None:
+        raise UsageError(f"{model}: no runtime for it; known: {', '.join(suffixes())}")
+    return found.open_model(model, settings)
 
 
-def static_checks(model: Path) -> tuple[Check, ...]:
-    """What can be said of a model file without running it; empty where nothing can."""
-    if model.suffix not in STATIC_CHECKS:
-        return ()
-    return tuple(_imported(STATIC_CHECKS[model.suffix])(model))
+def static_checks(model: Path, manifest: Manifest | None = None) -> tuple[Check, ...]:
+    """Return what can be said of a model file without running it; see ``Target.checks``."""
+    found = of_model(model)
+    return found.checks(model, manifest) if found else ()
 
 
-def _imported(target: str) -> Any:
-    module, name = target.split(":")
-    return getattr(importlib.import_module(module), name)
+def open_intermediates(model: Path) -> Tapped:
+    """Lay open the tensors within a model.
+
+    Raises:
+        UsageError: the tensors within this format cannot be read.
+        SttkError: the model cannot be loaded.
+    """
+    found = of_model(model)
+    if found is None or not found.has_intermediates:
+        able = ", ".join(each.suffix for each in every() if each.has_intermediates)
+        raise UsageError(
+            f"{model}: no bisection of {model.suffix or 'such'} models", fix=f"it takes {able}"
+        )
+    return found.intermediates(model)

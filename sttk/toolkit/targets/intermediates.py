@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-from sttk.toolkit.core.errors import UsageError
 from sttk.toolkit.imaging.images import Floats
 
 Values = Mapping[str, Floats]
@@ -71,27 +69,3 @@ class Tapped(Protocol):
 
     def part(self, tensor: str, known: Collection[str]) -> Part:
         """What computes ``tensor`` from ``known`` tensors, or from the model's input."""
-
-
-# Suffix of a model -> who lays it open.
-FORMATS = {
-    ".onnx": "sttk.toolkit.targets.onnx.intermediates:TappedOnnx",
-    ".xml": "sttk.toolkit.targets.openvino.intermediates:TappedOpenVino",
-    ".mlpackage": "sttk.toolkit.targets.coreml.intermediates:TappedCoreML",
-}
-
-
-def open_taps(model: Path) -> Tapped:
-    """Raises UsageError for a format whose inner tensors cannot be read, and what loading does."""
-    if model.suffix not in FORMATS:
-        raise UsageError(
-            f"{model}: no bisection of {model.suffix or 'such'} models",
-            fix=f"it takes {', '.join(FORMATS)}",
-        )
-    module, name = FORMATS[model.suffix].split(":")
-    tapped: Tapped = _type(module, name)(model)
-    return tapped
-
-
-def _type(module: str, name: str) -> Any:
-    return getattr(importlib.import_module(module), name)

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from sttk.toolkit.artifact.manifest import file_of
+from sttk.toolkit.artifact.contents import file_of
 from sttk.toolkit.web import loopback
 
 INDEX = "index.html"

@@ -8,17 +8,18 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sttk.exporters.artifact import make_artifact
 from sttk.exporters.base import Request
+from sttk.toolkit import targets
 from sttk.toolkit.imaging.images import Floats
 from sttk.toolkit.opened.artifact import open_artifact
 from sttk.toolkit.runtimes.base import Runner
-from sttk.workflows.choice import TARGET_OF
 from sttk.workflows.plan_search.trial import Inputs, Score
 
 # Runtimes whose time is what a user of the model waits for.
-TIMED = frozenset({*TARGET_OF, "tensorrt"}) - {"onnxruntime-web"}
+TIMED = frozenset(each.runtime for each in targets.every() if each.timed)
 ROUNDS = 15
 # Threads of one runtime wait for more work for a while, and would slow the next.
 _PAUSE = 0.02  # seconds
@@ -42,7 +43,7 @@ class Measured:
 
 
 def measure(
-    target: str, requests: Sequence[Request], inputs: Inputs, told: Callable[[int], None]
+    target: str, requests: Sequence[Request[Any]], inputs: Inputs, told: Callable[[int], None]
 ) -> list[Measured]:
     """Export and run each request.
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sttk.exporters import check, exporter
-from sttk.exporters.base import Options, Request
-from sttk.exporters.prepare import Prepared, prepare
+from sttk.exporters.base import Request
+from sttk.exporters.options import Options
+from sttk.exporters.prepare import Prepared, carriers, prepare
 from sttk.toolkit.core.contract import Precision
 from sttk.toolkit.core.errors import NotRunError
 from sttk.toolkit.core.plan import Plan
@@ -63,7 +64,7 @@ class Ask:
     cost: Cost = "bytes"
     options: Options = field(default_factory=Options)
 
-    def request(self, plan: Plan) -> Request:
+    def request(self, plan: Plan) -> Request[Options]:
         """The export of a plan."""
         shapes = Shapes.fixed(*self.size)
         return Request(self.net, plan.default, shapes, self.options, self.calibration, plan.blocks)
@@ -128,7 +129,7 @@ class _Bench:
         prepared = self._prepared(Plan(self._ask.low))
         quantised = prepared.calibration.inputs if prepared.calibration else {}
         layers = layers_of(self._ask.net, self._ask.size)
-        return Costs(layers, set(quantised), self._able.CARRIERS)
+        return Costs(layers, set(quantised), carriers(self._able))
 
     def plan(self, high: High, every: High = frozenset()) -> Plan:
         """With all blocks high, if ``every`` names them, it is the high precision's own plan."""
@@ -153,7 +154,7 @@ class _Bench:
     def _run(self, high: High) -> Callable[[Floats], Floats]:
         plan = self.plan(high)
         net = self._prepared(plan).request.net
-        return emulated(cast_net(net, plan, self._able.CARRIERS))
+        return emulated(cast_net(net, plan, carriers(self._able)))
 
     def _prepared(self, plan: Plan) -> Prepared:
         return prepare(self._ask.request(plan), self._able)

@@ -12,11 +12,12 @@ import torch
 from torch import nn
 
 from sttk.toolkit.core.errors import UsageError
+from sttk.toolkit.core.rungs import FAITHFUL
 from sttk.toolkit.core.shapes import Shapes, Size
 from sttk.toolkit.core.style_net import StyleNet
 from sttk.toolkit.imaging.images import Floats
 from sttk.toolkit.imaging.regimes import CONSTANT, NAMES, Regimes, Sample
-from sttk.toolkit.parity.judge import FAITHFUL, is_conditioned
+from sttk.toolkit.parity.judge import is_conditioned
 from sttk.toolkit.parity.metrics import difference
 from sttk.toolkit.parity.reference import Answer, References
 from sttk.toolkit.precision.half import RoundedHalf

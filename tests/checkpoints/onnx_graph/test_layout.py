@@ -10,14 +10,14 @@ import onnx
 import pytest
 import torch
 
-from sttk.toolkit.artifact.manifest import read_manifest
+from sttk.toolkit.artifact.search import read_manifest
 from sttk.toolkit.checkpoints import load
 from sttk.toolkit.core.errors import CheckpointError
 from sttk.toolkit.core.plan import Plan
+from sttk.toolkit.core.rungs import EXACT
 from sttk.toolkit.io.choices import split_choices
 from sttk.toolkit.io.files import sha256
 from sttk.toolkit.opened.artifact import with_half_weights
-from sttk.toolkit.parity.judge import EXACT
 from sttk.toolkit.styles import find
 from tests.rungs import rung
 

@@ -12,15 +12,16 @@ import torch
 
 from sttk.exporters import exporter
 from sttk.exporters.artifact import make_artifact
-from sttk.exporters.base import Options, Request
-from sttk.toolkit.artifact.manifest import read_manifest
+from sttk.exporters.base import Request
+from sttk.exporters.coreml.options import CoreMLOptions
+from sttk.toolkit.artifact.search import read_manifest
 from sttk.toolkit.core.errors import ExportError, UsageError
+from sttk.toolkit.core.rungs import EXACT, FAITHFUL
 from sttk.toolkit.core.shapes import Shapes
 from sttk.toolkit.core.style_net import StyleNet
 from sttk.toolkit.host.optional import imported
 from sttk.toolkit.io.streams import quiet_library
 from sttk.toolkit.nets.lengstrom import LengstromNet, LengstromSpec
-from sttk.toolkit.parity.judge import EXACT, FAITHFUL
 from sttk.toolkit.targets import open_model
 from sttk.toolkit.targets.coreml.package import read_package
 from tests.conftest import nightly
@@ -154,12 +155,13 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from sttk.exporters.artifact import make_artifact
-from sttk.exporters.base import Options, Request
+from sttk.exporters.base import Request
+from sttk.exporters.coreml.options import CoreMLOptions
 from sttk.toolkit.checkpoints import load
 from sttk.toolkit.core.shapes import Shapes
 
 shapes = Shapes.one_of([(64, 96), (32, 32), (30, 41)])
-request = Request(load(sys.argv[1]), "fp16", shapes, Options(compress="int8"))
+request = Request(load(sys.argv[1]), "fp16", shapes, CoreMLOptions(compress="int8"))
 make_artifact("coreml", request, Path(sys.argv[2]))
 """
 
@@ -169,7 +171,7 @@ def test_same_input_same_bytes_in_another_process(wide, wide_path, tmp_path):
     environment = {**os.environ, "PYTHONHASHSEED": "7", "OMP_NUM_THREADS": "3"}
     command = [sys.executable, "-c", PROGRAM, wide_path, tmp_path / "there"]
     subprocess.run(command, env=environment, check=True)
-    request = Request(wide, "fp16", LISTED, Options(compress="int8"))
+    request = Request(wide, "fp16", LISTED, CoreMLOptions(compress="int8"))
     here = make_artifact("coreml", request, tmp_path / "here")
     there = tmp_path / "there" / here.relative_to(tmp_path / "here")
     files = sorted(path for path in here.rglob("*") if path.is_file())
@@ -194,7 +196,7 @@ def test_same_input_same_bytes_in_another_process(wide, wide_path, tmp_path):
 )
 def test_requests_that_cannot_be_met(net, tmp_path, options, precision, text):
     with pytest.raises(UsageError, match=text):
-        make_artifact("coreml", Request(net, precision, FIXED, Options(**options)), tmp_path)
+        make_artifact("coreml", Request(net, precision, FIXED, CoreMLOptions(**options)), tmp_path)
 
 
 def test_sizes_that_cannot_be_met(net, tmp_path):

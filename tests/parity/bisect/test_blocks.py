@@ -59,10 +59,10 @@ def test_taps_that_change_the_answer_are_told_of(make, net, batch, monkeypatch):
 
 def test_models_that_cannot_be_read_inside(tmp_path):
     from sttk.toolkit.core.errors import ArtifactError, UsageError
-    from sttk.toolkit.targets.intermediates import open_taps
+    from sttk.toolkit.targets import open_intermediates
 
     with pytest.raises(UsageError, match=r"no bisection of \.engine"):
-        open_taps(tmp_path / "m.engine")
+        open_intermediates(tmp_path / "m.engine")
     (tmp_path / "m.onnx").write_bytes(b"no model")
     with pytest.raises(ArtifactError, match="not an ONNX model"):
-        open_taps(tmp_path / "m.onnx")
+        open_intermediates(tmp_path / "m.onnx")

@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 from sttk.exporters.artifact import make_artifact
-from sttk.exporters.base import Options, Request
+from sttk.exporters.base import Request
+from sttk.exporters.coreml.options import CoreMLOptions
 from sttk.toolkit.artifact.manifest import Manifest
 from sttk.toolkit.checkpoints import load
 from sttk.toolkit.core.shapes import Shapes
@@ -144,7 +145,7 @@ def test_a_package_that_is_not_its_manifests(make, tmp_path):
 
 def test_compression_is_described(make, checkpoint, tmp_path):
     net = load(checkpoint)
-    options = Options(compress="int8")
+    options = CoreMLOptions(compress="int8")
     wide = StyleNet(nn.Conv2d(3, 3, 17, padding=8), net.contract, net.origin)
     folder = make_artifact("coreml", Request(wide, "fp16", FIXED, options), tmp_path)
     assert describe(folder / "model.mlpackage")["compression"] == {"linear": 1}

@@ -10,8 +10,8 @@ from sttk.exporters.artifact import make_artifact
 from sttk.exporters.base import Request
 from sttk.toolkit.checkpoints import load
 from sttk.toolkit.core.errors import ArtifactError, RunError, UsageError
+from sttk.toolkit.core.rungs import EXACT, FAITHFUL
 from sttk.toolkit.core.shapes import Shapes
-from sttk.toolkit.parity.judge import EXACT, FAITHFUL
 from sttk.toolkit.parity.metrics import difference
 from sttk.toolkit.runtimes.base import Settings
 from sttk.toolkit.targets import open_model

@@ -16,8 +16,8 @@ from sttk.toolkit.parity.bisect.match import match
 from sttk.toolkit.parity.bisect.reference import Block, reference_blocks
 from sttk.toolkit.parity.bisect.reproduction import write_reproduction
 from sttk.toolkit.parity.bisect.snr import agreement, snr
-from sttk.toolkit.targets import open_model
-from sttk.toolkit.targets.intermediates import Tap, Values, open_taps
+from sttk.toolkit.targets import open_intermediates, open_model
+from sttk.toolkit.targets.intermediates import Tap, Values
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def bisect(
         ArtifactError: the model cannot be loaded.
         RunError: it does not run, or not with its inner tensors as outputs.
     """
-    tapped = open_taps(model)
+    tapped = open_intermediates(model)
     plain = open_model(model).run(batch)
     values = tapped.run(batch)
     blocks = reference_blocks(net, batch, precision)

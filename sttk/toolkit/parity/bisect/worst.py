@@ -8,24 +8,21 @@ from pathlib import Path
 from sttk.toolkit.core.errors import UsageError
 from sttk.toolkit.core.style_net import StyleNet
 from sttk.toolkit.imaging.images import Floats
-from sttk.toolkit.opened.artifact import OpenArtifact, open_artifact, reference_of
+from sttk.toolkit.opened.artifact import OpenArtifact, reference_of
 from sttk.toolkit.parity.bisect.bisection import Bisection, bisect
 from sttk.toolkit.parity.compare import Report
 from sttk.toolkit.parity.run import Ask, inputs_of
 from sttk.toolkit.runtimes.base import Runner
-from sttk.toolkit.targets import open_model
-from sttk.toolkit.targets.intermediates import FORMATS
+from sttk.toolkit.targets import open_model, target
 
-# Their int8 is float16 with quantisers in it.
-_IN_HALF = ("coreml", "coreai")
 _FROM_GRAPH = "the inner tensors of {} cannot be read: this is the graph that it was compiled from"
 
 
-def bisect_artifact(folder: Path, ask: Ask, report: Report, to: Path | None) -> Bisection:
+def bisect_artifact(opened: OpenArtifact, ask: Ask, report: Report, to: Path | None) -> Bisection:
     """Bisect an artifact, or the graph that it was compiled from where it is closed itself.
 
     Args:
-        folder: of the artifact.
+        opened: the artifact.
         ask: what it was judged by.
         report: the verdict.
         to: where to make a folder that reproduces the error, if there is one.
@@ -34,14 +31,12 @@ def bisect_artifact(folder: Path, ask: Ask, report: Report, to: Path | None) -> 
         UsageError: such a model cannot be bisected, or not with the settings asked for.
         SttkError: what :func:`bisect` raises.
     """
-    opened = open_artifact(folder)
-    target, model = opened.manifest.target, _readable(opened)
+    exported, model = opened.manifest.target, _readable(opened)
     net = ask.net or reference_of(opened.manifest)
-    half = target.name in _IN_HALF and target.precision == "int8"
-    precision = "fp16" if half else target.precision
+    precision = target(exported.name).arithmetic(exported.precision)
     runner = opened.runner() if model == opened.model else opened.graph_runner()
     batch = _worst(report, runner or open_model(model), net, ask)
-    found = bisect(model, net, batch, precision, _place(to, folder))
+    found = bisect(model, net, batch, precision, _place(to, opened.folder))
     if model == opened.model:
         return found
     return dataclasses.replace(found, notes=(_FROM_GRAPH.format(opened.model), *found.notes))
@@ -59,7 +54,7 @@ def bisect_model(
 
 def _readable(opened: OpenArtifact) -> Path:
     graph = opened.manifest.graph
-    closed = opened.model.suffix not in FORMATS
+    closed = not target(opened.manifest.target.name).has_intermediates
     return opened.folder / graph if closed and graph else opened.model
 
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from sttk.toolkit.core.errors import ParityError
+from sttk.toolkit.core.rungs import DIFFERENT
 from sttk.toolkit.parity import judge
 from sttk.toolkit.parity.bisect.show import verdict as bisection_verdict
 from sttk.toolkit.parity.compare import Row
@@ -56,7 +57,7 @@ def rung(row: Row) -> str:
     """The verdict on one input; ``FAIL: only faithful`` where more was promised."""
     if row.passed:
         return row.rung
-    return f"FAIL: {row.rung}" if row.rung == judge.DIFFERENT else f"FAIL: only {row.rung}"
+    return f"FAIL: {row.rung}" if row.rung == DIFFERENT else f"FAIL: only {row.rung}"
 
 
 def figures(row: Row) -> str:

@@ -1,1 +1,57 @@
-"""The Core ML target."""
+"""Core ML packages, run by Core ML on macOS and by an interpreter of sttk's elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sttk.toolkit.core.shapes import Shapes
+from sttk.toolkit.targets.base import Target, Tensors
+from sttk.toolkit.targets.requirements import Requirements
+
+if TYPE_CHECKING:
+    from sttk.toolkit.artifact.manifest import Manifest
+    from sttk.toolkit.runtimes.base import Check, Runner, Settings
+    from sttk.toolkit.targets.intermediates import Tapped
+
+
+class CoreMLTarget(Target):
+    """See :class:`Target`."""
+
+    def open_model(self, model: Path, settings: Settings | None) -> Runner:
+        """See :class:`Target`."""
+        from sttk.toolkit.targets.coreml.runner import CoreMLRunner
+
+        return CoreMLRunner(model, settings)
+
+    def describe(self, model: Path) -> dict[str, Any]:
+        """See :class:`Target`."""
+        from sttk.toolkit.targets.coreml.describe import describe
+
+        return describe(model)
+
+    def checks(self, model: Path, manifest: Manifest | None) -> tuple[Check, ...]:
+        """See :class:`Target`."""
+        from sttk.toolkit.targets.coreml.checks import check
+
+        return check(model, manifest)
+
+    def intermediates(self, model: Path) -> Tapped:
+        """See :class:`Target`."""
+        from sttk.toolkit.targets.coreml.intermediates import TappedCoreML
+
+        return TappedCoreML(model)
+
+
+TARGET = CoreMLTarget(
+    name="coreml",
+    model="model.mlpackage",
+    runtime="coreml",
+    requires=Requirements(("coremltools",), ("coremltools",), "by sttk's interpreter"),
+    # Turi Create's and Create ML's name.
+    tensors=Tensors(output="stylizedImage"),
+    int8_arithmetic="fp16",
+    timed=False,
+    selectable=False,
+    shown=Shapes.fixed(256, 256),
+)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
-from sttk.toolkit.artifact.manifest import FILE_NAME
+from sttk.toolkit.artifact.manifest import Manifest
 from sttk.toolkit.core.plan import DEFAULT, Plan
 from sttk.toolkit.core.shapes import Shapes
 from sttk.toolkit.runtimes.base import Check
@@ -16,15 +14,15 @@ from sttk.toolkit.targets.coreml.package import Package, read_package
 CHECKPOINT = "sttk.checkpoint.sha256"
 
 
-def static_checks(model: Path) -> tuple[Check, ...]:
-    """That the output's size is the program's, and that an artifact's package is its manifest's.
+def check(model: Path, manifest: Manifest | None) -> tuple[Check, ...]:
+    """Check that the output's size is the program's, and an artifact's package its manifest's.
 
     Raises:
         ArtifactError: it cannot be read.
     """
     package = read_package(model)
     checks = [_output(package)]
-    if manifest := _manifest(model):
+    if manifest:
         checks += [_checkpoint(package, manifest), _precision(package, manifest)]
     return tuple(checks)
 
@@ -45,25 +43,15 @@ def _computed(package: Package) -> Shapes | None:
     return Shapes.fixed(*sizes[2:]) if all(sizes) else None
 
 
-def _checkpoint(package: Package, manifest: dict[str, Any]) -> Check:
+def _checkpoint(package: Package, manifest: Manifest) -> Check:
     said = dict(package.spec.description.metadata.userDefined).get(CHECKPOINT, "")
-    wanted = manifest["checkpoint"]["sha256"]
+    wanted = manifest.checkpoint.sha256
     detail = "the manifest's" if said == wanted else f"{said[:12] or 'none'}, not {wanted[:12]}"
     return Check("checkpoint named in the package", said == wanted, detail)
 
 
-def _precision(package: Package, manifest: dict[str, Any]) -> Check:
-    default = {DEFAULT: manifest["target"]["precision"]}
-    found, plan = precision(package), Plan.from_dict(manifest["plan"] or default)
+def _precision(package: Package, manifest: Manifest) -> Check:
+    default = {DEFAULT: manifest.target.precision}
+    found, plan = precision(package), Plan.from_dict(manifest.plan or default)
     wanted = "mixed" if plan.default == "fp16" and plan.blocks else plan.default
     return Check("precision of the program", found == wanted, f"{found}, {plan} was exported")
-
-
-def _manifest(model: Path) -> dict[str, Any] | None:
-    """That of the artifact which the package is part of, if it is; others have checked it."""
-    try:
-        content = json.loads((model.parent / FILE_NAME).read_bytes())
-    except (OSError, ValueError):
-        return None
-    ours = isinstance(content, dict) and content.get("model") == model.name
-    return content if ours else None

@@ -50,7 +50,7 @@ class TappedCoreML:
     """
 
     script = _SCRIPT
-    notes = (_NOTE,)
+    notes: tuple[str, ...] = (_NOTE,)
 
     def __init__(self, path: Path) -> None:
         self._package, self.name = read_package(path), path.name

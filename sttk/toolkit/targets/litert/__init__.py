@@ -1,1 +1,37 @@
-"""The LiteRT target."""
+"""LiteRT (TensorFlow Lite) models, channels last."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sttk.toolkit.targets.base import ON_DISK, Target, Tensors
+from sttk.toolkit.targets.requirements import GRAPH, Requirements
+
+if TYPE_CHECKING:
+    from sttk.toolkit.runtimes.base import Runner, Settings
+
+
+class LiteRtTarget(Target):
+    """See :class:`Target`."""
+
+    def open_model(self, model: Path, settings: Settings | None) -> Runner:
+        """See :class:`Target`."""
+        from sttk.toolkit.targets.litert.runner import LiteRtRunner
+
+        return LiteRtRunner(model, settings)
+
+    def describe(self, model: Path) -> dict[str, Any]:
+        """See :class:`Target`."""
+        from sttk.toolkit.targets.litert.runner import describe
+
+        return describe(model)
+
+
+TARGET = LiteRtTarget(
+    name="litert",
+    model="model.tflite",
+    runtime="litert",
+    requires=Requirements((*GRAPH, "ai-edge-litert"), ("ai-edge-litert",)),
+    tensors=Tensors(shape="({B}, H, W, 3)", batches=False, fp16=ON_DISK),
+)

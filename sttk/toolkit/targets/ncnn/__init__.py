@@ -1,1 +1,37 @@
-"""The ncnn target."""
+"""ncnn models: a text of layers and a file of weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sttk.toolkit.targets.base import ON_DISK, Target, Tensors
+from sttk.toolkit.targets.requirements import Requirements
+
+if TYPE_CHECKING:
+    from sttk.toolkit.runtimes.base import Runner, Settings
+
+
+class NcnnTarget(Target):
+    """See :class:`Target`."""
+
+    def open_model(self, model: Path, settings: Settings | None) -> Runner:
+        """See :class:`Target`."""
+        from sttk.toolkit.targets.ncnn.runner import NcnnRunner
+
+        return NcnnRunner(model, settings)
+
+    def describe(self, model: Path) -> dict[str, Any]:
+        """See :class:`Target`."""
+        from sttk.toolkit.targets.ncnn.runner import describe
+
+        return describe(model)
+
+
+TARGET = NcnnTarget(
+    name="ncnn",
+    model="model.param",
+    runtime="ncnn",
+    requires=Requirements(("pnnx",), ("ncnn",)),
+    tensors=Tensors("in0", "out0", "(3, H, W)", batches=False, fp16=ON_DISK),
+)

@@ -53,7 +53,9 @@ class NcnnRunner:
             raise NotRunError(
                 f"not run: ncnn on this CPU has no {precision}", fix="f32 and bf16 are what it has"
             )
-        self.notes = () if precision == "f32" else (f"tensors were kept in {precision}",)
+        self.notes: tuple[str, ...] = (
+            () if precision == "f32" else (f"tensors were kept in {precision}",)
+        )
         self.takes = _takes(model, graph(model))
         self._net = _net(precision == "bf16", settings.threads if settings else None)
         _load(self._net, model)

@@ -1,1 +1,46 @@
-"""The ONNX target."""
+"""ONNX, run by ONNX Runtime."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sttk.toolkit.core.shapes import Shapes
+from sttk.toolkit.targets.base import Target
+from sttk.toolkit.targets.requirements import GRAPH, Requirements
+
+if TYPE_CHECKING:
+    from sttk.toolkit.runtimes.base import Runner, Settings
+    from sttk.toolkit.targets.intermediates import Tapped
+
+
+class OnnxTarget(Target):
+    """See :class:`Target`."""
+
+    def open_model(self, model: Path, settings: Settings | None) -> Runner:
+        """See :class:`Target`."""
+        from sttk.toolkit.targets.onnx.runner import OnnxRuntimeRunner
+
+        return OnnxRuntimeRunner(model, settings)
+
+    def describe(self, model: Path) -> dict[str, Any]:
+        """See :class:`Target`."""
+        from sttk.toolkit.targets.onnx.describe import describe
+
+        return describe(model)
+
+    def intermediates(self, model: Path) -> Tapped:
+        """See :class:`Target`."""
+        from sttk.toolkit.targets.onnx.intermediates import TappedOnnx
+
+        return TappedOnnx(model)
+
+
+TARGET = OnnxTarget(
+    name="onnx",
+    model="model.onnx",
+    runtime="onnxruntime",
+    requires=Requirements(GRAPH, ("onnxruntime",)),
+    cpu_rank=1,
+    shown=Shapes.any(),
+)

@@ -52,7 +52,7 @@ class OnnxRuntimeRunner:
             )
         source = widened(model) if precision else str(model)
         self._session = _session(model, source, settings or Settings())
-        self.notes = (WIDE,) if precision else ()
+        self.notes: tuple[str, ...] = (WIDE,) if precision else ()
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         shape = inputs[0].shape if len(inputs) == len(outputs) == 1 else []
         if len(shape) != 4 or shape[1] != 3 or inputs[0].type != "tensor(float)":

@@ -1,1 +1,45 @@
-"""The OpenVINO target."""
+"""OpenVINO IR, run by OpenVINO."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sttk.toolkit.targets.base import ON_DISK, Target, Tensors
+from sttk.toolkit.targets.requirements import GRAPH, Requirements
+
+if TYPE_CHECKING:
+    from sttk.toolkit.runtimes.base import Runner, Settings
+    from sttk.toolkit.targets.intermediates import Tapped
+
+
+class OpenVinoTarget(Target):
+    """See :class:`Target`."""
+
+    def open_model(self, model: Path, settings: Settings | None) -> Runner:
+        """See :class:`Target`."""
+        from sttk.toolkit.targets.openvino.runner import OpenVinoRunner
+
+        return OpenVinoRunner(model, settings)
+
+    def describe(self, model: Path) -> dict[str, Any]:
+        """See :class:`Target`."""
+        from sttk.toolkit.targets.openvino.runner import describe
+
+        return describe(model)
+
+    def intermediates(self, model: Path) -> Tapped:
+        """See :class:`Target`."""
+        from sttk.toolkit.targets.openvino.intermediates import TappedOpenVino
+
+        return TappedOpenVino(model)
+
+
+TARGET = OpenVinoTarget(
+    name="openvino",
+    model="model.xml",
+    runtime="openvino",
+    requires=Requirements((*GRAPH, "openvino"), ("openvino",)),
+    tensors=Tensors(fp16=ON_DISK),
+    cpu_rank=0,
+)

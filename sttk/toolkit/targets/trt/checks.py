@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sttk.toolkit.artifact.manifest import FILE_NAME, Manifest, read_manifest
+from sttk.toolkit.artifact.manifest import Manifest
 from sttk.toolkit.core.errors import ArtifactError, ExportError, NotRunError
 from sttk.toolkit.host.optional import Lazy
 from sttk.toolkit.runtimes.base import Check
@@ -37,36 +37,29 @@ class _Engine:
     manifest: Manifest | None
 
 
-def check(model: Path) -> tuple[Check, ...]:
-    """Of an engine; see :class:`Check`."""
+def check(model: Path, manifest: Manifest | None) -> tuple[Check, ...]:
+    """Look at an engine; see ``Target.checks``."""
     data = model.read_bytes()
     try:
         header = read_header(data)
     except ArtifactError as error:
         return (Check("engine", False, str(error)),)
-    manifest, bound = _manifest(model)
     graph = model.with_suffix(".onnx")
     if manifest and manifest.graph in manifest.files:
         graph = model.parent / str(manifest.graph)
     engine = _Engine(data, header, graph if graph.is_file() else None, manifest)
     made = [look(engine) for look in (_version, _size, _capabilities, _precisions, _parser)]
-    return tuple(one for one in (*made, bound) if one)
+    return tuple(one for one in (*made, _bound(manifest)) if one)
 
 
-def _manifest(model: Path) -> tuple[Manifest | None, Check | None]:
-    """The manifest beside an engine, and whether engine and graph are those that it names."""
-    if not (model.parent / FILE_NAME).is_file():
-        return None, None
-    try:
-        manifest = read_manifest(model.parent)
-    except ArtifactError as error:
-        return None, Check("bound", False, str(error))
-    if manifest.model != model.name:
-        return None, None
+def _bound(manifest: Manifest | None) -> Check | None:
+    """Whether engine and graph are those that the manifest names; others have hashed them."""
+    if manifest is None:
+        return None
     if manifest.graph not in manifest.files:
-        return manifest, Check("bound", False, "the manifest names no graph of this engine")
+        return Check("bound", False, "the manifest names no graph of this engine")
     detail = f"{manifest.model} and {manifest.graph} are those of the manifest, by sha256"
-    return manifest, Check("bound", True, detail)
+    return Check("bound", True, detail)
 
 
 def _version(engine: _Engine) -> Check:

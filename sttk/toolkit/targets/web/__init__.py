@@ -1,1 +1,40 @@
-"""The web target."""
+"""A page for browsers, run by ONNX Runtime Web in Chromium."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sttk.toolkit.targets.base import Target
+from sttk.toolkit.targets.requirements import GRAPH
+from sttk.toolkit.targets.web.requirements import WebRequirements
+
+if TYPE_CHECKING:
+    from sttk.toolkit.runtimes.base import Runner, Settings
+
+
+class WebTarget(Target):
+    """See :class:`Target`."""
+
+    def open_model(self, model: Path, settings: Settings | None) -> Runner:
+        """See :class:`Target`."""
+        from sttk.toolkit.targets.web.runner import WebRunner
+
+        return WebRunner(model, settings)
+
+    def describe(self, model: Path) -> dict[str, Any]:
+        """See :class:`Target`."""
+        from sttk.toolkit.targets.web.runner import describe
+
+        return describe(model)
+
+
+TARGET = WebTarget(
+    name="web",
+    model="index.html",
+    runtime="onnxruntime-web",
+    requires=WebRequirements(GRAPH),
+    # It may have to fetch its runtime, 33 MB: exported when it is asked for by name.
+    in_all=False,
+    timed=False,
+)

@@ -1,0 +1,56 @@
+"""What this machine can do with each target, and what is missing where something is required."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from sttk.toolkit import targets
+from sttk.toolkit.core.errors import UsageError
+from sttk.toolkit.host import machine, packages
+from sttk.toolkit.host.machine import Gpu
+from sttk.toolkit.targets.requirements import Ability
+
+CUDA = "cuda"
+
+
+def abilities(devices: Sequence[Gpu]) -> list[Ability]:
+    """Return the ability of each target, in the order of ``targets.NAMES``."""
+    return [each.requires.ability(each.name, devices) for each in targets.every()]
+
+
+def missing(names: Iterable[str]) -> list[str]:
+    """Return what is required and not here, one line each.
+
+    Args:
+        names: targets (that it can be exported), extras (that its libraries are installed), or
+            ``cuda`` (that there is a device).
+
+    Raises:
+        UsageError: a name that is none of these.
+    """
+    extras = packages.extras()
+    on_gpu = {each.name for each in targets.every() if each.requires.needs_gpu}
+    devices = machine.gpus() if {CUDA, *on_gpu} & set(names) else ()
+    able = {ability.target: ability for ability in abilities(devices)}
+    found = []
+    for name in names:
+        if name not in {CUDA, *able, *extras}:
+            known = ", ".join(dict.fromkeys([*able, *extras, CUDA]))
+            raise UsageError(f"--require {name}: no such target or extra; known: {known}")
+        if name == CUDA and not devices:
+            found.append("cuda: no device")
+        if name in able and not able[name].exports:
+            found.append(f"{name}: export {able[name].export}")
+        elif name in extras:
+            # A target may do with another library than its extra installs, not with an old one.
+            found += _lacking(name, absent=name not in able)
+    return found
+
+
+def _lacking(extra: str, *, absent: bool) -> list[str]:
+    return [
+        f"{extra}: {library.name}{library.wanted} wanted, {library.version or 'absent'} "
+        f"({library.fix})"
+        for library in packages.of_extra(extra)
+        if not library.good and (absent or library.version)
+    ]

@@ -1,0 +1,130 @@
+"""What an export target is to everybody but its exporter.
+
+A target's package, ``toolkit/targets/NAME``, is the only place below ``toolkit`` that knows its
+library. Its ``__init__.py`` defines ``TARGET`` and imports nothing heavy; methods import the rest
+when they are called.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Any
+
+from sttk.toolkit.core.errors import UsageError
+from sttk.toolkit.core.rungs import EXACT, FAITHFUL, SAME_STYLE
+from sttk.toolkit.core.shapes import Shapes
+from sttk.toolkit.targets.requirements import Requirements
+
+if TYPE_CHECKING:
+    from sttk.toolkit.artifact.manifest import Manifest
+    from sttk.toolkit.core.contract import Precision
+    from sttk.toolkit.runtimes.base import Check, Runner, Settings
+    from sttk.toolkit.targets.intermediates import Tapped
+
+ON_DISK = "float16 weights in the file; the runtime chooses its arithmetic"
+
+
+@dataclass(frozen=True)
+class Tensors:
+    """What a target's models take and give, for people.
+
+    Attributes:
+        input: the input's name.
+        output: the output's name.
+        shape: the shape of both; {B} stands for the number of pictures at once.
+        batches: whether a model of any size takes any number of pictures at once.
+        fp16: what is in float16 in a model that is said to be in it.
+    """
+
+    input: str = "image"
+    output: str = "stylized"
+    shape: str = "({B}, 3, H, W)"
+    batches: bool = True
+    fp16: str = "float16 weights and arithmetic"
+
+
+@dataclass(frozen=True)
+class Target(ABC):
+    """One export target.
+
+    Attributes:
+        name: the target's name, such as ``onnx``; also the extra that installs its libraries.
+        model: the name of the model's file or package within an artifact.
+        runtime: the name of the runtime that runs it, such as ``onnxruntime``.
+        requires: what it needs to be exported and run.
+        tensors: the names and shapes of its input and output.
+        int8_arithmetic: the arithmetic between the quantisers of an int8 model.
+        in_all: whether ``sttk export --target all`` includes it.
+        timed: whether the time that its runtime takes here says something about its users' devices.
+        selectable: whether ``sttk stylize --runtime`` can name its runtime.
+        cpu_rank: its place among the runtimes by speed on a CPU, from 0, or None if unranked
+            (artifacts/reports/bench).
+        shown: shapes in which ``sttk parity`` without arguments exports the shipped style, or None
+            if it leaves this target out.
+    """
+
+    name: str
+    model: str
+    runtime: str
+    requires: Requirements
+    tensors: Tensors = field(default_factory=Tensors)
+    int8_arithmetic: Precision = "int8"
+    in_all: bool = True
+    timed: bool = True
+    selectable: bool = True
+    cpu_rank: int | None = None
+    shown: Shapes | None = None
+
+    @property
+    def suffix(self) -> str:
+        """The suffix of the model's file or package, such as ``.onnx``."""
+        return PurePath(self.model).suffix
+
+    def promise(self, precision: str, *, compressed: bool = False) -> str:
+        """Return the rung that an artifact of this target promises against its reference.
+
+        An int8 or fp8 reference has the same quantisers. Weights that are compressed after the fact
+        have none that could be exact, so they promise the style. So does int8 with float16
+        arithmetic: where a rounded value lands on another level, the step is a thousand times the
+        rounding, and spreads.
+
+        Args:
+            precision: one of ``contract.PRECISIONS``.
+            compressed: whether the weights were compressed by the target's own tools.
+        """
+        if compressed or (precision == "int8" and self.int8_arithmetic == "fp16"):
+            return SAME_STYLE
+        return EXACT if precision == "fp32" else FAITHFUL
+
+    def arithmetic(self, precision: str) -> str:
+        """Return the precision in which a model of ``precision`` computes between its blocks."""
+        return self.int8_arithmetic if precision == "int8" else precision
+
+    @abstractmethod
+    def open_model(self, model: Path, settings: Settings | None) -> Runner:
+        """Load a model file. Raises ArtifactError, NotRunError or UsageError."""
+
+    @abstractmethod
+    def describe(self, model: Path) -> dict[str, Any]:
+        """Return the facts that ``sttk inspect`` shows of a model file, as plain JSON values."""
+
+    def checks(self, model: Path, manifest: Manifest | None) -> tuple[Check, ...]:
+        """Return what can be said of a model file without running it.
+
+        Args:
+            model: the file or package.
+            manifest: the manifest of the artifact that it belongs to, whose files were verified.
+        """
+        del model, manifest
+        return ()
+
+    @property
+    def has_intermediates(self) -> bool:
+        """Whether the tensors within its models can be read, so that they can be bisected."""
+        return type(self).intermediates is not Target.intermediates
+
+    def intermediates(self, model: Path) -> Tapped:
+        """Lay open the tensors within a model. Raises UsageError where the format is closed."""
+        raise UsageError(f"{model}: no bisection of {self.suffix} models")

@@ -1,0 +1,74 @@
+"""What a target needs to be exported and run, and whether this machine has it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from sttk.toolkit.host.machine import Gpu
+from sttk.toolkit.host.packages import SELF, version_of
+
+# Distributions that make the graph which several targets start from.
+GRAPH = ("onnx", "onnxruntime", "onnxscript", "onnxsim")
+
+
+@dataclass(frozen=True)
+class Ability:
+    """Whether a target can be exported and run here, and how, or why not."""
+
+    target: str
+    exports: bool
+    export: str
+    runs: bool
+    run: str
+
+    def __str__(self) -> str:
+        """Return such as ``trt: export yes (RTX), run no: no CUDA device``."""
+        return f"{self.target}: export {self.export}, run {self.run}"
+
+
+@dataclass(frozen=True)
+class Requirements:
+    """The libraries of a target, by the names of their distributions.
+
+    Attributes:
+        exports: libraries that make an artifact; all of them are needed.
+        runs: libraries that run it; all of them are needed.
+        note: who runs it, where that is not plain.
+        needs_gpu: whether it runs on a CUDA device only.
+    """
+
+    exports: tuple[str, ...]
+    runs: tuple[str, ...] = ()
+    note: str = ""
+    needs_gpu: bool = False
+
+    def ability(self, target: str, devices: Sequence[Gpu]) -> Ability:
+        """Return what this machine can do with ``target``.
+
+        Args:
+            target: its name, which is the name of the extra that installs the libraries, too.
+            devices: the CUDA devices of this machine.
+        """
+        del devices  # only targets that run on a GPU ask for them
+        export, run = lacking(target, self.exports), lacking(target, self.runs)
+        noted = f"yes, {self.note}" if self.note and run == YES else run
+        return Ability(target, export == YES, export, run == YES, noted)
+
+    def libraries(self) -> tuple[str, ...]:
+        """Return the distributions that an export needs, the installed one of alternatives."""
+        return self.exports
+
+
+YES = "yes"
+
+
+def lacking(target: str, needs: Iterable[str]) -> str:
+    """Return ``yes``, or which of the distributions are absent and the pip line that mends it."""
+    absent = [name for name in needs if version_of(name) is None]
+    return f"no: {', '.join(absent)} not installed ({fix(target)})" if absent else YES
+
+
+def fix(extra: str) -> str:
+    """Return the pip line that installs an extra."""
+    return f"pip install '{SELF}[{extra}]'"

@@ -1,0 +1,47 @@
+"""What this machine can do: libraries, devices, targets, and what is known to go wrong."""
+
+from __future__ import annotations
+
+import dataclasses
+import platform
+from typing import Any
+
+from packaging.utils import canonicalize_name
+
+from sttk.toolkit import targets
+from sttk.toolkit.core.version import VERSION
+from sttk.toolkit.host import known_bad, machine, memory, packages
+from sttk.toolkit.host.packages import version_of
+from sttk.toolkit.targets.abilities import abilities
+
+
+def examine() -> dict[str, Any]:
+    """Return everything, as plain JSON values."""
+    cpu, devices = machine.cpu(), machine.gpus()
+    total = machine.total_memory()
+    return {
+        "sttk": VERSION,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cpu": dataclasses.asdict(cpu),
+        "memory": {"bytes": total, "available": memory.available()},
+        "cuda": [dataclasses.asdict(device) for device in devices],
+        "libraries": [
+            {**library._asdict(), "good": library.good, "fix": library.fix}
+            for library in [*packages.libraries(), *_unlisted()]
+        ],
+        "targets": [dataclasses.asdict(ability) for ability in abilities(devices)],
+        "known_bad": [pair._asdict() for pair in known_bad.found(version_of)],
+        "broken": list(packages.broken()),
+    }
+
+
+def _unlisted() -> list[packages.Library]:
+    """Libraries of targets that the installed metadata does not name: an older installation's."""
+    listed = {canonicalize_name(library.name) for library in packages.libraries()}
+    found = {}
+    for each in targets.every():
+        for name in each.requires.libraries():
+            if name not in listed:
+                found[name] = packages.Library(name, version_of(name), "", each.name)
+    return list(found.values())

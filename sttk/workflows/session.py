@@ -1,0 +1,112 @@
+"""Models judged one after the other; one that cannot be does not keep the others from it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+from sttk.toolkit import targets
+from sttk.toolkit.artifact.search import Entry
+from sttk.toolkit.core.contract import Precision
+from sttk.toolkit.core.errors import ArtifactError, SttkError, UsageError
+from sttk.toolkit.io.text import file_name
+from sttk.toolkit.opened.artifact import OpenArtifact, open_entry
+from sttk.toolkit.parity.bisect.bisection import Bisection
+from sttk.toolkit.parity.bisect.worst import bisect_artifact, bisect_model
+from sttk.toolkit.parity.compare import Report
+from sttk.toolkit.parity.outcome import Judged, Outcome, Unjudged
+from sttk.toolkit.parity.pictures import Gallery, HeatMaps
+from sttk.toolkit.parity.run import Ask, Judge
+from sttk.toolkit.parity.witness import Witness
+from sttk.workflows.record import record_parity
+
+
+@dataclasses.dataclass(frozen=True)
+class Candidate:
+    """A bare model file or an artifact, and what reports call it."""
+
+    model: Path | Entry
+    name: str
+
+    @property
+    def target(self) -> str:
+        """The name of its target, such as ``onnx``; "" where nothing says."""
+        if isinstance(self.model, Entry):
+            content = self.model.content
+            return "" if isinstance(content, ArtifactError) else content.target.name
+        target = targets.of_model(self.model)
+        return target.name if target else ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Wanted:
+    """What is wanted of each model beside its verdict.
+
+    Attributes:
+        precision: the precision that bare model files are said to have, or None.
+        bisect: whether to find the block at which it goes wrong.
+        reproductions: a folder for what reproduces that, or None.
+        pictures: whether to keep small pictures of every input.
+        heatmaps: a folder for a heat map of each input that fails, or None.
+    """
+
+    precision: Precision | None = None
+    bisect: bool = False
+    reproductions: Path | None = None
+    pictures: bool = False
+    heatmaps: Path | None = None
+
+
+class Session:
+    """Judges models by one :class:`Ask`, and records the verdicts of artifacts."""
+
+    def __init__(self, ask: Ask, wanted: Wanted) -> None:
+        self._ask, self._wanted = ask, wanted
+        self._judge = Judge(ask)
+
+    def outcomes(self, candidate: Candidate) -> Iterator[Outcome]:
+        """Yield the model's outcome, and another if it could not be bisected as was asked."""
+        try:
+            opened = self._opened(candidate)
+            judged = self._judged(candidate, opened)
+        except SttkError as error:
+            yield Unjudged(candidate.name, error, candidate.target)
+            return
+        if not self._wanted.bisect:
+            yield judged
+            return
+        try:
+            found = self._bisected(opened, judged.report)
+            yield dataclasses.replace(judged, bisection=found)
+        except SttkError as error:
+            yield judged
+            yield Unjudged(f"{candidate.name}, bisected", error)
+
+    def _opened(self, candidate: Candidate) -> Path | OpenArtifact:
+        if isinstance(candidate.model, Path):
+            return candidate.model
+        if self._wanted.precision:
+            folder = candidate.model.folder
+            raise UsageError(f"{folder}: its manifest says its precision", fix="pass --promise")
+        return open_entry(candidate.model)
+
+    def _judged(self, candidate: Candidate, opened: Path | OpenArtifact) -> Judged:
+        gallery = Gallery()
+        witnesses: list[Witness] = [gallery] if self._wanted.pictures else []
+        if self._wanted.heatmaps:
+            witnesses.append(HeatMaps(self._wanted.heatmaps / file_name(candidate.name)))
+        if isinstance(opened, Path):
+            report = self._judge.model(opened, self._wanted.precision or "fp32", *witnesses)
+        else:
+            report = self._judge.artifact(opened, *witnesses)
+            if self._ask.plain:
+                record_parity(opened, report)
+        report = dataclasses.replace(report, candidate=candidate.name)
+        return Judged(report, candidate.target, tuple(gallery.exhibits))
+
+    def _bisected(self, opened: Path | OpenArtifact, report: Report) -> Bisection:
+        to = self._wanted.reproductions
+        if isinstance(opened, Path):
+            return bisect_model(opened, self._wanted.precision or "fp32", self._ask, report, to)
+        return bisect_artifact(opened, self._ask, report, to)
