@@ -13,8 +13,10 @@ from sttk.toolkit.artifact.manifest import SCHEMA, Checkpoint, Manifest, Target
 from sttk.toolkit.artifact.search import (
     artifact_source,
     find_artifacts,
+    inner_artifacts,
+    outermost,
     read_manifest,
-    whole_artifacts,
+    search,
 )
 from sttk.toolkit.core.contract import Contract
 from sttk.toolkit.core.errors import ArtifactError
@@ -34,6 +36,7 @@ def artifact(tmp_path):
         checkpoint=Checkpoint("style:ink", "0" * 64, "sttk"),
         contract=Contract(size_multiple=8),
         target=Target("onnx", "fp16", Shapes.fixed(256, 512), {"opset": 18}),
+        promise="exact",
         rewrites=("dead-bias",),
         plan={"default": "fp16"},
         tools={"onnx": "1"},
@@ -130,8 +133,9 @@ def test_artifacts_within_artifacts_are_theirs(artifact):
     beside = shutil.copytree(inner, artifact.with_name(artifact.name + "-2"))
     root = artifact.parent
     assert set(find_artifacts(root)) >= {artifact, inner, beside}
-    assert {inner} == set(find_artifacts(root)) - set(whole_artifacts(root))
-    assert whole_artifacts(inner) == [inner]
+    assert {inner} == set(find_artifacts(root)) - {each.folder for each in outermost(search(root))}
+    assert [each.folder for each in outermost(search(inner))] == [inner]
+    assert inner_artifacts(artifact) == [inner]
 
 
 def test_find_artifacts_passes_over_other_programs_manifests(artifact):

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from sttk.exporters import TARGETS
+from sttk.toolkit import targets
 
 CHECKPOINTS = (
     "checkpoints/gnsmrky/candy_nc16_b1_e2_1e05_1e10.model",
@@ -19,7 +19,7 @@ CHECKPOINTS = (
 
 
 REGIMES = [word for kind in ("photo", "dark", "ramp", "noise") for word in ("--regime", kind)]
-ALL = tuple(set(TARGETS) - {"coreai", "web"})  # what 'all' is
+ALL = tuple(set(targets.NAMES) - {"coreai", "web"})  # what 'all' is
 
 
 @pytest.mark.nightly

@@ -45,6 +45,7 @@ def artifact(net, source, tmp_path):
             checkpoint=Checkpoint(str(source), sha256(source), "sttk"),
             contract=net.contract,
             target=Target("coreml", "fp16", Shapes.fixed(64, 64)),
+            promise="exact",
         )
         dataclasses.replace(manifest, **changes).write(folder)
         return folder

@@ -44,7 +44,8 @@ def test_metrics_of_known_values():
 
 def judged_and_recorded(ask, folder):
     """The report on an artifact, as ``sttk parity`` makes and records it."""
-    candidate = Candidate(*[(entry, "x") for entry in outermost(search(folder))][0])
+    (entry,) = outermost(search(folder))
+    candidate = Candidate(entry, str(folder))
     (outcome,) = Session(ask, Wanted()).outcomes(candidate)
     if isinstance(outcome, Unjudged):
         raise outcome.error
