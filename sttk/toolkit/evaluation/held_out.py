@@ -86,9 +86,9 @@ class HeldOut:
     def equal(self, start: str) -> str:
         """Iterations that reach the net's loss, the median (the higher of two), as text."""
         counts = (each.optimised[start].equal for each in self.photographs)
-        return self.told(_median(counts))
+        return self.iterations_text(_median(counts))
 
-    def told(self, equal: int | None) -> str:
+    def iterations_text(self, equal: int | None) -> str:
         """A count as text; ``>500`` where it was not reached."""
         return f">{self.most}" if equal is None else str(equal)
 
@@ -97,7 +97,7 @@ class HeldOut:
         return {**asdict(self), "photographs": [asdict(each) for each in self.photographs]}
 
     @classmethod
-    def of(cls, card: dict[str, Any]) -> HeldOut | None:
+    def from_card(cls, card: dict[str, Any]) -> HeldOut | None:
         """From a model card; None if it has no such figures."""
         if KEY not in card:
             return None

@@ -9,8 +9,8 @@ import shlex
 from collections.abc import Iterator
 from typing import Any
 
-from sttk.toolkit.evaluation.beside import Beside
 from sttk.toolkit.evaluation.held_out import HeldOut
+from sttk.toolkit.evaluation.mobile_comparison import MobileComparison
 from sttk.toolkit.losses.objective import Objective
 from sttk.toolkit.nets.trainable import SIZES, spec_from
 from sttk.toolkit.styles.painting import CUT
@@ -45,10 +45,10 @@ def facts(card: dict[str, Any]) -> str:
     """All that the card says, as Markdown."""
     table = [f"| {name} | {value} |" for name, value in _rows(card)]
     parts = ["\n".join(["| | |", "|---|---|", *table]), f"    {command(card)}"]
-    if held := HeldOut.of(card):
+    if held := HeldOut.from_card(card):
         parts.append(_held_out(held))
-    if beside := Beside.of(card):
-        parts.append(_beside(beside))
+    if comparison := MobileComparison.from_card(card):
+        parts.append(_comparison(comparison))
     return "\n\n".join(parts)
 
 
@@ -168,11 +168,11 @@ def _held_out(held: HeldOut) -> str:
     return "\n".join([f"{said}: {_terms(held.losses)}.", "", *lines])
 
 
-def _beside(beside: Beside) -> str:
-    height, width = beside.size
-    ratios = beside.terms()
+def _comparison(comparison: MobileComparison) -> str:
+    height, width = comparison.size
+    ratios = comparison.terms()
     terms = "; ".join(f"{_TERMS[name]} {ratios[name]:.2f}" for name in _TERMS if name in ratios)
     return (
-        f"On {len(beside.pairs)} photographs not trained on, at {height}x{width}, its losses by "
-        f"those of {beside.full}, medians: {terms}."
+        f"On {len(comparison.pairs)} photographs not trained on, at {height}x{width}, its losses "
+        f"by those of {comparison.full}, medians: {terms}."
     )

@@ -16,7 +16,7 @@ from torch import Tensor
 from sttk.toolkit.losses.perceptual import PerceptualLoss
 
 
-class Step(Protocol):
+class IterationLosses(Protocol):
     """What an optimisation tells after an iteration."""
 
     @property
@@ -58,7 +58,7 @@ def losses_of(loss: PerceptualLoss, photo: Tensor, picture: Tensor) -> dict[str,
     return loss(picture, loss.content_of(photo)).floats()
 
 
-def equal_iterations(aim: float, steps: Iterable[Step], *, least: int = 0) -> Equal:
+def equal_iterations(aim: float, steps: Iterable[IterationLosses], *, least: int = 0) -> Equal:
     """Follow an optimisation until it is as good as a picture, or ends.
 
     Args:

@@ -23,7 +23,7 @@ _JUMP = 1.5
 
 
 @dataclass(frozen=True)
-class Step:
+class GatysStep:
     """The state after ``iteration`` iterations; 0 is the start.
 
     Attributes:
@@ -46,7 +46,7 @@ def optimise(
     iterations: int,
     optimizer: str = "lbfgs",
     learning_rate: float | None = None,
-) -> Iterator[Step]:
+) -> Iterator[GatysStep]:
     """Yield the start, then the state after each iteration.
 
     Args:
@@ -142,10 +142,10 @@ class _Point:
         with torch.no_grad():
             self.picture.copy_(picture)
 
-    def step(self, iteration: int) -> Step:
+    def step(self, iteration: int) -> GatysStep:
         """A copy of the state here."""
         self.evaluate()
-        return Step(iteration, self._losses, self.picture.detach().clone(), self._evaluations)
+        return GatysStep(iteration, self._losses, self.picture.detach().clone(), self._evaluations)
 
     def _compute(self) -> None:
         losses = self._loss(self.picture, self._content)

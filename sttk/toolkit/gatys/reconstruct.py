@@ -8,7 +8,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from sttk.toolkit.gatys.optimise import Step, optimise, white_noise
+from sttk.toolkit.gatys.optimise import GatysStep, optimise, white_noise
 from sttk.toolkit.losses.objective import Objective
 from sttk.toolkit.losses.perceptual import PerceptualLoss
 from sttk.toolkit.losses.presets import preset
@@ -44,7 +44,7 @@ def reconstructions(
     vgg: Path | None,
     seed: int,
     update: Callable[[float, str], None] = lambda _done, _text: None,
-) -> Iterator[tuple[str, Step]]:
+) -> Iterator[tuple[str, GatysStep]]:
     """Name and last step of each reconstruction, from white noise.
 
     Args:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from sttk.toolkit.core.errors import UsageError
-from sttk.toolkit.gatys.optimise import Step, optimise, white_noise
+from sttk.toolkit.gatys.optimise import GatysStep, optimise, white_noise
 from sttk.toolkit.host.memory import check_fits
 from sttk.toolkit.imaging.images import Picture, from_batch, read_image, to_batch, write_image
 from sttk.toolkit.losses.objective import Objective
@@ -30,7 +30,7 @@ _LEAST_SIDE = 32
 
 
 @dataclass(frozen=True)
-class Request:
+class GatysConfig:
     """What is to be optimised.
 
     Attributes:
@@ -61,37 +61,37 @@ class Request:
 class Run:
     """A prepared optimisation; ``step`` is the last that was reached, ``log`` a row for each."""
 
-    request: Request
+    config: GatysConfig
     loss: PerceptualLoss
     photo: Tensor
     log: LossLog = field(default_factory=LossLog)
-    step: Step | None = None
+    step: GatysStep | None = None
 
     @classmethod
-    def prepare(cls, request: Request) -> Run:
+    def prepare(cls, config: GatysConfig) -> Run:
         """Read the pictures, see that they fit into memory, load the loss network.
 
         Raises:
             ImageError: a picture cannot be read, or the result would not fit into memory.
             UsageError: the loss network does not suit the objective, or the picture is too small.
         """
-        photo = photo_batch(request.content, request.size).to(request.device)
-        style = painting_batch(request.style, request.style_size).to(request.device)
-        vgg = load_vgg(request.objective, request.vgg).to(request.device)
-        return cls(request, PerceptualLoss(vgg, style, request.objective), photo)
+        photo = photo_batch(config.content, config.size).to(config.device)
+        style = painting_batch(config.style, config.style_size).to(config.device)
+        vgg = load_vgg(config.objective, config.vgg).to(config.device)
+        return cls(config, PerceptualLoss(vgg, style, config.objective), photo)
 
-    def steps(self, report: Callable[[Step, float], None]) -> None:
+    def steps(self, report: Callable[[GatysStep, float], None]) -> None:
         """Optimise to the end; ``report`` is called with each step and the seconds so far.
 
         Raises:
             TrainingError: the objective is no number; ``step`` keeps the last good one.
         """
-        request, began = self.request, monotonic()
-        noise = request.init == "noise"
-        start = white_noise(self.photo, request.seed) if noise else self.photo
+        config, began = self.config, monotonic()
+        noise = config.init == "noise"
+        start = white_noise(self.photo, config.seed) if noise else self.photo
         content = self.loss.content_of(self.photo)
         found = optimise(
-            self.loss, content, start, iterations=request.iterations, optimizer=request.optimizer
+            self.loss, content, start, iterations=config.iterations, optimizer=config.optimizer
         )
         for step in found:
             self.step = step
@@ -107,10 +107,10 @@ class Run:
             "evaluations": step.evaluations if step else 0,
             "seconds": rows[-1]["seconds"] if rows else 0.0,
             "losses": step.losses if step else {},
-            "objective": self.request.objective.to_dict(),
+            "objective": self.config.objective.to_dict(),
         }
 
-    def told(self) -> str:
+    def summary_line(self) -> str:
         """The same for people."""
         found = self.summary()
         first, last = self.log.rows[0]["total"], self.log.rows[-1]["total"]
@@ -135,11 +135,11 @@ def photo_batch(path: Path, longer_side: int) -> Tensor:
     return torch.from_numpy(to_batch(photo.rgb))
 
 
-def picture_of(step: Step) -> Picture:
+def picture_of(step: GatysStep) -> Picture:
     """What a step shows, clipped to 0..255."""
     return Picture(from_batch(step.picture.cpu().numpy()))
 
 
-def write_step(step: Step, path: Path) -> None:
+def write_step(step: GatysStep, path: Path) -> None:
     """As a picture, whole or not at all."""
     write_image(path, picture_of(step))

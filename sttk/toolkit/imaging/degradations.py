@@ -15,7 +15,7 @@ from sttk.toolkit.imaging.images import Bytes, Floats
 
 _BLUR = 4.0  # radius in pixels
 
-Spoil = Callable[[Bytes], Floats]
+Degradation = Callable[[Bytes], Floats]
 
 
 def intact(rgb: Bytes) -> Floats:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sttk.toolkit.core.errors import ImageError, SttkError, UsageError
 from sttk.toolkit.imaging.images import SUFFIXES, Picture, list_images, read_image, write_image
-from sttk.toolkit.io.prefetch import ahead
+from sttk.toolkit.io.prefetch import prefetch
 
 # Formats that are written under another name: a GIF has 256 colours.
 _WRITTEN_AS = {".gif": ".png"}
@@ -89,7 +89,7 @@ def run(
     *,
     batch: int = 1,
     force: bool = False,
-    told: Callable[[int], None] = lambda _done: None,
+    on_progress: Callable[[int], None] = lambda _done: None,
 ) -> Report:
     """Do the jobs; whatever cannot be read or written is left out and reported.
 
@@ -98,7 +98,7 @@ def run(
         stylize: pictures of one size -> as many.
         batch: how many pictures at most are given to it.
         force: do again what is there; else it is kept, so that a run that was killed goes on.
-        told: is called with how many jobs are behind.
+        on_progress: is called with how many jobs are behind.
 
     Raises:
         OSError: the disk is full or fails: what is left would fare no better.
@@ -107,10 +107,10 @@ def run(
     todo = []
     for job in jobs:
         (report.kept.append(job.target) if job.target.exists() and not force else todo.append(job))
-    with ahead(_read(todo)) as read:
+    with prefetch(_read(todo)) as read:
         for group in _groups(read, report, batch):
             _do(group, stylize, report)
-            told(len(report.kept) + len(report.done) + len(report.failed))
+            on_progress(len(report.kept) + len(report.done) + len(report.failed))
     return report
 
 

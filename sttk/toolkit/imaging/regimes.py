@@ -19,7 +19,7 @@ from PIL import Image, ImageOps
 
 from sttk.toolkit.core.shapes import Shapes, Size, text
 from sttk.toolkit.imaging import degradations
-from sttk.toolkit.imaging.degradations import Spoil
+from sttk.toolkit.imaging.degradations import Degradation
 from sttk.toolkit.imaging.images import Bytes, Floats, list_images, read_image, to_batch
 
 CONSTANT = "constant"
@@ -33,7 +33,7 @@ Planned = tuple[str, str, Callable[[], Floats]]  # regime, name, and how to make
 # side where a Johnson net is narrowest.
 _ODD, _TINY, _TALL, _WIDE, _SMALL = (131, 203), (32, 32), (320, 64), (64, 320), (96, 128)
 
-_SPOILT: dict[str, Spoil] = {
+_DEGRADATIONS: dict[str, Degradation] = {
     "blur": degradations.blurred,
     "dark": degradations.dark,
     "bright": degradations.bright,
@@ -83,8 +83,8 @@ def _told_apart(files: Sequence[Path]) -> Iterator[str]:
         yield name
 
 
-def _spoilt(spoil: Spoil, file: Path, size: Size) -> Floats:
-    return to_batch(spoil(_fill(file, size)))
+def _degraded(degrade: Degradation, file: Path, size: Size) -> Floats:
+    return to_batch(degrade(_fill(file, size)))
 
 
 def _drawn(draw: Callable[[Size], Floats], size: Size) -> Floats:
@@ -123,7 +123,7 @@ _DRAWN: dict[str, Callable[[Size], Floats]] = {
 }
 # The kinds that are a matter of size; all others are tried at the model's default size.
 _SIZED: dict[str, Size] = {"odd": _ODD, "tiny": _TINY, "tall": _TALL, "wide": _WIDE}
-NAMES = ("photo", *_SPOILT, *_DRAWN, *_SIZED, "size", "batch")
+NAMES = ("photo", *_DEGRADATIONS, *_DRAWN, *_SIZED, "size", "batch")
 
 
 @dataclass(frozen=True)
@@ -180,9 +180,13 @@ class Regimes:
     def _at_default(self) -> Iterator[Planned]:
         size = self.every_size[0]
         for name, file in zip(_told_apart(self.files), self.files, strict=True):
-            yield "photo", f"{name} {text(size)}", partial(_spoilt, degradations.intact, file, size)
-        for (regime, spoil), file in zip(_SPOILT.items(), cycle(self.files), strict=False):
-            yield regime, f"{regime} {text(size)}", partial(_spoilt, spoil, file, size)
+            yield (
+                "photo",
+                f"{name} {text(size)}",
+                partial(_degraded, degradations.intact, file, size),
+            )
+        for (regime, degrade), file in zip(_DEGRADATIONS.items(), cycle(self.files), strict=False):
+            yield regime, f"{regime} {text(size)}", partial(_degraded, degrade, file, size)
         for regime, draw in _DRAWN.items():
             yield regime, f"{regime} {text(size)}", partial(_drawn, draw, size)
 
@@ -191,7 +195,7 @@ class Regimes:
         if not self._of_any_size:
             named = [("size", size) for size in self.every_size[1:]]
         for regime, size in named:
-            make = partial(_spoilt, degradations.intact, self.files[0], size)
+            make = partial(_degraded, degradations.intact, self.files[0], size)
             yield regime, f"{regime} {text(size)}", make
 
     def _in_batches(self) -> Iterator[Planned]:

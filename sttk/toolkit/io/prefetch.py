@@ -65,7 +65,7 @@ class _Worker(Generic[T]):
 
 
 @contextmanager
-def ahead(items: Iterable[T], depth: int = _DEPTH) -> Iterator[Iterator[T]]:
+def prefetch(items: Iterable[T], depth: int = _DEPTH) -> Iterator[Iterator[T]]:
     """Iterate ``items`` in a thread, at most ``depth`` ahead; errors are raised to who takes them.
 
     Leaving the block stops the thread and waits for it. Blocks nest: the inner one's items may come

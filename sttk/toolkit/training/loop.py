@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from sttk.toolkit.core.errors import TrainingError
-from sttk.toolkit.host.signals import stop_wish
+from sttk.toolkit.host.signals import stop_requests
 from sttk.toolkit.losses.perceptual import Losses, PerceptualLoss
 from sttk.toolkit.nets.trainable import Net
 from sttk.toolkit.training import guard
@@ -113,12 +113,12 @@ class Trainer:
         saved = time.monotonic()
         with (
             contextlib.closing(self.crops.since(self.progress.step)) as batches,
-            stop_wish() as wish,
+            stop_requests() as stop,
         ):
             while self.progress.fraction < 1.0:
-                if wish.is_set():
+                if stop.is_set():
                     self.save()
-                    wish.obey()
+                    stop.reraise()
                 self._timed_step(batches)
                 if self.progress.step % _LOG_EVERY == 0:
                     self._log()

@@ -32,7 +32,7 @@ _PREVIEW_EVERY = 200
 
 
 @dataclass(frozen=True)
-class Request:
+class TrainingConfig:
     """What is to be trained.
 
     Attributes:
@@ -68,12 +68,12 @@ class Request:
 class Session:
     """A prepared run."""
 
-    request: Request
+    config: TrainingConfig
     trainer: Trainer
     photos: Photos
 
     @classmethod
-    def prepare(cls, request: Request, team: Team) -> Session:
+    def prepare(cls, config: TrainingConfig, team: Team) -> Session:
         """Check all inputs, load the loss network, and resume if asked to.
 
         Raises:
@@ -81,28 +81,28 @@ class Session:
                 ``resume`` nor ``force`` is set (or the other way round).
             UsageError: a file or an option is wrong, or does not suit the team.
         """
-        recipe = request.recipe
+        recipe = config.recipe
         _check_team(recipe, team)
-        _check_teacher(request)
-        _check_run(request)
-        photos = Photos.scan(request.content)
-        style = painting_batch(request.painting, recipe.style_size).to(team.device)
-        net = load_vgg(recipe.objective, request.vgg).to(team.device)
+        _check_teacher(config)
+        _check_run(config)
+        photos = Photos.scan(config.content)
+        style = painting_batch(config.painting, recipe.style_size).to(team.device)
+        net = load_vgg(recipe.objective, config.vgg).to(team.device)
         loss = PerceptualLoss(channels_last(net), style, recipe.objective)
         crops = Crops(photos, team.part(recipe.batch), recipe.size, recipe.seed)
-        check_folder(request.folder)
-        teacher = request.teacher.to(team.device) if request.teacher else None
-        inputs = _digests(request, photos, net)
-        trainer = Trainer(recipe, loss, crops, request.folder, team, inputs, teacher)
-        if request.resume:
+        check_folder(config.folder)
+        teacher = config.teacher.to(team.device) if config.teacher else None
+        inputs = _digests(config, photos, net)
+        trainer = Trainer(recipe, loss, crops, config.folder, team, inputs, teacher)
+        if config.resume:
             trainer.resume()
-        elif request.start:
-            trainer.scaled.start_from(request.start.net)
-        return cls(request, trainer, photos)
+        elif config.start:
+            trainer.scaled.start_from(config.start.net)
+        return cls(config, trainer, photos)
 
     def summary(self) -> str:
         """One line on what is about to run."""
-        recipe, trainer = self.request.recipe, self.trainer
+        recipe, trainer = self.config.recipe, self.trainer
         length = f"{recipe.steps} steps" if recipe.steps else f"{recipe.minutes:g} minutes"
         team = f", {trainer.team.size} processes" if trainer.team.size > 1 else ""
         return (
@@ -120,7 +120,7 @@ class Session:
             if leads and now.step % _PREVIEW_EVERY == 0:
                 self._show()
 
-        self.trainer.run(each, save_seconds=self.request.save_seconds)
+        self.trainer.run(each, save_seconds=self.config.save_seconds)
         path = self.trainer.folder / NET
         if leads:
             self._show()
@@ -133,7 +133,7 @@ class Session:
         write_image(folder / PREVIEW, preview(self.trainer.trained(), shipped_photos()))
         self.trainer.written.add(PREVIEW)
         if not self.charts_missing():
-            title = self.request.name or self.request.painting.stem
+            title = self.config.name or self.config.painting.stem
             draw_curve(self.trainer.log.rows, folder / CURVE, title=title, across="step")
             self.trainer.written.add(CURVE)
 
@@ -147,32 +147,32 @@ class Session:
         return ""
 
     def _card(self) -> dict[str, Any]:
-        now, request = self.trainer.progress, self.request
+        now, config = self.trainer.progress, self.config
         return {
-            "name": request.name,
-            "painting": request.painting.name,
-            "painting_sha256": sha256(request.painting),
-            "licence": request.licence,
+            "name": config.name,
+            "painting": config.painting.name,
+            "painting_sha256": sha256(config.painting),
+            "licence": config.licence,
             "photographs": len(self.photos.files),
-            "recipe": request.recipe.to_dict(),
+            "recipe": config.recipe.to_dict(),
             "loss_network": self.trainer.loss.vgg.variant,
             "steps": now.step,
             "minutes": round(now.seconds / 60, 1),
             "losses": now.losses,
-            **({"start": _brief(request.start)} if request.start else {}),
-            **({"teacher": _brief(request.teacher)} if request.teacher else {}),
+            **({"start": _brief(config.start)} if config.start else {}),
+            **({"teacher": _brief(config.teacher)} if config.teacher else {}),
         }
 
 
-def _digests(request: Request, photos: Photos, vgg: Vgg) -> dict[str, str]:
+def _digests(config: TrainingConfig, photos: Photos, vgg: Vgg) -> dict[str, str]:
     """Of all that decides the result beside the recipe."""
     names = "\0".join(map(str, photos.files))
     return {
-        "painting": sha256(request.painting),
+        "painting": sha256(config.painting),
         "content": hashlib.sha256(names.encode()).hexdigest(),
         "vgg": vgg_digest(vgg),
-        "init": request.start.origin.sha256 if request.start else "",
-        "teacher": request.teacher.origin.sha256 if request.teacher else "",
+        "init": config.start.origin.sha256 if config.start else "",
+        "teacher": config.teacher.origin.sha256 if config.teacher else "",
     }
 
 
@@ -197,20 +197,20 @@ def _check_team(recipe: Recipe, team: Team) -> None:
         )
 
 
-def _check_teacher(request: Request) -> None:
-    size = request.recipe.size
-    if request.teacher and request.teacher.contract.output_size(size, size) != (size, size):
+def _check_teacher(config: TrainingConfig) -> None:
+    size = config.recipe.size
+    if config.teacher and config.teacher.contract.output_size(size, size) != (size, size):
         raise UsageError(
-            f"the teacher {request.teacher.origin.name} gives pictures of {size} px another size",
+            f"the teacher {config.teacher.origin.name} gives pictures of {size} px another size",
             fix="pass --size of its multiple",
         )
 
 
-def _check_run(request: Request) -> None:
-    there = (request.folder / STATE).exists()
-    if request.resume and not there:
-        raise TrainingError(f"{request.folder} holds no run to resume", fix="leave --resume out")
-    if there and not (request.resume or request.force):
+def _check_run(config: TrainingConfig) -> None:
+    there = (config.folder / STATE).exists()
+    if config.resume and not there:
+        raise TrainingError(f"{config.folder} holds no run to resume", fix="leave --resume out")
+    if there and not (config.resume or config.force):
         raise TrainingError(
-            f"{request.folder} holds a run", fix="--resume goes on with it, --force begins anew"
+            f"{config.folder} holds a run", fix="--resume goes on with it, --force begins anew"
         )

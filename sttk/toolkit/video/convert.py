@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sttk.toolkit.core.contract import Contract
-from sttk.toolkit.host.signals import stop_wish
+from sttk.toolkit.host.signals import stop_requests
 from sttk.toolkit.imaging.images import Bytes, Floats
-from sttk.toolkit.io.prefetch import ahead
+from sttk.toolkit.io.prefetch import prefetch
 from sttk.toolkit.runtimes.base import Runner
 from sttk.toolkit.runtimes.stylize import Advice, Look, Preparing, finish
 from sttk.toolkit.video.reader import Frame, Reader
@@ -29,7 +29,7 @@ DEFAULT_CRF = 18  # hard to tell from the frames themselves
 
 
 @dataclass(frozen=True)
-class Settings:
+class VideoSettings:
     """What to make of a video.
 
     Attributes:
@@ -70,7 +70,7 @@ class Result:
 
 
 _Item = Any  # Frame or av.Packet
-_Told = Callable[[int, float], None]
+_OnProgress = Callable[[int, float], None]
 
 
 def stylize_video(
@@ -78,8 +78,8 @@ def stylize_video(
     target: Path,
     runner: Runner,
     contract: Contract,
-    settings: Settings,
-    told: _Told = lambda _frames, _fps: None,
+    settings: VideoSettings,
+    on_progress: _OnProgress = lambda _frames, _fps: None,
 ) -> Result:
     """Write ``target``: the reader's frames in the style of the runner's net, and its sound.
 
@@ -91,7 +91,7 @@ def stylize_video(
         runner: a runtime with the net loaded.
         contract: of that net.
         settings: what to make of it.
-        told: is called after each frame, with how many there are and how many a second.
+        on_progress: is called after each frame, with how many there are and how many a second.
 
     Raises:
         VideoError: a file cannot be read or written.
@@ -110,20 +110,20 @@ def stylize_video(
         return styled
 
     with (
-        stop_wish() as wish,
+        stop_requests() as stop,
         create_video(target, reader.facts, reader.sound, crf=settings.crf) as writer,
-        ahead(_prepared(reader.items(), runner, contract)) as prepared,
-        ahead(_ran(prepared, runner)) as ran,
+        prefetch(_prepared(reader.items(), runner, contract)) as prepared,
+        prefetch(_ran(prepared, runner)) as ran,
     ):
         for item, output in ran:
             _write(writer, item, output, shown)
             if output is not None:
-                told(writer.frames, writer.frames / (time.perf_counter() - started))
-            if wish.is_set() and writer.frames:
+                on_progress(writer.frames, writer.frames / (time.perf_counter() - started))
+            if stop.is_set() and writer.frames:
                 break
     seconds = time.perf_counter() - started
     means = flicker.means() if flicker else ()
-    return Result(writer.frames, seconds, wish.number, reader.broken, means)
+    return Result(writer.frames, seconds, stop.number, reader.broken, means)
 
 
 def _prepared(

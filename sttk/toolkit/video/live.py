@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sttk.toolkit.core.contract import Contract
 from sttk.toolkit.core.errors import VideoError
-from sttk.toolkit.host.signals import stop_wish
+from sttk.toolkit.host.signals import stop_requests
 from sttk.toolkit.imaging.images import Bytes
 from sttk.toolkit.runtimes.base import Runner
 from sttk.toolkit.runtimes.stylize import Advice, Look, Preparing, finish
@@ -30,7 +30,7 @@ _NOMINAL = Fraction(30)
 
 
 @dataclass(frozen=True)
-class Settings:
+class LiveSettings:
     """What to make of live frames.
 
     Attributes:
@@ -50,7 +50,7 @@ def run_live(
     source: FrameSource,
     runner: Runner,
     contract: Contract,
-    settings: Settings,
+    settings: LiveSettings,
     show: Callable[[Bytes, float], None],
 ) -> int:
     """Stylise frames until the source ends, enough are done, or the first Ctrl-C.
@@ -73,7 +73,7 @@ def run_live(
     prepare = Preparing(runner, contract, _ADVICE)
     newest, pace, shown = Newest(source), _Pace(), 0
     with ExitStack() as stack:
-        wish = stack.enter_context(stop_wish())
+        stop = stack.enter_context(stop_requests())
         stack.callback(newest.close)
         recording = stack.enter_context(ExitStack())
         writer: Writer | None = None
@@ -91,7 +91,7 @@ def run_live(
                 writer.write(Frame(styled, pace.since_first))
             show(styled, pace.fps)
             shown += 1
-            if wish.is_set() or shown == settings.most:
+            if stop.is_set() or shown == settings.most:
                 break
     return shown
 

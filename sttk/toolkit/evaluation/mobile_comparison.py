@@ -32,7 +32,7 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Beside:
+class MobileComparison:
     """All photographs that the two were compared on, at least one.
 
     Attributes:
@@ -62,7 +62,7 @@ class Beside:
         return asdict(self)
 
     @classmethod
-    def of(cls, card: dict[str, Any]) -> Beside | None:
+    def from_card(cls, card: dict[str, Any]) -> MobileComparison | None:
         """From a model card; None if it has no such figures."""
         if KEY not in card:
             return None
