@@ -69,7 +69,7 @@ with stop_requests() as stop:
     assert stop.is_set()
 """
 SIGTERM_TWICE_IS_ONE = """
-from toolkit import signals
+from sttk.toolkit.host import signals
 
 signal.signal(signal.SIGTERM, end)
 with stop_requests() as stop:

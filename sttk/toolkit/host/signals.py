@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a wish to stop soon, for work whose first part is worth keeping."""
+"""Ctrl-C and SIGTERM as requests to stop soon, for work whose first part is worth keeping."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ ONE_SIGNAL = 5.0  # seconds
 
 
 class StopRequest(threading.Event):
-    """Set by the first signal, which is then known.
+    """An event that the first signal sets.
 
     Attributes:
-        number: of the signal; 0 before it.
+        number: the number of the signal; 0 before it.
     """
 
     def __init__(self) -> None:
@@ -28,7 +28,7 @@ class StopRequest(threading.Event):
         self.number = 0
 
     def receive(self, number: int, handler: Any) -> None:
-        """A signal has come, which ``handler`` was for."""
+        """Note a signal and the handler that was installed for it."""
         self.number, self._handler = number, handler
         self.set()
 

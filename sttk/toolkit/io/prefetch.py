@@ -1,4 +1,4 @@
-"""Work done ahead of who needs it: an iterable run in a thread of its own, a few items before."""
+"""Prefetching: an iterable runs in a thread of its own, a few items ahead of its consumer."""
 
 from __future__ import annotations
 

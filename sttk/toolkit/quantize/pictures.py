@@ -1,4 +1,4 @@
-"""Pictures to calibrate on: as they are, and as cameras spoil them."""
+"""Calibration pictures: as they are, and degraded as by cameras."""
 
 from __future__ import annotations
 
