@@ -153,7 +153,7 @@ def test_a_source_that_fails_or_hangs_is_an_error(monkeypatch):
 
     with pytest.raises(VideoError, match="unplugged"):
         run(Unplugged([]), LiveSettings(Look()))
-    monkeypatch.setattr(camera, "_PATIENCE", 0.2)
+    monkeypatch.setattr(camera, "_TIMEOUT", 0.2)
     told = threading.Event()
     try:
         with pytest.raises(VideoError, match="fake camera: no frame for"):

@@ -1,5 +1,7 @@
-"""What a small net reaches on photographs that it was not trained on, beside the full net of the
-same style: both judged by the full net's objective. A net's file carries it in its card.
+"""A mobile net's losses on held-out photographs, compared with the full net of the same style.
+
+Both are evaluated with the full net's objective. The comparison is stored in the card in the mobile
+net's file.
 """
 
 from __future__ import annotations
@@ -8,17 +10,17 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
 
-KEY = "beside"
+KEY = "beside"  # in cards
 
 
 @dataclass(frozen=True)
 class Pair:
-    """One photograph.
+    """The losses of both nets on one photograph.
 
     Attributes:
-        name: of its file, without the suffix.
-        small: weighted terms of the small net's picture, and their ``total``.
-        full: those of the full net's.
+        name: the stem of its file's name.
+        small: the weighted loss terms of the mobile net's output, and their ``total``.
+        full: the weighted loss terms of the full net's output, and their ``total``.
     """
 
     name: str
@@ -27,18 +29,18 @@ class Pair:
 
     @property
     def ratio(self) -> float:
-        """Of the totals; under 1 the small net's picture is better."""
+        """The ratio of the totals, mobile to full; under 1 the mobile net is better."""
         return self.small["total"] / self.full["total"]
 
 
 @dataclass(frozen=True)
 class MobileComparison:
-    """All photographs that the two were compared on, at least one.
+    """A comparison of a mobile net with its full net on at least one photograph.
 
     Attributes:
-        full: name of the full net's style.
-        size: height and width of the photographs in pixels.
-        pairs: each photograph.
+        full: the name of the full net's style.
+        size: the height and width of the photographs in pixels.
+        pairs: the losses on each photograph.
     """
 
     full: str
@@ -47,23 +49,23 @@ class MobileComparison:
 
     @property
     def ratio(self) -> float:
-        """The median over the photographs."""
+        """The median ratio over the photographs."""
         return median(pair.ratio for pair in self.pairs)
 
     def terms(self) -> dict[str, float]:
-        """The median ratio of each term; ``total`` is :attr:`ratio`."""
+        """Return the median ratio of each loss term; ``total`` is :attr:`ratio`."""
         return {
             term: median(pair.small[term] / pair.full[term] for pair in self.pairs)
             for term in self.pairs[0].small
         }
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values, for the card."""
+        """Return plain JSON values for the card."""
         return asdict(self)
 
     @classmethod
     def from_card(cls, card: dict[str, Any]) -> MobileComparison | None:
-        """From a model card; None if it has no such figures."""
+        """Return the comparison in a model card; None if it has none."""
         if KEY not in card:
             return None
         values = card[KEY]

@@ -163,7 +163,7 @@ class Regimes:
 
     @property
     def every_size(self) -> tuple[Size, ...]:
-        """All sizes that are used, the default first."""
+        """The sizes that are used, the default first."""
         first, *others = self.sizes or self.takes.promised or (_SQUARE,)
         if self._of_any_size:
             others = [size for name, size in self._sized.items() if name in self.names]

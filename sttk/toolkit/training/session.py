@@ -1,4 +1,4 @@
-"""One training run from files to a file: checks first, then the loop, then the net and its card."""
+"""A training run from input files to a net: checks, the training loop, the net and its card."""
 
 from __future__ import annotations
 
@@ -33,21 +33,21 @@ _PREVIEW_EVERY = 200
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """What is to be trained.
+    """The configuration of a training run.
 
     Attributes:
-        painting: picture file of the style.
-        content: folders of photographs.
-        folder: where the run lives.
-        vgg: weights of the loss network; None for those at hand.
-        recipe: what to compute.
-        start: a finished net to begin with, in place of random weights.
-        teacher: a finished net to imitate, by ``recipe.teacher_weight``.
-        resume: go on with the run in ``folder``.
-        force: begin anew over it.
-        name: of the style, for the card.
-        licence: of the painting, for the card.
-        save_seconds: between two states.
+        painting: the picture file of the style.
+        content: the folders of training photographs.
+        folder: the folder of the run.
+        recipe: the training recipe.
+        vgg: a file with the loss network's weights; None to find them (``load_vgg``).
+        start: a finished net to fine-tune, in place of random weights.
+        teacher: a finished net to imitate with weight ``recipe.teacher_weight``.
+        resume: continue the run in ``folder``.
+        force: start over and replace the run in ``folder``.
+        name: the name of the style, for the card.
+        licence: the licence of the painting, for the card.
+        save_seconds: the interval between two saved states.
     """
 
     painting: Path
@@ -66,7 +66,7 @@ class TrainingConfig:
 
 @dataclass(frozen=True)
 class Session:
-    """A prepared run."""
+    """A prepared training run."""
 
     config: TrainingConfig
     trainer: Trainer
@@ -74,12 +74,12 @@ class Session:
 
     @classmethod
     def prepare(cls, config: TrainingConfig, team: Team) -> Session:
-        """Check all inputs, load the loss network, and resume if asked to.
+        """Check all inputs, load the loss network, and resume if configured.
 
         Raises:
-            TrainingError: no readable photograph, or the folder holds a run and neither
-                ``resume`` nor ``force`` is set (or the other way round).
-            UsageError: a file or an option is wrong, or does not suit the team.
+            TrainingError: there is no readable photograph, the folder holds a run and neither
+                ``resume`` nor ``force`` is set, or there is no run to resume.
+            UsageError: a file or an option is invalid, or does not suit the team.
         """
         recipe = config.recipe
         _check_team(recipe, team)
@@ -101,7 +101,7 @@ class Session:
         return cls(config, trainer, photos)
 
     def summary(self) -> str:
-        """One line on what is about to run."""
+        """Return a one-line description of the run."""
         recipe, trainer = self.config.recipe, self.trainer
         length = f"{recipe.steps} steps" if recipe.steps else f"{recipe.minutes:g} minutes"
         team = f", {trainer.team.size} processes" if trainer.team.size > 1 else ""
@@ -112,23 +112,23 @@ class Session:
         )
 
     def run(self, report: Callable[[Progress], None]) -> Path:
-        """Train to the end and write the net with its card. Returns the file."""
+        """Train to the end, write the net with its card, and return its file."""
         leads = self.trainer.team.leads
 
         def each(now: Progress) -> None:
             report(now)
             if leads and now.step % _PREVIEW_EVERY == 0:
-                self._show()
+                self._write_pictures()
 
         self.trainer.run(each, save_seconds=self.config.save_seconds)
         path = self.trainer.folder / NET
         if leads:
-            self._show()
+            self._write_pictures()
             save_net(path, self.trainer.trained(), Contract(), self._card(), half=True)
         return path
 
-    def _show(self) -> None:
-        """Preview and, where there is matplotlib, the losses as a chart."""
+    def _write_pictures(self) -> None:
+        """Write the preview and, if matplotlib is installed, the chart of the losses."""
         folder = self.trainer.folder
         write_image(folder / PREVIEW, preview(self.trainer.trained(), shipped_photos()))
         self.trainer.written.add(PREVIEW)
@@ -139,7 +139,7 @@ class Session:
 
     @staticmethod
     def charts_missing() -> str:
-        """Why the losses are not drawn; empty if they are."""
+        """Return the reason why the losses are not drawn; empty if they are."""
         try:
             check_charts()
         except MissingExtraError as error:
@@ -165,7 +165,7 @@ class Session:
 
 
 def _digests(config: TrainingConfig, photos: Photos, vgg: Vgg) -> dict[str, str]:
-    """Of all that decides the result beside the recipe."""
+    """Return the digests of everything but the recipe that determines the result."""
     names = "\0".join(map(str, photos.files))
     return {
         "painting": sha256(config.painting),
@@ -177,7 +177,7 @@ def _digests(config: TrainingConfig, photos: Photos, vgg: Vgg) -> dict[str, str]
 
 
 def vgg_digest(vgg: Vgg) -> str:
-    """Of the weights in use, wherever they came from."""
+    """Return the SHA-256 digest of the loss network's weights, whatever their source."""
     digest = hashlib.sha256()
     for key, value in vgg.state_dict().items():
         digest.update(key.encode() + value.cpu().contiguous().numpy().tobytes())
@@ -185,7 +185,7 @@ def vgg_digest(vgg: Vgg) -> str:
 
 
 def _brief(net: StyleNet) -> dict[str, Any]:
-    """What a fine-tuned net began as, or whom a small one imitates."""
+    """Return the description of a start or teacher for the card."""
     return {"sha256": net.origin.sha256, "layout": net.origin.layout, **net.origin.card}
 
 
