@@ -161,7 +161,7 @@ def _to_srgb(image: Image.Image, mode: str) -> Image.Image:
 
 
 def _to_8_bits(image: Image.Image) -> Image.Image:
-    """16-bit grey and float pictures: Pillow's own conversion clips where it should scale."""
+    """Scale 16-bit grey and float pictures to 8 bits, which Pillow's own conversion would clip."""
     values = np.asarray(image)
     if image.mode.startswith("I"):
         scale, divisor = 1.0, 257.0  # 65535 -> 255

@@ -226,7 +226,7 @@ class Trainer:
         self.log.write(self.folder / LOG)
 
     def resume(self) -> None:
-        """Go on from ``state.pt``.
+        """Resume from ``state.pt``.
 
         Raises:
             TrainingError: the state is from another recipe or other inputs.
