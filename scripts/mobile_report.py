@@ -19,7 +19,7 @@ from torch import Tensor
 from sttk.toolkit import styles
 from sttk.toolkit.core.errors import UsageError
 from sttk.toolkit.core.style_net import StyleNet
-from sttk.toolkit.evaluation.beside import KEY, Beside, Pair
+from sttk.toolkit.evaluation.mobile_comparison import KEY, MobileComparison, Pair
 from sttk.toolkit.evaluation.own_loss import own_loss
 from sttk.toolkit.evaluation.style_record import record
 from sttk.toolkit.gatys.equal import losses_of
@@ -34,7 +34,7 @@ _TERMS = ("content", "style", "tv", "color", "total")
 def main() -> int:
     """Entry point."""
     options = _options()
-    found = {name: _beside(name, options) for name in options.styles}
+    found = {name: _comparison(name, options) for name in options.styles}
     if options.output:
         write_atomic(options.output, _markdown(found, f"python {' '.join(sys.argv)}").encode())
     return 0
@@ -56,20 +56,20 @@ def _options() -> argparse.Namespace:
     return options
 
 
-def _beside(name: str, options: argparse.Namespace) -> Beside:
+def _comparison(name: str, options: argparse.Namespace) -> MobileComparison:
     net = styles.find(name)
     card = net.origin.card
     if options.photos:
         card = {**card, KEY: _measure(net, options).to_dict()}
     if options.write_cards:
         record(name, card)
-    beside = Beside.of(card)
-    if beside is None:
+    comparison = MobileComparison.from_card(card)
+    if comparison is None:
         raise UsageError(f"{name}: its card holds no figures", fix="pass PHOTOS to measure it")
-    return beside
+    return comparison
 
 
-def _measure(net: StyleNet, options: argparse.Namespace) -> Beside:
+def _measure(net: StyleNet, options: argparse.Namespace) -> MobileComparison:
     full = styles.find(net.origin.card["teacher"]["name"])
     loss = own_loss(full, options.paintings, options.vgg)
     height, width = options.size
@@ -79,7 +79,7 @@ def _measure(net: StyleNet, options: argparse.Namespace) -> Beside:
         photo = torch.from_numpy(batch)
         pairs.append(Pair(file.stem, *(_losses(loss, photo, each) for each in (net, full))))
         print(net.origin.name, file.stem, f"{pairs[-1].ratio:.3f}", file=sys.stderr, flush=True)  # noqa: T201
-    return Beside(full.origin.name, (height, width), tuple(pairs))
+    return MobileComparison(full.origin.name, (height, width), tuple(pairs))
 
 
 def _losses(loss: PerceptualLoss, photo: Tensor, net: StyleNet) -> dict[str, float]:
@@ -87,30 +87,30 @@ def _losses(loss: PerceptualLoss, photo: Tensor, net: StyleNet) -> dict[str, flo
         return losses_of(loss, photo, net(photo))
 
 
-def _markdown(found: dict[str, Beside], command: str) -> str:
+def _markdown(found: dict[str, MobileComparison], command: str) -> str:
     intro = (
         "The loss of a mobile net's picture by that of the full net's picture of the same\n"
         "photograph, both by the full net's own objective (its card has it), on photographs that\n"
         "neither was trained on. Under 1 the mobile net is better."
     )
-    sections = [_section(name, beside) for name, beside in found.items()]
+    sections = [_section(name, comparison) for name, comparison in found.items()]
     parts = ["# Mobile nets beside the full nets", intro, _summary(found), *sections]
     return "\n\n".join([*parts, f"Made by: `{command}`"]) + "\n"
 
 
-def _summary(found: dict[str, Beside]) -> str:
+def _summary(found: dict[str, MobileComparison]) -> str:
     rows = [["net", "photographs", "pixels", *_TERMS, "worst"], ["---"] * (4 + len(_TERMS))]
-    for name, beside in found.items():
-        ratios = [f"{beside.terms()[term]:.2f}" for term in _TERMS]
-        worst = max(pair.ratio for pair in beside.pairs)
-        size = "x".join(map(str, beside.size))
-        rows.append([name, str(len(beside.pairs)), size, *ratios, f"{worst:.2f}"])
+    for name, comparison in found.items():
+        ratios = [f"{comparison.terms()[term]:.2f}" for term in _TERMS]
+        worst = max(pair.ratio for pair in comparison.pairs)
+        size = "x".join(map(str, comparison.size))
+        rows.append([name, str(len(comparison.pairs)), size, *ratios, f"{worst:.2f}"])
     return "Medians of the ratios; the worst photograph's total.\n\n" + _table(rows)
 
 
-def _section(name: str, beside: Beside) -> str:
-    rows = [["photograph", name, beside.full, "ratio"], ["---"] * 4]
-    for pair in beside.pairs:
+def _section(name: str, comparison: MobileComparison) -> str:
+    rows = [["photograph", name, comparison.full, "ratio"], ["---"] * 4]
+    for pair in comparison.pairs:
         totals = [f"{losses['total']:,.0f}" for losses in (pair.small, pair.full)]
         rows.append([pair.name, *totals, f"{pair.ratio:.3f}"])
     return f"## {name}\n\n{_table(rows)}"

@@ -85,7 +85,7 @@ def _card(name: str, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _held_out(name: str, card: dict[str, Any]) -> HeldOut:
-    held = HeldOut.of(card)
+    held = HeldOut.from_card(card)
     if held is None:
         raise UsageError(f"{name}: its card holds no figures", fix="pass PHOTOS to measure it")
     return held
@@ -172,7 +172,7 @@ def _row(each: Measured, held: HeldOut) -> list[str]:
     total = each.losses["total"]
     cells = [each.name, *(f"{value:,.0f}" for value in each.losses.values())]
     return cells + [
-        f"{one.total:,.0f}, {total / one.total:.2f}, {held.told(one.equal)}"
+        f"{one.total:,.0f}, {total / one.total:.2f}, {held.iterations_text(one.equal)}"
         for one in each.optimised.values()
     ]
 

@@ -23,7 +23,7 @@ from sttk import __version__
 from sttk.toolkit.host.machine import cpu
 from sttk.toolkit.io.files import write_atomic
 from sttk.toolkit.runtimes.stylize import prepare
-from sttk.toolkit.video.convert import Result, Settings, stylize_video
+from sttk.toolkit.video.convert import Result, VideoSettings, stylize_video
 from sttk.toolkit.video.reader import Reader, open_video
 from sttk.workflows.choice import FASTEST, Choice
 from sttk.workflows.opening import opened
@@ -103,7 +103,7 @@ def _speed(clip: Path, runner: Runner, contract: Contract, rounds: int) -> list[
     """The whole work and the net alone, in turn."""
     whole, alone, sound = [], [], ""
     for _ in range(rounds):
-        result, sound = _converted(clip, runner, contract, Settings())
+        result, sound = _converted(clip, runner, contract, VideoSettings())
         whole.append(result.fps)
         alone.append(_alone(clip, runner, contract))
     ratios = [one / other for one, other in zip(whole, alone, strict=True)]
@@ -135,7 +135,7 @@ def _alone(clip: Path, runner: Runner, contract: Contract) -> float:
 
 
 def _converted(
-    clip: Path, runner: Runner, contract: Contract, settings: Settings
+    clip: Path, runner: Runner, contract: Contract, settings: VideoSettings
 ) -> tuple[Result, str]:
     with tempfile.TemporaryDirectory() as folder, open_video(clip) as reader:
         target = Path(folder) / "out.mp4"
@@ -165,7 +165,7 @@ def _packets(path: Path) -> list[tuple[int, float]]:
 
 
 def _flicker(clip: Path, style: str, share: float, runner: Runner, contract: Contract) -> str:
-    result, _ = _converted(clip, runner, contract, Settings(steady=share, measure=True))
+    result, _ = _converted(clip, runner, contract, VideoSettings(steady=share, measure=True))
     given, made = result.flicker
     return f"| {style} | {share:g} | {given:.2f} | {made:.2f} | {result.fps:.2f} |"
 

@@ -13,8 +13,8 @@ import pytest
 from sttk.benchmarks.compare import read_results
 from sttk.benchmarks.formats.markdown import table
 from sttk.toolkit import styles
-from sttk.toolkit.evaluation.beside import Beside
 from sttk.toolkit.evaluation.held_out import HeldOut
+from sttk.toolkit.evaluation.mobile_comparison import MobileComparison
 
 ROOT = Path(__file__).parents[1]
 
@@ -105,7 +105,7 @@ def test_the_styles_losses_are_their_cards() -> None:
     report = (REPORTS / "styles.md").read_text()
     ratios = []
     for name in styles.full_names():
-        held = HeldOut.of(styles.find(name).origin.card)
+        held = HeldOut.from_card(styles.find(name).origin.card)
         assert held
         ratios.append(held.ratio("noise"))
         total, best = held.losses["total"], held.optimised("noise")
@@ -119,10 +119,12 @@ def test_the_mobile_nets_ratios_are_their_cards() -> None:
     report = (REPORTS / "mobile.md").read_text()
     ratios = []
     for name in styles.small_names():
-        beside = Beside.of(styles.find(name).origin.card)
-        assert beside
-        ratios.append(beside.ratio)
-        assert re.search(rf"^\| {name} \| 12 \|.* \| {beside.ratio:.2f} \|", report, re.MULTILINE)
+        comparison = MobileComparison.from_card(styles.find(name).origin.card)
+        assert comparison
+        ratios.append(comparison.ratio)
+        assert re.search(
+            rf"^\| {name} \| 12 \|.* \| {comparison.ratio:.2f} \|", report, re.MULTILINE
+        )
     readme = " ".join((ROOT / "README.md").read_text().split())
     said = f"{min(ratios):.2f} to {max(ratios):.2f}, {median(ratios):.2f} in the median"
     assert f"by the full net's objective, is {said}" in readme

@@ -1,4 +1,4 @@
-"""Signals as a wish; each in a process of its own: a worker of the tests may not be sent any."""
+"""Stop requests; each in a process of its own: no signal may be sent to a worker of the tests."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 COMMON = """
 import signal
-from sttk.toolkit.host.signals import stop_wish
+from sttk.toolkit.host.signals import stop_requests
 
 class Ended(KeyboardInterrupt):
     pass
@@ -19,21 +19,21 @@ def end(*_):
 """
 HANDLERS_COME_BACK = """
 before = signal.getsignal(signal.SIGINT)
-with stop_wish() as wish:
+with stop_requests() as stop:
     assert signal.getsignal(signal.SIGINT) is not before
     signal.raise_signal(signal.SIGINT)
-    assert wish.wait(5)
+    assert stop.wait(5)
     assert signal.getsignal(signal.SIGINT) is before  # a second one does what it always did
 assert signal.getsignal(signal.SIGINT) is before
 """
 EACH_IS_OBEYED_BY_ITS_KIND = """
 signal.signal(signal.SIGTERM, end)
 for number, kind in (signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, Ended):
-    with stop_wish() as wish:
+    with stop_requests() as stop:
         signal.raise_signal(number)
-        assert wish.wait(5)
+        assert stop.wait(5)
         try:
-            wish.obey()
+            stop.reraise()
         except kind as error:
             assert type(error) is kind
         else:
@@ -41,19 +41,19 @@ for number, kind in (signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, Ended):
 """
 WITHOUT_A_HANDLER_IT_IS_AN_INTERRUPT = """
 signal.signal(signal.SIGTERM, signal.SIG_DFL)
-with stop_wish() as wish:
+with stop_requests() as stop:
     signal.raise_signal(signal.SIGTERM)
     try:
-        wish.obey()
+        stop.reraise()
     except KeyboardInterrupt:
         raise SystemExit(0)
 raise SystemExit(1)
 """
 WHAT_IS_IGNORED_STAYS_SO = """
 signal.signal(signal.SIGINT, signal.SIG_IGN)
-with stop_wish() as wish:
+with stop_requests() as stop:
     signal.raise_signal(signal.SIGINT)
-    assert not wish.is_set()
+    assert not stop.is_set()
 assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
 """
 A_CALLBACK_LOSES_NONE = """
@@ -62,23 +62,23 @@ import weakref
 class Thing:
     pass
 
-with stop_wish() as wish:
+with stop_requests() as stop:
     thing = Thing()
     kept = weakref.ref(thing, lambda _: signal.raise_signal(signal.SIGINT))
     del thing  # an exception would be printed, and lost
-    assert wish.is_set()
+    assert stop.is_set()
 """
 SIGTERM_TWICE_IS_ONE = """
 from sttk.toolkit.host import signals
 
 signal.signal(signal.SIGTERM, end)
-with stop_wish() as wish:
+with stop_requests() as stop:
     signal.raise_signal(signal.SIGTERM)
-    assert wish.wait(5)
+    assert stop.wait(5)
     signal.raise_signal(signal.SIGTERM)  # as timeout(1) does
 assert signal.getsignal(signal.SIGTERM) is end
 signals.ONE_SIGNAL = 0.0
-with stop_wish() as wish:
+with stop_requests() as stop:
     signal.raise_signal(signal.SIGTERM)
     try:
         signal.raise_signal(signal.SIGTERM)  # later it is another

@@ -1,4 +1,4 @@
-"""Results as charts, each a PNG for documents and an SVG for the page."""
+"""Charts of results, each as a PNG for documents and an SVG for the page."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _LINES = {"fp32": "-", "bf16": "--", "fp16": "--", "int8": ":"}
 
 
 class Chart(NamedTuple):
-    """One picture in two formats."""
+    """A chart in two formats."""
 
     png: bytes
     svg: str
 
 
 def draw(results: Results) -> dict[str, Chart]:
-    """Each chart that there are figures for, by name.
+    """Return the charts for which there are results, by name.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
@@ -47,7 +47,7 @@ def _titled(axes: Any, title: str, results: Results) -> None:
 
 
 def _fps(results: Results) -> Any:
-    """FPS by size: lines over the sizes, or bars where there is one."""
+    """Draw the FPS: lines over the sizes, or bars if there is only one size."""
     rows = [row for row in _ran(results) if row.case.batch == 1]
     if not rows:
         return None
@@ -75,7 +75,7 @@ def _fps(results: Results) -> Any:
 
 
 def _speed_ups(results: Results) -> Any:
-    """Against the optimisation, each size with its own, on a log axis."""
+    """Draw the speed-up over the optimisation at the same size, on a log axis."""
     rows = [row for row in _ran(results) if results.gatys(row.case.size)]
     if not rows:
         return None
@@ -85,7 +85,7 @@ def _speed_ups(results: Results) -> Any:
         return speed_up(row, gatys, ITERATIONS[-1]) if gatys else 0.0
 
     page, axes = _panels(results, rows, times, "{:,.0f} x")
-    for each in axes:  # from 1, as fast: the length of a bar on such an axis means nothing else
+    for each in axes:  # from 1, equally fast: it gives the length of a bar on a log axis a meaning
         each.set_xscale("log")
         each.set_xlim(1, 8 * max(map(times, rows)))
     axes[-1].set_xlabel(f"times faster than {ITERATIONS[-1]} iterations of Gatys (extrapolated)")
@@ -94,7 +94,7 @@ def _speed_ups(results: Results) -> Any:
 
 
 def _roofline(results: Results) -> Any:
-    """What each row took, and the part of it that the machine's peaks account for."""
+    """Draw the time of each row and its lower bound by the machine's peaks."""
     rows = [row for row in _ran(results) if row.limit]
     if not rows:
         return None
@@ -110,7 +110,7 @@ def _roofline(results: Results) -> Any:
 
 
 def _equal_loss(results: Results) -> Any:
-    """The optimisation's loss by its time, each by what the net reaches in one pass."""
+    """Draw the optimisation's loss over time, relative to the net's loss."""
     if not results.equal:
         return None
     page = blank(_INCHES)
@@ -144,9 +144,9 @@ def _by_size(rows: Sequence[Row]) -> list[list[Row]]:
 
 
 def _panels(
-    results: Results, rows: Sequence[Row], value: Callable[[Row], float], told: str
+    results: Results, rows: Sequence[Row], value: Callable[[Row], float], value_format: str
 ) -> tuple[Any, list[Any]]:
-    """A panel for each size, in it a bar for each row, the first on top, its value at its end."""
+    """Draw a panel for each size with a labelled bar for each row, the first on top."""
     groups = _by_size(rows)
     page = blank((_INCHES[0], 1.2 + 0.5 * len(groups) + _BAR * len(rows)))
     heights = [len(group) for group in groups]
@@ -155,7 +155,9 @@ def _panels(
         values = [value(row) for row in group]
         bars = each.barh(range(len(group)), values, color=PALETTE[0])
         each.set_yticks(range(len(group)), [label(row, results) for row in group])
-        each.bar_label(bars, [told.format(number) for number in values], padding=4, fontsize=9)
+        each.bar_label(
+            bars, [value_format.format(number) for number in values], padding=4, fontsize=9
+        )
         each.invert_yaxis()
         each.margins(x=0.12, y=0.02)
         each.grid(axis="x", alpha=0.3)

@@ -191,16 +191,16 @@ def _optimisation(photo: Path, preset: str, vgg: Path | None, threads: int) -> I
     import torch  # noqa: PLC0415 (a model's process does without)
 
     from sttk.toolkit.gatys.optimise import optimise, white_noise  # noqa: PLC0415
-    from sttk.toolkit.gatys.run import Request, Run  # noqa: PLC0415
+    from sttk.toolkit.gatys.run import GatysConfig, Run  # noqa: PLC0415
     from sttk.toolkit.losses import presets  # noqa: PLC0415
 
     torch.set_num_threads(threads)
     side = max(read_image(photo).rgb.shape)
-    request = Request(photo, photo, side, side, presets.preset(preset), _ENDLESS, vgg=vgg)
-    run = Run.prepare(request)
-    start = white_noise(run.photo, request.seed)
+    config = GatysConfig(photo, photo, side, side, presets.preset(preset), _ENDLESS, vgg=vgg)
+    run = Run.prepare(config)
+    start = white_noise(run.photo, config.seed)
     content = run.loss.content_of(run.photo)
-    return optimise(run.loss, content, start, iterations=request.iterations)
+    return optimise(run.loss, content, start, iterations=config.iterations)
 
 
 def _warmed(run: Callable[[], float]) -> tuple[list[float], bool]:

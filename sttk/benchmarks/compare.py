@@ -1,4 +1,4 @@
-"""Two results of one machine, row by row: is it slower, and is that sure?"""
+"""Comparison of two results from one machine, row by row, for significant slowdowns."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from sttk.toolkit.core.errors import UsageError
 
 @dataclass(frozen=True)
 class Change:
-    """Of a case that both results have.
+    """The change of a case that is in both results.
 
     Attributes:
-        case: what was timed.
-        ratio: of the medians, new by old; over 1 is slower.
-        low: of the ratio's 95 % confidence interval, by turns (``sttk.benchmarks.statistics``).
-        high: of it.
+        case: the case.
+        ratio: the ratio of the medians, new by old; over 1 is slower.
+        low: the lower bound of the ratio's 95 % confidence interval
+            (``sttk.benchmarks.statistics``).
+        high: the upper bound of the interval.
     """
 
     case: Case
@@ -30,15 +31,15 @@ class Change:
     high: float
 
     def slower(self, allowed: float) -> bool:
-        """Whether it is surely slower by more than ``allowed``, such as 0.1 for a tenth."""
+        """Return whether it is significantly slower by more than ``allowed``, such as 0.1."""
         return self.low > 1 + allowed
 
 
 def read_results(path: Path) -> Results:
-    """What ``sttk bench --json`` wrote.
+    """Read the output of ``sttk bench --json``.
 
     Raises:
-        UsageError: it cannot be read, or is something else.
+        UsageError: the file cannot be read, or has other content.
     """
     try:
         results = Results.from_dict(json.loads(path.read_text(encoding="utf-8")))
@@ -52,11 +53,11 @@ def read_results(path: Path) -> Results:
 
 
 def check_alike(now: dict[str, Any], then: dict[str, Any]) -> None:
-    """Raises UsageError where figures of two machines, or of other threads, would be compared.
+    """Raise UsageError if the results are from different machines or numbers of threads.
 
     Args:
-        now: environment (``sttk.benchmarks.environment``) of the newer.
-        then: of the older.
+        now: the environment (``sttk.benchmarks.environment``) of the newer results.
+        then: the environment of the older results.
     """
     here, there = now["machine"], then["machine"]
     unlike = [
@@ -71,7 +72,7 @@ def check_alike(now: dict[str, Any], then: dict[str, Any]) -> None:
 
 
 def changed_software(new: Results, old: Results) -> list[str]:
-    """Versions that are not what they were, such as ``torch: 2.12 -> 2.13``."""
+    """Return the changes of software versions, such as ``torch: 2.12 -> 2.13``."""
     now, then = new.environment["software"], old.environment["software"]
     names = dict.fromkeys((*then, *now))
     pairs = [(name, then.get(name, "none"), now.get(name, "none")) for name in names]
@@ -79,20 +80,20 @@ def changed_software(new: Results, old: Results) -> list[str]:
 
 
 def changes(new: Results, old: Results) -> list[Change]:
-    """Of every case that ran both times. Raises UsageError if the machines differ."""
+    """Return the change of every case in both results; raise UsageError if machines differ."""
     check_alike(new.environment, old.environment)
     before = {row.case: row for row in old.rows if row.timing}
     return [_change(row, before[row.case]) for row in new.rows if row.timing and row.case in before]
 
 
 def gone(new: Results, old: Results) -> list[Row]:
-    """Rows that ran then and do not run now, though they were asked for."""
+    """Return the new rows that did not run although they ran in the old results."""
     ran = {row.case for row in old.rows if row.timing}
     return [row for row in new.rows if not row.timing and row.case in ran]
 
 
 def slower(found: Sequence[Change], allowed: float) -> list[Change]:
-    """Those that are surely slower by more than ``allowed``."""
+    """Return the changes that are significantly slower by more than ``allowed``."""
     return [change for change in found if change.slower(allowed)]
 
 

@@ -19,7 +19,7 @@ from sttk.toolkit.core.errors import UsageError
 from sttk.toolkit.core.shapes import Size
 from sttk.toolkit.evaluation.held_out import STARTS
 from sttk.toolkit.evaluation.own_loss import own_loss
-from sttk.toolkit.gatys.equal import Step, equal_iterations, losses_of
+from sttk.toolkit.gatys.equal import IterationLosses, equal_iterations, losses_of
 from sttk.toolkit.gatys.optimise import optimise, white_noise
 from sttk.toolkit.imaging.images import list_images
 from sttk.toolkit.imaging.regimes import photographs, shipped_photos
@@ -74,7 +74,9 @@ class EqualLoss:
         }
 
 
-def _clocked(steps: Iterable[Step], seconds: dict[int, float]) -> Iterator[Step]:
+def _clocked(
+    steps: Iterable[IterationLosses], seconds: dict[int, float]
+) -> Iterator[IterationLosses]:
     """The steps; ``seconds`` gets how long it took to come to each."""
     began = time.perf_counter()
     for step in steps:

@@ -1,7 +1,7 @@
-"""Which rows to doubt: judged against what this machine does to all rows.
+"""Detection of unreliable rows, relative to the noise of the machine.
 
-Rows take turns, so what else a machine does widens the intervals of all alike. That is said once;
-a row is marked only where it varies, or drifts, much more than the others.
+Rows take turns, so other load on the machine widens the intervals of all rows alike. That is
+reported once; a row is flagged only if it varies or drifts much more than the others.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from sttk.benchmarks.budget import ROUNDS
 from sttk.benchmarks.rows import Row, Timing
 
-# An interval that is so many times the machine's own, and wider than this share of the median.
+# A row is noisy if its spread exceeds this multiple of the machine's and this share of the median.
 _MUCH, _LEAST = 3.0, 0.10
 _DRIFT = 1.10
 _QUIET = 0.05
@@ -21,12 +21,12 @@ _QUIET = 0.05
 
 @dataclass(frozen=True)
 class Noise:
-    """What a machine did to the rows that took turns on it.
+    """The noise of the machine during a benchmark.
 
     Attributes:
-        rows: how many took turns for long enough to tell.
+        rows: the number of rows that ran long enough to measure it.
         spread: the median of the rows' spreads (``sttk.benchmarks.statistics.Summary.spread``).
-        drift: the median of their drifts.
+        drift: the median of the rows' drifts.
     """
 
     rows: int
@@ -35,14 +35,14 @@ class Noise:
 
     @property
     def told(self) -> str:
-        """In one line."""
+        """A description in one line."""
         if not self.rows:
             return f"how noisy the machine was is not known: no row had {ROUNDS} turns"
         kind = "quiet" if self.spread <= _QUIET else "noisy"
         return f"the machine was {kind}: rows' medians are known to ±{self.spread:.0%}"
 
     def doubt(self, timing: Timing) -> str:
-        """Why a row should be trusted less than the others, or ""."""
+        """Return why a row is less reliable than the others, or an empty string."""
         if len(timing.turns) < ROUNDS:
             return f"{len(timing.turns)} of {ROUNDS} turns: time was over"
         found, said = timing.summary, []
@@ -55,7 +55,7 @@ class Noise:
 
 
 def noise_of(rows: Sequence[Row]) -> Noise:
-    """Return the noise of rows that took turns; a quiet machine's where none ran long enough."""
+    """Return the noise of the rows; that of a quiet machine if no row ran long enough."""
     ran = [row.timing for row in rows if row.timing and len(row.timing.turns) >= ROUNDS]
     found = [timing.summary for timing in ran]
     if not found:

@@ -1,7 +1,7 @@
-"""The table that started it, to be laid beside what is measured, and never mixed with it.
+"""The published timings, to be shown next to measurements but never mixed with them.
 
 Johnson et al. 2016, "Perceptual Losses for Real-Time Style Transfer and Super-Resolution", table 1:
-seconds for one picture on a GeForce GTX Titan X, and how many times faster the net is. The
+seconds for one picture on a GeForce GTX Titan X, and the speed-up of the net. The
 article's 20 FPS at 512x512 is its 0.05 s. The figures are as they are commonly quoted; the paper
 itself was not at hand to check them against.
 """
@@ -20,9 +20,9 @@ class Published:
     """A row of the table.
 
     Attributes:
-        net: seconds of the net.
-        gatys: seconds of the optimisation by iterations.
-        times: how many times faster the net is, by iterations.
+        net: the seconds of the net.
+        gatys: the seconds of the optimisation, by the number of iterations.
+        times: the speed-up of the net, by the number of iterations.
     """
 
     net: float

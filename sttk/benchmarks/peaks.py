@@ -1,6 +1,6 @@
-"""What the machine can do at most, measured: products, convolutions, and copying.
+"""The measured peak rates of the machine: matrix products, convolutions and copies.
 
-A peak from a data sheet knows nothing of this machine's clock, cooling and neighbours.
+A peak from a data sheet ignores this machine's clock, cooling and other load.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ import torch
 from torch import Tensor
 
 _SIDE = 2048
-# Where a processor lacks the instructions, a product of _SIDE takes a minute: begin with a small
-# one. Its rate is a little lower, which is of no matter there.
+# On a processor without the instructions, a product of _SIDE takes a minute: so begin with a small
+# one. Its rate is a little lower, which does not matter there.
 _LEAST_SIDE = 256
 _SIDE_ON_GPU = 8192
 _COPIED = 1 << 28  # bytes: larger than any cache
 _CHANNELS, _PICTURE = 256, 64
-_SECONDS = 0.4  # for each
+_SECONDS = 0.4  # for each measurement
 COPY = "copy"
 
-Try = tuple[str, float, Callable[[], object]]  # arithmetic, work, and what does it
+Try = tuple[str, float, Callable[[], object]]  # arithmetic, work, and the function that does it
 
 
 class Peaks:
-    """Measures in its own process.
+    """Measures peaks; it sets torch's number of threads and so needs a process of its own.
 
     Args:
-        threads: of torch.
+        threads: the number of torch's threads.
         device: ``cpu`` or ``cuda``.
     """
 
@@ -40,9 +40,11 @@ class Peaks:
         self._side = _SIDE if device == "cpu" else _SIDE_ON_GPU
 
     def measure(self) -> dict[str, float]:
-        """Multiplications a second by arithmetic, the best of many products; ``copy``: bytes a
-        second, read or written. Of a GPU, ``cuda`` stands before each name. What this device
-        cannot do is not among them.
+        """Return the peak rates by name.
+
+        Each arithmetic has its multiplications a second, the best of several operations; ``copy``
+        has the bytes read and written a second. On a GPU, each name has the prefix ``cuda``.
+        Arithmetic that the device does not support is missing.
         """
         found: dict[str, float] = {}
         prefix = "" if self._device == "cpu" else f"{self._device} "
@@ -67,7 +69,7 @@ class Peaks:
         yield self._copy()
 
     def _fitted(self, product: Callable[[int], Try]) -> Try:
-        """The largest product, of sides up to the device's, that runs several times in the time."""
+        """Return the largest product, up to the device's side, that fits into ``_SECONDS``."""
         if self._device != "cpu":
             return product(self._side)
         side = _LEAST_SIDE
@@ -79,11 +81,11 @@ class Peaks:
             side *= 2
 
     def _seconds(self, run: Callable[[], object]) -> float:
-        """Of two runs, the shorter: the first of a kind prepares its kernel, too."""
+        """Return the time of the shorter of two runs: the first one also prepares its kernel."""
         taken = []
         for _ in range(2):
             started = time.perf_counter()
-            with contextlib.suppress(RuntimeError):  # no such kernel here: measure() finds out
+            with contextlib.suppress(RuntimeError):  # no such kernel here: measure() handles it
                 run()
             taken.append(time.perf_counter() - started)
         return min(taken)
@@ -93,8 +95,10 @@ class Peaks:
         return name, float(side) ** 3, lambda: torch.mm(a, b)
 
     def _convolution(self, name: str, kind: torch.dtype) -> Try:
-        """What these nets are made of, in the layout that its kernels like. Seen on an AMD
-        processor: torch's float32 product, by MKL, came to less than half of it.
+        """Return a convolution as in style nets, in the memory layout that its kernels prefer.
+
+        On an AMD processor, torch's float32 product (MKL) was seen to reach less than half its
+        rate.
         """
         picture = self._values((1, _CHANNELS, _PICTURE, _PICTURE), kind)
         weight = self._values((_CHANNELS, _CHANNELS, 3, 3), kind)
@@ -132,7 +136,7 @@ class Peaks:
             run()
             self._wait()
             taken.append(time.perf_counter() - started)
-        # Not the best: one reading was seen that was a thousand times too good.
+        # The second best: once a reading was a thousand times too good.
         return sorted(taken)[1]
 
     def _wait(self) -> None:

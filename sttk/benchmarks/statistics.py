@@ -1,8 +1,8 @@
-"""What a row of samples says: percentiles, how sure the median is, and whether it drifts.
+"""Statistics of a row's samples: percentiles, the confidence of the median, and drift.
 
-Samples come in turns (``rounds.py``). Within a turn they hang together, between turns the
-machine changes: so intervals are drawn by resampling whole turns (block bootstrap; Efron and
-Tibshirani 1993, section 8.5): many samples of one quiet minute are no certainty.
+Samples are taken in turns (``rounds.py``). Samples of one turn are correlated, and the state of the
+machine changes between turns: so confidence intervals are computed by resampling whole turns (block
+bootstrap; Efron and Tibshirani 1993, section 8.5). Many samples of one quiet minute prove little.
 """
 
 from __future__ import annotations
@@ -15,22 +15,24 @@ from numpy.typing import NDArray
 
 Turns = Sequence[Sequence[float]]  # seconds, by turn
 
-_DRAWS = 2000
-_AT_ONCE = 100  # which bounds the memory
+_RESAMPLES = 2000
+_CHUNK = 100  # resamples at a time, which bounds the memory
 _SEED = 2016
 _CONFIDENCE = 95.0
 
 
 @dataclass(frozen=True)
 class Summary:
-    """Of one row's samples; all times in seconds.
+    """A summary of one row's samples; all times are in seconds.
 
     Attributes:
-        count: of samples.
+        count: the number of samples.
         p50: the median.
-        low: of the 95 % confidence interval of the median.
-        high: of it.
-        drift: median of the later half of the turns by that of the earlier half.
+        p95: the 95th percentile.
+        p99: the 99th percentile.
+        low: the lower bound of the 95 % confidence interval of the median.
+        high: the upper bound of the interval.
+        drift: the median of the later half of the turns divided by that of the earlier half.
     """
 
     count: int
@@ -43,12 +45,12 @@ class Summary:
 
     @property
     def spread(self) -> float:
-        """Half of the interval, as a share of the median: the median is known to so much."""
+        """Half of the confidence interval as a share of the median: the median's uncertainty."""
         return (self.high - self.low) / 2 / self.p50
 
 
 def summary(turns: Turns) -> Summary:
-    """Of at least one sample."""
+    """Return the summary of at least one sample."""
     values = _flat(turns)
     p50, p95, p99 = (float(value) for value in np.percentile(values, (50, 95, 99)))
     low, high = _interval(_medians(turns))
@@ -56,20 +58,20 @@ def summary(turns: Turns) -> Summary:
 
 
 def ratio_interval(new: Turns, old: Turns) -> tuple[float, float]:
-    """95 % confidence interval of the ratio of two rows' medians, ``new`` by ``old``."""
+    """Return the 95 % confidence interval of the ratio of two medians, ``new`` by ``old``."""
     return _interval(_medians(new, _SEED) / _medians(old, _SEED + 1))
 
 
 def _medians(turns: Turns, seed: int = _SEED) -> NDArray[np.float64]:
-    """Of ``_DRAWS`` rows made of whole turns drawn with replacement."""
+    """Return the medians of ``_RESAMPLES`` rows of whole turns drawn with replacement."""
     lengths = [len(turn) for turn in turns if len(turn)]
-    chosen = np.random.default_rng(seed).integers(0, len(lengths), (_DRAWS, len(lengths)))
-    # No row is made: its middle is found among the sorted samples by how often it has each turn.
+    chosen = np.random.default_rng(seed).integers(0, len(lengths), (_RESAMPLES, len(lengths)))
+    # No row is materialised: its median is found among the sorted samples by counting its turns.
     values = _flat(turns)
     order = np.argsort(values)
     turn_of = np.repeat(np.arange(len(lengths)), lengths)[order]
     parts = [
-        _middles(values[order], turn_of, rows) for rows in np.split(chosen, _DRAWS // _AT_ONCE)
+        _middles(values[order], turn_of, rows) for rows in np.split(chosen, _RESAMPLES // _CHUNK)
     ]
     return np.concatenate(parts)
 
@@ -77,11 +79,11 @@ def _medians(turns: Turns, seed: int = _SEED) -> NDArray[np.float64]:
 def _middles(
     values: NDArray[np.float64], turn_of: NDArray[np.intp], rows: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Medians of rows of whole turns.
+    """Return the medians of rows of whole turns.
 
     Args:
         values: all samples, sorted, (N,).
-        turn_of: the turn of each, (N,).
+        turn_of: the turn of each sample, (N,).
         rows: the turns of each row, (R, K).
     """
     times = (rows[:, :, None] == np.arange(rows.shape[1])).sum(axis=1)  # (R, K)

@@ -53,7 +53,7 @@ def camera(
     """
     from sttk.toolkit.runtimes.stylize import Look
     from sttk.toolkit.video.camera import open_source
-    from sttk.toolkit.video.live import Settings, run_live
+    from sttk.toolkit.video.live import LiveSettings, run_live
     from sttk.toolkit.video.page import serve
     from sttk.workflows.opening import opened
 
@@ -61,7 +61,7 @@ def camera(
         _check(output, force=force)
     if choice.artifact is None and choice.runtime is None:
         choice = dataclasses.replace(choice, runtime=FASTEST)
-    settings = Settings(Look(strength, preserve_color), steady, frames, output)
+    settings = LiveSettings(Look(strength, preserve_color), steady, frames, output)
     with (
         open_source(source, size) as live,
         opened(choice) as (runner, contract),

@@ -12,8 +12,8 @@ from sttk.commands.options import OUTPUT, Finite, json_option
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sttk.toolkit.gatys.optimise import Step
-    from sttk.toolkit.gatys.run import Request, Run
+    from sttk.toolkit.gatys.optimise import GatysStep
+    from sttk.toolkit.gatys.run import GatysConfig, Run
 
 _PATH = click.Path(path_type=Path)
 _LINE_SECONDS = 30.0
@@ -58,10 +58,10 @@ def gatys(output: Path, save_every: int | None, as_json: bool, **options: Any) -
     check_writable(output)
     table, chart = (output.with_name(f"{output.stem}-loss{suffix}") for suffix in (".csv", ".png"))
     check_outputs([output, table, chart])
-    run = Run.prepare(_request(options))
-    with progress("gatys", total=run.request.iterations, line_seconds=_LINE_SECONDS) as update:
+    run = Run.prepare(_config(options))
+    with progress("gatys", total=run.config.iterations, line_seconds=_LINE_SECONDS) as update:
         try:
-            run.steps(_reporter(run.request.iterations, output, save_every, update))
+            run.steps(_reporter(run.config.iterations, output, save_every, update))
         finally:
             notes = _write(run, output, table, chart)
     for note in notes:
@@ -69,17 +69,17 @@ def gatys(output: Path, save_every: int | None, as_json: bool, **options: Any) -
     if as_json:
         print_json({"output": str(output), **run.summary()})
     else:
-        click.echo(f"{output}: {run.told()}")
+        click.echo(f"{output}: {run.summary_line()}")
 
 
-def _request(options: dict[str, Any]) -> Request:
-    from sttk.toolkit.gatys.run import Request
+def _config(options: dict[str, Any]) -> GatysConfig:
+    from sttk.toolkit.gatys.run import GatysConfig
     from sttk.toolkit.losses.presets import preset
     from sttk.toolkit.training.devices import device_for
 
     changes = ("content_weight", "style_weight", "tv_weight", "pooling")
     plain = ("content", "style", "size", "iterations", "optimizer", "init", "seed", "vgg")
-    return Request(
+    return GatysConfig(
         objective=preset(options["preset"], **{name: options[name] for name in changes}),
         style_size=options["style_size"] or options["size"],
         device=device_for(options["device"]),
@@ -89,10 +89,10 @@ def _request(options: dict[str, Any]) -> Request:
 
 def _reporter(
     iterations: int, output: Path, save_every: int | None, update: Callable[[float, str], None]
-) -> Callable[[Step, float], None]:
+) -> Callable[[GatysStep, float], None]:
     from sttk.toolkit.gatys.run import write_step
 
-    def report(step: Step, seconds: float) -> None:
+    def report(step: GatysStep, seconds: float) -> None:
         left = seconds / step.iteration * (iterations - step.iteration) if step.iteration else 0.0
         losses = "  ".join(f"{name} {value:.4g}" for name, value in step.losses.items())
         update(step.iteration, f"iteration {step.iteration}  {losses}  {left / 60:.1f} min left")

@@ -43,14 +43,14 @@ def _cards() -> dict[str, dict[str, Any]]:
 
 
 def _row(name: str, card: dict[str, Any]) -> list[str]:
-    from sttk.toolkit.evaluation.beside import Beside
     from sttk.toolkit.evaluation.held_out import HeldOut
+    from sttk.toolkit.evaluation.mobile_comparison import MobileComparison
     from sttk.toolkit.styles.painting import title
 
     row = [name, title(card), card["licence"]]
-    if beside := Beside.of(card):
-        return [*row, f"{beside.ratio:.2f}x", ""]
-    held = HeldOut.of(card)
+    if comparison := MobileComparison.from_card(card):
+        return [*row, f"{comparison.ratio:.2f}x", ""]
+    held = HeldOut.from_card(card)
     if held is None:
         return [*row, "", ""]
     return [*row, f"{held.ratio(held.starts[0]):.2f}", held.equal(held.starts[0])]

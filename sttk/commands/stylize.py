@@ -152,7 +152,7 @@ def _many(
             lambda pictures: _styled(pictures, work, runner, contract),
             batch=batch,
             force=force,
-            told=lambda done: update(done, f"{done} of {len(jobs)}"),
+            on_progress=lambda done: update(done, f"{done} of {len(jobs)}"),
         )
     seconds = time.perf_counter() - started
     facts = {"done": len(report.done), "kept": len(report.kept), "failed": report.failed}

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sttk.toolkit.nets.trainable import Spec
     from sttk.toolkit.training.loop import Progress
     from sttk.toolkit.training.recipe import Recipe
-    from sttk.toolkit.training.session import Request, Session
+    from sttk.toolkit.training.session import Session, TrainingConfig
     from sttk.toolkit.training.team import Team
 
 _PATH = click.Path(path_type=Path)
@@ -95,15 +95,15 @@ def train(device: str, as_json: bool, **options: Any) -> None:
 
     device = device_for(device)
     with team(device) as mine:
-        _train(_request(options, device), mine, as_json=as_json)
+        _train(_config(options, device), mine, as_json=as_json)
 
 
-def _train(request: Request, mine: Team, *, as_json: bool) -> None:
+def _train(config: TrainingConfig, mine: Team, *, as_json: bool) -> None:
     from sttk.toolkit import styles
     from sttk.toolkit.io.console import print_json
     from sttk.toolkit.training.session import Session
 
-    session = Session.prepare(request, mine)
+    session = Session.prepare(config, mine)
     if not mine.leads:
         session.run(lambda _: None)
         return
@@ -121,13 +121,13 @@ def _train(request: Request, mine: Team, *, as_json: bool) -> None:
         click.echo(f"{path}: try 'sttk stylize PHOTO -o OUT.png --checkpoint {path}'")
 
 
-def _request(options: dict[str, Any], device: str) -> Request:
+def _config(options: dict[str, Any], device: str) -> TrainingConfig:
     from sttk.toolkit import styles
-    from sttk.toolkit.training.session import Request
+    from sttk.toolkit.training.session import TrainingConfig
 
     recipe = _recipe(options, device)
     name = options["name"] or options["style"].stem
-    return Request(
+    return TrainingConfig(
         painting=options["style"],
         content=list(options["content"]),
         folder=options["output"] or Path("runs") / name,
@@ -175,7 +175,7 @@ def _run(session: Session) -> Path:
     from sttk.toolkit.io.console import progress
 
     with progress("train", line_seconds=_LINE_SECONDS) as update:
-        return session.run(_reporter(session.request.recipe.batch, update))
+        return session.run(_reporter(session.config.recipe.batch, update))
 
 
 def _reporter(batch: int, update: Callable[[float, str], None]) -> Callable[[Progress], None]:

@@ -12,7 +12,7 @@ from sttk.commands.options import OUTPUT, Finite, json_option
 from sttk.workflows.choice import FASTEST, Choice, net_options
 
 if TYPE_CHECKING:
-    from sttk.toolkit.video.convert import Result, Settings
+    from sttk.toolkit.video.convert import Result, VideoSettings
     from sttk.toolkit.video.reader import Facts
 
 
@@ -58,14 +58,14 @@ def video(
     """
     from sttk.toolkit.io.outputs import check_new, check_output
     from sttk.toolkit.runtimes.stylize import Look
-    from sttk.toolkit.video.convert import Settings
+    from sttk.toolkit.video.convert import VideoSettings
     from sttk.toolkit.video.reader import open_video
     from sttk.toolkit.video.writer import check_name
 
     check_name(output)
     check_output(output)
     check_new(output, force=force, source=video)
-    settings = Settings(Look(strength, preserve_color), steady, measure_flicker, crf)
+    settings = VideoSettings(Look(strength, preserve_color), steady, measure_flicker, crf)
     with open_video(video) as reader:
         runtime, result = _run(reader, output, choice, settings)
         facts = _facts(output, reader.facts, runtime, result)
@@ -73,7 +73,7 @@ def video(
     _conclude(video, output, result)
 
 
-def _run(reader: Any, output: Path, choice: Choice, settings: Settings) -> tuple[str, Result]:
+def _run(reader: Any, output: Path, choice: Choice, settings: VideoSettings) -> tuple[str, Result]:
     """The runtime's name, and what came of it."""
     from sttk.toolkit.io.console import progress
     from sttk.toolkit.video.convert import stylize_video

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from sttk.benchmarks.statistics import _DRAWS, _medians, ratio_interval, summary
+from sttk.benchmarks.statistics import _RESAMPLES, _medians, ratio_interval, summary
 from tests.benchmarks.conftest import timing
 
 
@@ -52,7 +52,7 @@ def test_the_ratio_covers_what_is_true_and_no_more():
 def test_medians_are_those_of_rows_that_are_made(turns):
     filled = [turn for turn in turns if turn]
     assume(filled)
-    chosen = np.random.default_rng(7).integers(0, len(filled), (_DRAWS, len(filled)))
+    chosen = np.random.default_rng(7).integers(0, len(filled), (_RESAMPLES, len(filled)))
     made = [np.median(np.concatenate([filled[i] for i in row])) for row in chosen]
     assert _medians(turns, 7).tolist() == made
 

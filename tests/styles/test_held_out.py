@@ -15,9 +15,9 @@ from sttk.toolkit.evaluation.held_out import KEY, HeldOut
 
 def test_a_card_gives_back_what_was_put_in(held):
     card = json.loads(json.dumps({KEY: held.to_dict()}, sort_keys=True))  # as a net's file has it
-    assert HeldOut.of(card) == held
-    assert HeldOut.of(card).starts == held.starts
-    assert HeldOut.of({"painting": "a.png"}) is None
+    assert HeldOut.from_card(card) == held
+    assert HeldOut.from_card(card).starts == held.starts
+    assert HeldOut.from_card({"painting": "a.png"}) is None
 
 
 def test_means_and_ratio(held):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from sttk.toolkit import styles
-from sttk.toolkit.evaluation.beside import Beside
 from sttk.toolkit.evaluation.held_out import HeldOut
+from sttk.toolkit.evaluation.mobile_comparison import MobileComparison
 from sttk.toolkit.evaluation.style_page import stages, with_facts
 from sttk.toolkit.io.files import size_of
 from sttk.toolkit.losses.objective import Objective
@@ -29,7 +29,7 @@ def test_a_card_says_where_the_net_comes_from(name):
 
 @pytest.mark.parametrize("name", styles.full_names())
 def test_a_card_holds_what_the_net_reaches_on_photographs_it_never_saw(name):
-    held = HeldOut.of(styles.find(name).origin.card)
+    held = HeldOut.from_card(styles.find(name).origin.card)
     assert len(held.photographs) >= 3
     assert set(held.starts) == {"noise", "content"}
 
@@ -37,11 +37,11 @@ def test_a_card_holds_what_the_net_reaches_on_photographs_it_never_saw(name):
 @pytest.mark.parametrize("name", styles.small_names())
 def test_a_small_nets_card_holds_how_it_compares_with_the_full_net(name):
     card = styles.find(name).origin.card
-    beside = Beside.of(card)
-    assert name.startswith(f"{beside.full}-mobile-")
-    assert beside.full == card["teacher"]["name"]
-    assert len(beside.pairs) >= 12
-    assert beside.ratio < 1.5
+    comparison = MobileComparison.from_card(card)
+    assert name.startswith(f"{comparison.full}-mobile-")
+    assert comparison.full == card["teacher"]["name"]
+    assert len(comparison.pairs) >= 12
+    assert comparison.ratio < 1.5
 
 
 def test_its_page_is_that_of_its_card(name):

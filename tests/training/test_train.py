@@ -13,7 +13,7 @@ from PIL import Image
 
 from sttk.toolkit.checkpoints import load
 from sttk.toolkit.core.errors import MissingExtraError, TrainingError, UsageError
-from sttk.toolkit.host.signals import Wish
+from sttk.toolkit.host.signals import StopRequest
 from sttk.toolkit.losses.objective import Objective
 from sttk.toolkit.losses.perceptual import PerceptualLoss
 from sttk.toolkit.losses.presets import PRESETS
@@ -361,12 +361,12 @@ def test_a_second_signal_saves_no_step_that_is_half_done(trainer, monkeypatch):
 
 
 def test_a_signal_ends_the_run_between_two_steps(trainer, monkeypatch):
-    run, wish = trainer("run"), Wish()
-    monkeypatch.setattr("sttk.toolkit.training.loop.stop_wish", lambda: nullcontext(wish))
+    run, stop = trainer("run"), StopRequest()
+    monkeypatch.setattr("sttk.toolkit.training.loop.stop_requests", lambda: nullcontext(stop))
     step = run._step
 
     def with_a_signal(photo):
-        wish.come(signal.SIGINT, signal.default_int_handler)
+        stop.receive(signal.SIGINT, signal.default_int_handler)
         return step(photo)
 
     monkeypatch.setattr(run, "_step", with_a_signal)

@@ -15,7 +15,7 @@ from sttk.toolkit.core.shapes import Shapes
 from sttk.toolkit.runtimes.stylize import Look
 from sttk.toolkit.video import camera, live
 from sttk.toolkit.video.camera import Camera, Newest, open_source
-from sttk.toolkit.video.live import Settings, run_live
+from sttk.toolkit.video.live import LiveSettings, run_live
 from sttk.toolkit.video.page import serve
 from sttk.toolkit.video.reader import open_video
 from tests.video.clips import picture, write
@@ -102,7 +102,7 @@ def clock(monkeypatch):
 
 
 def test_frames_are_stylised_and_shown():
-    shown = run(Fake([picture(n) for n in range(5)], InTurn()), Settings(Look()))
+    shown = run(Fake([picture(n) for n in range(5)], InTurn()), LiveSettings(Look()))
     assert len(shown) == 5
     assert all((frame == 255 - picture(n)).all() for n, (frame, _) in enumerate(shown))
     assert shown[-1][1] > 0
@@ -123,13 +123,13 @@ def test_frames_that_nobody_has_time_for_are_dropped():
         assert all_here.wait(_LONG)
 
     source = Fake([picture(n) for n in range(20)], camera_waits)
-    shown = run(source, Settings(Look()), Invert(net_waits))
+    shown = run(source, LiveSettings(Look()), Invert(net_waits))
     assert len(shown) == 2
     assert all((one[0] == 255 - picture(n)).all() for one, n in zip(shown, (0, 19), strict=True))
 
 
 def test_it_stops_after_so_many():
-    assert len(run(Fake([picture(0)] * 50, InTurn()), Settings(Look(), most=3))) == 3
+    assert len(run(Fake([picture(0)] * 50, InTurn()), LiveSettings(Look(), most=3))) == 3
 
 
 def test_a_recording_has_the_times_at_which_frames_came(tmp_path, clock):
@@ -139,7 +139,7 @@ def test_a_recording_has_the_times_at_which_frames_came(tmp_path, clock):
         clock.now = 1000.0 + [*came, 9.0][number]
 
     source = Fake([picture(n) for n in range(6)], InTurn(passes))
-    run(source, Settings(Look(), record=target))
+    run(source, LiveSettings(Look(), record=target))
     with open_video(target) as reader:
         frames = list(reader.frames())
     assert [float(frame.time) for frame in frames] == pytest.approx(came, abs=2e-3)
@@ -152,12 +152,12 @@ def test_a_source_that_fails_or_hangs_is_an_error(monkeypatch):
             raise VideoError("unplugged")
 
     with pytest.raises(VideoError, match="unplugged"):
-        run(Unplugged([]), Settings(Look()))
-    monkeypatch.setattr(camera, "_PATIENCE", 0.2)
+        run(Unplugged([]), LiveSettings(Look()))
+    monkeypatch.setattr(camera, "_TIMEOUT", 0.2)
     told = threading.Event()
     try:
         with pytest.raises(VideoError, match="fake camera: no frame for"):
-            run(Fake([picture(0)], lambda number: told.wait(_LONG)), Settings(Look()))
+            run(Fake([picture(0)], lambda number: told.wait(_LONG)), LiveSettings(Look()))
     finally:
         told.set()
 
@@ -223,7 +223,7 @@ def test_a_camera_without_a_picture_is_an_error(monkeypatch, frames):
     monkeypatch.setattr(cv2, "VideoCapture", Capture)
     monkeypatch.setattr(Capture, "frames", frames)
     with open_source("0") as source, pytest.raises(VideoError, match="camera 0: gives no picture"):
-        run(source, Settings(Look()))
+        run(source, LiveSettings(Look()))
 
 
 def test_a_camera_that_is_unplugged_leaves_its_recording(monkeypatch, tmp_path):
@@ -236,7 +236,7 @@ def test_a_camera_that_is_unplugged_leaves_its_recording(monkeypatch, tmp_path):
 
     source, target = Unplugged([picture(0)] * 4, InTurn()), tmp_path / "out.mp4"
     with pytest.raises(VideoError, match="unplugged"):
-        run(source, Settings(Look(), record=target))
+        run(source, LiveSettings(Look(), record=target))
     with open_video(target) as reader:
         assert len(list(reader.frames())) == 4
     assert list(tmp_path.iterdir()) == [target]

@@ -19,11 +19,11 @@ import pytest
 from sttk.toolkit.core.contract import Contract
 from sttk.toolkit.core.errors import RunError
 from sttk.toolkit.core.shapes import Shapes
-from sttk.toolkit.host.signals import Wish
+from sttk.toolkit.host.signals import StopRequest
 from sttk.toolkit.io import prefetch
 from sttk.toolkit.runtimes.stylize import Look
 from sttk.toolkit.video import sound
-from sttk.toolkit.video.convert import Settings, stylize_video
+from sttk.toolkit.video.convert import VideoSettings, stylize_video
 from sttk.toolkit.video.reader import Frame, Reader, open_video
 from sttk.toolkit.video.writer import Writer
 from tests.video.clips import RATE, later, picture, turn, write
@@ -50,7 +50,7 @@ class Invert:
 def convert(source, target, runner=None, settings=None):
     with open_video(source) as reader:
         return stylize_video(
-            reader, target, runner or Invert(), CONTRACT, settings or Settings(crf=4)
+            reader, target, runner or Invert(), CONTRACT, settings or VideoSettings(crf=4)
         )
 
 
@@ -207,7 +207,7 @@ def test_a_clip_without_sound(tmp_path):
 
 
 def test_strength_is_kept(clip, tmp_path):
-    convert(clip, tmp_path / "out.mp4", settings=Settings(Look(0.0), crf=4))
+    convert(clip, tmp_path / "out.mp4", settings=VideoSettings(Look(0.0), crf=4))
     _, frames = decoded(tmp_path / "out.mp4")
     assert np.abs(frames[5].rgb.astype(int) - picture(5)).mean() < 12
 
@@ -244,14 +244,14 @@ def test_decoding_and_encoding_do_not_wait_for_the_net(tmp_path, monkeypatch):
     assert runner.runs == 12
 
 
-def test_a_wish_to_stop_ends_the_file_and_it_plays(tmp_path, monkeypatch):
-    wish = Wish()
+def test_a_stop_request_ends_the_file_and_it_plays(tmp_path, monkeypatch):
+    stop = StopRequest()
 
     def wanted():
         if runner.runs == 5:
-            wish.come(signal.SIGTERM, None)
+            stop.receive(signal.SIGTERM, None)
 
-    monkeypatch.setattr("sttk.toolkit.video.convert.stop_wish", lambda: nullcontext(wish))
+    monkeypatch.setattr("sttk.toolkit.video.convert.stop_requests", lambda: nullcontext(stop))
     runner = Invert(then=wanted)
     threads = {*threading.enumerate()}
     result = convert(write(tmp_path / "in.mp4", 60), tmp_path / "out.mp4", runner)
@@ -318,7 +318,7 @@ def test_steady_lowers_the_flicker_and_measuring_sees_it(tmp_path):
         runner = Invert()
         runner.run = lambda batch: 255 - batch + next(jumps)
         jumps = iter([0, -20] * 8)
-        settings = Settings(steady=steady, measure=True, crf=4)
+        settings = VideoSettings(steady=steady, measure=True, crf=4)
         return convert(source, tmp_path / f"{steady}.mp4", runner, settings).flicker
 
     (calm, loud), (_, steady) = flickering(0.0), flickering(0.8)
@@ -329,7 +329,7 @@ def test_steady_lowers_the_flicker_and_measuring_sees_it(tmp_path):
 
 def test_steady_does_not_smear_what_moves(tmp_path):
     source = write(tmp_path / "in.mp4", 8, height=96, width=128, sound=None)
-    convert(source, tmp_path / "out.mp4", settings=Settings(steady=0.8, crf=4))
+    convert(source, tmp_path / "out.mp4", settings=VideoSettings(steady=0.8, crf=4))
     _, frames = decoded(tmp_path / "out.mp4")
     for index, frame in enumerate(frames):
         assert np.abs(frame.rgb.astype(int) - (255 - picture(index, 96, 128))).mean() < 6, index

@@ -1,1 +1,1 @@
-"""Results as reports: one file a format."""
+"""Report formats for results, one file each."""

@@ -1,4 +1,4 @@
-"""Results on one page, charts and all, with nothing to load."""
+"""The report as a self-contained HTML page with charts."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _CAPTIONS = {
 
 
 def html(results: Results, command: str, charts: Mapping[str, str]) -> str:
-    """The page.
+    """Return the report as an HTML page.
 
     Args:
-        results: what was measured.
-        command: that makes it again.
-        charts: SVG text by name (``sttk.benchmarks.charts.draw``).
+        results: the results of the benchmark.
+        command: the command that reproduces them.
+        charts: the charts as SVG text, by name (``sttk.benchmarks.charts.draw``).
     """
     sections = [
         {
@@ -35,7 +35,7 @@ def html(results: Results, command: str, charts: Mapping[str, str]) -> str:
         }
         for size in results.sizes
     ]
-    # Our own drawing: matplotlib escapes what it is told to write.
+    # Safe to embed: matplotlib escapes the texts in its charts.
     drawn = [(Markup(svg), _CAPTIONS[name]) for name, svg in charts.items()]  # noqa: S704
     return page_template("sttk.benchmarks.formats").render(
         style=results.style["name"],

@@ -1,4 +1,4 @@
-"""Results as Markdown, for documents and reviews."""
+"""The report as Markdown, for documents and reviews."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from sttk.toolkit.core.shapes import Size
 
 
 def markdown(results: Results, command: str, charts: Iterable[str] = ()) -> str:
-    """The report.
+    """Return the report as Markdown.
 
     Args:
-        results: what was measured.
-        command: that makes it again.
-        charts: names of the pictures that lie beside it.
+        results: the results of the benchmark.
+        command: the command that reproduces them.
+        charts: the names of the charts, which are PNG files next to the report.
     """
     software = ", ".join(f"{k} {v}" for k, v in results.environment["software"].items())
     parts = [
@@ -32,7 +32,7 @@ def markdown(results: Results, command: str, charts: Iterable[str] = ()) -> str:
 
 
 def table(results: Results, size: Size) -> str:
-    """The tables of one size, and the remarks on them."""
+    """Return the tables of one size and the remarks on them."""
     said = "\n".join(f"- {remark}" for remark in words.remarks(results, size))
     parts = (
         _drawn(words.COLUMNS, words.lines(results, size)),

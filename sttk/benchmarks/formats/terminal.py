@@ -1,4 +1,4 @@
-"""Results on the terminal: tables of 80 columns, then what they do not say."""
+"""The report on the terminal: tables of 80 columns, then remarks."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from sttk.benchmarks.rows import Results, Row
 from sttk.toolkit.io.console import print_table
 from sttk.toolkit.io.text import printable
 
-_WIDEST = 100
+_MAX_WIDTH = 100
 
 
 def show(results: Results) -> None:
-    """What matters first, on standard output; the rest is for ``--json`` and the reports."""
+    """Print a summary to standard output; ``--json`` and the reports have the details."""
     say(words.where(results))
     if peaks := words.peaks(results):
         say(f"measured peaks: {peaks}")
@@ -35,8 +35,8 @@ def show(results: Results) -> None:
 
 
 def say(said: str) -> None:
-    """A paragraph of 100 columns at most, which hangs below its first line."""
-    width = min(shutil.get_terminal_size().columns, _WIDEST)
+    """Print a paragraph of at most 100 columns with a hanging indent."""
+    width = min(shutil.get_terminal_size().columns, _MAX_WIDTH)
     click.echo(
         textwrap.fill(
             printable(said), width, subsequent_indent="  ", break_on_hyphens=False,
@@ -48,7 +48,7 @@ def say(said: str) -> None:
 def show_changes(
     changes: Sequence[Change], lost: Sequence[Row], software: Sequence[str], allowed: float
 ) -> None:
-    """A table of each row against what it was."""
+    """Print a table that compares each row with the earlier results."""
     rows = [
         (
             str(change.case),

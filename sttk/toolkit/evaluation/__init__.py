@@ -1,1 +1,1 @@
-"""How good a style is: losses on held-out photographs, flicker, its own page."""
+"""Evaluation of styles: losses on held-out photographs, flicker, and the model cards."""

@@ -1,4 +1,4 @@
-"""How much a style flickers in video: what moves in the pictures where nothing moved before."""
+"""Flicker of a style in video: changes of the output where the input stands still."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ import numpy as np
 
 from sttk.toolkit.imaging.images import Bytes
 
-# Grey levels between two frames: within it a pixel stands still, but for the camera's noise.
+# Grey levels: pixels that change by no more than this between two frames are still, up to noise.
 _STILL = 6
 
 
 def flicker(photographs: Sequence[Bytes], styled: Sequence[Bytes]) -> float | None:
-    """Mean change between successive stylised frames where the photographs stand still.
+    """Return the mean change between successive stylised frames where the photographs are still.
 
-    No optical flow is needed for it, and so no error of one is in it; what moves is left out.
+    The measure needs no optical flow and so has none of its errors; moving pixels are left out.
 
     Args:
-        photographs: (H, W, 3) in 0..255, in order, two or more.
-        styled: as many, of the same size.
+        photographs: two or more frames, (H, W, 3) in 0..255, in order.
+        styled: the stylised frames, one for each photograph, of the same size.
 
     Returns:
-        Grey levels, the mean over all still pixels and channels; None if nothing stands still.
+        The mean over all still pixels and channels in grey levels; None if no pixel is still.
     """
     changes: list[np.ndarray] = []
     for (was, now), (styled_was, styled_now) in zip(

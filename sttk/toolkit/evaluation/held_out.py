@@ -1,7 +1,7 @@
-"""What a net reaches on photographs that it was not trained on, beside Gatys' optimisation.
+"""A net's losses on held-out photographs, compared with Gatys' optimisation.
 
-A net's file carries it in its card, as ``held_out``; from there the list of styles, the model cards
-and the report take their figures.
+They are stored in the card in the net's file, as ``held_out``: the source of the figures in the
+list of styles, the model cards and the report.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from statistics import fmean, median_high
 from typing import Any
 
 KEY = "held_out"
-# Noise first: it is what the article began with, and what a net is held to.
+# Noise first: the paper starts from it, and a net is judged by it.
 STARTS = ("noise", "content")
 
 
@@ -22,8 +22,8 @@ class Optimised:
     """The optimisation of one photograph from one start.
 
     Attributes:
-        total: its loss after ``HeldOut.iterations``.
-        equal: iterations that it takes to reach the net's loss; None for more than
+        total: the total loss after ``HeldOut.iterations``.
+        equal: the number of iterations needed to reach the net's loss; None if more than
             ``HeldOut.most``.
     """
 
@@ -33,12 +33,12 @@ class Optimised:
 
 @dataclass(frozen=True)
 class Measured:
-    """One photograph.
+    """The measurements on one photograph.
 
     Attributes:
-        name: of its file, without the suffix.
-        losses: weighted terms of the net's picture, and their ``total``.
-        optimised: by what the optimisation began with, ``noise`` or ``content``.
+        name: the stem of its file's name.
+        losses: the weighted loss terms of the net's output, and their ``total``.
+        optimised: the optimisation from each start, ``noise`` or ``content``.
     """
 
     name: str
@@ -48,14 +48,14 @@ class Measured:
 
 @dataclass(frozen=True)
 class HeldOut:
-    """All photographs that a net was measured on, at least one.
+    """A net's measurements on held-out photographs, at least one.
 
     Attributes:
-        photographs: each with its losses.
-        size: the photographs' sides in pixels.
-        iterations: after which the two are compared.
-        most: iterations that were searched for the net's loss.
-        machine: on which it was measured, and the versions that matter.
+        photographs: the measurements on each photograph.
+        size: the side of the square photographs in pixels.
+        iterations: the number of iterations after which the losses are compared.
+        most: the largest number of iterations that were run to reach the net's loss.
+        machine: the machine of the measurements, with the relevant software versions.
     """
 
     photographs: tuple[Measured, ...]
@@ -66,39 +66,42 @@ class HeldOut:
 
     @property
     def starts(self) -> tuple[str, ...]:
-        """What the optimisation began with; the order in a file is that of the alphabet."""
+        """The starts of the optimisation, in the order of ``STARTS`` (a card sorts its keys)."""
         return tuple(start for start in STARTS if start in self.photographs[0].optimised)
 
     @property
     def losses(self) -> dict[str, float]:
-        """Means over the photographs, by term."""
+        """The mean of each loss term over the photographs."""
         terms = self.photographs[0].losses
         return {name: fmean(each.losses[name] for each in self.photographs) for name in terms}
 
     def optimised(self, start: str) -> float:
-        """Mean loss of the optimisation after :attr:`iterations`."""
+        """Return the optimisation's mean total loss after :attr:`iterations`."""
         return fmean(each.optimised[start].total for each in self.photographs)
 
     def ratio(self, start: str) -> float:
-        """The net's mean loss by that of the optimisation; under 1 the net is better."""
+        """Return the ratio of the mean losses, net to optimisation; under 1 the net is better."""
         return self.losses["total"] / self.optimised(start)
 
     def equal(self, start: str) -> str:
-        """Iterations that reach the net's loss, the median (the higher of two), as text."""
-        counts = (each.optimised[start].equal for each in self.photographs)
-        return self.told(_median(counts))
+        """Return the median number of iterations that reach the net's loss, as text.
 
-    def told(self, equal: int | None) -> str:
-        """A count as text; ``>500`` where it was not reached."""
+        Of an even number of photographs, it is the higher of the two middle ones.
+        """
+        counts = (each.optimised[start].equal for each in self.photographs)
+        return self.iterations_text(_median(counts))
+
+    def iterations_text(self, equal: int | None) -> str:
+        """Return a number of iterations as text, such as ``>500`` if the loss was not reached."""
         return f">{self.most}" if equal is None else str(equal)
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values, for the card."""
+        """Return plain JSON values for the card."""
         return {**asdict(self), "photographs": [asdict(each) for each in self.photographs]}
 
     @classmethod
-    def of(cls, card: dict[str, Any]) -> HeldOut | None:
-        """From a model card; None if it has no such figures."""
+    def from_card(cls, card: dict[str, Any]) -> HeldOut | None:
+        """Return the figures of a model card; None if it has none."""
         if KEY not in card:
             return None
         values = card[KEY]

@@ -1,4 +1,4 @@
-"""The objective that a style was trained on, as its card has it, ready to judge any picture."""
+"""The perceptual loss that a style was trained on, rebuilt from its card."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ from sttk.toolkit.nets.vgg import Vgg
 from sttk.toolkit.styles.painting import find_painting
 from sttk.toolkit.training.pictures import painting_batch
 
-_OPTION = "--vgg"  # of most commands
+_OPTION = "--vgg"  # the option of most commands
 
 
 def own_loss(
     net: StyleNet, paintings: Iterable[Path], vgg: Path | None, *, option: str = _OPTION
 ) -> PerceptualLoss:
-    """Of the net's own painting, without the term that is of its inner features.
+    """Return the loss that the net was trained on, without the term on its inner features.
 
     Args:
-        net: trained by sttk.
-        paintings: folders in which its painting lies.
-        vgg: weights of the loss network; None for those at hand.
-        option: what the caller's user passes them as.
+        net: a net that sttk trained.
+        paintings: the folders to search for its painting.
+        vgg: a file with the loss network's weights; None to find them (``load_vgg``).
+        option: the command-line option for the weights, for error messages.
 
     Raises:
-        UsageError: the net has no card, its painting is not there, or the loss network is another
-            than it was trained on.
-        NotRunError: there are no weights.
+        UsageError: the net has no card, its painting is not found, or the loss network is not the
+            one that it was trained on.
+        NotRunError: the weights are not found and cannot be downloaded.
     """
     card = net.origin.card
     if "recipe" not in card:
         raise UsageError(f"{net.origin.name} does not say what it was trained on")
     recipe = card["recipe"]
-    # An optimised picture has no inner features; none of the other terms changes with it.
+    # An optimised picture has no inner features; the other terms do not depend on this one.
     objective = replace(Objective.from_dict(recipe["objective"]), peak_weight=0.0)
     found = _loss_network(objective, vgg, option)
     if found.variant != card["loss_network"]:
@@ -54,7 +54,7 @@ def own_loss(
 
 
 def _loss_network(objective: Objective, vgg: Path | None, option: str) -> Vgg:
-    """As ``load_vgg``, whose errors tell of the option that most commands have."""
+    """Call ``load_vgg`` and put the caller's option into the advice of its errors."""
     try:
         return load_vgg(objective, vgg)
     except SttkError as error:

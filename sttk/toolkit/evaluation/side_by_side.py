@@ -1,4 +1,4 @@
-"""Photographs and what several nets make of them, on one sheet."""
+"""A contact sheet of photographs and the outputs of several nets."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from sttk.toolkit.runtimes.torch import TorchRunner
 
 
 def side_by_side(files: Iterable[Path], nets: Mapping[str, StyleNet], side: int = 256) -> Bytes:
-    """A row a photograph: itself, and then each net's picture of it under the net's name.
+    """Return a sheet with a row per photograph: the photograph, then the output of each net.
 
     Args:
-        files: photographs; each is cut to a square.
-        nets: by name.
-        side: of the squares in pixels, a multiple of four.
+        files: the photographs; each is cropped to a square.
+        nets: the nets by name; the names are the column headings.
+        side: the side of the squares in pixels, a multiple of four.
 
     Returns:
         (H, W, 3) uint8.

@@ -1,6 +1,6 @@
-"""The part of a model card (``NAME.md``) that is made from the card in the net's file.
+"""The part of a model card (``NAME.md``) that is generated from the card in the net's file.
 
-It stands between two comments, and so cannot drift from the net; all else is written by hand.
+It is delimited by two comments; everything else on the page is written by hand.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ import shlex
 from collections.abc import Iterator
 from typing import Any
 
-from sttk.toolkit.evaluation.beside import Beside
 from sttk.toolkit.evaluation.held_out import HeldOut
+from sttk.toolkit.evaluation.mobile_comparison import MobileComparison
 from sttk.toolkit.losses.objective import Objective
 from sttk.toolkit.nets.trainable import SIZES, spec_from
 from sttk.toolkit.styles.painting import CUT
@@ -33,7 +33,7 @@ _WEIGHTS = ("content_layer", "content_weight", "style_weight", "tv_weight")
 
 
 def with_facts(text: str, card: dict[str, Any]) -> str:
-    """A model card's text with its facts made anew; at its end where it has none yet."""
+    """Return a model card's text with its generated part updated, or appended if missing."""
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):
@@ -42,18 +42,18 @@ def with_facts(text: str, card: dict[str, Any]) -> str:
 
 
 def facts(card: dict[str, Any]) -> str:
-    """All that the card says, as Markdown."""
+    """Return the content of the card as Markdown."""
     table = [f"| {name} | {value} |" for name, value in _rows(card)]
     parts = ["\n".join(["| | |", "|---|---|", *table]), f"    {command(card)}"]
-    if held := HeldOut.of(card):
+    if held := HeldOut.from_card(card):
         parts.append(_held_out(held))
-    if beside := Beside.of(card):
-        parts.append(_beside(beside))
+    if comparison := MobileComparison.from_card(card):
+        parts.append(_comparison(comparison))
     return "\n\n".join(parts)
 
 
 def command(card: dict[str, Any]) -> str:
-    """The ``sttk train`` that the recipe stands for; what is a default is left out."""
+    """Return the ``sttk train`` command of the recipe, without options at their defaults."""
     recipe, default = card["recipe"], Recipe().to_dict()
     words = ["sttk", "train", "--style", card["painting"], "--content", "PHOTOS", "--vgg", "VGG"]
     words += ["--net", small] if (small := _size_of(recipe["spec"])) else []
@@ -84,10 +84,10 @@ def _rows(card: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _size_of(spec: dict[str, Any]) -> str:
-    """Its name for ``--net``; empty for a Johnson net's."""
+    """Return the net's name for ``--net``; empty for a Johnson net."""
     kind = "mobile" if "trunk" in spec else "johnson"
-    is_of = spec_from({"net": kind, "spec": spec})  # an older card lacks what has a default
-    names = (name for name, size in SIZES.items() if size == is_of)
+    found = spec_from({"net": kind, "spec": spec})  # older cards lack fields that have defaults
+    names = (name for name, size in SIZES.items() if size == found)
     return next((name for name in names if name != "johnson"), "")
 
 
@@ -106,9 +106,9 @@ def _net(spec: dict[str, Any]) -> str:
 
 
 def stages(card: dict[str, Any]) -> list[dict[str, Any]]:
-    """The cards of the nets that this one began as, the first of all first, and its own last.
+    """Return the cards of all training stages, from the first to the net's own.
 
-    One that began as a net without a record has none of that.
+    A start from a net without a training record is not included.
     """
     earlier = card.get("start", {})
     return [*(stages(earlier) if "steps" in earlier else []), card]
@@ -168,11 +168,11 @@ def _held_out(held: HeldOut) -> str:
     return "\n".join([f"{said}: {_terms(held.losses)}.", "", *lines])
 
 
-def _beside(beside: Beside) -> str:
-    height, width = beside.size
-    ratios = beside.terms()
+def _comparison(comparison: MobileComparison) -> str:
+    height, width = comparison.size
+    ratios = comparison.terms()
     terms = "; ".join(f"{_TERMS[name]} {ratios[name]:.2f}" for name in _TERMS if name in ratios)
     return (
-        f"On {len(beside.pairs)} photographs not trained on, at {height}x{width}, its losses by "
-        f"those of {beside.full}, medians: {terms}."
+        f"On {len(comparison.pairs)} photographs not trained on, at {height}x{width}, its losses "
+        f"by those of {comparison.full}, medians: {terms}."
     )

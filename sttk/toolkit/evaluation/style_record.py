@@ -1,4 +1,4 @@
-"""A shipped style's figures, into its card and its page."""
+"""Writing the figures of a shipped style into its card and its page."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sttk.toolkit.io.files import write_atomic
 
 
 def record(name: str, card: dict[str, Any]) -> None:
-    """Write ``card`` into the net's file, and what it says into ``NAME.md``.
+    """Write ``card`` into the net's file, and its content into ``NAME.md``.
 
     Raises:
         CheckpointError: the net's file cannot be read.

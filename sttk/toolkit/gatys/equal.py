@@ -1,7 +1,7 @@
-"""How many iterations of Gatys' optimisation reach what a net reaches in one pass.
+"""The number of iterations after which Gatys' optimisation reaches a net's loss.
 
-Both are judged by one objective. The term ``peak``, which is of the net's inner features and not of
-the picture, is no part of the comparison.
+Both are evaluated with the same objective, without the term ``peak``, which depends on the net's
+inner features and not on the picture.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ from torch import Tensor
 from sttk.toolkit.losses.perceptual import PerceptualLoss
 
 
-class Step(Protocol):
-    """What an optimisation tells after an iteration."""
+class IterationLosses(Protocol):
+    """The losses of an optimisation after an iteration."""
 
     @property
     def iteration(self) -> int:
-        """From 1; a step 0, of the start itself, is passed over."""
+        """The iteration, from 1; iteration 0, the start itself, is skipped."""
 
     @property
     def losses(self) -> Mapping[str, float]:
-        """Weighted terms and their ``total``."""
+        """The weighted loss terms and their ``total``."""
 
 
 @dataclass(frozen=True)
 class Equal:
-    """A picture's loss, and the optimisation's as it goes.
+    """A picture's loss, and the loss curve of the optimisation.
 
     Attributes:
-        aim: total loss of the picture.
-        curve: total of the optimisation by iteration, as far as it was followed.
+        aim: the total loss of the picture.
+        curve: the total loss of the optimisation by iteration, as far as it was run.
     """
 
     aim: float
@@ -42,30 +42,30 @@ class Equal:
 
     @property
     def iterations(self) -> int | None:
-        """The first iteration that is as good as the picture; None if none that was tried is."""
+        """The first iteration whose loss is at most the picture's; None if none was reached."""
         return next((at for at, total in self.curve.items() if total <= self.aim), None)
 
 
 @torch.no_grad()
 def losses_of(loss: PerceptualLoss, photo: Tensor, picture: Tensor) -> dict[str, float]:
-    """The weighted terms of a picture of a photograph, and their ``total``.
+    """Return the weighted loss terms of a stylised photograph, and their ``total``.
 
     Args:
-        loss: of the painting.
+        loss: the perceptual loss for the painting.
         photo: (1, 3, H, W) in 0..255 RGB.
-        picture: of the same size: a net's output, or an optimised one.
+        picture: the stylised photograph in the same shape: a net's output or an optimised picture.
     """
     return loss(picture, loss.content_of(photo)).floats()
 
 
-def equal_iterations(aim: float, steps: Iterable[Step], *, least: int = 0) -> Equal:
-    """Follow an optimisation until it is as good as a picture, or ends.
+def equal_iterations(aim: float, steps: Iterable[IterationLosses], *, least: int = 0) -> Equal:
+    """Run an optimisation until it ends or reaches the loss of a picture.
 
     Args:
-        aim: ``total`` of :func:`losses_of` the picture.
-        steps: the optimisation of the same photograph by the same loss; it is left where it stands
-            once the aim is reached.
-        least: iterations to follow in any case.
+        aim: the picture's total loss, ``total`` of :func:`losses_of`.
+        steps: the optimisation of the same photograph with the same loss; it is not consumed
+            further once the aim is reached.
+        least: the number of iterations to run in any case.
     """
     curve: dict[int, float] = {}
     reached = False

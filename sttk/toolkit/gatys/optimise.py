@@ -1,4 +1,4 @@
-"""The pixels of a picture, optimised on an objective (Gatys et al. 2015)."""
+"""Optimisation of the pixels of a picture on an objective (Gatys et al. 2015)."""
 
 from __future__ import annotations
 
@@ -12,24 +12,25 @@ from torch import Tensor, optim
 from sttk.toolkit.core.errors import TrainingError, UsageError
 from sttk.toolkit.losses.perceptual import PerceptualLoss
 
-# Of 0..255, for Adam.
+# Adam's learning rate, for pixels in 0..255.
 _LEARNING_RATE = 10.0
 _HISTORY = 50
-# Grey levels, the mean over the picture.
+# Mean change of a pixel in the first step of L-BFGS, in grey levels.
 _FIRST_STEP = 1.0
-# A step of L-BFGS that raises the objective by more than this, times the lowest so far, is taken
-# back, and its memory with it.
+# An L-BFGS step that raises the objective above this multiple of the lowest value so far is undone,
+# and its history is cleared.
 _JUMP = 1.5
 
 
 @dataclass(frozen=True)
-class Step:
-    """The state after ``iteration`` iterations; 0 is the start.
+class GatysStep:
+    """The state of an optimisation after an iteration.
 
     Attributes:
-        losses: weighted terms and their ``total`` of this very picture.
-        picture: (1, 3, H, W), meant as 0..255 but not clipped.
-        evaluations: of the objective and its gradient so far.
+        iteration: the number of iterations so far; 0 is the start.
+        losses: the weighted loss terms of the picture, and their ``total``.
+        picture: (1, 3, H, W), nominally in 0..255 but not clipped.
+        evaluations: the number of evaluations of the objective and its gradient so far.
     """
 
     iteration: int
@@ -46,20 +47,21 @@ def optimise(
     iterations: int,
     optimizer: str = "lbfgs",
     learning_rate: float | None = None,
-) -> Iterator[Step]:
+) -> Iterator[GatysStep]:
     """Yield the start, then the state after each iteration.
 
     Args:
         loss: the objective.
-        content: ``loss.content_of`` of the photograph; None if content does not count.
-        start: (1, 3, H, W) in 0..255; it is not changed.
-        iterations: of the optimizer; one may evaluate the objective more than once.
+        content: ``loss.content_of`` of the photograph; None if there is no content loss.
+        start: (1, 3, H, W) in 0..255; it is not modified.
+        iterations: the number of iterations; one may evaluate the objective more than once.
         optimizer: ``lbfgs`` or ``adam``.
-        learning_rate: by default 1 for ``lbfgs`` and 10 (of 255) for ``adam``.
+        learning_rate: the learning rate; the default is 1 for ``lbfgs`` and 10 (of 255) for
+            ``adam``.
 
     Raises:
-        UsageError: no optimizer of this name.
-        TrainingError: the objective is not finite; what was yielded before is still good.
+        UsageError: there is no optimizer of this name.
+        TrainingError: the objective is not finite; the states yielded before remain valid.
     """
     point = _Point(loss, content, start)
     method, rate = _method(optimizer, point.picture, learning_rate)
@@ -79,28 +81,29 @@ def optimise(
 
 
 def white_noise(like: Tensor, seed: int) -> Tensor:
-    """Gaussian noise about the middle grey, of the shape of ``like``; the same on any device.
+    """Return Gaussian noise around middle grey in the shape of ``like``; the same on any device.
 
-    Faint, a grey level in deviation, as jcjohnson/neural-style begins: louder noise stays in the
-    picture, for the deep layers do not see it. At a deviation of 64 it covered all after 100
-    iterations, at a loss that differed by 6 %.
+    Its standard deviation is one grey level, as in jcjohnson/neural-style: stronger noise stays in
+    the picture, because the deep layers do not see it. With a deviation of 64 it still covered the
+    picture after 100 iterations, at a loss that differed by only 6 %.
     """
     drawn = torch.randn(like.shape, generator=torch.Generator().manual_seed(seed))
     return (127.5 + drawn).to(like)
 
 
 def _method(name: str, picture: Tensor, rate: float | None) -> tuple[optim.Optimizer, float]:
-    """The optimizer for its first step, and its rate from then on."""
+    """Return the optimizer, set up for its first step, and the learning rate after that."""
     if name == "adam":
         rate = _LEARNING_RATE if rate is None else rate
         return optim.Adam([picture], lr=rate), rate
     if name != "lbfgs":
         raise UsageError(f"{name}: no optimizer", fix="lbfgs or adam")
-    # Without a line search, as the authors have it: one evaluation an iteration. Measured on three
-    # pairs at 64 px, 60 iterations: it fell in every window of 20; torch's strong Wolfe search came
-    # to the same on two, and on the third ended in steps of length zero.
-    # torch's first step has the rate as its L1 norm over the whole picture. At 1 it drowns in
-    # rounding, and so do the curvatures that it teaches: seen, a second step of 10,000 grey levels.
+    # No line search, as in the authors' code: one evaluation per iteration. Measured on three pairs
+    # at 64 px, 60 iterations: the loss fell in every window of 20; torch's strong Wolfe search
+    # reached the same loss on two pairs, and on the third ended in steps of length zero.
+    # torch's first step has the learning rate as its L1 norm over the whole picture. At 1 it is
+    # lost in rounding, and so is the curvature estimated from it: a second step of 10,000 grey
+    # levels was seen.
     first = float(picture.numel()) * _FIRST_STEP
     return optim.LBFGS(
         [picture],
@@ -113,7 +116,7 @@ def _method(name: str, picture: Tensor, rate: float | None) -> tuple[optim.Optim
 
 
 class _Point:
-    """The picture, with losses and gradient that are computed once for each of its values."""
+    """The picture, with its losses and gradient cached until it changes."""
 
     def __init__(self, loss: PerceptualLoss, content: Tensor | None, start: Tensor) -> None:
         self.picture = start.detach().clone().requires_grad_()
@@ -122,30 +125,30 @@ class _Point:
         self._at = self._gradient = self.picture
         self._losses: dict[str, float] = {}
         self._evaluations = 0
-        # L-BFGS takes its first step from the gradient's size, and torch's forgets what it has
-        # learnt where y . s is under 1e-10: unscaled, gatys2016 did not move in 60 iterations. With
-        # the mean gradient of the start brought to 1, the size of the weights does not matter.
+        # The first step of L-BFGS depends on the gradient's size, and torch discards the update of
+        # its history where y . s is under 1e-10: unscaled, gatys2016 did not move in 60 iterations.
+        # With the mean gradient at the start scaled to 1, the size of the weights does not matter.
         self._scale = 1.0
         self._compute()
         mean = float(self._gradient.abs().mean())
         self._scale = 1 / mean if mean else 1.0
 
     def evaluate(self) -> float:
-        """The scaled objective here; leaves its gradient on the picture."""
+        """Return the scaled objective and store its gradient on the picture."""
         if not torch.equal(self._at, self.picture):
             self._compute()
         self.picture.grad = self._gradient * self._scale
         return self._losses["total"] * self._scale
 
     def move_to(self, picture: Tensor) -> None:
-        """Go on from another picture."""
+        """Continue from another picture."""
         with torch.no_grad():
             self.picture.copy_(picture)
 
-    def step(self, iteration: int) -> Step:
-        """A copy of the state here."""
+    def step(self, iteration: int) -> GatysStep:
+        """Return a copy of the current state."""
         self.evaluate()
-        return Step(iteration, self._losses, self.picture.detach().clone(), self._evaluations)
+        return GatysStep(iteration, self._losses, self.picture.detach().clone(), self._evaluations)
 
     def _compute(self) -> None:
         losses = self._loss(self.picture, self._content)

@@ -1,4 +1,4 @@
-"""What single layers of VGG keep of a picture (Gatys et al. 2015, figure 1)."""
+"""Reconstructions of a picture from single layers of VGG (Gatys et al. 2015, figure 1)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from sttk.toolkit.gatys.optimise import Step, optimise, white_noise
+from sttk.toolkit.gatys.optimise import GatysStep, optimise, white_noise
 from sttk.toolkit.losses.objective import Objective
 from sttk.toolkit.losses.perceptual import PerceptualLoss
 from sttk.toolkit.losses.presets import preset
@@ -18,8 +18,11 @@ _LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 
 
 def objectives(what: str) -> dict[str, Objective]:
-    """By name: ``content`` of each of five layers alone, or ``style`` of the first, the first two,
-    and so on.
+    """Return the objective of each reconstruction by its name.
+
+    Args:
+        what: ``content`` for the content of each of five layers alone, or ``style`` for the style
+            of the first layer, the first two, and so on.
     """
     aim = preset("gatys2016")
     if what == "content":
@@ -33,7 +36,7 @@ def objectives(what: str) -> dict[str, Objective]:
 
 
 def names(what: str) -> list[str]:
-    """What the reconstructions are called, in order."""
+    """Return the names of the reconstructions, in order."""
     return list(objectives(what))
 
 
@@ -43,27 +46,29 @@ def reconstructions(
     iterations: int,
     vgg: Path | None,
     seed: int,
-    update: Callable[[float, str], None] = lambda _done, _text: None,
-) -> Iterator[tuple[str, Step]]:
-    """Name and last step of each reconstruction, from white noise.
+    on_progress: Callable[[float, str], None] = lambda _done, _text: None,
+) -> Iterator[tuple[str, GatysStep]]:
+    """Yield the name and the last step of each reconstruction, starting from white noise.
 
     Args:
         photo: (1, 3, H, W) in 0..255 RGB.
         what: ``content`` or ``style``.
-        iterations: of L-BFGS for each.
-        vgg: file of VGG-19's weights; None for those at hand.
-        seed: of the noise, the same for all.
-        update: called with the iterations done in all, and a line.
+        iterations: the number of L-BFGS iterations for each reconstruction.
+        vgg: a file with VGG-19's weights; None to find them (``load_vgg``).
+        seed: the seed of the noise, which is the same for all.
+        on_progress: progress callback, called with the total number of iterations so far and a
+            line of text.
     """
     for number, (name, aim) in enumerate(objectives(what).items()):
         loss = PerceptualLoss(load_vgg(aim, vgg).to(photo.device), photo, aim)
         start = white_noise(photo, seed)
         for step in optimise(loss, loss.content_of(photo), start, iterations=iterations):
             done = number * iterations + step.iteration
-            update(done, f"{name}  iteration {step.iteration}  loss {step.losses['total']:.4g}")
+            total = step.losses["total"]
+            on_progress(done, f"{name}  iteration {step.iteration}  loss {total:.4g}")
         yield name, step
 
 
 def _conv(layer: str) -> str:
-    """As the article calls it; what is read is the ReLU after it."""
+    """Return the layer's name in the paper; the features are those of the ReLU after it."""
     return layer.replace("relu", "conv")

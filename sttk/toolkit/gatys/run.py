@@ -1,4 +1,4 @@
-"""One optimisation from files to files: checks first, then the pixels, with pictures as it goes."""
+"""An optimisation from input files to a picture: checks, the iterations, and the loss log."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from sttk.toolkit.core.errors import UsageError
-from sttk.toolkit.gatys.optimise import Step, optimise, white_noise
+from sttk.toolkit.gatys.optimise import GatysStep, optimise, white_noise
 from sttk.toolkit.host.memory import check_fits
 from sttk.toolkit.imaging.images import Picture, from_batch, read_image, to_batch, write_image
 from sttk.toolkit.losses.objective import Objective
@@ -22,26 +22,29 @@ from sttk.toolkit.runtimes.stylize import scale_down
 from sttk.toolkit.training.log import LossLog
 from sttk.toolkit.training.pictures import painting_batch
 
-# Measured at 384 and 640 px, VGG-19 to relu5_1 with its gradients: 2.8 kB a pixel; and the fifty
-# pairs of pictures that L-BFGS remembers, 1.2 kB.
+# Measured at 384 and 640 px: 2.8 kB a pixel for VGG-19 up to relu5_1 with its gradients, and 1.2 kB
+# for the fifty pairs of pictures in the history of L-BFGS.
 BYTES_PER_PIXEL = 4500
-# relu5_1 is at a sixteenth of the size.
+# relu5_1 has a sixteenth of the resolution.
 _LEAST_SIDE = 32
 
 
 @dataclass(frozen=True)
-class Request:
-    """What is to be optimised.
+class GatysConfig:
+    """The configuration of an optimisation.
 
     Attributes:
-        content: photograph, whose layout is kept.
-        style: painting.
-        size: longer side of the result in pixels, at most.
-        style_size: of the painting.
-        objective: layers and weights.
-        vgg: weights of the loss network; None for those at hand.
-        init: ``noise`` or ``content``.
-        seed: of the noise.
+        content: the photograph, whose layout is kept.
+        style: the painting.
+        size: the longest side of the result in pixels.
+        style_size: the longest side of the painting in pixels.
+        objective: the layers and weights of the loss.
+        iterations: the number of iterations.
+        optimizer: ``lbfgs`` or ``adam``.
+        init: the start, ``noise`` or ``content``.
+        seed: the seed of the noise.
+        vgg: a file with the loss network's weights; None to find them (``load_vgg``).
+        device: the torch device.
     """
 
     content: Path
@@ -59,59 +62,67 @@ class Request:
 
 @dataclass
 class Run:
-    """A prepared optimisation; ``step`` is the last that was reached, ``log`` a row for each."""
+    """A prepared optimisation.
 
-    request: Request
+    Attributes:
+        config: its configuration.
+        loss: the perceptual loss for the painting.
+        photo: the photograph, (1, 3, H, W) in 0..255.
+        log: the losses, a row for each step.
+        step: the last step so far.
+    """
+
+    config: GatysConfig
     loss: PerceptualLoss
     photo: Tensor
     log: LossLog = field(default_factory=LossLog)
-    step: Step | None = None
+    step: GatysStep | None = None
 
     @classmethod
-    def prepare(cls, request: Request) -> Run:
-        """Read the pictures, see that they fit into memory, load the loss network.
+    def prepare(cls, config: GatysConfig) -> Run:
+        """Read the pictures, check that they fit into memory, and load the loss network.
 
         Raises:
             ImageError: a picture cannot be read, or the result would not fit into memory.
             UsageError: the loss network does not suit the objective, or the picture is too small.
         """
-        photo = photo_batch(request.content, request.size).to(request.device)
-        style = painting_batch(request.style, request.style_size).to(request.device)
-        vgg = load_vgg(request.objective, request.vgg).to(request.device)
-        return cls(request, PerceptualLoss(vgg, style, request.objective), photo)
+        photo = photo_batch(config.content, config.size).to(config.device)
+        style = painting_batch(config.style, config.style_size).to(config.device)
+        vgg = load_vgg(config.objective, config.vgg).to(config.device)
+        return cls(config, PerceptualLoss(vgg, style, config.objective), photo)
 
-    def steps(self, report: Callable[[Step, float], None]) -> None:
-        """Optimise to the end; ``report`` is called with each step and the seconds so far.
+    def steps(self, on_step: Callable[[GatysStep, float], None]) -> None:
+        """Optimise to the end; ``on_step`` is called with each step and the seconds so far.
 
         Raises:
-            TrainingError: the objective is no number; ``step`` keeps the last good one.
+            TrainingError: the objective is not finite; ``step`` keeps the last good step.
         """
-        request, began = self.request, monotonic()
-        noise = request.init == "noise"
-        start = white_noise(self.photo, request.seed) if noise else self.photo
+        config, began = self.config, monotonic()
+        noise = config.init == "noise"
+        start = white_noise(self.photo, config.seed) if noise else self.photo
         content = self.loss.content_of(self.photo)
         found = optimise(
-            self.loss, content, start, iterations=request.iterations, optimizer=request.optimizer
+            self.loss, content, start, iterations=config.iterations, optimizer=config.optimizer
         )
         for step in found:
             self.step = step
             self.log.add(step.losses)
             self.log.close_row(step.iteration, monotonic() - began)
-            report(step, monotonic() - began)
+            on_step(step, monotonic() - began)
 
     def summary(self) -> dict[str, Any]:
-        """What came out, as plain JSON values."""
+        """Return the outcome as plain JSON values."""
         step, rows = self.step, self.log.rows
         return {
             "iterations": step.iteration if step else 0,
             "evaluations": step.evaluations if step else 0,
             "seconds": rows[-1]["seconds"] if rows else 0.0,
             "losses": step.losses if step else {},
-            "objective": self.request.objective.to_dict(),
+            "objective": self.config.objective.to_dict(),
         }
 
-    def told(self) -> str:
-        """The same for people."""
+    def summary_line(self) -> str:
+        """Return the outcome as a line of text."""
         found = self.summary()
         first, last = self.log.rows[0]["total"], self.log.rows[-1]["total"]
         return (
@@ -121,10 +132,10 @@ class Run:
 
 
 def photo_batch(path: Path, longer_side: int) -> Tensor:
-    """A photograph as (1, 3, H, W) in 0..255, if its optimisation fits into memory.
+    """Read a photograph as (1, 3, H, W) in 0..255 and check that its optimisation fits into memory.
 
     Raises:
-        ImageError: it cannot be read, or does not fit.
+        ImageError: it cannot be read, or its optimisation does not fit into memory.
         UsageError: it is too small for the loss network.
     """
     photo = scale_down(read_image(path), longer_side)
@@ -135,11 +146,11 @@ def photo_batch(path: Path, longer_side: int) -> Tensor:
     return torch.from_numpy(to_batch(photo.rgb))
 
 
-def picture_of(step: Step) -> Picture:
-    """What a step shows, clipped to 0..255."""
+def picture_of(step: GatysStep) -> Picture:
+    """Return the picture of a step, clipped to 0..255."""
     return Picture(from_batch(step.picture.cpu().numpy()))
 
 
-def write_step(step: Step, path: Path) -> None:
-    """As a picture, whole or not at all."""
+def write_step(step: GatysStep, path: Path) -> None:
+    """Write the picture of a step, atomically."""
     write_image(path, picture_of(step))

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a wish to stop soon, for work whose first part is worth keeping."""
+"""Ctrl-C and SIGTERM as requests to stop soon, for work whose first part is worth keeping."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 ONE_SIGNAL = 5.0  # seconds
 
 
-class Wish(threading.Event):
-    """Set by the first signal, which is then known.
+class StopRequest(threading.Event):
+    """An event that the first signal sets.
 
     Attributes:
-        number: of the signal; 0 before it.
+        number: the number of the signal; 0 before it.
     """
 
     def __init__(self) -> None:
@@ -27,12 +27,12 @@ class Wish(threading.Event):
         self._handler: Any = None
         self.number = 0
 
-    def come(self, number: int, handler: Any) -> None:
-        """A signal has come, which ``handler`` was for."""
+    def receive(self, number: int, handler: Any) -> None:
+        """Note a signal and the handler that was installed for it."""
         self.number, self._handler = number, handler
         self.set()
 
-    def obey(self) -> None:
+    def reraise(self) -> None:
         """Raise what the signal would have raised where it came: KeyboardInterrupt, or one of its
         kind.
         """
@@ -42,7 +42,7 @@ class Wish(threading.Event):
 
 
 @contextmanager
-def stop_wish() -> Iterator[Wish]:
+def stop_requests() -> Iterator[StopRequest]:
     """An event that the first Ctrl-C or SIGTERM within the block sets.
 
     An exception would come anywhere: within a step that is then half done, or in a callback of a
@@ -51,9 +51,9 @@ def stop_wish() -> Iterator[Wish]:
     signal that is ignored stays so. In any thread but the main one, which alone receives signals,
     the event is set by nobody.
     """
-    wish = Wish()
+    stop = StopRequest()
     if threading.current_thread() is not threading.main_thread():
-        yield wish
+        yield stop
         return
     before = {number: signal.getsignal(number) for number in _SIGNALS}
     taken = {number: was for number, was in before.items() if was is not signal.SIG_IGN}
@@ -66,12 +66,12 @@ def stop_wish() -> Iterator[Wish]:
         for each, handler in taken.items():
             same = each == number == signal.SIGTERM
             signal.signal(each, _unless_the_same(handler) if same else handler)
-        wish.come(number, taken[signal.Signals(number)])
+        stop.receive(number, taken[signal.Signals(number)])
 
     for number in taken:
         signal.signal(number, wanted)
     try:
-        yield wish
+        yield stop
     finally:
         restore()
 

@@ -1,1 +1,1 @@
-"""How pictures are read, degraded, arranged and written."""
+"""Pictures: reading, degrading, arranging and writing them."""

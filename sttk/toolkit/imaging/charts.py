@@ -1,4 +1,4 @@
-"""Charts: a matplotlib figure on a canvas of its own, which no other figure shares."""
+"""Charts: matplotlib figures, each on its own canvas."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ else:
     figure = Lazy("matplotlib.figure", "charts")
     backend_agg = Lazy("matplotlib.backends.backend_agg", "charts")
 
-_DOTS = 120
-# Okabe and Ito's, told apart by the colour-blind.
+_DPI = 120
+# The palette of Okabe and Ito, whose colours the colour-blind can tell apart.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 
 
 def check_charts() -> None:
-    """Raises MissingExtraError where no chart can be drawn."""
+    """Raise MissingExtraError if matplotlib is not installed."""
     _ = figure.Figure
 
 
 def blank(inches: tuple[float, float]) -> Any:
-    """A figure of this width and height to draw on."""
-    return figure.Figure(figsize=inches, dpi=_DOTS, layout="constrained")
+    """Return an empty figure of this width and height in inches."""
+    return figure.Figure(figsize=inches, dpi=_DPI, layout="constrained")
 
 
 def write_png(page: Any, path: Path) -> None:
-    """Write what was drawn, whole or not at all."""
+    """Write the figure as PNG, atomically."""
     write_atomic(path, png(page))
 
 
 def png(page: Any) -> bytes:
-    """What was drawn as the bytes of a PNG."""
+    """Return the figure as the bytes of a PNG file."""
     written = io.BytesIO()
     backend_agg.FigureCanvasAgg(page).print_png(
         written, metadata={"Software": "sttk"}, pil_kwargs={}
@@ -47,7 +47,7 @@ def png(page: Any) -> bytes:
 
 
 def svg(page: Any) -> str:
-    """What was drawn as SVG text, to be put into a page; no date, no address of a namespace."""
+    """Return the figure as SVG text to embed in a page, without a date or an XML prologue."""
     written = io.StringIO()
     backend_svg.FigureCanvasSVG(page).print_svg(written, metadata={"Date": None, "Creator": "sttk"})
     text = written.getvalue()

@@ -1,7 +1,8 @@
-"""How cameras spoil pictures: what a net meets that good photographs alone never show.
+"""Degradations that cameras cause: inputs that a set of good photographs never shows a net.
 
-An instance norm turns each of these back to its own range, but for what rounding has lost: that is
-where float16 and int8 fall. Each takes (H, W, 3) in 0..255 and returns whole numbers of 0..255.
+An instance norm normalises the range again, but cannot restore what rounding has lost: that is
+where float16 and int8 fail. Each function takes (H, W, 3) in 0..255 and returns whole numbers of
+0..255.
 """
 
 from __future__ import annotations
@@ -15,34 +16,34 @@ from sttk.toolkit.imaging.images import Bytes, Floats
 
 _BLUR = 4.0  # radius in pixels
 
-Spoil = Callable[[Bytes], Floats]
+Degradation = Callable[[Bytes], Floats]
 
 
 def intact(rgb: Bytes) -> Floats:
-    """The picture itself."""
+    """Return the picture itself."""
     return rgb.astype(np.float32)
 
 
 def blurred(rgb: Bytes) -> Floats:
-    """Out of focus."""
+    """Return the picture out of focus."""
     return np.array(Image.fromarray(rgb).filter(ImageFilter.GaussianBlur(_BLUR)), np.float32)
 
 
 def dark(rgb: Bytes) -> Floats:
-    """Four stops under: 0..16."""
+    """Return the picture four stops underexposed: 0..16."""
     return np.rint(intact(rgb) / 16)
 
 
 def bright(rgb: Bytes) -> Floats:
-    """Washed out: 191..255."""
+    """Return the picture washed out: 191..255."""
     return np.rint(255 - (255 - intact(rgb)) / 4)
 
 
 def of_low_contrast(rgb: Bytes) -> Floats:
-    """Fog: 112..144."""
+    """Return the picture in fog: 112..144."""
     return np.rint((intact(rgb) - 128) / 8 + 128)
 
 
 def saturated(rgb: Bytes) -> Floats:
-    """Every channel off or full on."""
+    """Return the picture with every channel at 0 or 255."""
     return np.where(rgb < 128, 0, 255).astype(np.float32)

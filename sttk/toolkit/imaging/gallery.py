@@ -1,4 +1,4 @@
-"""Many pictures: which file goes where, and all of them stylised in spite of broken ones."""
+"""Batch stylisation: maps input files to output files and carries on past broken ones."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from pathlib import Path
 
 from sttk.toolkit.core.errors import ImageError, SttkError, UsageError
 from sttk.toolkit.imaging.images import SUFFIXES, Picture, list_images, read_image, write_image
-from sttk.toolkit.io.prefetch import ahead
+from sttk.toolkit.io.prefetch import prefetch
 
-# Formats that are written under another name: a GIF has 256 colours.
+# Formats that are replaced by another in the output: a GIF has only 256 colours.
 _WRITTEN_AS = {".gif": ".png"}
 
 
 @dataclass(frozen=True)
 class Job:
-    """A picture, and where its stylised form goes."""
+    """An input picture and the path of its stylised output."""
 
     source: Path
     target: Path
@@ -25,12 +25,12 @@ class Job:
 
 @dataclass
 class Report:
-    """What became of the jobs.
+    """The outcome of a run.
 
     Attributes:
         done: targets that were written.
-        kept: targets that were there already.
-        failed: what went wrong, a line for each source.
+        kept: targets that already existed.
+        failed: error messages, one line per failed source.
     """
 
     done: list[Path] = field(default_factory=list)
@@ -42,15 +42,16 @@ Stylize = Callable[[Sequence[Picture]], Iterable[Picture]]
 
 
 def plan(sources: Sequence[str], folder: Path) -> list[Job]:
-    """A job for each picture.
+    """Return a job for each picture.
 
     Args:
-        sources: files, patterns such as ``photos/*.jpg``, and folders, whose pictures, also those
-            in folders below, keep their places.
-        folder: where to; what lies in it already is no source.
+        sources: files, patterns such as ``photos/*.jpg``, and folders, which are searched
+            recursively and whose structure is kept in the output.
+        folder: the output folder; files already in it are not used as sources.
 
     Raises:
-        UsageError: a source is not there, or two pictures would go to one file.
+        UsageError: two pictures would be written to the same file.
+        ImageError: the sources contain no pictures.
     """
     jobs: dict[Path, Job] = {}
     for source, place in _placed(sources):
@@ -66,20 +67,20 @@ def plan(sources: Sequence[str], folder: Path) -> list[Job]:
 
 
 def _placed(sources: Sequence[str]) -> Iterator[tuple[Path, Path]]:
-    """Each picture, and its place below the output folder."""
+    """Yield each picture and its path relative to the output folder."""
     for source in sources:
         path = Path(source)
         if path.is_dir():
             yield from ((file, file.relative_to(path)) for file in list_images(path))
         elif path.exists() or not (found := _matches(source)):
-            yield path, Path(path.name)  # one that is not there is reported with the broken ones
+            yield path, Path(path.name)  # a missing file is reported with the broken ones
         else:
             files = (Path(name) for name in found)
             yield from ((f, Path(f.name)) for f in files if f.suffix.lower() in SUFFIXES)
 
 
 def _matches(pattern: str) -> list[str]:
-    """As a shell would have it, where there is none (Windows) or the pattern was quoted."""
+    """Expand a pattern as a shell would, for Windows and for patterns that were quoted."""
     return sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207  # Path.glob takes no root
 
 
@@ -89,28 +90,29 @@ def run(
     *,
     batch: int = 1,
     force: bool = False,
-    told: Callable[[int], None] = lambda _done: None,
+    on_progress: Callable[[int], None] = lambda _done: None,
 ) -> Report:
-    """Do the jobs; whatever cannot be read or written is left out and reported.
+    """Run the jobs; pictures that cannot be read or written are skipped and reported.
 
     Args:
-        jobs: from :func:`plan`.
-        stylize: pictures of one size -> as many.
-        batch: how many pictures at most are given to it.
-        force: do again what is there; else it is kept, so that a run that was killed goes on.
-        told: is called with how many jobs are behind.
+        jobs: the jobs from :func:`plan`.
+        stylize: a function from a batch of pictures of one size to as many stylised ones.
+        batch: the largest number of pictures in a batch.
+        force: overwrite existing targets; by default they are kept, so that a run that was killed
+            can be continued.
+        on_progress: progress callback, called with the number of jobs finished so far.
 
     Raises:
-        OSError: the disk is full or fails: what is left would fare no better.
+        OSError: the disk is full or fails, so that the remaining jobs would fail, too.
     """
     report = Report()
     todo = []
     for job in jobs:
         (report.kept.append(job.target) if job.target.exists() and not force else todo.append(job))
-    with ahead(_read(todo)) as read:
+    with prefetch(_read(todo)) as read:
         for group in _groups(read, report, batch):
             _do(group, stylize, report)
-            told(len(report.kept) + len(report.done) + len(report.failed))
+            on_progress(len(report.kept) + len(report.done) + len(report.failed))
     return report
 
 
@@ -128,7 +130,7 @@ def _read(jobs: Iterable[Job]) -> Iterator[_Read]:
 def _groups(
     read: Iterable[_Read], report: Report, most: int
 ) -> Iterator[list[tuple[Job, Picture]]]:
-    """Successive pictures of one size."""
+    """Group successive pictures of the same size into batches."""
     group: list[tuple[Job, Picture]] = []
     for job, picture in read:
         if not isinstance(picture, Picture):
@@ -151,7 +153,7 @@ def _do(group: list[tuple[Job, Picture]], stylize: Stylize, report: Report) -> N
     for (job, _), picture in zip(group, styled, strict=True):
         try:
             write_image(job.target, picture)
-        except ImageError as error:  # such as opacity under the name of a JPEG
+        except ImageError as error:  # for example, an alpha channel in a JPEG
             report.failed.append(str(error))
         else:
             report.done.append(job.target)

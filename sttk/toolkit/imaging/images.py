@@ -1,4 +1,4 @@
-"""Pictures in and out: whatever Pillow reads becomes 8-bit RGB, upright, and bounded in size."""
+"""Picture I/O: everything that is read becomes upright 8-bit RGB of a bounded size."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ Floats = NDArray[np.float32]
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm"})
 _WITH_ALPHA = frozenset({".png", ".webp", ".tif", ".tiff"})
-# Pillow logs what it raises, too; where nobody has asked for logs, Python prints them.
+# Pillow also logs what it raises; without a handler, Python's last resort would print it.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
-# By name, so that no other of Pillow's many decoders sees an untrusted file.
+# An allow-list, so that none of Pillow's other decoders sees an untrusted file.
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM")
 # Pillow's own bound against decompression bombs; 540 MB as 8-bit RGB.
 MAX_PIXELS = 178_956_970
-# Bytes a pixel while it is decoded, turned upright and converted: 4, 4, 4 and 3, at most.
+# Peak bytes a pixel while decoding, rotating and converting: 4 + 4 + 4 + 3, rounded up.
 _DECODED = 16
 _STRIP = 1 << 20  # pixels
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A decoded picture: colours and, where the file had it, opacity.
+    """A decoded picture with an optional alpha channel.
 
     Attributes:
         rgb: (H, W, 3) uint8, upright.
-        alpha: (H, W) uint8, or None for an opaque picture.
+        alpha: (H, W) uint8, or None if the picture is opaque.
     """
 
     rgb: Bytes
@@ -49,7 +49,11 @@ class Picture:
 
 
 def list_images(folder: Path) -> list[Path]:
-    """Files below ``folder`` that look like pictures by their suffix, sorted."""
+    """Return the files below ``folder`` that have a picture suffix, sorted.
+
+    Raises:
+        ImageError: ``folder`` is not a directory.
+    """
     if not folder.is_dir():
         raise ImageError(f"{folder}: no such folder")
     return sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
@@ -59,7 +63,8 @@ def read_image(path: Path) -> Picture:
     """Read a picture of any mode: grey, palette, CMYK, 16 bits, with alpha, EXIF-rotated.
 
     Raises:
-        ImageError: not a picture, truncated, or of more than ``MAX_PIXELS`` pixels.
+        ImageError: the file is missing, not a picture, truncated, or larger than ``MAX_PIXELS``
+            pixels.
     """
     if path.exists() and not path.is_file():
         raise ImageError(f"{path}: not a file")  # reading a pipe may never end
@@ -73,42 +78,42 @@ def read_image(path: Path) -> Picture:
 
 
 def decode_image(stream: BinaryIO, name: str) -> Picture:
-    """As :func:`read_image`, from an open file that can seek.
+    """Read a picture from an open file that can seek; see :func:`read_image`.
 
     Args:
-        stream: at the picture's beginning.
-        name: for messages.
+        stream: the open file, positioned at the start of the picture.
+        name: the name to use in error messages.
     """
     try:
         with warnings.catch_warnings():
             # Pillow warns about large pictures and odd metadata; the bound here is our own.
             warnings.simplefilter("ignore")
-            Image.init()  # else only the commonest decoders are there to be named
+            Image.init()  # otherwise Pillow registers only the most common decoders
             with Image.open(stream, formats=_FORMATS) as image, _quiet(image):
                 _check_size(name, image)
                 return _decode(image)
     except (ImageError, MemoryError):
         raise
-    # Decoders raise what they like on broken files.
+    # Decoders raise all kinds of exceptions for broken files.
     except Exception as error:
         raise ImageError(f"{name}: not a readable picture: {_brief(error)}") from error
 
 
 def _quiet(image: Image.Image) -> contextlib.AbstractContextManager[None]:
-    """Of these libraries, libtiff alone prints what is wrong with a file."""
+    """Silence stderr for TIFF: libtiff is the only decoder that prints its errors there."""
     return quiet_stderr() if image.format == "TIFF" else contextlib.nullcontext()
 
 
 def from_pillow(image: Image.Image) -> Picture:
-    """A Pillow image of any mode, with its rotation and colour profile applied.
+    """Convert a Pillow image of any mode, applying its EXIF rotation and colour profile.
 
     Raises:
-        ImageError: its file is broken, or it has more than ``MAX_PIXELS`` pixels or none.
+        ImageError: its file is broken, or it has no pixels or more than ``MAX_PIXELS``.
     """
     _check_size("image", image)
     try:
-        return _decode(image.copy())  # it is turned where it is
-    # Pillow reads a file when its pixels are asked for.
+        return _decode(image.copy())  # a copy: the rotation is in place
+    # Pillow decodes a file lazily, when its pixels are accessed.
     except Exception as error:
         raise ImageError(f"image: cannot be read: {_brief(error)}") from error
 
@@ -124,7 +129,7 @@ def _check_size(name: str, image: Image.Image) -> None:
 
 
 def _decode(upright: Image.Image) -> Picture:
-    """Each copy that is not made counts: a picture may have half a gigabyte."""
+    """Decode with as few copies as possible: a picture may take half a gigabyte."""
     ImageOps.exif_transpose(upright, in_place=True)
     if upright.mode.startswith(("I", "F")):
         upright = _to_8_bits(upright)
@@ -136,10 +141,10 @@ def _decode(upright: Image.Image) -> Picture:
 
 
 def _to_srgb(image: Image.Image, mode: str) -> Image.Image:
-    """In ``mode``, RGB or RGBA, with its colours brought from the profile that the file carries.
+    """Convert to ``mode``, RGB or RGBA, and from the embedded colour profile to sRGB.
 
     Wide-gamut phone pictures look dull if their profile is dropped. A profile that cannot be
-    applied is an error, not a guess; grey pictures have no colours to bring.
+    applied is an error, not a guess; the profiles of grey pictures are ignored.
     """
     profile = image.info.get("icc_profile")
     if not profile or image.mode in ("1", "L", "LA"):
@@ -156,7 +161,7 @@ def _to_srgb(image: Image.Image, mode: str) -> Image.Image:
 
 
 def _to_8_bits(image: Image.Image) -> Image.Image:
-    """16-bit grey and float pictures: Pillow's own conversion clips where it should scale."""
+    """Scale 16-bit grey and float pictures to 8 bits, which Pillow's own conversion would clip."""
     values = np.asarray(image)
     if image.mode.startswith("I"):
         scale, divisor = 1.0, 257.0  # 65535 -> 255
@@ -172,23 +177,23 @@ def _to_8_bits(image: Image.Image) -> Image.Image:
 
 
 def to_bytes(values: NDArray[Any]) -> Bytes:
-    """Round to the nearest of 0..255."""
+    """Clip to 0..255 and round to the nearest integer."""
     clipped: Bytes = np.clip(np.rint(values), 0, 255).astype(np.uint8)
     return clipped
 
 
 def to_batch(rgb: Bytes | Floats) -> Floats:
-    """(H, W, 3) of 0..255 -> (1, 3, H, W) float32 in 0..255."""
+    """Convert (H, W, 3) in 0..255 to (1, 3, H, W) float32 in 0..255."""
     return np.ascontiguousarray(rgb.transpose(2, 0, 1)[None], dtype=np.float32)
 
 
 def from_batch(batch: Floats) -> Bytes:
-    """(1, 3, H, W) float in 0..255 -> (H, W, 3) uint8."""
+    """Convert (1, 3, H, W) float in 0..255 to (H, W, 3) uint8."""
     return to_bytes(batch[0].transpose(1, 2, 0))
 
 
 def check_writable(path: Path) -> None:
-    """Whether a picture can be written under this name, as far as the suffix tells.
+    """Check that the path has a suffix that can be written.
 
     Raises:
         ImageError: the suffix is unknown.
@@ -198,11 +203,11 @@ def check_writable(path: Path) -> None:
 
 
 def write_image(path: Path, picture: Picture) -> None:
-    """Write by the suffix of ``path``, whole or not at all.
+    """Write a picture atomically, in the format of the suffix of ``path``.
 
     Raises:
-        ImageError: the suffix is unknown, its format has no opacity and the picture has, or the
-            name cannot be written to.
+        ImageError: the suffix is unknown, its format cannot store the picture's alpha channel, or
+            the path cannot be written to.
         OSError: the disk is full or fails.
     """
     check_writable(path)
@@ -212,7 +217,7 @@ def write_image(path: Path, picture: Picture) -> None:
         write_atomic(path, encode_image(picture, path.suffix.lower()))
     except MemoryError:
         raise
-    # Encoders raise what they like on sides that their format cannot hold.
+    # Encoders raise all kinds of exceptions for sizes that their format cannot hold.
     except Exception as error:
         if isinstance(error, OSError) and error.errno in DISK_ERRORS:
             raise
@@ -220,7 +225,10 @@ def write_image(path: Path, picture: Picture) -> None:
 
 
 def encode_image(picture: Picture, suffix: str) -> bytes:
-    """A file's content, in the format of a suffix, such as ``.png``, that can hold the picture."""
+    """Encode a picture in the format of a suffix such as ``.png``.
+
+    The format must be able to store the picture's alpha channel, if it has one.
+    """
     image = Image.fromarray(picture.rgb)
     if picture.alpha is not None:
         image.putalpha(Image.fromarray(picture.alpha))

@@ -1,8 +1,8 @@
-"""Parity inputs: named and made the same way every time.
+"""Parity inputs: named regimes that are generated deterministically.
 
-Noise alone hides 38 dB of fp16 loss, photographs hide what int8 does to blurred and dark ones, and
-a constant proves nothing but that no NaN comes out: so a model is tried on each kind of picture
-that is known to break one.
+Noise alone hides 38 dB of fp16 loss, sharp photographs hide what int8 does to blurred and dark
+ones, and a constant proves nothing but that no NaN comes out: so a model is tested on every kind of
+picture that is known to break one.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from PIL import Image, ImageOps
 
 from sttk.toolkit.core.shapes import Shapes, Size, text
 from sttk.toolkit.imaging import degradations
-from sttk.toolkit.imaging.degradations import Spoil
+from sttk.toolkit.imaging.degradations import Degradation
 from sttk.toolkit.imaging.images import Bytes, Floats, list_images, read_image, to_batch
 
 CONSTANT = "constant"
@@ -29,11 +29,11 @@ _SQUARE = (256, 256)
 
 Planned = tuple[str, str, Callable[[], Floats]]  # regime, name, and how to make the batch
 
-# For a model of any size; each is one that some model was seen to get wrong. Tiny is eight values a
-# side where a Johnson net is narrowest.
+# Sizes for models that take any size; each of them has failed on some model. Tiny leaves eight
+# values a side at the lowest resolution of a Johnson net.
 _ODD, _TINY, _TALL, _WIDE, _SMALL = (131, 203), (32, 32), (320, 64), (64, 320), (96, 128)
 
-_SPOILT: dict[str, Spoil] = {
+_DEGRADATIONS: dict[str, Degradation] = {
     "blur": degradations.blurred,
     "dark": degradations.dark,
     "bright": degradations.bright,
@@ -44,12 +44,12 @@ _SPOILT: dict[str, Spoil] = {
 
 @dataclass(frozen=True)
 class Sample:
-    """One input.
+    """A parity input.
 
     Attributes:
-        name: for reports.
+        name: the name used in reports.
         batch: (B, 3, H, W) float32, whole numbers of 0..255, RGB.
-        regime: the kind of input that it is.
+        regime: the kind of input, one of :data:`NAMES`.
     """
 
     name: str
@@ -58,12 +58,12 @@ class Sample:
 
 
 def shipped_photos() -> list[Path]:
-    """The photographs that the package carries (sttk/toolkit/photos/SOURCES.md says whose)."""
+    """Return the photographs in the package (their sources: sttk/toolkit/photos/SOURCES.md)."""
     return list_images(Path(str(resources.files("sttk.toolkit"))) / "photos")
 
 
 def photographs(files: Sequence[Path], size: Size) -> Iterator[Floats]:
-    """Each picture cut to fill ``size``: (1, 3, H, W) in 0..255."""
+    """Yield each picture cropped and scaled to ``size``: (1, 3, H, W) in 0..255."""
     for file in files:
         yield to_batch(_fill(file, size))
 
@@ -73,8 +73,11 @@ def _fill(file: Path, size: Size) -> Bytes:
     return np.array(ImageOps.fit(photo, (size[1], size[0]), Image.Resampling.BICUBIC))
 
 
-def _told_apart(files: Sequence[Path]) -> Iterator[str]:
-    """Their stems; the second ``cat`` is ``cat-2``: reports and heat maps go by the name."""
+def _unique_names(files: Sequence[Path]) -> Iterator[str]:
+    """Yield unique names from the stems; the second ``cat`` is ``cat-2``.
+
+    Reports and heat maps identify samples by name.
+    """
     used: set[str] = set()
     for file in files:
         numbered = (f"{file.stem}-{number}" for number in count(2))
@@ -83,8 +86,8 @@ def _told_apart(files: Sequence[Path]) -> Iterator[str]:
         yield name
 
 
-def _spoilt(spoil: Spoil, file: Path, size: Size) -> Floats:
-    return to_batch(spoil(_fill(file, size)))
+def _degraded(degrade: Degradation, file: Path, size: Size) -> Floats:
+    return to_batch(degrade(_fill(file, size)))
 
 
 def _drawn(draw: Callable[[Size], Floats], size: Size) -> Floats:
@@ -92,13 +95,13 @@ def _drawn(draw: Callable[[Size], Floats], size: Size) -> Floats:
 
 
 def _ramp(size: Size) -> Floats:
-    """Red from left to right, green from top to bottom, blue along the diagonal."""
+    """Return a gradient: red from left to right, green downwards, blue along the diagonal."""
     down, right = np.meshgrid(*(np.linspace(0, 255, side) for side in size), indexing="ij")
     return np.rint(np.stack([right, down, (right + down) / 2], axis=-1)).astype(np.float32)
 
 
 def _edges(size: Size) -> Floats:
-    """Boards of black, white and pure colours with squares of 32, 16, 8 and 4 pixels."""
+    """Return chessboards of black, white and pure colours with squares of 32, 16, 8 and 4 px."""
     down, right = np.mgrid[0 : size[0], 0 : size[1]]
     side = np.array([32, 16, 8, 4])[(right * 4) // size[1]]
     board = down // side + right // side
@@ -121,25 +124,28 @@ _DRAWN: dict[str, Callable[[Size], Floats]] = {
     "noise": _noise,
     CONSTANT: _constant,
 }
-# The kinds that are a matter of size; all others are tried at the model's default size.
+# The regimes that vary the size; all others use the model's default size.
 _SIZED: dict[str, Size] = {"odd": _ODD, "tiny": _TINY, "tall": _TALL, "wide": _WIDE}
-NAMES = ("photo", *_SPOILT, *_DRAWN, *_SIZED, "size", "batch")
+NAMES = ("photo", *_DEGRADATIONS, *_DRAWN, *_SIZED, "size", "batch")
 
 
 @dataclass(frozen=True)
 class Regimes:
-    """What a model is tried on.
+    """The parity inputs for a model.
 
-    At its default size: every photograph, one of them spoilt in each way, and pictures drawn. At
-    each other size that it promises (or, of any, at odd, tiny, tall and wide ones), a photograph;
-    where any batch is taken, several photographs in one.
+    At the model's default size: every photograph, one photograph in each degradation, and the
+    generated pictures. At each other size that the model promises (or, if it takes any size, at
+    odd, tiny, tall and wide ones): a photograph. If the model takes any batch size, also a batch of
+    several photographs.
 
     Attributes:
-        files: pictures.
-        takes: what the model takes; one that takes one batch alone is given each input that often.
-        sizes: to try in place of those that it promises; the first is the default.
-        names: of the regimes wanted, or all of :data:`NAMES`.
-        smallest: side that the net takes: of a model of any size, no side is under it.
+        files: the photographs.
+        takes: the shapes that the model takes; for a fixed batch size, each input is repeated that
+            often.
+        sizes: sizes to use in place of those that the model promises; the first is the default.
+        names: the regimes to include; by default all of :data:`NAMES`.
+        smallest: the smallest side that the net takes; the sizes of a model that takes any size are
+            enlarged to it.
     """
 
     files: Sequence[Path]
@@ -157,7 +163,7 @@ class Regimes:
 
     @property
     def every_size(self) -> tuple[Size, ...]:
-        """Each size that is tried, the default first."""
+        """The sizes that are used, the default first."""
         first, *others = self.sizes or self.takes.promised or (_SQUARE,)
         if self._of_any_size:
             others = [size for name, size in self._sized.items() if name in self.names]
@@ -173,16 +179,20 @@ class Regimes:
         return not self.sizes and self.takes.kind == "any"
 
     def _plan(self) -> Iterator[Planned]:
-        """A picture is made when it is its turn."""
+        """Yield the samples unrendered: each picture is made only when it is needed."""
         everything = (*self._at_default(), *self._at_others(), *self._in_batches())
         return (planned for planned in everything if planned[0] in self.names)
 
     def _at_default(self) -> Iterator[Planned]:
         size = self.every_size[0]
-        for name, file in zip(_told_apart(self.files), self.files, strict=True):
-            yield "photo", f"{name} {text(size)}", partial(_spoilt, degradations.intact, file, size)
-        for (regime, spoil), file in zip(_SPOILT.items(), cycle(self.files), strict=False):
-            yield regime, f"{regime} {text(size)}", partial(_spoilt, spoil, file, size)
+        for name, file in zip(_unique_names(self.files), self.files, strict=True):
+            yield (
+                "photo",
+                f"{name} {text(size)}",
+                partial(_degraded, degradations.intact, file, size),
+            )
+        for (regime, degrade), file in zip(_DEGRADATIONS.items(), cycle(self.files), strict=False):
+            yield regime, f"{regime} {text(size)}", partial(_degraded, degrade, file, size)
         for regime, draw in _DRAWN.items():
             yield regime, f"{regime} {text(size)}", partial(_drawn, draw, size)
 
@@ -191,7 +201,7 @@ class Regimes:
         if not self._of_any_size:
             named = [("size", size) for size in self.every_size[1:]]
         for regime, size in named:
-            make = partial(_spoilt, degradations.intact, self.files[0], size)
+            make = partial(_degraded, degradations.intact, self.files[0], size)
             yield regime, f"{regime} {text(size)}", make
 
     def _in_batches(self) -> Iterator[Planned]:

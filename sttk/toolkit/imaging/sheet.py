@@ -1,4 +1,4 @@
-"""Contact sheets: pictures side by side in a grid, with names above the columns and beside rows."""
+"""Contact sheets: grids of pictures with column headings and row labels."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sttk.toolkit.imaging.images import Bytes
 
 _PAPER, _INK = (255, 255, 255), (32, 32, 32)
 _GAP = 4
-# Heights of letters, in pixels: a share of the narrowest column, but not too small to read.
+# Font size: a share of the narrowest column, but at least so many pixels to be legible.
 _LETTERS, _LEAST_LETTERS = 1 / 14, 9
 _QUALITIES = range(95, 45, -5)
 
@@ -22,13 +22,14 @@ _QUALITIES = range(95, 45, -5)
 def sheet(
     rows: Sequence[Sequence[Bytes]], columns: Sequence[str], labels: Sequence[str] = ()
 ) -> Bytes:
-    """One picture of many.
+    """Return one picture that shows many in a grid.
 
     Args:
-        rows: of (H, W, 3) uint8 pictures, one for each column. They may differ in size: a row is as
-            high as its highest, a column as wide as its widest, and each is centred in its cell.
-        columns: what stands above each column; a name makes its column as wide as itself.
-        labels: what stands to the left of each row; none for no such margin.
+        rows: rows of (H, W, 3) uint8 pictures, one per column. The pictures may differ in size: a
+            row is as high as its highest, a column as wide as its widest, and each picture is
+            centred in its cell.
+        columns: the heading of each column; a column is at least as wide as its heading.
+        labels: the label to the left of each row; empty for no labels.
 
     Returns:
         (H, W, 3) uint8.
@@ -57,11 +58,11 @@ def sheet(
 
 
 def grid(cells: Sequence[tuple[str, Bytes]], columns: int) -> Bytes:
-    """One picture of many of one size, each with its name above, ``columns`` in a row.
+    """Return one picture that shows many of the same size, each with its name above it.
 
     Args:
-        cells: names, and (H, W, 3) uint8 pictures.
-        columns: in a row; the last row may be shorter.
+        cells: pairs of a name and an (H, W, 3) uint8 picture.
+        columns: the number of pictures in a row; the last row may be shorter.
 
     Returns:
         (H, W, 3) uint8.
@@ -69,7 +70,7 @@ def grid(cells: Sequence[tuple[str, Bytes]], columns: int) -> Bytes:
     rows = [cells[start : start + columns] for start in range(0, len(cells), columns)]
     parts = [sheet([[rgb for _, rgb in row]], [name for name, _ in row]) for row in rows]
     width = max(part.shape[1] for part in parts)
-    paper = _PAPER[0]  # white, as the sheets themselves
+    paper = _PAPER[0]  # white, the background of the sheets
     padded = [
         np.pad(part, ((0, 0), (0, width - part.shape[1]), (0, 0)), constant_values=paper)
         for part in parts
@@ -78,10 +79,10 @@ def grid(cells: Sequence[tuple[str, Bytes]], columns: int) -> Bytes:
 
 
 def to_jpeg(page: Bytes, most: int) -> bytes:
-    """A sheet as the bytes of a JPEG file of at most ``most`` bytes, as good as fits.
+    """Return a sheet as a JPEG file of at most ``most`` bytes, in the best quality that fits.
 
     Raises:
-        ImageError: it is larger even where faults begin to show.
+        ImageError: the file is too large even at the lowest quality without visible artefacts.
     """
     for quality in _QUALITIES:
         buffer = io.BytesIO()
@@ -101,7 +102,7 @@ def _check(rows: Sequence[Sequence[Bytes]], columns: Sequence[str], labels: Sequ
 
 
 def _font(width: int) -> ImageFont.FreeTypeFont:
-    """Pillow's own, which it carries in its wheels."""
+    """Return the font that is bundled with Pillow's wheels."""
     font = ImageFont.load_default(max(_LEAST_LETTERS, width * _LETTERS))
     if not isinstance(font, ImageFont.FreeTypeFont):
         raise TypeError("this Pillow is built without FreeType")
@@ -109,10 +110,10 @@ def _font(width: int) -> ImageFont.FreeTypeFont:
 
 
 def _length(font: ImageFont.FreeTypeFont, text: str) -> int:
-    """Pixels that a text takes, with air on both sides."""
+    """Return the width of a text in pixels, with padding on both sides."""
     return round(font.getlength(text)) + 4 * _GAP
 
 
 def _starts(first: int, sides: Iterable[int]) -> list[int]:
-    """Where each cell begins, and where the sheet ends."""
+    """Return the offset of each cell, then that of the sheet's end."""
     return list(accumulate((side + _GAP for side in sides), initial=first))

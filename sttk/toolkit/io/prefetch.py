@@ -1,4 +1,4 @@
-"""Work done ahead of who needs it: an iterable run in a thread of its own, a few items before."""
+"""Prefetching: an iterable runs in a thread of its own, a few items ahead of its consumer."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class _Worker(Generic[T]):
 
 
 @contextmanager
-def ahead(items: Iterable[T], depth: int = _DEPTH) -> Iterator[Iterator[T]]:
+def prefetch(items: Iterable[T], depth: int = _DEPTH) -> Iterator[Iterator[T]]:
     """Iterate ``items`` in a thread, at most ``depth`` ahead; errors are raised to who takes them.
 
     Leaving the block stops the thread and waits for it. Blocks nest: the inner one's items may come

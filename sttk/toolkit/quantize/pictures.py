@@ -1,4 +1,4 @@
-"""Pictures to calibrate on: as they are, and as cameras spoil them."""
+"""Calibration pictures: as they are, and degraded as by cameras."""
 
 from __future__ import annotations
 
@@ -11,7 +11,14 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from sttk.toolkit.imaging.degradations import Spoil, blurred, bright, dark, intact, of_low_contrast
+from sttk.toolkit.imaging.degradations import (
+    Degradation,
+    blurred,
+    bright,
+    dark,
+    intact,
+    of_low_contrast,
+)
 from sttk.toolkit.imaging.images import read_image, to_batch
 
 _SIZE = (256, 256)
@@ -22,15 +29,15 @@ _DARK, _BRIGHT = 64.0, 192.0
 _BLURRED = 0.05
 
 # What a calibration on good photographs alone never sees: imaging/degradations.py says why.
-SPOILS: tuple[Spoil, ...] = (intact, blurred, dark, bright, of_low_contrast)
+DEGRADATIONS: tuple[Degradation, ...] = (intact, blurred, dark, bright, of_low_contrast)
 
 
 def pictures(files: Sequence[Path]) -> Iterator[Tensor]:
     """Each picture in each way, (1, 3, 256, 256) in 0..255."""
     for file in files:
         fitted = ImageOps.fit(Image.fromarray(read_image(file).rgb), _SIZE)
-        for spoil in SPOILS:
-            yield torch.from_numpy(to_batch(spoil(np.array(fitted))))
+        for degrade in DEGRADATIONS:
+            yield torch.from_numpy(to_batch(degrade(np.array(fitted))))
 
 
 @dataclass

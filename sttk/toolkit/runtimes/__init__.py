@@ -1,1 +1,1 @@
-"""What runs a model on arrays, and a picture through it."""
+"""Runtimes, which run a model on arrays, and the stylisation of pictures with them."""

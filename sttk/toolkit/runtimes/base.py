@@ -1,4 +1,4 @@
-"""What a runtime is: something that runs a model on arrays, behind one small protocol."""
+"""The protocol of a runtime, which runs a model on arrays, and its optional extensions."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from sttk.toolkit.core.shapes import Shapes
 if TYPE_CHECKING:
     from sttk.toolkit.imaging.images import Floats
 
-# What a model's runner notes that was told to compute in f32.
+# The note of a runner that was asked to compute in f32.
 WIDE = "computed in float32, with the weights that are saved"
-LAYOUTS = ("plain",)  # in memory: what can be asked for
+LAYOUTS = ("plain",)  # the memory layouts that can be requested
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How to run a model; None is the runtime's own choice.
+    """The settings of a runtime; None leaves the choice to the runtime.
 
-    A runtime that cannot compute in the precision that it is told raises UsageError.
+    A runtime that cannot compute in the requested precision raises UsageError.
 
     Attributes:
-        inference_precision: ``f32``, ``bf16`` or ``f16``, of the arithmetic.
-        threads: of the CPU; of no matter to a runtime that computes elsewhere.
-        layout: ``plain``: no blocked layouts of its own, which cost a reordering at either end; of
-            no matter to a runtime that has no choice.
-        profile: take the time of every node, which costs time itself (:class:`Profiled`).
+        inference_precision: the precision of the arithmetic: ``f32``, ``bf16`` or ``f16``.
+        threads: the number of CPU threads; ignored by runtimes that compute on other devices.
+        layout: ``plain`` turns off blocked memory layouts, which cost a reordering of the input
+            and the output; ignored by runtimes that have no choice of layout.
+        profile: measure the time of every node, which has a cost itself (:class:`Profiled`).
     """
 
     inference_precision: str | None = None
@@ -37,12 +37,12 @@ class Settings:
 
 @dataclass(frozen=True)
 class Choices:
-    """What a runtime leaves to :class:`Settings`.
+    """The choices that a runtime offers in :class:`Settings`.
 
     Attributes:
-        arithmetic: other than its own, if the machine has it.
-        threads: whether their number can be said.
-        layouts: other than its own.
+        arithmetic: the precisions besides the runtime's default, if the machine supports them.
+        threads: whether the number of threads can be set.
+        layouts: the memory layouts besides the runtime's default.
     """
 
     arithmetic: tuple[str, ...] = ()
@@ -52,12 +52,12 @@ class Choices:
 
 @dataclass(frozen=True)
 class Node:
-    """What one node of a model takes.
+    """The time that one node of a model takes.
 
     Attributes:
-        name: in the model.
+        name: the node's name in the model.
         kind: its operation, as the runtime calls it.
-        seconds: of one run.
+        seconds: its time in one run.
     """
 
     name: str
@@ -67,12 +67,12 @@ class Node:
 
 @dataclass(frozen=True)
 class Check:
-    """What was found by looking at a model's file, without running it.
+    """The result of a static check of a model's file.
 
     Attributes:
-        name: what was looked at, such as ``header``.
-        passed: whether it is as it should be.
-        detail: what was found, in one line.
+        name: the subject of the check, such as ``header``.
+        passed: whether the check passed.
+        detail: the finding in one line.
     """
 
     name: str
@@ -82,25 +82,25 @@ class Check:
 
 @runtime_checkable
 class Profiled(Protocol):
-    """A loaded model that can tell where its time goes, if its settings said so."""
+    """A loaded model that can report the time of each node, if its settings asked for it."""
 
     def profile(self) -> list[Node]:
-        """Of the runs so far: their mean, or the last one. It ends the profile."""
+        """Return the mean of the runs so far, or the last run, and end the profile."""
 
 
 @runtime_checkable
 class Adjustable(Protocol):
-    """A loaded model whose runtime leaves something to choose."""
+    """A loaded model whose runtime offers choices."""
 
     choices: Choices
 
 
 @runtime_checkable
 class OnDevice(Protocol):
-    """A loaded model whose arrays have to go somewhere else and come back.
+    """A loaded model that runs on a device with memory of its own.
 
     Attributes:
-        device_seconds: that the last run took there, without its copies.
+        device_seconds: the time of the last run on the device, without the copies.
     """
 
     device_seconds: float
@@ -108,10 +108,10 @@ class OnDevice(Protocol):
 
 @runtime_checkable
 class Frugal(Protocol):
-    """A loaded model that does not hold a whole picture's features.
+    """A loaded model that does not hold the features of a whole picture in memory.
 
     Attributes:
-        bytes_per_pixel: of memory, by which it grows with the picture.
+        bytes_per_pixel: the memory that it needs for each pixel of the picture.
     """
 
     bytes_per_pixel: int
@@ -121,9 +121,9 @@ class Runner(Protocol):
     """A loaded model.
 
     Attributes:
-        name: of the runtime, such as ``onnxruntime``.
-        takes: which batches and sizes it can run.
-        notes: what a reader of its results must know, such as what they do not prove.
+        name: the runtime's name, such as ``onnxruntime``.
+        takes: the batch sizes and picture sizes that it can run.
+        notes: caveats for readers of its results, such as what they do not prove.
     """
 
     name: str
@@ -131,8 +131,8 @@ class Runner(Protocol):
     notes: tuple[str, ...]
 
     def run(self, batch: Floats) -> Floats:
-        """(B, 3, H, W) float32 RGB in 0..255 -> (B, 3, H', W'), by the net's contract.
+        """Run a batch: (B, 3, H, W) float32 RGB in 0..255 -> (B, 3, H', W'), by the contract.
 
         Raises:
-            RunError: the model does not take such an input, or failed on it.
+            RunError: the model does not take this input, or fails on it.
         """

@@ -1,4 +1,4 @@
-"""Several nets as one: the weighted mean of their pictures."""
+"""Blends of several nets: the weighted mean of their outputs."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from sttk.toolkit.runtimes.base import Frugal, Runner
 
 
 class BlendRunner:
-    """Runs nets one after the other on the same input.
+    """A runner that returns the weighted mean of several runners' outputs.
 
     Args:
-        parts: runners of the same kind and shapes, each with its share; the shares' sum is 1.
+        parts: runners of the same kind and shapes, each with its weight; the weights sum to 1.
     """
 
     notes: tuple[str, ...] = ()
@@ -39,10 +39,10 @@ class BlendRunner:
 
 
 def common_contract(contracts: Sequence[Contract]) -> Contract:
-    """What an input must be that all of several nets take and give back in the same size.
+    """Return a contract whose inputs all of the nets take and return in the same size.
 
     Raises:
-        ValueError: there is no such contract.
+        ValueError: no size multiple is a multiple of all the others.
     """
     multiple = max(contract.size_multiple for contract in contracts)
     if any(multiple % contract.size_multiple for contract in contracts):

@@ -1,4 +1,4 @@
-"""One picture through one runtime: padded to what the net takes, cropped back, blended."""
+"""Stylisation of a picture: it is padded for the net, run, cropped back and blended."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from sttk.toolkit.runtimes.base import Frugal, Runner
 
 @dataclass(frozen=True)
 class Look:
-    """How much of the style to take.
+    """The look of the result: how strongly the style is applied.
 
     Attributes:
-        strength: 0 gives the picture back, 1 the net's output, between them a blend.
-        preserve_color: keep the picture's colours and take only the style's light and dark.
+        strength: 0 returns the picture, 1 the net's output, values in between blend the two.
+        preserve_color: keep the picture's colours and take only the luminance from the output.
     """
 
     strength: float = 1.0
@@ -32,11 +32,11 @@ class Look:
 
 @dataclass(frozen=True)
 class Advice:
-    """What a user can do about a picture that is too large, in the options of the command.
+    """Advice for pictures that are too large, in terms of the command's options.
 
     Attributes:
-        memory: where the net's work does not fit into memory.
-        size: where the model takes no picture so large.
+        memory: the advice if the net's features do not fit into memory.
+        size: the advice if the model takes no picture so large.
     """
 
     memory: str
@@ -52,18 +52,18 @@ _PICTURES = Advice(
 def stylize(
     picture: Picture, runner: Runner, contract: Contract, look: Look | None = None
 ) -> Picture:
-    """The picture in the style of the runner's net, of the same size, with its own opacity.
+    """Return the picture in the style of the runner's net, with its size and alpha channel kept.
 
     Args:
-        picture: any size.
+        picture: a picture of any size.
         runner: a runtime with the net loaded.
-        contract: of that net.
-        look: how much of the style; all of it by default.
+        contract: the net's contract.
+        look: the strength of the style; by default the net's output as it is.
 
     Raises:
-        UsageError: the runner's model is of one size and the picture is larger.
-        ImageError: the net would need more memory than there is.
-        RunError: the model failed, or gives NaN or infinity.
+        UsageError: the model has a fixed size and the picture is larger.
+        ImageError: the net would need more memory than is available.
+        RunError: the model fails, or returns NaN or infinity.
     """
     return stylize_batch([picture], runner, contract, look)[0]
 
@@ -71,10 +71,10 @@ def stylize(
 def stylize_batch(
     pictures: Sequence[Picture], runner: Runner, contract: Contract, look: Look | None = None
 ) -> list[Picture]:
-    """As :func:`stylize`, pictures of one size in one run.
+    """Stylise pictures of the same size in one batch; see :func:`stylize`.
 
     Raises:
-        RunError: the model takes no batch of so many.
+        RunError: the model takes no batch of this size.
     """
     batch = np.concatenate([prepare(picture.rgb, runner, contract) for picture in pictures])
     outputs = runner.run(batch)
@@ -85,32 +85,33 @@ def stylize_batch(
 
 
 def prepare(rgb: Bytes, runner: Runner, contract: Contract) -> Floats:
-    """What the runner is given for a picture: padded to a size that its model takes.
+    """Convert a picture to the runner's input, padded to a size that its model takes.
 
     Args:
         rgb: (H, W, 3) uint8.
-        runner: whose model it is for.
-        contract: of the net.
+        runner: a runtime with the net loaded.
+        contract: the net's contract.
 
     Returns:
         (1, 3, H', W') float32 in 0..255.
 
     Raises:
-        UsageError, ImageError: as :func:`stylize`.
+        UsageError: the model has a fixed size and the picture is larger.
+        ImageError: the net would need more memory than is available.
     """
     return Preparing(runner, contract, _PICTURES)(rgb)
 
 
 class Preparing:
-    """:func:`prepare` for pictures that come one after the other, such as frames.
+    """A version of :func:`prepare` for sequences of pictures, such as the frames of a video.
 
-    Whether the work fits into memory is asked once for each size: what has run once fits, and the
-    memory that it holds since then is no longer available.
+    Memory is checked only once for each size: after the first run, the memory that the runtime
+    keeps no longer counts as available.
 
     Args:
-        runner: whose model they are for.
-        contract: of the net.
-        advice: for errors.
+        runner: a runtime with the net loaded.
+        contract: the net's contract.
+        advice: the advice given with errors.
     """
 
     def __init__(self, runner: Runner, contract: Contract, advice: Advice) -> None:
@@ -133,32 +134,32 @@ class Preparing:
 
 
 def finish(rgb: Bytes, output: Floats, look: Look) -> Bytes:
-    """The stylised picture, from the one that came in and what the net made of it.
+    """Return the stylised picture, given the original and the net's output.
 
     Args:
-        rgb: (H, W, 3) uint8.
-        output: (1, 3, H', W') float in 0..255, of what :func:`prepare` gave.
-        look: how much of the style.
+        rgb: (H, W, 3) uint8, the original.
+        output: (1, 3, H', W') float in 0..255, the net's output for the result of :func:`prepare`.
+        look: the strength of the style.
 
     Returns:
         (H, W, 3) uint8.
 
     Raises:
-        RunError: the net gave NaN or infinity.
+        RunError: the output contains NaN or infinity.
     """
     values = output[:, :, : rgb.shape[0], : rgb.shape[1]]
     if not np.isfinite(values).all():
         raise RunError("the model gives values that are no numbers for this picture")
     styled = from_batch(values)
     if look.preserve_color:
-        styled = _with_color_of(rgb, styled)
+        styled = _with_colors_of(rgb, styled)
     if look.strength != 1.0:
         return to_bytes(look.strength * styled + (1.0 - look.strength) * rgb.astype(np.float32))
     return styled
 
 
 def _padded_size(height: int, width: int, runner: Runner, contract: Contract, fix: str) -> Size:
-    """The smallest size that the model takes and that the picture fits into."""
+    """Return the smallest size that the model takes and that the picture fits into."""
     takes, needed = runner.takes, contract.size_for(height, width)
     if takes.least:
         needed = max(needed[0], takes.least[0]), max(needed[1], takes.least[1])
@@ -174,23 +175,26 @@ def _padded_size(height: int, width: int, runner: Runner, contract: Contract, fi
 
 
 def _pad(batch: Floats, size: Size) -> Floats:
-    """Mirror the right and lower edges outward to ``size``, as often as it takes."""
+    """Pad to ``size`` by mirroring the right and lower edges, repeatedly if necessary."""
     height, width = batch.shape[2:]
     pads = ((0, 0), (0, 0), (0, size[0] - height), (0, size[1] - width))
-    # "symmetric" repeats the edge pixel and so works from one pixel on, where "reflect" does not.
+    # "symmetric" repeats the edge pixel and so works for a single pixel; "reflect" does not.
     padded: Floats = np.pad(batch, pads, mode="symmetric") if size != (height, width) else batch
     return padded
 
 
-def _with_color_of(rgb: Bytes, styled: Bytes) -> Bytes:
-    """Luminance of ``styled``, colour of ``rgb`` (Gatys et al. 2016, "Preserving Color")."""
+def _with_colors_of(rgb: Bytes, styled: Bytes) -> Bytes:
+    """Combine the luminance of ``styled`` with the colours of ``rgb``.
+
+    Source: Gatys et al. 2016, "Preserving Color in Neural Artistic Style Transfer".
+    """
     light = Image.fromarray(styled).convert("YCbCr").getchannel("Y")
     _, blue, red = Image.fromarray(rgb).convert("YCbCr").split()
     return np.array(Image.merge("YCbCr", (light, blue, red)).convert("RGB"))
 
 
 def scale_down(picture: Picture, longer_side: int) -> Picture:
-    """The picture with its longer side at most ``longer_side`` pixels."""
+    """Scale the picture down so that its longer side is at most ``longer_side`` pixels."""
     height, width = picture.rgb.shape[:2]
     factor = longer_side / max(height, width)
     if factor >= 1:

@@ -1,5 +1,5 @@
-"""PyTorch, a tile at a time: the same picture as :class:`TorchRunner`'s, in
-memory that does not grow with it but by the picture itself.
+"""PyTorch in tiles: the same result as :class:`TorchRunner`, in memory that grows only with the
+input and output pictures, not with the features.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from sttk.toolkit.runtimes.tiles.norms import Reached, SharedNorms, Statistics, 
 
 
 class TiledRunner:
-    """Runs a style net as it was loaded, in tiles.
+    """A runner that runs a style net in PyTorch, tile by tile.
 
     Args:
-        net: whose output has the size of its input.
-        tile: side of a tile in pixels, without its surroundings.
+        net: a net whose output has the size of its input.
+        tile: the side of a tile in pixels, without its halo.
 
     Raises:
-        UsageError: the net looks at the whole picture.
+        UsageError: the net's receptive field is the whole picture.
     """
 
     name = "torch"
     takes = Shapes.any()
-    # Float32 input and output, and copies of both while the picture is made of them.
+    # Float32 input and output, and the copies made when they are converted.
     bytes_per_pixel = 60
 
     def __init__(self, net: StyleNet, tile: int) -> None:
@@ -55,8 +55,9 @@ class TiledRunner:
         return output
 
     def _pass(self, batch: Floats, known: list[Statistics], output: Floats) -> Statistics | None:
-        """All tiles, up to the first norm that is not known, whose statistics it returns; to the
-        end, into ``output``, if all are.
+        """Run all tiles up to the first norm with unknown statistics, and return those.
+
+        If all norms are known, run the tiles to the end and write them into ``output``.
         """
         sums = Sums()
         for tile in cut((batch.shape[2], batch.shape[3]), self.tile, self.halo):

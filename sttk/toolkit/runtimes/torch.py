@@ -1,4 +1,4 @@
-"""The reference runtime: PyTorch, eager, on the CPU."""
+"""The reference runtime: eager PyTorch on the CPU."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sttk.toolkit.imaging.images import Floats
 
 
 class TorchRunner:
-    """Runs a style net as it was loaded."""
+    """A runner that runs a style net in PyTorch as it was loaded."""
 
     name = "torch"
     takes = Shapes.any()

@@ -1,4 +1,4 @@
-"""The styles that the package ships, and the one way from a word on a command line to a net."""
+"""The shipped styles, and the lookup of nets by the names used on the command line."""
 
 from __future__ import annotations
 
@@ -18,28 +18,32 @@ _SMALL = "-mobile-"
 
 
 def folder() -> Path:
-    """Where the shipped nets lie."""
+    """Return the folder of the shipped nets."""
     return Path(str(resources.files(__name__)))
 
 
 def names() -> list[str]:
-    """Shipped styles, the default first, those of mobile nets last."""
+    """Return the names of the shipped styles, the default first, mobile nets last."""
     found = [file.stem for file in folder().glob("*.safetensors")]
     return sorted(found, key=lambda name: (_SMALL in name, name != DEFAULT, name))
 
 
 def small_names() -> list[str]:
-    """Those of the shipped styles that are of mobile nets, such as ``ink-mobile-m``."""
+    """Return the names of the shipped mobile nets, such as ``ink-mobile-m``."""
     return [name for name in names() if _SMALL in name]
 
 
 def full_names() -> list[str]:
-    """Those that are of Johnson nets."""
+    """Return the names of the shipped Johnson nets."""
     return [name for name in names() if _SMALL not in name]
 
 
 def small_of(reference: str) -> list[str]:
-    """The mobile nets of a shipped style, named as for :func:`find`; of anything else none."""
+    """Return the names of a shipped style's mobile nets; empty for anything else.
+
+    Args:
+        reference: the style, named as for :func:`find`, with the prefix ``style:``.
+    """
     if not reference.startswith(_PREFIX):
         return []
     full = reference.removeprefix(_PREFIX)
@@ -47,24 +51,24 @@ def small_of(reference: str) -> list[str]:
 
 
 def small_of_each() -> list[str]:
-    """One mobile net of each shipped style that has any, the default's first."""
+    """Return one mobile net of each shipped style that has any, the default's first."""
     return [small[0] for full in full_names() if (small := small_of(f"{_PREFIX}{full}"))]
 
 
 def locate(reference: str) -> Path | None:
-    """Where a shipped style or a checkpoint lies, named as for :func:`find`; None if nowhere."""
+    """Return the path of a style or checkpoint named as for :func:`find`; None if it is missing."""
     name = reference.removeprefix(_PREFIX)
     path = folder() / f"{name}.safetensors" if name in names() else split_choices(reference)[0]
     return path if path.exists() else None
 
 
 def find(reference: str) -> StyleNet:
-    """A shipped style by its name (``ink`` or ``style:ink``), else a checkpoint by its path.
+    """Load a shipped style by its name (``ink`` or ``style:ink``), or a checkpoint by its path.
 
     Raises:
-        CheckpointError: neither, or the file cannot be read.
+        CheckpointError: there is no such style or file, or the file cannot be read.
     """
-    # Imports torch, which listing names does not need.
+    # Imported late because it imports torch, which listing the names does not need.
     from sttk.toolkit.checkpoints import load  # noqa: PLC0415
 
     name = reference.removeprefix(_PREFIX)

@@ -1,4 +1,4 @@
-"""The painting of a model card, found among the user's files: the package ships none."""
+"""The painting of a model card, looked up in the user's folders: the package ships none."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from sttk.toolkit.core.errors import UsageError
 from sttk.toolkit.imaging.images import Picture, read_image, write_image
 from sttk.toolkit.io.files import sha256
 
-# What a card says of a painting that is a part of another file: ``{"file": ..., "sha256": ...,
+# The card's key for a painting that was cut out of another file: ``{"file": ..., "sha256": ...,
 # "box": [left, top, right, bottom]}``, in pixels.
 CUT = "painting_cut"
 
 
 def find_painting(card: dict[str, Any], folders: Iterable[Path], scratch: Path) -> Path:
-    """The file that the net was trained on, known by its digest.
+    """Return the file that the net was trained on, identified by its digest.
 
     Args:
-        card: of the net.
-        folders: where paintings lie.
-        scratch: folder into which a part of a painting is written.
+        card: the net's model card.
+        folders: the folders to search for the painting.
+        scratch: a folder for the picture that is written if the painting is a part of a file.
 
     Raises:
-        UsageError: none of the folders has it, or what has its name is another file.
+        UsageError: none of the folders has the painting, or only another file of its name.
     """
     cut = card.get(CUT)
     if cut is None:
@@ -37,7 +37,7 @@ def find_painting(card: dict[str, Any], folders: Iterable[Path], scratch: Path) 
 
 
 def title(card: dict[str, Any]) -> str:
-    """What the painting is called: the name of its file, or of the file that it is a part of."""
+    """Return the painting's title: the stem of its file, or of the file that it was cut from."""
     return Path(card.get(CUT, {}).get("file", card["painting"])).stem
 
 

@@ -1,7 +1,7 @@
-"""Training photographs: random crops whose choice depends on (seed, step, number) alone.
+"""Training photographs: random crops that depend only on (seed, step, index in the batch).
 
-A batch is a function of its step, so a resumed run sees what the run it resumes would have seen,
-and any number of processes see together what one would.
+A batch is a function of its step, so a resumed run sees the same data as an uninterrupted one, and
+several processes together see the same data as one.
 """
 
 from __future__ import annotations
@@ -21,28 +21,28 @@ from torch import Tensor
 from sttk.toolkit.core.errors import ImageError, TrainingError
 from sttk.toolkit.imaging.images import list_images, read_image
 
-# Shorter side of a photograph in crops, log-uniform: a net that has only seen whole photographs
-# made small meets larger, smoother ones with white stains where they are brightest.
+# Range of a photograph's shorter side in units of the crop size, log-uniform: a net trained only on
+# whole, downscaled photographs stains the brightest parts of larger, smoother ones white.
 _SCALES = (1.0, 2.6)
-_AHEAD = 4
-_MOST_DRAWS = 100
-# A strip of a picture, scaled by its short side, would become a huge one.
-_MOST_ASPECT = 8
+_PREFETCHED = 4
+_MAX_DRAWS = 100
+# A long strip, scaled by its short side, would become huge.
+_MAX_ASPECT = 8
 
 
 @dataclass(frozen=True)
 class Photos:
-    """Readable pictures of some folders, and those that could not be read with the reason."""
+    """The readable pictures of some folders, and the unreadable ones with the reason."""
 
     files: tuple[Path, ...]
     skipped: tuple[str, ...]
 
     @classmethod
     def scan(cls, folders: list[Path]) -> Photos:
-        """Look at the head of every picture below ``folders``; decoding them all would take long.
+        """Check the header of every picture below ``folders``; decoding them all would take long.
 
         Raises:
-            TrainingError: none can be read.
+            TrainingError: no picture can be read.
         """
         good, bad = [], []
         for file in (file for folder in folders for file in list_images(folder)):
@@ -61,7 +61,7 @@ class Photos:
 
 def _usable(file: Path) -> Image.Image:
     photo = Image.fromarray(read_image(file).rgb)
-    if max(photo.size) > _MOST_ASPECT * min(photo.size):
+    if max(photo.size) > _MAX_ASPECT * min(photo.size):
         raise ImageError(f"{file}: {photo.width}x{photo.height} is too narrow to crop")
     return photo
 
@@ -71,8 +71,11 @@ class Crops:
     """Batches of random square crops, (len(part), 3, size, size) in 0..255 RGB float32.
 
     Args:
-        part: which pictures of each batch are wanted; of several processes each takes its own.
-        broken: collects the pictures that could not be used after all, with the reason.
+        photos: the photographs to crop.
+        part: the indices of the pictures of each batch; each of several processes has its own.
+        size: the side of the crops in pixels.
+        seed: the random seed.
+        broken: collects the pictures that turned out to be unusable, with the reason.
     """
 
     photos: Photos
@@ -82,27 +85,27 @@ class Crops:
     broken: dict[Path, str] = field(default_factory=dict)
 
     def __getitem__(self, step: int) -> Tensor:
-        """The batch of one step."""
+        """Return the batch of one step."""
         draws = [np.random.default_rng((self.seed, step, number)) for number in self.part]
         crops = [self._readable_crop(rng) for rng in draws]
         return torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).float()
 
     def noise(self, step: int) -> Tensor:
-        """Standard normal numbers of the shape of the batch, its own in every step."""
+        """Return standard normal noise in the shape of the batch, different for every step."""
         draws = [np.random.default_rng((self.seed, step, number, 1)) for number in self.part]
         shape = (3, self.size, self.size)
         return torch.from_numpy(np.stack([rng.standard_normal(shape, np.float32) for rng in draws]))
 
     def _readable_crop(self, rng: np.random.Generator) -> np.ndarray:
-        """A crop of the first picture drawn that can be used; the others are noted."""
-        for _ in range(_MOST_DRAWS):
+        """Return a crop of the first usable picture drawn; note the unusable ones."""
+        for _ in range(_MAX_DRAWS):
             file = self.photos.files[rng.integers(len(self.photos.files))]
             try:
                 return self._crop(_usable(file), rng)
             except ImageError as error:
                 self.broken[file] = str(error)
         raise TrainingError(
-            f"{_MOST_DRAWS} pictures in a row could not be used, the last: {self.broken[file]}"
+            f"{_MAX_DRAWS} pictures in a row could not be used, the last: {self.broken[file]}"
         )
 
     def _crop(self, photo: Image.Image, rng: np.random.Generator) -> np.ndarray:
@@ -114,12 +117,12 @@ class Crops:
         return crop[:, ::-1] if rng.random() < 0.5 else crop
 
     def since(self, step: int) -> Generator[Tensor]:
-        """Batches from ``step`` on, decoded ahead by one background thread, without end."""
+        """Yield batches from ``step`` on without end, prefetched by one background thread."""
         with ThreadPoolExecutor(max_workers=1) as pool:
             queue: list[Future[Tensor]] = []
             try:
                 while True:
-                    while len(queue) < _AHEAD:
+                    while len(queue) < _PREFETCHED:
                         queue.append(pool.submit(self.__getitem__, step))
                         step += 1
                     yield queue.pop(0).result()

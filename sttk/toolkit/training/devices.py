@@ -1,4 +1,4 @@
-"""Which device and which precision, from what the user asked for and what there is."""
+"""The choice of device and precision, given the user's options and the hardware."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _KNOWN = re.compile(r"cpu|cuda(:(?P<number>0|[1-9][0-9]{0,3}))?")
 
 
 def device_for(wanted: str) -> str:
-    """``auto`` is CUDA where there is one.
+    """Resolve a device; ``auto`` is CUDA if available, else the CPU.
 
     Raises:
-        UsageError: it is none of cpu, cuda and cuda:N, or not there.
+        UsageError: the device is not ``cpu``, ``cuda`` or ``cuda:N``, or does not exist.
     """
     if wanted == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
@@ -33,11 +33,11 @@ def device_for(wanted: str) -> str:
 
 
 def precision_for(wanted: str, device: str) -> str:
-    """``auto`` is bf16 where the device multiplies it faster than fp32, on other GPUs fp16."""
+    """Resolve a precision; ``auto`` is native bf16, or else fp16 on GPUs and fp32 on CPUs."""
     if wanted != "auto":
         return wanted
     if device.startswith("cuda"):
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
-    # torch has no public question for it.
+    # torch has no public API for it.
     native = torch.cpu._is_avx512_bf16_supported()  # noqa: SLF001
     return "bf16" if native else "fp32"

@@ -1,4 +1,4 @@
-"""Memory layout for training."""
+"""The memory layout for training."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ M = TypeVar("M", bound=nn.Module)
 
 
 def channels_last(module: M) -> M:
-    """The module with its convolutions' weights channels-last, which is faster in bf16."""
-    # The keyword is real (nn.Module.to), torch's own annotations leave it out.
+    """Convert the module's weights to channels-last, in place, which is faster in bf16."""
+    # nn.Module.to has this keyword, but torch's annotations leave it out.
     module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return module

@@ -1,4 +1,4 @@
-"""The loss log of a run: rows of means, kept with the run's state and written out as CSV."""
+"""The loss log of a run: rows of means, saved with the run's state and written as CSV."""
 
 from __future__ import annotations
 
@@ -14,19 +14,22 @@ Row = dict[str, float]
 
 @dataclass
 class LossLog:
-    """``rows`` hold step, seconds and the means of the losses since the row before; ``open`` what
-    the next row will be the mean of.
+    """A log of losses.
+
+    Attributes:
+        rows: the step, the seconds and the mean losses since the previous row.
+        open: the losses of the steps since the last row.
     """
 
     rows: list[Row] = field(default_factory=list)
     open: list[Row] = field(default_factory=list)
 
     def add(self, losses: Row) -> None:
-        """Note the losses of one step."""
+        """Add the losses of one step."""
         self.open.append(losses)
 
     def close_row(self, step: int, seconds: float) -> None:
-        """Make a row of what was added since the last; nothing if nothing was."""
+        """Append the means of the losses since the last row, if there are any."""
         if not self.open:
             return
         count = len(self.open)
@@ -41,7 +44,7 @@ class LossLog:
         return {name: value for name, value in last.items() if name not in ("step", "seconds")}
 
     def write(self, path: Path) -> None:
-        """As CSV, whole or not at all."""
+        """Write the log as CSV, atomically."""
         text = io.StringIO(newline="")
         writer = csv.DictWriter(text, fieldnames=list(self.rows[0]) if self.rows else [])
         writer.writeheader()

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from sttk.toolkit.core.errors import TrainingError
-from sttk.toolkit.host.signals import stop_wish
+from sttk.toolkit.host.signals import stop_requests
 from sttk.toolkit.losses.perceptual import Losses, PerceptualLoss
 from sttk.toolkit.nets.trainable import Net
 from sttk.toolkit.training import guard
@@ -37,7 +37,7 @@ STATE, LOG, NET, PREVIEW, CURVE = (
 
 @dataclass
 class Progress:
-    """How far a run is; ``losses`` are means since the last report."""
+    """The progress of a run; ``losses`` are means since the last report."""
 
     step: int = 0
     seconds: float = 0.0
@@ -46,7 +46,7 @@ class Progress:
 
     @property
     def seconds_left(self) -> float:
-        """At the speed so far."""
+        """The estimated time left, at the speed so far."""
         return self.seconds * (1 / self.fraction - 1) if self.fraction else float("inf")
 
 
@@ -54,13 +54,13 @@ class Trainer:
     """One run in one folder: ``state.pt`` to resume from, ``log.csv``, and the net.
 
     Args:
-        recipe: what to compute.
-        loss: the perceptual loss of the painting.
-        crops: training batches by step, this process's part of them.
-        folder: where the run lives.
+        recipe: the training recipe.
+        loss: the perceptual loss for the painting.
+        crops: this process's part of the training batches, by step.
+        folder: the folder of the run.
         team: the processes that train together, and this one's device.
-        inputs: digests of all else that decides the result; a resumed run's must be the same.
-        teacher: a finished net whose pictures are to be imitated, by ``recipe.teacher_weight``.
+        inputs: digests of everything else that determines the result; they must match to resume.
+        teacher: a finished net whose output is imitated with weight ``recipe.teacher_weight``.
     """
 
     def __init__(
@@ -82,8 +82,8 @@ class Trainer:
         self.teacher = teacher
         self.scaled = channels_last(Scaled(recipe.spec).to(self.team.device))
         self.optimizer = torch.optim.Adam(self.scaled.parameters(), lr=recipe.learning_rate)
-        # The losses are large (1e5 to 1e8), and float16 ends at 65504: from torch's own scale of
-        # 65536 on, thirty steps would be skipped before it fits.
+        # The losses are large (1e5 to 1e8), and float16 ends at 65504: with torch's initial scale
+        # of 65536, thirty steps would be skipped before the scale fits.
         self.scaler = torch.amp.GradScaler(
             self.team.kind, init_scale=2.0**-10, enabled=recipe.precision == "fp16"
         )
@@ -92,8 +92,8 @@ class Trainer:
         self._identity = identity(recipe, inputs or {})
         self._shared: nn.Module | None = None
         self._saved_step: int | None = None
-        self._tidied = False
-        # Names of files that belong to this run, though others write them.
+        self._swept = False
+        # Names of files that belong to this run but are written by callers.
         self.written: set[str] = set()
 
     def run(
@@ -102,23 +102,28 @@ class Trainer:
         *,
         save_seconds: float = 120.0,
     ) -> None:
-        """Train to the end; ``report`` is called every few steps. State is saved as it goes, and
-        when the user interrupts: at the end of the step. A second signal ends the run at once,
-        anywhere in a step; what is half done then is not saved, and the last state stays.
+        """Train to the end and save the state at intervals.
+
+        The first Ctrl-C or SIGTERM saves the state at the end of the current step and ends the run.
+        A second one ends it at once, anywhere in a step; then the last saved state remains.
+
+        Args:
+            report: progress callback, called every few steps.
+            save_seconds: the interval between two saved states.
 
         Raises:
-            TrainingError: the loss is not a number, or has run away; ``state.pt`` keeps the last
-                good state.
+            TrainingError: the loss is not finite or has diverged; ``state.pt`` keeps the last good
+                state.
         """
         saved = time.monotonic()
         with (
             contextlib.closing(self.crops.since(self.progress.step)) as batches,
-            stop_wish() as wish,
+            stop_requests() as stop,
         ):
             while self.progress.fraction < 1.0:
-                if wish.is_set():
+                if stop.is_set():
                     self.save()
-                    wish.obey()
+                    stop.reraise()
                 self._timed_step(batches)
                 if self.progress.step % _LOG_EVERY == 0:
                     self._log()
@@ -138,7 +143,7 @@ class Trainer:
         self._advance(seconds)
 
     def _step(self, photo: Tensor) -> Row:
-        """One step of the optimiser. Returns the terms of the whole batch."""
+        """Run one optimiser step and return the loss terms of the whole batch."""
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.rate(self.progress.fraction)
         self.optimizer.zero_grad(set_to_none=True)
@@ -149,17 +154,17 @@ class Trainer:
         if not guard.is_number(row):
             raise self._failure(f"the loss is {row['total']} at step {self.progress.step}")
         self.scaler.unscale_(self.optimizer)
-        # The losses fall by two orders of magnitude in the first minutes. Unit norm keeps one
-        # hard crop from undoing what Adam has averaged (seen: style loss x500 at step 170).
+        # The losses fall by two orders of magnitude in the first minutes. Clipping to unit norm
+        # keeps one hard crop from undoing Adam's averages (seen: style loss x500 at step 170).
         torch.nn.utils.clip_grad_norm_(self.scaled.parameters(), 1.0)
         self.scaler.step(self.optimizer)
         self.scaler.update()
         return row
 
     def losses(self, photo: Tensor) -> Losses:
-        """The terms of (B, 3, H, W) crops in 0..255, in the recipe's precision."""
+        """Return the loss terms of (B, 3, H, W) crops in 0..255, in the recipe's precision."""
         if self._shared is None:
-            # Late: what is shared from the start is what start_from and resume have put there.
+            # Late, so that the initial weights are shared after start_from or resume has set them.
             self._shared = self.team.share(self.scaled)
         device, recipe = self.team.device, self.recipe
         photo = photo.to(device).contiguous(memory_format=torch.channels_last)
@@ -196,10 +201,9 @@ class Trainer:
     def save(self) -> None:
         """Write ``state.pt`` and ``log.csv``, atomically, if the run is sound.
 
-        Of several processes one writes.
-
-        The first time, what an earlier run left in the folder is removed, but not what is in
-        ``written``; when resumed, too, for the run may have been killed before it came to that.
+        Only the leading process writes. The first call, also of a resumed run, removes the files of
+        an earlier run from the folder, except for those in ``written``: the resumed run may have
+        been killed before it did so.
         """
         if not self.team.leads or not guard.is_sound(self.log.rows):
             return
@@ -214,19 +218,19 @@ class Trainer:
                 "log": {"rows": self.log.rows, "open": self.log.open},
             },
         )
-        if not self._tidied:
+        if not self._swept:
             for name in {NET, PREVIEW, CURVE} - self.written:
                 (self.folder / name).unlink(missing_ok=True)
-            self._tidied = True
+            self._swept = True
         self._saved_step = self.progress.step
         self.log.write(self.folder / LOG)
 
     def resume(self) -> None:
-        """Go on from ``state.pt``.
+        """Resume from ``state.pt``.
 
         Raises:
-            TrainingError: it is of another recipe or other inputs.
-            CheckpointError: it cannot be read.
+            TrainingError: the state is from another recipe or other inputs.
+            CheckpointError: the state cannot be read.
         """
         state = read_state(self.folder / STATE, self._identity)
         self.scaled.net.load_state_dict(state["net"])
@@ -238,5 +242,5 @@ class Trainer:
         self._saved_step = self.progress.step
 
     def trained(self) -> Net:
-        """A copy of the net for 0..255 input, on the CPU, in evaluation mode, frozen."""
+        """Return a frozen copy of the net for 0..255 input, on the CPU, in evaluation mode."""
         return self.scaled.folded()

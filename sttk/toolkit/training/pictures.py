@@ -1,4 +1,4 @@
-"""Pictures of a run: the painting that it learns, and previews of what it has learnt."""
+"""The pictures of a run: the painting, and previews of the net's output."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from sttk.toolkit.nets.trainable import Net
 from sttk.toolkit.runtimes.stylize import scale_down
 
 _PREVIEW_SIDE = 256
-# relu4_3 is at an eighth of the size.
+# relu4_3 has an eighth of the resolution.
 _LEAST_SIDE = 32
 
 
 def painting_batch(path: Path, longer_side: int) -> Tensor:
-    """The painting as (1, 3, H, W) float32 in 0..255, its longer side as given or less.
+    """Read the painting as (1, 3, H, W) float32 in 0..255, scaled down to ``longer_side``.
 
     Raises:
-        ImageError: it cannot be read, or is a strip too narrow to take statistics of.
+        ImageError: it cannot be read, or is too narrow to compute style statistics from.
     """
     painting = scale_down(read_image(path), longer_side)
     height, width = painting.rgb.shape[:2]
@@ -33,7 +33,7 @@ def painting_batch(path: Path, longer_side: int) -> Tensor:
 
 
 def preview(net: Net, files: list[Path]) -> Picture:
-    """Photographs above, their stylised forms below, in one picture."""
+    """Return one picture with the photographs in a row above their stylised versions."""
     columns = []
     for file in files:
         rgb = read_image(file).rgb

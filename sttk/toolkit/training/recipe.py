@@ -1,4 +1,4 @@
-"""A training recipe: all that decides what a run computes, and nothing else."""
+"""The training recipe: everything that determines what a run computes, and nothing else."""
 
 from __future__ import annotations
 
@@ -15,18 +15,27 @@ _WARMUP = 0.02
 
 @dataclass(frozen=True)
 class Recipe:
-    """Defaults suit two CPU cores; Johnson et al. 2016 trained 40,000 steps of 4 at 256 px.
+    """A training recipe.
+
+    The defaults suit two CPU cores; Johnson et al. 2016 trained for 40,000 steps with batches of 4
+    at 256 px.
 
     Attributes:
-        steps: optimiser steps; ``minutes`` in its place sets a time, measured as the run goes.
-        size: side of the square training crops, pixels.
-        style_size: longer side of the painting, pixels: smaller means finer strokes.
-        learning_rate: Adam's peak; warmed up, then cosine to zero.
-        precision: ``bf16`` and ``fp16`` run convolutions in it; weights and losses stay float32.
-        steady_weight: of the mean squared difference that noise in the photograph makes in the
-            picture: less flicker in video (Rainy 2018, "Stabilizing neural style-transfer for
-            video", has the same term).
-        teacher_weight: of the mean squared difference from a teacher's picture.
+        spec: the architecture of the net.
+        objective: the terms of the perceptual loss and their weights.
+        steps: the number of optimiser steps; None if ``minutes`` is set.
+        minutes: the training time in place of ``steps``.
+        batch: the number of crops in a batch.
+        size: the side of the square training crops in pixels.
+        style_size: the longer side of the painting in pixels; smaller means finer strokes.
+        learning_rate: Adam's peak learning rate; it is warmed up, then decays to zero by a cosine.
+        seed: the random seed of weights, crops and noise.
+        precision: ``fp32``, or ``bf16`` or ``fp16`` for the convolutions; weights and losses stay
+            float32.
+        steady_weight: the weight of the mean squared difference of the output under noise in the
+            photograph, which reduces flicker in video (Rainy 2018, "Stabilizing neural
+            style-transfer for video", has the same term).
+        teacher_weight: the weight of the mean squared difference from a teacher's output.
     """
 
     spec: Spec = field(default_factory=JohnsonSpec)
@@ -43,11 +52,11 @@ class Recipe:
     teacher_weight: float = 0.0
 
     def rate(self, progress: float) -> float:
-        """Learning rate at ``progress`` in 0..1 of the run."""
+        """Return the learning rate at ``progress`` of the run, in 0..1."""
         if progress < _WARMUP:
             return self.learning_rate * max(progress, 1e-3) / _WARMUP
         return self.learning_rate * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values, for state files and model cards."""
+        """Return plain JSON values for state files and model cards."""
         return asdict(self)

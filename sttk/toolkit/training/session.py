@@ -1,4 +1,4 @@
-"""One training run from files to a file: checks first, then the loop, then the net and its card."""
+"""A training run from input files to a net: checks, the training loop, the net and its card."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ _PREVIEW_EVERY = 200
 
 
 @dataclass(frozen=True)
-class Request:
-    """What is to be trained.
+class TrainingConfig:
+    """The configuration of a training run.
 
     Attributes:
-        painting: picture file of the style.
-        content: folders of photographs.
-        folder: where the run lives.
-        vgg: weights of the loss network; None for those at hand.
-        recipe: what to compute.
-        start: a finished net to begin with, in place of random weights.
-        teacher: a finished net to imitate, by ``recipe.teacher_weight``.
-        resume: go on with the run in ``folder``.
-        force: begin anew over it.
-        name: of the style, for the card.
-        licence: of the painting, for the card.
-        save_seconds: between two states.
+        painting: the picture file of the style.
+        content: the folders of training photographs.
+        folder: the folder of the run.
+        recipe: the training recipe.
+        vgg: a file with the loss network's weights; None to find them (``load_vgg``).
+        start: a finished net to fine-tune, in place of random weights.
+        teacher: a finished net to imitate with weight ``recipe.teacher_weight``.
+        resume: continue the run in ``folder``.
+        force: start over and replace the run in ``folder``.
+        name: the name of the style, for the card.
+        licence: the licence of the painting, for the card.
+        save_seconds: the interval between two saved states.
     """
 
     painting: Path
@@ -66,43 +66,43 @@ class Request:
 
 @dataclass(frozen=True)
 class Session:
-    """A prepared run."""
+    """A prepared training run."""
 
-    request: Request
+    config: TrainingConfig
     trainer: Trainer
     photos: Photos
 
     @classmethod
-    def prepare(cls, request: Request, team: Team) -> Session:
-        """Check all inputs, load the loss network, and resume if asked to.
+    def prepare(cls, config: TrainingConfig, team: Team) -> Session:
+        """Check all inputs, load the loss network, and resume if configured.
 
         Raises:
-            TrainingError: no readable photograph, or the folder holds a run and neither
-                ``resume`` nor ``force`` is set (or the other way round).
-            UsageError: a file or an option is wrong, or does not suit the team.
+            TrainingError: there is no readable photograph, the folder holds a run and neither
+                ``resume`` nor ``force`` is set, or there is no run to resume.
+            UsageError: a file or an option is invalid, or does not suit the team.
         """
-        recipe = request.recipe
+        recipe = config.recipe
         _check_team(recipe, team)
-        _check_teacher(request)
-        _check_run(request)
-        photos = Photos.scan(request.content)
-        style = painting_batch(request.painting, recipe.style_size).to(team.device)
-        net = load_vgg(recipe.objective, request.vgg).to(team.device)
+        _check_teacher(config)
+        _check_run(config)
+        photos = Photos.scan(config.content)
+        style = painting_batch(config.painting, recipe.style_size).to(team.device)
+        net = load_vgg(recipe.objective, config.vgg).to(team.device)
         loss = PerceptualLoss(channels_last(net), style, recipe.objective)
         crops = Crops(photos, team.part(recipe.batch), recipe.size, recipe.seed)
-        check_folder(request.folder)
-        teacher = request.teacher.to(team.device) if request.teacher else None
-        inputs = _digests(request, photos, net)
-        trainer = Trainer(recipe, loss, crops, request.folder, team, inputs, teacher)
-        if request.resume:
+        check_folder(config.folder)
+        teacher = config.teacher.to(team.device) if config.teacher else None
+        inputs = _digests(config, photos, net)
+        trainer = Trainer(recipe, loss, crops, config.folder, team, inputs, teacher)
+        if config.resume:
             trainer.resume()
-        elif request.start:
-            trainer.scaled.start_from(request.start.net)
-        return cls(request, trainer, photos)
+        elif config.start:
+            trainer.scaled.start_from(config.start.net)
+        return cls(config, trainer, photos)
 
     def summary(self) -> str:
-        """One line on what is about to run."""
-        recipe, trainer = self.request.recipe, self.trainer
+        """Return a one-line description of the run."""
+        recipe, trainer = self.config.recipe, self.trainer
         length = f"{recipe.steps} steps" if recipe.steps else f"{recipe.minutes:g} minutes"
         team = f", {trainer.team.size} processes" if trainer.team.size > 1 else ""
         return (
@@ -112,34 +112,34 @@ class Session:
         )
 
     def run(self, report: Callable[[Progress], None]) -> Path:
-        """Train to the end and write the net with its card. Returns the file."""
+        """Train to the end, write the net with its card, and return its file."""
         leads = self.trainer.team.leads
 
         def each(now: Progress) -> None:
             report(now)
             if leads and now.step % _PREVIEW_EVERY == 0:
-                self._show()
+                self._write_pictures()
 
-        self.trainer.run(each, save_seconds=self.request.save_seconds)
+        self.trainer.run(each, save_seconds=self.config.save_seconds)
         path = self.trainer.folder / NET
         if leads:
-            self._show()
+            self._write_pictures()
             save_net(path, self.trainer.trained(), Contract(), self._card(), half=True)
         return path
 
-    def _show(self) -> None:
-        """Preview and, where there is matplotlib, the losses as a chart."""
+    def _write_pictures(self) -> None:
+        """Write the preview and, if matplotlib is installed, the chart of the losses."""
         folder = self.trainer.folder
         write_image(folder / PREVIEW, preview(self.trainer.trained(), shipped_photos()))
         self.trainer.written.add(PREVIEW)
         if not self.charts_missing():
-            title = self.request.name or self.request.painting.stem
+            title = self.config.name or self.config.painting.stem
             draw_curve(self.trainer.log.rows, folder / CURVE, title=title, across="step")
             self.trainer.written.add(CURVE)
 
     @staticmethod
     def charts_missing() -> str:
-        """Why the losses are not drawn; empty if they are."""
+        """Return the reason why the losses are not drawn; empty if they are."""
         try:
             check_charts()
         except MissingExtraError as error:
@@ -147,37 +147,37 @@ class Session:
         return ""
 
     def _card(self) -> dict[str, Any]:
-        now, request = self.trainer.progress, self.request
+        now, config = self.trainer.progress, self.config
         return {
-            "name": request.name,
-            "painting": request.painting.name,
-            "painting_sha256": sha256(request.painting),
-            "licence": request.licence,
+            "name": config.name,
+            "painting": config.painting.name,
+            "painting_sha256": sha256(config.painting),
+            "licence": config.licence,
             "photographs": len(self.photos.files),
-            "recipe": request.recipe.to_dict(),
+            "recipe": config.recipe.to_dict(),
             "loss_network": self.trainer.loss.vgg.variant,
             "steps": now.step,
             "minutes": round(now.seconds / 60, 1),
             "losses": now.losses,
-            **({"start": _brief(request.start)} if request.start else {}),
-            **({"teacher": _brief(request.teacher)} if request.teacher else {}),
+            **({"start": _brief(config.start)} if config.start else {}),
+            **({"teacher": _brief(config.teacher)} if config.teacher else {}),
         }
 
 
-def _digests(request: Request, photos: Photos, vgg: Vgg) -> dict[str, str]:
-    """Of all that decides the result beside the recipe."""
+def _digests(config: TrainingConfig, photos: Photos, vgg: Vgg) -> dict[str, str]:
+    """Return the digests of everything but the recipe that determines the result."""
     names = "\0".join(map(str, photos.files))
     return {
-        "painting": sha256(request.painting),
+        "painting": sha256(config.painting),
         "content": hashlib.sha256(names.encode()).hexdigest(),
         "vgg": vgg_digest(vgg),
-        "init": request.start.origin.sha256 if request.start else "",
-        "teacher": request.teacher.origin.sha256 if request.teacher else "",
+        "init": config.start.origin.sha256 if config.start else "",
+        "teacher": config.teacher.origin.sha256 if config.teacher else "",
     }
 
 
 def vgg_digest(vgg: Vgg) -> str:
-    """Of the weights in use, wherever they came from."""
+    """Return the SHA-256 digest of the loss network's weights, whatever their source."""
     digest = hashlib.sha256()
     for key, value in vgg.state_dict().items():
         digest.update(key.encode() + value.cpu().contiguous().numpy().tobytes())
@@ -185,7 +185,7 @@ def vgg_digest(vgg: Vgg) -> str:
 
 
 def _brief(net: StyleNet) -> dict[str, Any]:
-    """What a fine-tuned net began as, or whom a small one imitates."""
+    """Return the description of a start or teacher for the card."""
     return {"sha256": net.origin.sha256, "layout": net.origin.layout, **net.origin.card}
 
 
@@ -197,20 +197,20 @@ def _check_team(recipe: Recipe, team: Team) -> None:
         )
 
 
-def _check_teacher(request: Request) -> None:
-    size = request.recipe.size
-    if request.teacher and request.teacher.contract.output_size(size, size) != (size, size):
+def _check_teacher(config: TrainingConfig) -> None:
+    size = config.recipe.size
+    if config.teacher and config.teacher.contract.output_size(size, size) != (size, size):
         raise UsageError(
-            f"the teacher {request.teacher.origin.name} gives pictures of {size} px another size",
+            f"the teacher {config.teacher.origin.name} gives pictures of {size} px another size",
             fix="pass --size of its multiple",
         )
 
 
-def _check_run(request: Request) -> None:
-    there = (request.folder / STATE).exists()
-    if request.resume and not there:
-        raise TrainingError(f"{request.folder} holds no run to resume", fix="leave --resume out")
-    if there and not (request.resume or request.force):
+def _check_run(config: TrainingConfig) -> None:
+    there = (config.folder / STATE).exists()
+    if config.resume and not there:
+        raise TrainingError(f"{config.folder} holds no run to resume", fix="leave --resume out")
+    if there and not (config.resume or config.force):
         raise TrainingError(
-            f"{request.folder} holds a run", fix="--resume goes on with it, --force begins anew"
+            f"{config.folder} holds a run", fix="--resume goes on with it, --force begins anew"
         )

@@ -1,7 +1,8 @@
-"""The state of a run as a file: all that decides how it goes on.
+"""The state file of a run: everything needed to resume it.
 
-Crops and noise are functions of the seed and the step, the learning rate one of the progress: so
-the step is the random state, the place in the data and the schedule in one.
+Crops and noise are functions of the seed and the step, and the learning rate is a function of the
+progress: so the step and the progress stand for the random state, the position in the data and the
+schedule.
 """
 
 from __future__ import annotations
@@ -20,23 +21,23 @@ from sttk.toolkit.training.recipe import Recipe
 
 
 def identity(recipe: Recipe, inputs: dict[str, str]) -> str:
-    """What two runs must share for one to go on with the other's state."""
+    """Return a string that two runs must share for one to resume from the other's state."""
     return json.dumps({"recipe": recipe.to_dict(), **inputs}, sort_keys=True)
 
 
 def write_state(path: Path, run: str, state: dict[str, Any]) -> None:
-    """Whole or not at all."""
+    """Write the state of the run with this identity, atomically."""
     buffer = io.BytesIO()
     torch.save({"run": run, **state}, buffer)
     write_atomic(path, buffer.getvalue())
 
 
 def read_state(path: Path, run: str) -> dict[str, Any]:
-    """What :func:`write_state` wrote, for the run whose identity this is.
+    """Read the state that :func:`write_state` wrote for the run with this identity.
 
     Raises:
-        TrainingError: it is of another recipe or other inputs.
-        CheckpointError: it cannot be read.
+        TrainingError: the state is from another recipe or other inputs.
+        CheckpointError: the state cannot be read.
     """
     state = read_pickle(path)
     if state.get("run") != run:

@@ -1,4 +1,4 @@
-"""The losses of one training step: perceptual, steadiness under noise, and a teacher's."""
+"""The losses of a training step: perceptual, stability under noise, and distillation."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sttk.toolkit.losses.perceptual import Losses, PerceptualLoss
 from sttk.toolkit.training.recipe import Recipe
 from sttk.toolkit.training.scaled import Scaled
 
-# Grey levels, standard deviation: what a camera adds to a still scene from frame to frame.
+# Standard deviation in grey levels: the noise of a camera between two frames of a still scene.
 _NOISE = 4.0
 
 
@@ -23,18 +23,19 @@ def step_losses(
     noise: Tensor | None = None,
     teacher: nn.Module | None = None,
 ) -> Losses:
-    """The weighted terms of one batch.
+    """Return the weighted loss terms of one batch.
 
     Args:
-        net: ``scaled``, perhaps in the wrapper that shares its gradients.
+        net: ``scaled``, possibly wrapped to average gradients between processes.
         scaled: the net itself, for its inner features.
         photo: (B, 3, H, W) in 0..255 RGB.
-        loss: of the painting.
-        recipe: the weights of the terms beside it.
-        noise: standard normal numbers like ``photo``, for the steadiness term; None for without.
-        teacher: a finished net whose pictures are to be imitated.
+        loss: the perceptual loss for the painting.
+        recipe: the recipe with the weights of the other terms.
+        noise: standard normal noise in the shape of ``photo`` for the stability term; None to leave
+            the term out.
+        teacher: a finished net whose output is imitated; None to leave the term out.
     """
-    # One pass for both: a second would count twice where gradients are shared between processes.
+    # One forward pass for both: with two, gradients shared between processes would count twice.
     both = net(photo if noise is None else torch.cat([photo, photo + _NOISE * noise]))
     output = both[: len(photo)]
     terms = loss(output, loss.content_of(photo), scaled.inner).terms
@@ -42,6 +43,6 @@ def step_losses(
         terms["steady"] = recipe.steady_weight * F.mse_loss(both[len(photo) :], output)
     if teacher is not None:
         with torch.no_grad():
-            wanted = teacher(photo).float()
-        terms["teacher"] = recipe.teacher_weight * F.mse_loss(output, wanted)
+            target = teacher(photo).float()
+        terms["teacher"] = recipe.teacher_weight * F.mse_loss(output, target)
     return Losses(terms)

@@ -1,4 +1,4 @@
-"""The processes that train one net together: one alone, or those that ``torchrun`` started."""
+"""The processes that train a net together: a single one, or those that ``torchrun`` started."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sttk.toolkit.core.errors import UsageError
 
 @dataclass(frozen=True)
 class Team:
-    """This process among ``size``, numbered ``rank`` from 0, with its torch device."""
+    """A process of a team: its torch device, its rank from 0, and the size of the team."""
 
     device: str = "cpu"
     rank: int = 0
@@ -24,20 +24,20 @@ class Team:
 
     @property
     def leads(self) -> bool:
-        """Whether this process writes files and talks to people."""
+        """Whether this process writes the files and the output."""
         return self.rank == 0
 
     @property
     def kind(self) -> str:
-        """``cpu`` or ``cuda``."""
+        """The device type: ``cpu`` or ``cuda``."""
         return self.device.split(":", maxsplit=1)[0]
 
     def share(self, net: nn.Module) -> nn.Module:
-        """The net with its gradients averaged over the team when they are computed."""
+        """Wrap the net so that its gradients are averaged over the team."""
         return DistributedDataParallel(net) if self.size > 1 else net
 
     def part(self, batch: int) -> range:
-        """Which pictures of a batch are this process's: equal parts, whose mean is the whole's.
+        """Return this process's indices in a batch; equal parts, so that the means average.
 
         Raises:
             UsageError: the batch cannot be divided equally.
@@ -47,7 +47,7 @@ class Team:
         return range(self.rank, batch, self.size)
 
     def means(self, values: list[float]) -> list[float]:
-        """Of each value over the team, the same in every process."""
+        """Return the mean of each value over the team, the same in every process."""
         if self.size == 1:
             return values
         shared = torch.tensor(values, dtype=torch.float64, device=self.device)
@@ -58,13 +58,13 @@ class Team:
 
 @contextmanager
 def team(device: str) -> Iterator[Team]:
-    """The team of this process, as ``torchrun`` states it in the environment.
+    """Join the team that ``torchrun`` describes in the environment, and leave it at the end.
 
     Args:
-        device: ``cpu``, ``cuda`` or ``cuda:N``; of several processes on CUDA each takes the GPU of
-            its number on this machine.
+        device: ``cpu``, ``cuda`` or ``cuda:N``; each of several processes on CUDA uses the GPU of
+            its local rank.
     """
-    # Others than torchrun set WORLD_SIZE, too, without the rest.
+    # Other launchers than torchrun set WORLD_SIZE, too, but not the other variables.
     size = int(os.environ["WORLD_SIZE"]) if distributed.is_torchelastic_launched() else 1
     if size == 1:
         yield Team(device)
@@ -76,8 +76,8 @@ def team(device: str) -> Iterator[Team]:
     distributed.init_process_group("nccl" if cuda else "gloo")
     try:
         yield Team(device, distributed.get_rank(), size)
-        # One that leaves while another still talks to it aborts. Not after an error: who raised it
-        # would wait for those that did not, and torchrun ends these anyway.
+        # A process that leaves while another still communicates with it aborts. No barrier after an
+        # error: it would wait for the others, which torchrun terminates anyway.
         distributed.barrier()
     finally:
         distributed.destroy_process_group()

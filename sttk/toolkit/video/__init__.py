@@ -1,8 +1,8 @@
-"""Moving pictures: files in and out with their sound, a camera, and styles that hold still in them.
+"""Video: reading and writing files with their sound, live cameras, and flicker reduction.
 
     file -> reader -> items: frames and packets of sound, in the file's order
     items -> style (frames only) -> steady -> writer -> file
 
-Each arrow is a queue with a thread behind it (``io/prefetch.py``), so that the net waits for
-neither the decoder nor the encoder.
+Each arrow is a queue that a thread fills (``io/prefetch.py``), so that the net waits neither for
+the decoder nor for the encoder.
 """

@@ -1,4 +1,4 @@
-"""Where live frames come from: a camera, or a file that plays as if it were one."""
+"""Sources of live frames: a camera, or a file that is played as if it were one."""
 
 from __future__ import annotations
 
@@ -17,37 +17,37 @@ from sttk.toolkit.imaging.images import Bytes
 from sttk.toolkit.video.library import cv2
 from sttk.toolkit.video.reader import open_video
 
-_PATIENCE = 10.0  # seconds without a frame, after which a camera is taken for dead
+_TIMEOUT = 10.0  # seconds without a frame after which a camera is considered dead
 
 
 class FrameSource(Protocol):
-    """Gives frames in time.
+    """A source of frames in real time.
 
     Attributes:
-        name: for people.
+        name: a name for messages.
     """
 
     name: str
 
     def read(self) -> Bytes | None:
-        """The next frame, (H, W, 3) uint8 RGB, once it is there; None after the last one."""
+        """Wait for the next frame, (H, W, 3) uint8 RGB; None after the last one."""
 
 
 class Camera:
-    """A camera of this machine, by OpenCV: V4L2, AVFoundation or Media Foundation.
+    """A camera of this machine, opened with OpenCV: V4L2, AVFoundation or Media Foundation.
 
     Args:
-        number: 0 is the first.
-        size: height and width to ask for; the camera gives what is nearest to it.
+        number: the number of the camera, from 0.
+        size: the height and width to request; the camera uses the nearest size that it has.
 
     Raises:
-        VideoError: there is none, or it is in use.
+        VideoError: there is no such camera, or it is in use.
     """
 
     def __init__(self, number: int, size: Size | None = None) -> None:
         cv2.utils.logging.setLogLevel(
             cv2.utils.logging.LOG_LEVEL_SILENT
-        )  # it prints what it tries; the outcome is said below
+        )  # it prints its attempts; a failure is reported below
         self.name = f"camera {number}"
         self._capture: Any = cv2.VideoCapture(number)
         if not self._capture.isOpened():
@@ -59,10 +59,10 @@ class Camera:
             self._capture.set(cv2.CAP_PROP_FRAME_WIDTH, size[1])
 
     def read(self) -> Bytes:
-        """See :class:`FrameSource`; a camera has no last one.
+        """Wait for the next frame, (H, W, 3) uint8 RGB; a camera has no last one.
 
         Raises:
-            VideoError: it gives none: it is unplugged, or another program has it.
+            VideoError: the camera returns no frame: it is unplugged, or in use.
         """
         there, frame = self._capture.read()
         if not there:
@@ -72,21 +72,21 @@ class Camera:
         return np.ascontiguousarray(frame[..., ::-1])
 
     def close(self) -> None:
-        """Let others use it."""
+        """Release the camera."""
         self._capture.release()
 
 
 class Playing:
-    """A file whose frames come at their times after the first, for demonstrations and tests."""
+    """A file that is played in real time from its first frame, for demonstrations and tests."""
 
     def __init__(self, path: Path, reader: Any) -> None:
         self.name = str(path)
         self._frames = reader.frames()
-        # When a frame of time 0 would be due. Known at the first one: a net may be made before it.
+        # The clock at time 0 of the file; set at the first frame, which may be read much later.
         self._zero: float | None = None
 
     def read(self) -> Bytes | None:
-        """See :class:`FrameSource`."""
+        """Wait until the next frame is due and return it; None after the last one."""
         frame = next(self._frames, None)
         if frame is None:
             return None
@@ -99,18 +99,18 @@ class Playing:
 
 
 @contextmanager
-def open_source(named: str, size: Size | None = None) -> Iterator[FrameSource]:
-    """A camera by its number, or a video file by its path.
+def open_source(name: str, size: Size | None = None) -> Iterator[FrameSource]:
+    """Open a camera by its number, or a video file by its path.
 
     Raises:
-        VideoError: it is not there or cannot be read.
+        VideoError: the source does not exist or cannot be read.
         MissingExtraError: PyAV or OpenCV is not installed.
     """
-    if not named.isdecimal():
-        with open_video(Path(named)) as reader:
-            yield Playing(Path(named), reader)
+    if not name.isdecimal():
+        with open_video(Path(name)) as reader:
+            yield Playing(Path(name), reader)
         return
-    camera = Camera(int(named), size)
+    camera = Camera(int(name), size)
     try:
         yield camera
     finally:
@@ -118,9 +118,9 @@ def open_source(named: str, size: Size | None = None) -> Iterator[FrameSource]:
 
 
 class Newest:
-    """The newest frame of a source: those that nobody had time for are dropped.
+    """The newest frame of a source; frames that were not taken in time are dropped.
 
-    A net that is slower than the camera so lags by one frame, not by all that have piled up.
+    So a net that is slower than the camera lags by one frame, not by a growing queue.
     """
 
     def __init__(self, source: FrameSource) -> None:
@@ -129,7 +129,7 @@ class Newest:
         self._frame: Bytes | None = None
         self._ended, self._stop = False, False
         self._error: BaseException | None = None
-        # A daemon: a camera that hangs must not keep the process.
+        # A daemon: a camera that hangs must not keep the process alive.
         self._thread = threading.Thread(target=self._fill, daemon=True)
         self._thread.start()
 
@@ -139,26 +139,26 @@ class Newest:
                 with self._changed:
                     self._frame = frame
                     self._changed.notify()
-        except BaseException as error:  # raised where frames are taken
+        except BaseException as error:  # raised in the consumer
             self._error = error
         with self._changed:
             self._ended = True
             self._changed.notify()
 
     def frames(self) -> Iterator[Bytes]:
-        """Each time the newest one, until the source ends.
+        """Yield the newest frame each time, until the source ends.
 
         Raises:
-            VideoError: no frame for ten seconds.
+            VideoError: there was no frame for ten seconds.
         """
         while True:
             with self._changed:
                 ready = self._changed.wait_for(
-                    lambda: self._frame is not None or self._ended, timeout=_PATIENCE
+                    lambda: self._frame is not None or self._ended, timeout=_TIMEOUT
                 )
                 frame, self._frame = self._frame, None
             if not ready:
-                raise VideoError(f"{self._source.name}: no frame for {_PATIENCE:.0f} seconds")
+                raise VideoError(f"{self._source.name}: no frame for {_TIMEOUT:.0f} seconds")
             if frame is None:
                 break
             yield frame
@@ -166,6 +166,6 @@ class Newest:
             raise self._error
 
     def close(self) -> None:
-        """Stop reading, as soon as the frame in work is there."""
+        """Stop reading after the current frame."""
         self._stop = True
         self._thread.join(timeout=1.0)

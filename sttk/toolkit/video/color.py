@@ -1,7 +1,7 @@
-"""Between a decoder's frames and 8-bit RGB: matrix, range, depth and transfer, as the file says.
+"""Conversion between a decoder's frames and 8-bit RGB, by the file's matrix, range and transfer.
 
-swscale converts; what it must be told is what the file leaves unsaid, and that HDR is to end as
-what 8 bits can show.
+swscale converts; it must be given defaults for what the file leaves unspecified, and sRGB as the
+output of HDR.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ if TYPE_CHECKING:
     from av import VideoFrame
 
 # ITU-T H.273: matrix coefficients, transfer characteristics, colour primaries.
-_BT709, _UNSAID, _SRGB = 1, 2, 13
+_BT709, _UNSPECIFIED, _SRGB = 1, 2, 13
 _BT601 = 5
 _HDR = {16: "PQ", 18: "HLG"}  # SMPTE ST 2084, ARIB STD-B67
 _WIDE = 9  # primaries of BT.2020
 _LIMITED = 1  # luma of 16 to 235
-# What players take an unsaid matrix for: BT.709 from 720 lines on, BT.601 below.
+# Players' defaults for an unspecified matrix: BT.709 from 720 lines on, BT.601 below.
 _HD = 720
 
 
 def to_rgb(frame: VideoFrame, width: int, height: int) -> Bytes:
-    """(height, width, 3) uint8, as a player would show it.
+    """Convert a frame to (height, width, 3) uint8, as a player would show it.
 
     Args:
-        frame: of any pixel format, depth, matrix and range; PQ and HLG become sRGB.
-        width: of the stream: a frame that differs from it is scaled.
-        height: likewise.
+        frame: a frame of any pixel format, depth, matrix and range; PQ and HLG become sRGB.
+        width: the width of the stream; frames of another size are scaled.
+        height: the height of the stream.
     """
-    if frame.colorspace == _UNSAID:
+    if frame.colorspace == _UNSPECIFIED:
         frame.colorspace = _BT709 if min(frame.width, frame.height) >= _HD else _BT601
     options: dict[str, Any] = {}
     if hdr_of(frame.color_trc) or frame.color_primaries == _WIDE:
@@ -44,7 +44,7 @@ def to_rgb(frame: VideoFrame, width: int, height: int) -> Bytes:
 
 
 def from_rgb(rgb: Bytes) -> VideoFrame:
-    """A frame of 4:2:0 in BT.709 of limited range, which every player shows alike, and tagged so.
+    """Convert to a tagged 4:2:0 frame in limited-range BT.709, which all players show alike.
 
     Args:
         rgb: (H, W, 3) uint8, both sides even.
@@ -58,11 +58,11 @@ def from_rgb(rgb: Bytes) -> VideoFrame:
 
 
 def tag(thing: Any) -> None:
-    """State BT.709 and limited range on a frame or an encoder."""
+    """Tag a frame or an encoder as BT.709 with limited range."""
     thing.colorspace = thing.color_primaries = thing.color_trc = _BT709
     thing.color_range = _LIMITED
 
 
 def hdr_of(transfer: int) -> str:
-    """``PQ`` or ``HLG``; empty for a picture of ordinary range."""
+    """Return ``PQ`` or ``HLG``, or an empty string for standard dynamic range."""
     return _HDR.get(transfer, "")

@@ -1,4 +1,4 @@
-"""A video through a net: decoder, net and encoder at once, each in a thread of its own."""
+"""Stylisation of a video: decoder, net and encoder run concurrently, each in its own thread."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sttk.toolkit.core.contract import Contract
-from sttk.toolkit.host.signals import stop_wish
+from sttk.toolkit.host.signals import stop_requests
 from sttk.toolkit.imaging.images import Bytes, Floats
-from sttk.toolkit.io.prefetch import ahead
+from sttk.toolkit.io.prefetch import prefetch
 from sttk.toolkit.runtimes.base import Runner
 from sttk.toolkit.runtimes.stylize import Advice, Look, Preparing, finish
 from sttk.toolkit.video.reader import Frame, Reader
@@ -25,18 +25,18 @@ _ADVICE = Advice(
     "scale the video down first",
     "scale the video down first, or export with --dynamic",
 )
-DEFAULT_CRF = 18  # hard to tell from the frames themselves
+DEFAULT_CRF = 18  # visually lossless
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What to make of a video.
+class VideoSettings:
+    """The settings for a video.
 
     Attributes:
-        look: how much of the style.
-        steady: 0..1, see :class:`Steady`; 0 for each frame by itself.
-        measure: the flicker, too, at the cost of two optical flows a frame.
-        crf: quality of the file, 0..51; lower is better.
+        look: the strength of the style.
+        steady: the strength of the flicker reduction, 0..1 (:class:`Steady`); 0 turns it off.
+        measure: whether to measure the flicker, which costs two optical flows a frame.
+        crf: the constant rate factor of the encoder, 0..51; lower is better.
     """
 
     look: Look = field(default_factory=Look)
@@ -47,14 +47,14 @@ class Settings:
 
 @dataclass(frozen=True)
 class Result:
-    """What came of it.
+    """The outcome of a conversion.
 
     Attributes:
-        frames: written.
-        seconds: that it took.
-        stopped: number of the signal that wanted it to stop before the end; 0: none did.
-        broken: packets of the video that could not be decoded.
-        flicker: warp errors in grey levels, of the input and of the output; empty if not measured.
+        frames: the number of frames written.
+        seconds: the time it took.
+        stopped: the number of the signal that stopped it before the end; 0 if none did.
+        broken: the number of video packets that could not be decoded.
+        flicker: the warp errors of the input and the output in grey levels; empty if not measured.
     """
 
     frames: int
@@ -65,12 +65,12 @@ class Result:
 
     @property
     def fps(self) -> float:
-        """Frames a second, all in all."""
+        """The mean number of frames a second."""
         return self.frames / self.seconds
 
 
 _Item = Any  # Frame or av.Packet
-_Told = Callable[[int, float], None]
+_OnProgress = Callable[[int, float], None]
 
 
 def stylize_video(
@@ -78,24 +78,27 @@ def stylize_video(
     target: Path,
     runner: Runner,
     contract: Contract,
-    settings: Settings,
-    told: _Told = lambda _frames, _fps: None,
+    settings: VideoSettings,
+    on_progress: _OnProgress = lambda _frames, _fps: None,
 ) -> Result:
-    """Write ``target``: the reader's frames in the style of the runner's net, and its sound.
+    """Write the reader's frames in the style of the runner's net, with the reader's sound.
 
-    The first Ctrl-C ends the file after the frame in work; it plays.
+    The first Ctrl-C finishes the file after the current frame, so that it is playable.
 
     Args:
-        reader: opened, not yet read from.
-        target: see :func:`create_video`.
+        reader: an open reader that has not been read from.
+        target: the path of the output (:func:`create_video`).
         runner: a runtime with the net loaded.
-        contract: of that net.
-        settings: what to make of it.
-        told: is called after each frame, with how many there are and how many a second.
+        contract: the net's contract.
+        settings: the settings for the video.
+        on_progress: progress callback, called after each frame with the number of frames so far and
+            the frames a second.
 
     Raises:
         VideoError: a file cannot be read or written.
-        UsageError, ImageError, RunError: of the net; nothing is written then.
+        UsageError: the model has a fixed size and the frames are larger; nothing is written.
+        ImageError: the net would need more memory than is available; nothing is written.
+        RunError: the net fails; nothing is written.
     """
     steady = Steady(settings.steady) if settings.steady else None
     flicker = WarpError() if settings.measure else None
@@ -110,20 +113,20 @@ def stylize_video(
         return styled
 
     with (
-        stop_wish() as wish,
+        stop_requests() as stop,
         create_video(target, reader.facts, reader.sound, crf=settings.crf) as writer,
-        ahead(_prepared(reader.items(), runner, contract)) as prepared,
-        ahead(_ran(prepared, runner)) as ran,
+        prefetch(_prepared(reader.items(), runner, contract)) as prepared,
+        prefetch(_ran(prepared, runner)) as ran,
     ):
         for item, output in ran:
             _write(writer, item, output, shown)
             if output is not None:
-                told(writer.frames, writer.frames / (time.perf_counter() - started))
-            if wish.is_set() and writer.frames:
+                on_progress(writer.frames, writer.frames / (time.perf_counter() - started))
+            if stop.is_set() and writer.frames:
                 break
     seconds = time.perf_counter() - started
     means = flicker.means() if flicker else ()
-    return Result(writer.frames, seconds, wish.number, reader.broken, means)
+    return Result(writer.frames, seconds, stop.number, reader.broken, means)
 
 
 def _prepared(

@@ -1,4 +1,4 @@
-"""Frames of a source through a net, as fast as it goes, to whoever looks and into a file."""
+"""Live stylisation: a source's frames are run as fast as possible, shown and recorded."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sttk.toolkit.core.contract import Contract
 from sttk.toolkit.core.errors import VideoError
-from sttk.toolkit.host.signals import stop_wish
+from sttk.toolkit.host.signals import stop_requests
 from sttk.toolkit.imaging.images import Bytes
 from sttk.toolkit.runtimes.base import Runner
 from sttk.toolkit.runtimes.stylize import Advice, Look, Preparing, finish
@@ -25,19 +25,19 @@ _ADVICE = Advice(
     "pass a smaller --size, or a smaller video",
     "pass a smaller --size, or export with --dynamic",
 )
-# A live recording's frames come when they come; this is what its file says before they do.
+# The nominal rate in a recording's header; the frames carry their actual times.
 _NOMINAL = Fraction(30)
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What to make of live frames.
+class LiveSettings:
+    """The settings for live frames.
 
     Attributes:
-        look: how much of the style.
-        steady: 0..1, see :class:`Steady`.
-        most: frames after which to stop; None: none.
-        record: file to write, or None.
+        look: the strength of the style.
+        steady: the strength of the flicker reduction, 0..1 (:class:`Steady`).
+        most: the number of frames after which to stop; None for no limit.
+        record: the file to record to; None for no recording.
     """
 
     look: Look
@@ -50,30 +50,30 @@ def run_live(
     source: FrameSource,
     runner: Runner,
     contract: Contract,
-    settings: Settings,
+    settings: LiveSettings,
     show: Callable[[Bytes, float], None],
 ) -> int:
-    """Stylise frames until the source ends, enough are done, or the first Ctrl-C.
+    """Stylise frames until the source ends, the limit is reached, or the first Ctrl-C.
 
     Args:
-        source: of frames.
+        source: the source of the frames.
         runner: a runtime with the net loaded.
-        contract: of that net.
-        settings: what to make of them.
-        show: is called with each frame, and how many a second there were lately.
+        contract: the net's contract.
+        settings: the settings for live frames.
+        show: a callback that is called with each stylised frame and the current frames a second.
 
     Returns:
-        How many frames were shown.
+        The number of frames shown.
 
     Raises:
-        VideoError: the source fails, and what is recorded so far is kept; or the file cannot be
-            written.
+        VideoError: the source fails, in which case the recording so far is kept; or the file cannot
+            be written.
     """
     steady = Steady(settings.steady) if settings.steady else None
     prepare = Preparing(runner, contract, _ADVICE)
     newest, pace, shown = Newest(source), _Pace(), 0
     with ExitStack() as stack:
-        wish = stack.enter_context(stop_wish())
+        stop = stack.enter_context(stop_requests())
         stack.callback(newest.close)
         recording = stack.enter_context(ExitStack())
         writer: Writer | None = None
@@ -91,15 +91,13 @@ def run_live(
                 writer.write(Frame(styled, pace.since_first))
             show(styled, pace.fps)
             shown += 1
-            if wish.is_set() or shown == settings.most:
+            if stop.is_set() or shown == settings.most:
                 break
     return shown
 
 
 def _saved(frames: Iterator[Bytes], recording: ExitStack) -> Iterator[Bytes]:
-    """The frames; where their source fails, as a camera that is unplugged, the recording ends as
-    it would at its end.
-    """
+    """Yield the frames; finish the recording if their source fails, such as an unplugged camera."""
     try:
         yield from frames
     except VideoError:
@@ -108,7 +106,7 @@ def _saved(frames: Iterator[Bytes], recording: ExitStack) -> Iterator[Bytes]:
 
 
 class _Pace:
-    """How fast frames come, averaged over about a second."""
+    """The frame rate, averaged over about a second."""
 
     def __init__(self) -> None:
         self.fps = 0.0
@@ -128,7 +126,7 @@ class _Pace:
 
     @property
     def since_first(self) -> Fraction:
-        """Seconds, to the millisecond."""
+        """The seconds from the first to the last frame, rounded to milliseconds."""
         return Fraction(round((self._last - self._first) * 1000), 1000)
 
 

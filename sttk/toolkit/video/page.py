@@ -1,4 +1,4 @@
-"""Live pictures on a web page: Motion JPEG over HTTP, which needs no screen on this machine."""
+"""Live video on a web page: Motion JPEG over HTTP, for machines without a screen."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sttk.toolkit.web import loopback
 
 _BOUNDARY = "frame"
 _JPEG_QUALITY = 85
-# Nothing but this page's own: neither scripts nor pictures of others, nor a frame around it.
+# Only this page's own scripts and pictures, and no embedding in other pages.
 _POLICY = (
     "default-src 'none'; img-src 'self'; connect-src 'self'; style-src 'unsafe-inline'; "
     "script-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
@@ -27,16 +27,16 @@ _HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": _POLICY,
     "X-Content-Type-Options": "nosniff",
-    # So that no other page can show the picture as its own.
+    # Keeps other pages from showing the picture as their own.
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 
 
 class Page:
-    """What is shown now; requests in their threads wait for the next.
+    """The current picture; request threads wait for the next one.
 
     Attributes:
-        url: where to look.
+        url: the address of the page.
     """
 
     def __init__(self, title: str) -> None:
@@ -50,7 +50,7 @@ class Page:
 
         Args:
             rgb: (H, W, 3) uint8.
-            fps: to say beside it.
+            fps: the frames a second to display with it.
         """
         bgr: Any = rgb[..., ::-1]
         _, jpeg = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
@@ -60,13 +60,13 @@ class Page:
             self._changed.notify_all()
 
     def end(self) -> None:
-        """Let those go who wait."""
+        """Release the waiting requests."""
         with self._changed:
             self._ended = True
             self._changed.notify_all()
 
     def pictures(self) -> Iterator[bytes]:
-        """JPEG files as they come: the newest each time."""
+        """Yield the newest picture each time, as a JPEG file."""
         seen = 0
         while True:
             with self._changed:
@@ -77,7 +77,7 @@ class Page:
             yield jpeg
 
     def facts(self) -> bytes:
-        """For the page's script, as JSON."""
+        """Return the status as JSON for the page's script."""
         with self._changed:
             facts = {"title": self._title, "fps": round(self._fps, 1), "ended": self._ended}
         return json.dumps(facts).encode()
@@ -85,15 +85,15 @@ class Page:
 
 @contextmanager
 def serve(title: str, host: str, port: int) -> Iterator[Page]:
-    """Serve a page, for as long as the block runs; see :func:`listening`.
+    """Serve a page while the block runs; see :func:`listening`.
 
     Args:
-        title: what stands over the picture.
-        host: address to listen at. Others than the loopback let the network see the pictures.
-        port: 0 for any that is free.
+        title: the heading above the picture.
+        host: the address to listen on; any but the loopback lets the network see the pictures.
+        port: the port; 0 for any free one.
 
     Raises:
-        UsageError: it cannot listen there.
+        UsageError: the address or port cannot be used.
     """
     page = Page(title)
     with loopback.listening(lambda at, number: _Server(at, number, page), host, port) as server:
@@ -115,7 +115,7 @@ class _Handler(loopback.Handler):
     server: _Server
 
     def do_GET(self) -> None:  # noqa: N802 - named by the base class
-        """Answer the page, its figures, or its picture; nothing else is here."""
+        """Answer with the page, its status or its picture stream, else 404."""
         if not self.allowed():
             return
         if self.path == "/":
@@ -141,7 +141,7 @@ class _Handler(loopback.Handler):
     def _stream(self) -> None:
         self._begin(f"multipart/x-mixed-replace; boundary={_BOUNDARY}")
         self.end_headers()
-        with contextlib.suppress(OSError):  # who looked has gone
+        with contextlib.suppress(OSError):  # the viewer has disconnected
             for jpeg in self.server.page.pictures():
                 head = f"--{_BOUNDARY}\r\nContent-Type: image/jpeg\r\n"
                 self.wfile.write(f"{head}Content-Length: {len(jpeg)}\r\n\r\n".encode())

@@ -1,4 +1,4 @@
-"""A video file as upright RGB frames with their times, and its sound as packets, in file order."""
+"""Reads a video file: upright RGB frames with times, and packets of sound, in file order."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
-# Demuxers by name. Playlists and scripts (hls, concat, lavfi) are not among them: they make FFmpeg
+# An allow-list of demuxers, without playlists and scripts (hls, concat, lavfi), which make FFmpeg
 # open other files and addresses.
 _OPEN = {
     "protocol_whitelist": "file",
     "format_whitelist": "mov,matroska,avi,mpegts,mpeg,flv,ogg,asf,gif,apng,h264,hevc,ivf,mxf",
 }
-# 8192x4608. A decoder holds up to some twenty frames.
+# A decoder holds up to about twenty frames.
 MAX_PIXELS = 8192 * 4608
 _DEFAULT_RATE = Fraction(25)
-_MOST_RATE = 1000  # frames a second; beyond it stands a clock's tick, not a rate
+_MAX_RATE = 1000  # frames a second; more is the tick of a clock, not a frame rate
 
 
 @dataclass(frozen=True)
 class Frame:
-    """A picture and when it is shown.
+    """A picture and its presentation time.
 
     Attributes:
         rgb: (H, W, 3) uint8, upright.
-        time: in seconds.
+        time: the presentation time in seconds.
     """
 
     rgb: Bytes
@@ -50,16 +50,16 @@ class Frame:
 
 @dataclass(frozen=True)
 class Facts:
-    """What a file says of its picture.
+    """The properties of a video stream.
 
     Attributes:
-        height: upright.
-        width: upright.
-        rate: frames a second, on average.
-        frames: about how many; None if the file does not tell.
-        aspect: width of a pixel by its height.
-        turns: quarters of a turn, to the left, that make it upright.
-        hdr: ``PQ``, ``HLG``, or empty.
+        height: the height of the upright picture in pixels.
+        width: the width of the upright picture in pixels.
+        rate: the average number of frames a second.
+        frames: the approximate number of frames; None if unknown.
+        aspect: the width of a pixel divided by its height.
+        turns: the number of quarter turns to the left that make the picture upright.
+        hdr: the HDR transfer, ``PQ`` or ``HLG``, or empty.
     """
 
     height: int
@@ -72,12 +72,12 @@ class Facts:
 
 
 class Reader:
-    """An opened video.
+    """An open video file.
 
     Attributes:
-        facts: of the picture.
-        sound: the audio streams, for who copies them.
-        broken: how many packets could not be decoded so far.
+        facts: the properties of the video stream.
+        sound: the audio streams.
+        broken: the number of packets that could not be decoded so far.
     """
 
     def __init__(self, path: Path, facts: Facts, container: InputContainer) -> None:
@@ -92,11 +92,11 @@ class Reader:
         self._start = _start(self._video, *self.sound)
 
     def items(self) -> Iterator[Frame | Packet[Any]]:
-        """Frames, and packets of sound, as the file has them, from time 0 on; once."""
+        """Yield frames and packets of sound in file order, with times from 0; usable once."""
         last: Fraction | None = None
         for packet in self._packets():
             if packet.stream.type == "audio":
-                if packet.dts is not None:  # else it is the one that ends the stream
+                if packet.dts is not None:  # otherwise it is the packet that ends the stream
                     _move(packet, self._start)
                     yield packet
                 continue
@@ -105,7 +105,7 @@ class Reader:
                 yield Frame(_upright(decoded, self.facts), last)
 
     def frames(self) -> Iterator[Frame]:
-        """The frames alone; once."""
+        """Yield only the frames; usable once."""
         return (item for item in self.items() if isinstance(item, Frame))
 
     def _packets(self) -> Iterator[Packet[Any]]:
@@ -122,7 +122,7 @@ class Reader:
             return []
 
     def _time(self, frame: VideoFrame, last: Fraction | None) -> Fraction:
-        """When to show it: after the last one, whatever the file says."""
+        """Return the frame's time, which is always after the last one, whatever the file says."""
         time = None
         if frame.pts is not None and frame.time_base:
             time = frame.pts * frame.time_base - self._start
@@ -133,10 +133,11 @@ class Reader:
 
 @contextmanager
 def open_video(path: Path) -> Iterator[Reader]:
-    """A video of any container and codec that FFmpeg knows and that names no other files.
+    """Open a video in any container and codec of FFmpeg that cannot refer to other files.
 
     Raises:
-        VideoError: no such file, no video in it, or of more than ``MAX_PIXELS`` pixels.
+        VideoError: the file is missing or unreadable, has no video stream, or its pictures have
+            more than ``MAX_PIXELS`` pixels.
         MissingExtraError: PyAV is not installed.
     """
     facts = _probe(path)
@@ -145,7 +146,7 @@ def open_video(path: Path) -> Iterator[Reader]:
 
 
 def _probe(path: Path) -> Facts:
-    """From the streams and the first frame: rotation and transfer stand with frames."""
+    """Read the properties from the stream and, for rotation and transfer, the first frame."""
     with _container(path) as container:
         stream = _best_video(path, container)
         try:
@@ -154,7 +155,9 @@ def _probe(path: Path) -> Facts:
             raise VideoError(f"{path}: cannot be decoded: {_brief(error)}") from error
         if first is None:
             raise VideoError(f"{path}: no frame of it can be decoded")
-        _check_pixels(path, first.width, first.height)  # a header can say less than comes
+        _check_pixels(
+            path, first.width, first.height
+        )  # the frame may be larger than the header says
         turns = round(first.rotation / 90) % 4
         aspect = Fraction(stream.sample_aspect_ratio or 1) or Fraction(1)
         sides = first.height, first.width
@@ -174,7 +177,7 @@ def _container(path: Path) -> Iterator[InputContainer]:
     if not path.is_file():
         raise VideoError(f"{path}: {'is no file' if path.exists() else 'no such file'}")
     try:
-        # "file:" in front, so that a name such as "concat:x" is a name.
+        # The prefix "file:" keeps a name such as "concat:x" from being taken for a protocol.
         container = av.open(f"file:{path}", options=_OPEN)
     except (av.FFmpegError, UnicodeError) as error:
         raise VideoError(f"{path}: not a readable video: {_brief(error)}") from error
@@ -183,7 +186,7 @@ def _container(path: Path) -> Iterator[InputContainer]:
 
 
 def _best_video(path: Path, container: InputContainer) -> VideoStream:
-    """The one that players show; covers of songs are none."""
+    """Return the stream that players show; cover art does not count."""
     stream: Any = container.streams.best("video")
     if stream is None or stream.codec_context is None:
         raise VideoError(f"{path}: no video in it")
@@ -198,10 +201,10 @@ def _check_pixels(path: Path, width: int, height: int) -> None:
 
 
 def _start(*streams: Any) -> Fraction:
-    """What to subtract from all times: where the earliest stream starts, such as after an hour.
+    """Return the offset of all times: the start of the earliest stream, such as after an hour.
 
-    Nothing where that is below zero: there stands what an encoder of sound begins with, which
-    players skip and containers have a place for.
+    It is never negative: negative times are the priming samples of an audio encoder, which players
+    skip and containers can represent.
     """
     starts = [each.start_time * each.time_base for each in streams if each.start_time is not None]
     return max(Fraction(0), min(starts, default=Fraction(0)))
@@ -217,7 +220,7 @@ def _move(packet: Packet[Any], start: Fraction) -> None:
 
 def _rate(stream: VideoStream) -> Fraction:
     for rate in (stream.average_rate, stream.guessed_rate):
-        if rate and 0 < rate <= _MOST_RATE:
+        if rate and 0 < rate <= _MAX_RATE:
             return Fraction(rate)
     return _DEFAULT_RATE
 

@@ -1,4 +1,4 @@
-"""One track of sound on its way from file to file: copied where the container takes it."""
+"""An audio track that is copied from file to file, or transcoded if the container needs it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from av.packet import Packet
 
 
-# What players expect in these; FFmpeg writes more, such as PCM in MP4, which most cannot play.
+# Codecs that players support in these; FFmpeg can write more, such as PCM in MP4.
 _MP4 = frozenset({"aac", "mp3", "ac3", "eac3", "alac", "opus", "flac"})
 _PLAYED = {"mp4": _MP4, "mov": _MP4 | {"pcm_s16le", "pcm_s16be", "pcm_s24le", "pcm_s24be"}}
 
@@ -22,7 +22,7 @@ _USUAL = {1: "mono", 2: "stereo", 3: "2.1", 4: "quad", 5: "5.0", 6: "5.1", 8: "7
 
 
 class Track:
-    """Packets of ``source`` into ``container``: as they are, else encoded anew."""
+    """Writes the packets of ``source`` into ``container``: copied if possible, else transcoded."""
 
     def __init__(self, source: AudioStream, container: OutputContainer) -> None:
         self._container = container
@@ -34,14 +34,14 @@ class Track:
         if self._copies:
             self._stream = container.add_stream_from_template(source)
             return
-        # AC-3, Matroska's default, is a codec of cinemas; Opus is what today's players expect.
+        # Opus in place of AC-3, Matroska's default, which fewer of today's players support.
         codec = "libopus" if container.format.name in ("webm", "matroska") else "aac"
         rate = 48_000 if codec == "libopus" else source.rate
-        # It brings what it is given to its own format, layout, rate and length of frames.
+        # The encoder converts to its own sample format, layout, rate and frame length.
         self._stream = container.add_stream(codec, rate=rate, layout=_layout(source))
 
     def write(self, packet: Packet[Any]) -> None:
-        """Add one; a packet that cannot be decoded is silence."""
+        """Add a packet; one that cannot be decoded becomes silence."""
         if self._copies:
             packet.stream = self._stream
             self._container.mux(packet)
@@ -55,19 +55,22 @@ class Track:
             self._container.mux(self._stream.encode(frame))
 
     def finish(self) -> None:
-        """What the encoder holds back."""
+        """Flush the encoder."""
         if not self._copies:
             self._container.mux(self._stream.encode())
 
 
 def _names(source: AudioStream) -> set[str]:
-    """The codec's and its decoder's, which differ: mp3 and mp3float; a container lists either."""
+    """Return the names of the codec and its decoder, such as mp3 and mp3float.
+
+    A container may list either.
+    """
     codec = source.codec_context.codec
     return {codec.canonical_name, codec.name}
 
 
 def _in_samples(frame: AudioFrame) -> None:
-    """Count its time in samples: AVI counts in frames of sound, which no encoder can resample."""
+    """Set the time base to samples: AVI's is a frame of sound, which encoders cannot resample."""
     tick = Fraction(1, frame.sample_rate)
     if frame.pts is not None and frame.time_base:
         frame.pts = round(frame.pts * frame.time_base / tick)
@@ -75,6 +78,6 @@ def _in_samples(frame: AudioFrame) -> None:
 
 
 def _layout(source: AudioStream) -> str:
-    """The speakers; files that tell only how many there are mean the usual ones."""
+    """Return the channel layout; the usual one if the file states only the number of channels."""
     name = source.layout.name
     return _USUAL.get(source.codec_context.channels, name) if "channels" in name else name

@@ -1,4 +1,4 @@
-"""A video file: frames as H.264 or VP9, with the sound of another file, whole or not there."""
+"""Writes a video file atomically: frames as H.264 or VP9, with the sound of another file."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from av.container import OutputContainer
     from av.packet import Packet
 
-# Suffix -> FFmpeg's name of the container, encoder of the picture, its options.
-# veryfast: a third of the default's time, which the net can have instead.
+# Suffix -> FFmpeg's name of the container, the video encoder, its options.
+# veryfast takes a third of the default preset's time, which leaves more for the net.
 _H264 = ("libx264", {"preset": "veryfast"})
 _VP9 = ("libvpx-vp9", {"deadline": "realtime", "cpu-used": "6", "row-mt": "1", "b": "0"})
 CONTAINERS = {
@@ -36,27 +36,27 @@ CONTAINERS = {
     ".mkv": ("matroska", *_H264),
     ".webm": ("webm", *_VP9),
 }
-# Where a page can begin to play before all of the file is there.
+# Containers that can be played before they are completely downloaded.
 _INDEX_FIRST = {"mp4": {"movflags": "+faststart"}, "mov": {"movflags": "+faststart"}}
 # Fine enough for every frame rate in use: 30000/1001, 24, 25, 50, 60, 90, 120 and 144.
 _TICK = Fraction(1, 90_000)
 
 
 class Writer:
-    """Takes frames and packets of sound in the order of time.
+    """Writes frames and packets of sound, in the order of their times.
 
     Attributes:
-        frames: written so far.
+        frames: the number of frames written so far.
     """
 
     def __init__(self, container: OutputContainer, facts: Facts, crf: int, codec: Any) -> None:
         name, options = codec
         self.frames = 0
         self._container = container
-        # The sound's tracks are added later: a container takes no packet before all are known.
+        # The audio tracks are added later, but before the first packet, as the container requires.
         self._tracks: dict[int, Track] = {}
         height, width = (side + side % 2 for side in (facts.height, facts.width))
-        # Closest to what the rate says; times stand with the frames themselves.
+        # The rate is only nominal; every frame has its own time.
         stream = container.add_stream(name, rate=facts.rate)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.options = {"crf": str(crf), **options}
@@ -66,12 +66,12 @@ class Writer:
         self._stream = stream
 
     def add_sound(self, streams: Sequence[AudioStream]) -> None:
-        """Make room for the tracks of another file."""
+        """Add the audio tracks of another file."""
         for stream in streams:
             self._tracks[stream.index] = Track(stream, self._container)
 
     def write(self, item: Frame | Packet[Any]) -> None:
-        """Add a frame, or a packet of sound of one of the streams."""
+        """Write a frame, or a packet of sound of one of the streams."""
         if not isinstance(item, Frame):
             self._tracks[item.stream.index].write(item)
             return
@@ -81,7 +81,7 @@ class Writer:
         self.frames += 1
 
     def finish(self) -> None:
-        """What encoders hold back."""
+        """Flush the encoders."""
         self._container.mux(self._stream.encode())
         for track in self._tracks.values():
             track.finish()
@@ -91,17 +91,17 @@ class Writer:
 def create_video(
     path: Path, facts: Facts, sound: Sequence[AudioStream] = (), *, crf: int
 ) -> Iterator[Writer]:
-    """A writer beside ``path``; its file gets that name at the end, also if nothing more comes.
+    """Create a file under a temporary name; it is renamed to ``path`` at the end of the block.
 
     Args:
-        path: its suffix says the container, one of ``CONTAINERS``.
-        facts: size, rate and shape of the pixels. An odd side grows by a pixel: 4:2:0 has none.
-        sound: streams of another file whose packets will come.
-        crf: constant rate factor of the encoder, 0..51; lower is better and larger.
+        path: the output; its suffix, one of ``CONTAINERS``, determines the container.
+        facts: the size, frame rate and pixel aspect. An odd side grows by a pixel, as 4:2:0 needs.
+        sound: the audio streams of another file whose packets will be written.
+        crf: the constant rate factor of the encoder, 0..51; lower is better and larger.
 
     Raises:
         OSError: the disk is full or fails.
-        VideoError: it cannot be written for another reason. What was under the name still is.
+        VideoError: the file cannot be written for another reason; an existing file is kept.
     """
     name, *codec = CONTAINERS[path.suffix.lower()]
     sweep_writes(path)
@@ -125,13 +125,13 @@ def create_video(
 
 
 def check_name(path: Path) -> None:
-    """Whether the suffix says a container that can be written. Raises VideoError."""
+    """Raise VideoError if the suffix is not that of a container that can be written."""
     if path.suffix.lower() not in CONTAINERS:
         raise VideoError(f"{path}: unknown video suffix", fix=f"use one of {', '.join(CONTAINERS)}")
 
 
 def _even(rgb: Bytes) -> Bytes:
-    """The last row and column once more, where their number is odd."""
+    """Repeat the last row and column if their number is odd."""
     height, width = rgb.shape[:2]
     if height % 2 == width % 2 == 0:
         return rgb

@@ -1,1 +1,1 @@
-"""Pages that run a style in a browser: a folder, served."""
+"""Web pages that run a style in a browser, and the server for them."""

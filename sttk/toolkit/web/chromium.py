@@ -1,7 +1,7 @@
-"""Chromium without a window, spoken to through a pair of pipes; it ends with whoever started it.
+"""Headless Chromium, controlled through a pair of pipes; it exits with the process that started it.
 
-Of its DevTools protocol (https://chromedevtools.github.io/devtools-protocol/) little is needed, so
-no library is. When the pipes close, Chromium ends: a process that is killed leaves none behind.
+Little of its DevTools protocol (https://chromedevtools.github.io/devtools-protocol/) is needed, so
+no library is used. Chromium exits when the pipes close: a killed process leaves none behind.
 """
 
 from __future__ import annotations
@@ -32,34 +32,34 @@ _FLAGS = (
     "--disable-extensions", "--disable-dev-shm-usage", "--metrics-recording-only", "--mute-audio",
     "--password-store=basic", "--force-color-profile=srgb", "--hide-scrollbars",
 )  # fmt: skip
-# Chromium reads from descriptor 3 and writes to 4; those that are free here have other numbers.
+# Chromium reads from descriptor 3 and writes to 4; the pipes have other numbers here.
 _EXEC = (
     "import os, sys; r, w = map(int, sys.argv[1:3]); r, w = os.dup(r), os.dup(w); "
     "os.dup2(r, 3); os.dup2(w, 4); [os.set_inheritable(fd, True) for fd in (3, 4)]; "
     "os.execv(sys.argv[3], sys.argv[3:])"
 )
 _START, _END = 60.0, 5.0  # seconds
-_LOG = "stderr.txt"  # in its profile
-# Chromium keeps a socket in TMPDIR, whose path may be 103 bytes long (macOS; 107 on Linux): where
-# it is longer, Chromium ends as it begins.
+_LOG = "stderr.txt"  # in the profile folder
+# Chromium creates a socket in TMPDIR, whose path may have 103 bytes (macOS; 107 on Linux): if it is
+# longer, Chromium exits at once.
 _SOCKET = 103 - len("/org.chromium.Chromium.abcdef/SingletonSocket")
 
 
 def find() -> str | None:
-    """Where Chromium or Chrome is: what ``STTK_CHROMIUM`` names, else of the usual names."""
+    """Return the path of Chromium or Chrome: ``STTK_CHROMIUM``, else one of the usual names."""
     if named := os.environ.get(VARIABLE):
         return shutil.which(named)
     return next((path for name in _NAMES if (path := shutil.which(name))), None)
 
 
 class Chromium:
-    """A running browser, with a profile of its own that is gone afterwards.
+    """A running browser with a temporary profile.
 
     Args:
-        flags: further ones.
+        flags: additional command-line flags.
 
     Raises:
-        NotRunError: there is none here, or it does not start.
+        NotRunError: Chromium is not installed, or does not start.
     """
 
     def __init__(self, flags: Sequence[str] = ()) -> None:
@@ -84,7 +84,7 @@ class Chromium:
         profile = f"--user-data-dir={self._profile}"
         command = [program, *_FLAGS, *root, *flags, profile, "about:blank"]
         with (Path(self._profile) / _LOG).open("wb") as log:
-            # The program is what the user's path or variable says.
+            # The program comes from the user's PATH or variable.
             self._process = subprocess.Popen(  # noqa: S603
                 [sys.executable, "-c", _EXEC, str(theirs), str(their_end), *command],
                 pass_fds=(theirs, their_end),
@@ -111,10 +111,10 @@ class Chromium:
         self, method: str, parameters: dict[str, Any] | None = None, *,
         session: str | None = None, seconds: float,
     ) -> dict[str, Any]:  # fmt: skip
-        """What the browser answers to one method of its protocol.
+        """Call a method of the DevTools protocol and return its result.
 
         Raises:
-            RunError: it refuses, takes too long, or has ended.
+            RunError: the browser returns an error, takes too long, or has exited.
         """
         self._count += 1
         message = {"id": self._count, "method": method, "params": parameters or {}}
@@ -126,7 +126,7 @@ class Chromium:
         except OSError as error:
             raise RunError("Chromium has ended") from error
         while (answer := self._read(until)).get("id") != self._count:
-            pass  # an event, or the answer to what took too long
+            pass  # an event, or the answer to a call that timed out
         if "error" in answer:
             raise RunError(f"Chromium: {answer['error'].get('message')}")
         result: dict[str, Any] = answer["result"]
@@ -152,10 +152,10 @@ class Tab:
     """A page in a browser.
 
     Args:
-        browser: where to open it.
-        url: of the page.
-        size: (width, height) of the window in pixels.
-        scale: pixels of the screen in one of the page's, 2 to 3 on a phone.
+        browser: the browser in which to open the page.
+        url: the address of the page.
+        size: the (width, height) of the window in CSS pixels.
+        scale: the device pixel ratio, 2 to 3 on a phone.
     """
 
     def __init__(
@@ -177,11 +177,11 @@ class Tab:
         return self._browser.call(method, parameters, seconds=_START)
 
     def call(self, method: str, parameters: dict[str, Any], seconds: float = 60) -> dict[str, Any]:
-        """As :meth:`Chromium.call`, of this page."""
+        """Call a method of the protocol for this page; see :meth:`Chromium.call`."""
         return self._browser.call(method, parameters, session=self._session, seconds=seconds)
 
     def _wait_for(self, url: str) -> None:
-        """Until the page is the one that is wanted, and its document is there."""
+        """Wait until the browser has navigated to the page and its document is loaded."""
         wanted = json.dumps(url.partition("#")[0])
         there = f"location.href.startsWith({wanted}) && document.readyState !== 'loading'"
         until = time.monotonic() + _START
@@ -191,39 +191,39 @@ class Tab:
             time.sleep(0.02)
 
     def run(self, function: str, *arguments: Any, seconds: float = 60) -> Any:
-        """What a function of the page's language gives for JSON values; promises are waited for.
+        """Call a JavaScript function with JSON values, await its promise, and return the result.
 
         Raises:
-            RunError: it throws, or takes longer than ``seconds``.
+            RunError: the function throws, or takes longer than ``seconds``.
         """
-        asked = {
+        parameters = {
             "functionDeclaration": function,
             "objectId": self._object("globalThis"),
             "arguments": [{"value": argument} for argument in arguments],
             "awaitPromise": True,
             "returnByValue": True,
         }
-        answer = self.call("Runtime.callFunctionOn", asked, seconds)
+        answer = self.call("Runtime.callFunctionOn", parameters, seconds)
         if thrown := answer.get("exceptionDetails"):
             said = thrown.get("exception", {}).get("description") or thrown.get("text", "")
             raise RunError(f"the page: {' '.join(str(said).split())[:300]}")
         return answer["result"].get("value")
 
     def choose(self, selector: str, file: Path) -> None:
-        """Choose a file in an input of the page, as a user does."""
+        """Choose a file in an input of the page, as a user would."""
         chosen = self._object(f"document.querySelector({json.dumps(selector)})")
         self.call("DOM.setFileInputFiles", {"files": [str(file.resolve())], "objectId": chosen})
 
     def press(self, key: str, code: int) -> None:
-        """Press and release a key, such as ``Tab``, whose code in Windows is 9."""
+        """Press and release a key, such as ``Tab``, whose Windows key code is 9."""
         text = {"Enter": "\r", "Space": " "}.get(key, "")
         for kind in ("keyDown", "keyUp"):
             about = {"type": kind, "key": text if key == "Space" else key, "code": key}
-            told = {"text": text} if text and kind == "keyDown" else {}
-            self.call("Input.dispatchKeyEvent", {**about, **told, "windowsVirtualKeyCode": code})
+            typed = {"text": text} if text and kind == "keyDown" else {}
+            self.call("Input.dispatchKeyEvent", {**about, **typed, "windowsVirtualKeyCode": code})
 
     def picture(self) -> bytes:
-        """What is seen of the page now, as PNG."""
+        """Return a screenshot of the page as PNG."""
         return base64.b64decode(self.call("Page.captureScreenshot", {"format": "png"})["data"])
 
     def _object(self, expression: str) -> str:
@@ -234,27 +234,27 @@ class Tab:
 
 
 def os_write_all(descriptor: int, content: bytes) -> None:
-    """Write all of it: a pipe takes a part at a time."""
+    """Write all of ``content``: a pipe takes only a part at a time."""
     view = memoryview(content)
     while view:
         view = view[os.write(descriptor, view) :]
 
 
 def _environment() -> dict[str, str]:
-    """Ours, but for a folder for temporary files whose path is too long for a socket in it."""
+    """Return our environment, with another TMPDIR if its path is too long for a socket."""
     too_long = len(os.fsencode(tempfile.gettempdir())) > _SOCKET
     return {**os.environ, "TMPDIR": "/tmp"} if too_long else dict(os.environ)  # noqa: S108
 
 
 def _reason(log: Path) -> str:
-    """What it said when it gave up, else what it said last, for the end of an error's line."""
+    """Return the fatal error in Chromium's log, else its last line, to append to an error."""
     lines = log.read_text("utf-8", "replace").strip().splitlines() if log.is_file() else []
     said = next((line for line in lines if ":FATAL:" in line), lines[-1] if lines else "")
     return f": {said[:200]}" if said else ""
 
 
 def _end(process: subprocess.Popen[bytes], pipes: tuple[int, int], profile: str) -> None:
-    """Close the pipes, which ends it, and whatever of it has not ended then; remove its profile."""
+    """Close the pipes, kill what has not exited after that, and remove the profile."""
     for pipe in pipes:
         with contextlib.suppress(OSError):
             os.close(pipe)

@@ -1,4 +1,4 @@
-"""HTTP servers on this machine: who may ask, by which name, and how they start and end."""
+"""HTTP servers on this machine: the check of host names, starting and stopping."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ S = TypeVar("S", bound="Server")
 
 
 class Server(ThreadingHTTPServer):
-    """Answers each request in a thread, to those who ask by a name of this machine.
+    """A server with a thread per request that accepts only host names of this machine.
 
     Attributes:
-        names: that a request may ask by; None for any.
+        names: the host names that a request may use; None for any.
     """
 
     daemon_threads = True
@@ -31,19 +31,19 @@ class Server(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        """Where to look; from this machine, if it listens everywhere."""
+        """The server's address; the loopback address if it listens on all interfaces."""
         host = str(self.server_address[0])
         return f"http://{'127.0.0.1' if host in _ANY else host}:{self.server_port}/"
 
     def handle_error(self, *_: Any) -> None:
-        """Who asked has gone: nobody's concern."""
+        """Ignore errors, which mean that the client has disconnected."""
 
 
 class Handler(BaseHTTPRequestHandler):
-    """What an answer has in common: a check of the name, headers, a limit in time, no log.
+    """A base of request handlers: a check of the host name, common headers, a timeout, no log.
 
     Attributes:
-        HEADERS: of every answer, errors included.
+        HEADERS: the headers of every response, including errors.
     """
 
     HEADERS: dict[str, str]
@@ -52,10 +52,10 @@ class Handler(BaseHTTPRequestHandler):
     timeout = 30
 
     def allowed(self) -> bool:
-        """Whether the request asks by a name of this machine; else it has been refused.
+        """Return whether the request's host name is allowed; if not, respond with 403.
 
-        A page elsewhere can have its own name resolve to this machine (DNS rebinding), and would
-        read what is here, but for the name that its browser asks with.
+        The page of another site can make its host name resolve to this machine (DNS rebinding) and
+        could then read the files here; the ``Host`` header gives it away.
         """
         names = self.server.names
         if names is None or self._name() in names:
@@ -69,26 +69,26 @@ class Handler(BaseHTTPRequestHandler):
         return name if colon and port.isdecimal() else host
 
     def end_headers(self) -> None:
-        """With those that every answer has."""
+        """Send the common headers and end the headers."""
         for name, value in self.HEADERS.items():
             self.send_header(name, value)
         super().end_headers()
 
     def log_message(self, *_: Any) -> None:
-        """Requests are nobody's concern."""
+        """Do not log requests."""
 
 
 @contextmanager
 def listening(make: Callable[[str, int], S], host: str, port: int) -> Iterator[S]:
-    """Serve, for as long as the block runs.
+    """Run a server while the block runs.
 
     Args:
-        make: makes the server of a host and a port.
-        host: address to listen at. Others than the loopback let the network in.
-        port: 0 for any that is free.
+        make: a function that creates the server from a host and a port.
+        host: the address to listen on; any but the loopback gives the network access.
+        port: the port; 0 for any free one.
 
     Raises:
-        UsageError: it cannot listen there.
+        UsageError: the address or port cannot be used.
     """
     try:
         server = make(host, port)

@@ -1,4 +1,4 @@
-"""What a page says of itself in ``page.json``: its styles, and where their models lie."""
+"""The description of a web page in ``page.json``: its styles and the paths of their models."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from sttk.toolkit.io.files import read_bounded
 from sttk.toolkit.io.json_text import loads
 
 FACTS = "page.json"
-# Styles that a page offers beside its own are artifacts in folders of this folder.
+# The folder of the artifacts of further styles that a page offers.
 STYLES = "styles"
-# JavaScript that waits until an open page has started: for null, or for why it cannot.
+# JavaScript that waits until a page has started, and returns null or the reason of a failure.
 STARTED = 'async () => (await import("./app.js")).started'
-_MOST_BYTES = 1 << 20
+_MAX_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -23,10 +23,10 @@ class Part:
     """One style of a page.
 
     Attributes:
-        page: the folder of the page: what is served.
-        style: the style's name, by which the page's engine knows it.
-        model: name of its ONNX file, beside its ``index.html``.
-        size: (height, width) of what it takes, or None for any.
+        page: the folder of the page, which is served.
+        style: the style's name in the page's engine.
+        model: the name of its ONNX file, next to its ``index.html``.
+        size: the (height, width) of its input; None for any.
     """
 
     page: Path
@@ -36,10 +36,10 @@ class Part:
 
 
 def part_of(model: Path) -> Part:
-    """The page and the style that a ``index.html`` stands for: a page's own, or one within it.
+    """Return the style of an ``index.html``, which is a page's own or that of a further style.
 
     Raises:
-        ArtifactError: there is no page of sttk's around it.
+        ArtifactError: the file is not in a page that sttk exported.
     """
     folder = model.resolve().parent
     for page in (folder, folder.parent.parent):
@@ -55,7 +55,7 @@ def part_of(model: Path) -> Part:
 def _part(page: Path, folder: str) -> Part:
     facts = page / FACTS
     try:
-        listed = loads(read_bounded(facts, _MOST_BYTES))["styles"]
+        listed = loads(read_bounded(facts, _MAX_BYTES))["styles"]
         found = [style for style in listed if style["folder"] == folder]
         if len(found) != 1:
             raise ValueError(f"{folder or 'its own style'} is in it {len(found)} times")

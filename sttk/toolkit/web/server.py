@@ -1,7 +1,7 @@
-"""A folder over HTTP, with the headers that threads in WebAssembly need, and nothing beside it.
+"""An HTTP server for a single folder, with the headers that WebAssembly threads need.
 
-WebAssembly has threads only where the page is isolated from pages of other origins
-(https://html.spec.whatwg.org/#cross-origin-isolation), which two headers ask for.
+WebAssembly has threads only in pages that are isolated from other origins
+(https://html.spec.whatwg.org/#cross-origin-isolation), which two headers request.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sttk.toolkit.artifact.contents import file_of
 from sttk.toolkit.web import loopback
 
 INDEX = "index.html"
-# What a page may do: run its own scripts and WebAssembly, show and fetch what is its own.
+# A page may run its own scripts and WebAssembly, and show and fetch only its own files.
 POLICY = (
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; "
     "style-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; connect-src 'self'; "
@@ -33,7 +33,7 @@ HEADERS = {
     "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
     "Cache-Control": "no-cache",
 }
-# Not asked of the system, whose table anyone can change. What is not listed is not served.
+# Not the system's table, which anyone can change. Other types of files are not served.
 TYPES = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
@@ -49,14 +49,14 @@ TYPES = {
     ".txt": "text/plain; charset=utf-8",
     ".md": "text/plain; charset=utf-8",
 }
-_LONGEST_PATH = 1024
+_MAX_PATH = 1024
 
 
 class FolderServer(loopback.Server):
-    """Serves the files of one folder.
+    """A server for the files of one folder.
 
     Attributes:
-        folder: nothing outside is served, whatever links say.
+        folder: the folder; files outside are not served, not even through links.
     """
 
     def __init__(self, folder: Path, host: str, port: int) -> None:
@@ -67,15 +67,15 @@ class FolderServer(loopback.Server):
 def serving(
     folder: Path, host: str = "127.0.0.1", port: int = 0
 ) -> AbstractContextManager[FolderServer]:
-    """Serve a folder, for as long as a block runs; see :func:`listening`.
+    """Serve a folder while a block runs; see :func:`listening`.
 
     Args:
-        folder: whose files are served.
-        host: address to listen at. Others than the loopback let the network in.
-        port: 0 for any that is free.
+        folder: the folder to serve.
+        host: the address to listen on; any but the loopback gives the network access.
+        port: the port; 0 for any free one.
 
     Raises:
-        UsageError: it cannot listen there.
+        UsageError: the address or port cannot be used.
     """
     return loopback.listening(partial(FolderServer, folder), host, port)
 
@@ -104,9 +104,9 @@ class _Handler(loopback.Handler):
             self._send(file, with_body=with_body)
 
     def _file(self) -> Path | None:
-        """The file that is asked for, if it is one of the folder's and of a kind that is served."""
+        """Return the requested file, if it is in the folder and of a type that is served."""
         name = unquote(urlsplit(self.path).path).removeprefix("/")
-        if len(name) > _LONGEST_PATH or any(part.startswith(".") for part in name.split("/")):
+        if len(name) > _MAX_PATH or any(part.startswith(".") for part in name.split("/")):
             return None
         if not name or name.endswith("/"):
             name += INDEX

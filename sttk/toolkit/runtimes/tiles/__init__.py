@@ -1,8 +1,8 @@
-"""Pictures larger than memory: a net run on one tile at a time, and the same picture out of it.
+"""Tiled inference for pictures larger than memory, with the same result as a run of the whole.
 
-Convolutions look at a neighbourhood, so a tile with enough of its surroundings gives what the whole
-picture would. Instance norm looks at the whole picture; so its statistics are taken over all tiles
-first, norm by norm, each with those before it as they are in the whole picture. That takes a pass
-over the first layers for each norm: of a Johnson net about eight times the work of the whole.
-Statistics of a small copy of the picture take one pass, and give another picture (22 dB).
+Convolutions are local, so a tile with a large enough halo gives the same values as the whole
+picture. Instance norm is global; so its statistics are computed over all tiles first, norm by norm,
+each with the exact statistics of the norms before it. That takes a pass over the preceding layers
+for each norm: about eight times the work of a single pass for a Johnson net. Statistics of a
+downscaled copy of the picture would take one pass, but give a different picture (22 dB).
 """

@@ -1,4 +1,4 @@
-"""How a picture is cut into tiles."""
+"""Cutting a picture into tiles."""
 
 from __future__ import annotations
 
@@ -8,15 +8,21 @@ from dataclasses import dataclass
 from sttk.toolkit.core.errors import UsageError
 from sttk.toolkit.core.shapes import Size
 
-# Tiles begin at multiples of it, so that strides of up to 16 fall on the pixels that they fall on
-# in the whole picture.
+# Tiles begin at multiples of this, so that strides of up to 16 sample the same pixels as in the
+# whole picture.
 STEP = 16
 
 
 @dataclass(frozen=True)
 class Side:
-    """A tile along one axis, in pixels: ``begin`` to ``end`` of a picture's ``length``, run with
-    its surroundings from ``first`` to ``last``.
+    """The extent of a tile along one axis, in pixels.
+
+    Attributes:
+        begin: the start of the tile.
+        end: the end of the tile, exclusive.
+        first: the start of the tile with its halo.
+        last: the end of the tile with its halo, exclusive.
+        length: the length of the picture.
     """
 
     begin: int
@@ -26,14 +32,17 @@ class Side:
     length: int
 
     def within(self, features: int) -> slice:
-        """Where ``begin`` to ``end`` lie in features of ``first`` to ``last``.
+        """Return where the tile lies within the features of the tile with its halo.
+
+        Args:
+            features: the length of the features of ``first`` to ``last``.
 
         Raises:
-            UsageError: they are no picture of it at a whole scale.
+            UsageError: the features are not the tile downscaled by a whole factor.
         """
         pixels = self.last - self.first
         factor = round(pixels / features)
-        # At a picture's end, a net that has halved an odd side and doubled it again has more.
+        # At the picture's end, a net that halves an odd side and doubles it again returns more.
         most = -(-pixels // STEP) * STEP
         if factor < 1 or STEP % factor or not pixels <= features * factor <= most:
             raise UsageError("this net cannot be run in tiles: its layers cut or widen the picture")
@@ -44,18 +53,18 @@ class Side:
 
 @dataclass(frozen=True)
 class Tile:
-    """A part of a picture."""
+    """A rectangular part of a picture."""
 
     rows: Side
     columns: Side
 
     def within(self, height: int, width: int) -> tuple[slice, slice]:
-        """Where the tile lies in (..., height, width) features of it and its surroundings."""
+        """Return where the tile lies in the (..., height, width) features of it and its halo."""
         return self.rows.within(height), self.columns.within(width)
 
 
 def cut(size: Size, side: int, halo: int) -> Iterator[Tile]:
-    """Tiles of at most ``side`` pixels, with ``halo`` pixels of surroundings where there are any.
+    """Yield tiles of at most ``side`` pixels, with a halo of ``halo`` pixels inside the picture.
 
     Both are rounded up to multiples of ``STEP``.
     """

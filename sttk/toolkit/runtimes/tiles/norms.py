@@ -1,4 +1,4 @@
-"""Instance norm over tiles: statistics that are the whole picture's."""
+"""Instance norm over tiles, with the statistics of the whole picture."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from sttk.toolkit.runtimes.tiles.cut import Tile
 
 
 class Reached(Exception):  # noqa: N818 -- a signal, as StopIteration is
-    """A norm whose statistics are not known yet was reached, and its input taken into account."""
+    """A norm with unknown statistics was reached, and its input was added to the sums."""
 
 
 class Statistics(NamedTuple):
-    """Of one norm's input: mean and (biased) variance, each (B, C) float64."""
+    """The mean and (biased) variance of one norm's input, each (B, C) float64."""
 
     mean: Tensor
     variance: Tensor
@@ -27,40 +27,40 @@ class Statistics(NamedTuple):
 
 @dataclass
 class Sums:
-    """Of values, and of their squares, over the tiles so far."""
+    """The sums of the values and of their squares over the tiles so far."""
 
     count: int = 0
     total: Tensor = field(default_factory=lambda: torch.zeros(()))
     squares: Tensor = field(default_factory=lambda: torch.zeros(()))
 
     def add(self, values: Tensor) -> None:
-        """(B, C, H, W) of one tile, without its surroundings."""
+        """Add the (B, C, H, W) values of one tile, without its halo."""
         values = values.double()
         self.count += values.shape[2] * values.shape[3]
         self.total = self.total + values.sum((2, 3))
         self.squares = self.squares + values.square().sum((2, 3))
 
     def statistics(self) -> Statistics:
-        """Of all that was added."""
+        """Return the statistics of all values that were added."""
         mean = self.total / self.count
         return Statistics(mean, (self.squares / self.count - mean.square()).clamp_min(0))
 
 
-class NormsAside(OtherNorms):
-    """Norms give their input back: what is left of a net looks at neighbourhoods alone."""
+class IdentityNorms(OtherNorms):
+    """A mode in which norms return their input, so that only local operations are left."""
 
     def norm(self, call: NormCall) -> Tensor:
-        """See the class."""
+        """Return the input."""
         return call.x
 
 
 class SharedNorms(OtherNorms):
-    """Norms with the statistics of the whole picture, as far as they are known.
+    """A mode in which norms use the statistics of the whole picture, as far as they are known.
 
     Args:
-        known: of the first norms, in the order in which they run.
-        sums: what the next norm's input is added to.
-        tile: that is run.
+        known: the statistics of the first norms, in the order in which they run.
+        sums: the sums to which the input of the next norm is added.
+        tile: the tile being run.
     """
 
     def __init__(self, known: Sequence[Statistics], sums: Sums, tile: Tile) -> None:
@@ -69,7 +69,7 @@ class SharedNorms(OtherNorms):
         self._next = 0
 
     def norm(self, call: NormCall) -> Tensor:
-        """See the class. Raises Reached at the first norm that is not known."""
+        """Normalise with the known statistics; raise Reached at the first unknown norm."""
         if self._next == len(self.known):
             rows, columns = self.tile.within(call.x.shape[2], call.x.shape[3])
             self.sums.add(call.x[:, :, rows, columns])
@@ -88,19 +88,19 @@ def _broadcast(values: Tensor, like: Tensor) -> Tensor:
 
 
 def radius(net: torch.nn.Module, most: int = 1024) -> int:
-    """How far from a pixel of the picture a net's output depends on it, norms aside: pixels.
+    """Return the radius of the net's receptive field in pixels, ignoring norms.
 
-    Found by what becomes of a patch of NaN: it goes through every operation.
+    It is measured by the spread of a patch of NaN, which propagates through every operation.
 
     Raises:
-        UsageError: farther than ``most``: the net looks at the whole picture.
+        UsageError: the radius is larger than ``most``, as if the net used the whole picture.
     """
     side = 256
     while side <= 2 * most + PATCH:
         begin = side // 2
         picture = torch.zeros(1, 3, side, side)
         picture[:, :, begin : begin + PATCH, begin : begin + PATCH] = torch.nan
-        with torch.inference_mode(), NormsAside():
+        with torch.inference_mode(), IdentityNorms():
             reached = net(picture).isnan().any(1)[0].nonzero()
         low, high = int(reached.min()), int(reached.max())
         if low > 0 and high < side - 1:
@@ -109,5 +109,5 @@ def radius(net: torch.nn.Module, most: int = 1024) -> int:
     raise UsageError("this net cannot be run in tiles: it looks at the whole picture")
 
 
-# Of pixels: no net here strides further, so every phase of its strides has one.
+# In pixels: no net here has a larger stride, so the patch covers every phase of it.
 PATCH = 16

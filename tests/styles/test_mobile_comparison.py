@@ -5,7 +5,7 @@ import json
 import pytest
 
 from sttk.commands.train import train
-from sttk.toolkit.evaluation.beside import KEY, Beside, Pair
+from sttk.toolkit.evaluation.mobile_comparison import KEY, MobileComparison, Pair
 from sttk.toolkit.evaluation.style_page import _TEACHER_WEIGHT, command, facts
 from sttk.toolkit.nets.trainable import SIZES
 from sttk.toolkit.training.recipe import Recipe
@@ -17,12 +17,15 @@ PAIRS = tuple(
 
 
 def test_ratios():
-    beside = Beside("wave", (256, 384), PAIRS)
+    comparison = MobileComparison("wave", (256, 384), PAIRS)
     assert [pair.ratio for pair in PAIRS] == [0.9, 1.1, 2.0]
-    assert beside.ratio == 1.1
-    assert beside.terms() == {"style": pytest.approx(2.2), "total": 1.1}
-    assert Beside.of(json.loads(json.dumps({KEY: beside.to_dict()}))) == beside
-    assert Beside.of({}) is None
+    assert comparison.ratio == 1.1
+    assert comparison.terms() == {"style": pytest.approx(2.2), "total": 1.1}
+    assert (
+        MobileComparison.from_card(json.loads(json.dumps({KEY: comparison.to_dict()})))
+        == comparison
+    )
+    assert MobileComparison.from_card({}) is None
 
 
 def test_the_page_of_a_mobile_net():
@@ -38,7 +41,7 @@ def test_the_page_of_a_mobile_net():
         "minutes": 2.0,
         "losses": {"teacher": 7.0, "total": 8.0},
         "teacher": {"name": "wave"},
-        KEY: Beside("wave", (256, 384), PAIRS).to_dict(),
+        KEY: MobileComparison("wave", (256, 384), PAIRS).to_dict(),
     }
     told = facts(card)
     assert "| net | mobile-s: stem 16, trunk 48, 5 inverted x2 residual blocks, head 16 |" in told
