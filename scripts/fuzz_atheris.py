@@ -71,7 +71,7 @@ def _reader(kind: str, scratch: Path) -> tuple[Callable[[bytes], object], bytes]
 
 def _manifest(scratch: Path) -> tuple[Callable[[bytes], object], bytes]:
     from sttk.toolkit.artifact.manifest import FILE_NAME, Checkpoint, Manifest, Target  # noqa: PLC0415
-    from sttk.toolkit.artifact.search import read_entry
+    from sttk.toolkit.artifact.search import read_entry  # noqa: PLC0415
     from sttk.toolkit.core.contract import Contract  # noqa: PLC0415
     from sttk.toolkit.core.shapes import Shapes  # noqa: PLC0415
     from sttk.toolkit.opened.inspect import inspect  # noqa: PLC0415
