@@ -31,7 +31,7 @@ picture run whole, both as 8-bit files; and time and memory of the whole command
 the package, scaled."""
 _RUN = """
 import sys
-from toolkit import memory
+from sttk.toolkit.host import memory
 from sttk.cli import cli
 cli(sys.argv[1:], standalone_mode=False)
 print(memory.peak())

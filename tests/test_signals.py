@@ -69,7 +69,7 @@ with stop_wish() as wish:
     assert wish.is_set()
 """
 SIGTERM_TWICE_IS_ONE = """
-from toolkit import signals
+from sttk.toolkit.host import signals
 
 signal.signal(signal.SIGTERM, end)
 with stop_wish() as wish:

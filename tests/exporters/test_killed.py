@@ -23,7 +23,7 @@ import json, os, shutil, signal, sys
 from pathlib import Path
 from sttk.exporters import artifact, plans
 from sttk.exporters.base import Product, Request
-from toolkit import folders
+from sttk.toolkit.artifact import staging
 from sttk.toolkit.checkpoints import load
 from sttk.toolkit.artifact.manifest import find_artifacts
 from sttk.toolkit.opened.verify import verify
@@ -42,7 +42,7 @@ class Quick:
 
 artifact.exporter = plans.exporter = lambda _: Quick()
 if way == "rename":
-    folders.exchange = lambda *_: False
+    staging.exchange = lambda *_: False
 
 def export(new):
     global content
@@ -76,8 +76,8 @@ def hook(event, arguments):
     if event in STEPS and (event in ("os.remove", "os.rmdir") or str(root) in str(arguments[:2])):
         step()
 
-exchange = folders.exchange
-folders.exchange = lambda *paths: (step(), exchange(*paths), step())[1]
+exchange = staging.exchange
+staging.exchange = lambda *paths: (step(), exchange(*paths), step())[1]
 
 def export_killed(new, before):
     global left
@@ -103,7 +103,7 @@ def kill_all(over):
         if not (over and way == "rename"):
             assert found() in allowed, (steps, found())
         # What any later export of this style does first.
-        folders.sweep(root / "tiny", artifact._is_whole)
+        staging.sweep(root / "tiny", artifact._is_whole)
         assert found() in allowed, (steps, found())
         assert hidden() == [], (steps, hidden())
         export(b"later")
