@@ -13,15 +13,15 @@ from sttk.toolkit.core.contract import PRECISIONS, Contract
 from sttk.toolkit.core.errors import ArtifactError
 from sttk.toolkit.core.plan import Plan
 from sttk.toolkit.core.shapes import Shapes
-from sttk.toolkit.io.files import MOST_BYTES, read_bounded, sha256, write_atomic
-from sttk.toolkit.io.json_text import dumps, loads
+from sttk.toolkit.io.files import MOST_BYTES, sha256, write_atomic
+from sttk.toolkit.io.json_text import dumps, read_json
 
 FILE_NAME = "manifest.json"
 # Text about the model; all other files of an artifact are the model or what it was made of.
 README = "README.md"
 SCHEMA = 2
 # Ours take 2 to 40 kB; of int8, by far the longest.
-_MOST_MANIFEST = 1 << 22
+MOST_MANIFEST = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ def parse_manifest(folder: Path) -> Manifest:
     """
     path = folder / FILE_NAME
     try:
-        return Manifest.from_dict(loads(read_bounded(path, _MOST_MANIFEST)))
+        return Manifest.from_dict(read_json(path, MOST_MANIFEST))
     except FileNotFoundError as error:
         raise ArtifactError(
             f"{folder}: no {FILE_NAME} here", fix="make an artifact with 'sttk export'"
@@ -262,7 +262,7 @@ def whole_artifacts(root: Path) -> list[Path]:
 def artifact_source(folder: Path) -> str | None:
     """The checkpoint that the artifact in ``folder`` names, or None if it is no artifact."""
     try:
-        manifest = loads(read_bounded(folder / FILE_NAME, _MOST_MANIFEST))
+        manifest = read_json(folder / FILE_NAME, MOST_MANIFEST)
         source = manifest["checkpoint"]["source"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -271,7 +271,7 @@ def artifact_source(folder: Path) -> str | None:
 
 def _is_ours(file: Path) -> bool:
     try:
-        content = loads(read_bounded(file, _MOST_MANIFEST))
+        content = read_json(file, MOST_MANIFEST)
     except (OSError, ValueError):
         return True
     return not isinstance(content, dict) or "schema" in content

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
-from sttk.toolkit.artifact.manifest import FILE_NAME
+from sttk.toolkit.artifact.manifest import FILE_NAME, MOST_MANIFEST
 from sttk.toolkit.core.plan import DEFAULT, Plan
 from sttk.toolkit.core.shapes import Shapes
+from sttk.toolkit.io.json_text import read_json
 from sttk.toolkit.runtimes.base import Check
 from sttk.toolkit.targets.coreml.describe import precision
 from sttk.toolkit.targets.coreml.package import Package, read_package
@@ -62,7 +62,7 @@ def _precision(package: Package, manifest: dict[str, Any]) -> Check:
 def _manifest(model: Path) -> dict[str, Any] | None:
     """That of the artifact which the package is part of, if it is; others have checked it."""
     try:
-        content = json.loads((model.parent / FILE_NAME).read_bytes())
+        content = read_json(model.parent / FILE_NAME, MOST_MANIFEST)
     except (OSError, ValueError):
         return None
     ours = isinstance(content, dict) and content.get("model") == model.name
