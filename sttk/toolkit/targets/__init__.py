@@ -6,7 +6,8 @@ import importlib
 from pathlib import Path
 from typing import Any
 
-from sttk.toolkit.core.errors import UsageError
+from sttk.toolkit.core.errors import ArtifactError, UsageError
+from sttk.toolkit.core.shapes import ShapesError
 from sttk.toolkit.runtimes.base import Check, Runner, Settings
 
 # Suffix of a model file or package -> the runtime that runs it.
@@ -40,7 +41,10 @@ def open_model(model: Path, settings: Settings | None = None) -> Runner:
         raise UsageError(f"{model}: no such file")
     if model.suffix not in FILE_RUNTIMES:
         raise UsageError(f"{model}: no runtime for it; known: {', '.join(FILE_RUNTIMES)}")
-    runner: Runner = _imported(FILE_RUNTIMES[model.suffix])(model, settings)
+    try:
+        runner: Runner = _imported(FILE_RUNTIMES[model.suffix])(model, settings)
+    except ShapesError as error:
+        raise ArtifactError(f"{model}: {error}") from error
     return runner
 
 
