@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import importlib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sttk.toolkit.core.errors import ArtifactError, UsageError
 from sttk.toolkit.core.shapes import ShapesError
-from sttk.toolkit.runtimes.base import Check, Runner, Settings
+
+if TYPE_CHECKING:  # they import NumPy, which 'sttk doctor' does without
+    from sttk.toolkit.runtimes.base import Check, Runner, Settings
 
 # Suffix of a model file or package -> the runtime that runs it.
 FILE_RUNTIMES = {

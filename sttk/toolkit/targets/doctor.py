@@ -74,13 +74,12 @@ class Ability:
 def examine() -> dict[str, Any]:
     """Everything, as plain JSON values."""
     cpu, devices = machine.cpu(), machine.gpus()
-    total = machine.total_memory()
     return {
         "sttk": VERSION,
         "python": platform.python_version(),
         "platform": platform.platform(),
         "cpu": dataclasses.asdict(cpu),
-        "memory": {"bytes": total, "available": memory.available()},
+        "memory": {"bytes": memory.total(), "available": memory.available()},
         "cuda": [dataclasses.asdict(device) for device in devices],
         "libraries": [
             {**library._asdict(), "good": library.good, "fix": library.fix}
