@@ -93,6 +93,7 @@ def _manifest(scratch: Path) -> tuple[Callable[[bytes], object], bytes]:
 def _safetensors(scratch: Path) -> tuple[Callable[[bytes], object], bytes]:
     """The header, with its length before it, of a file whose tensors are zeros."""
     from sttk.toolkit.checkpoints import load  # noqa: PLC0415
+    from sttk.toolkit.io.json_text import loads  # noqa: PLC0415
     from tests.hostile.checkpoints import native_seed  # noqa: PLC0415
 
     whole = native_seed(scratch).files["net.safetensors"]
@@ -103,7 +104,7 @@ def _safetensors(scratch: Path) -> tuple[Callable[[bytes], object], bytes]:
         file.write_bytes(struct.pack("<Q", len(content)) + content + values)
         load(file)
 
-    return read, json.dumps(json.loads(whole[8 : 8 + length])).encode()
+    return read, json.dumps(loads(whole[8 : 8 + length])).encode()
 
 
 def _onnx(scratch: Path) -> tuple[Callable[[bytes], object], bytes]:

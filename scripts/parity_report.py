@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from sttk.toolkit.io.files import write_atomic
+from sttk.toolkit.io.json_text import loads
 
 _LIBRARIES = (
     "torch", "onnx", "onnxruntime", "openvino", "tensorrt-rtx-cu13", "coremltools",
@@ -58,7 +59,7 @@ def _kept(keep: Path | None, number: int, checkpoint: str, targets: list[str]) -
     """The rows of a checkpoint, from a file in ``keep`` where an earlier run has left it."""
     path = keep / f"{number:02}-{Path(checkpoint).name}.json" if keep else None
     if path and path.exists():
-        return [tuple(row) for row in json.loads(path.read_text())]
+        return [tuple(row) for row in loads(path.read_bytes())]
     rows = list(_rows(checkpoint, targets))
     if path:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -87,7 +88,7 @@ def _row(name: str, report: dict[str, Any]) -> Row:
     folder = Path(report["candidate"])
     if "error" in report:
         return (name, "", folder.name, *[""] * 4, report["error"])
-    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest = loads((folder / "manifest.json").read_bytes())
     saved = [row for row in report["rows"] if row["against"] == "float16 weights"]
     rows = [row for row in report["rows"] if row not in saved]
     found = [row["found"] for row in rows if not math.isnan(row["found"]["psnr"] or math.nan)]
@@ -118,7 +119,7 @@ def _sttk(*arguments: str) -> tuple[list[dict[str, Any]], str]:
     command = [Path(sys.executable).with_name("sttk"), *arguments, "--json"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
     lines = done.stderr.strip().splitlines()
-    printed: list[dict[str, Any]] = json.loads(done.stdout) if done.stdout.strip() else []
+    printed: list[dict[str, Any]] = loads(done.stdout) if done.stdout.strip() else []
     return printed, lines[-1] if done.returncode and lines else ""
 
 

@@ -10,7 +10,6 @@ artifact breaks its promise.
 from __future__ import annotations
 
 import argparse
-import json
 import platform
 import subprocess
 import sys
@@ -19,6 +18,8 @@ from collections import Counter
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
+from sttk.toolkit.io.json_text import loads
 
 _LIBRARIES = (
     "torch", "onnx", "onnxruntime", "openvino", "tensorrt-rtx-cu13", "coremltools", "ncnn", "pnnx",
@@ -68,7 +69,7 @@ def main() -> int:
 
 def _times(bench: Path) -> dict[str, float]:
     """Milliseconds by runtime and precision, medians."""
-    rows = json.loads(bench.read_text())["rows"]
+    rows = loads(bench.read_bytes())["rows"]
     return {
         f"{row['case']['runtime']} {row['case']['precision']}": 1e3 * row["summary"]["p50"]
         for row in rows
@@ -97,7 +98,7 @@ def _row(target: str, precision: str, times: dict[str, float]) -> Row:
 
 def _megabytes(folder: Path) -> str:
     """Of the model alone: a page's runtime and example, manifest and README are not."""
-    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest = loads((folder / "manifest.json").read_bytes())
     models = [
         name
         for name in manifest["files"]
@@ -165,12 +166,12 @@ def _sttk(*arguments: str) -> tuple[Any, str]:
     command = [Path(sys.executable).with_name("sttk"), *arguments, "--json"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
     lines = done.stderr.strip().splitlines()
-    printed = json.loads(done.stdout) if done.stdout.strip() else []
+    printed = loads(done.stdout) if done.stdout.strip() else []
     return printed, lines[-1] if done.returncode and lines else ""
 
 
 def _markdown(one: list[Row], every: list[Row], bench: Path) -> str:
-    about = json.loads(bench.read_text())["environment"]["machine"]
+    about = loads(bench.read_bytes())["environment"]["machine"]
     lines = [
         f"# {_NET} at every target, and every style at each",
         "",

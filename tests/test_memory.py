@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,32 +15,55 @@ from tests.video.clips import write
 
 
 @pytest.fixture
-def meminfo(tmp_path, monkeypatch):
-    path = tmp_path / "meminfo"
-    path.write_text("MemTotal: 9000 kB\nMemAvailable: 1400 kB\n")  # 1024 pixels' worth
-    monkeypatch.setattr(memory, "_MEMINFO", path)
-    return path
+def machine(monkeypatch):
+    """A machine with memory for 1024 pixels; what is there can be changed."""
+    found = SimpleNamespace(total=9 << 20, available=1400 << 10)
+    monkeypatch.setattr(memory.psutil, "virtual_memory", lambda: found)
+    return found
 
 
-def test_what_fits_and_what_does_not(meminfo):
+def test_what_fits_and_what_does_not(machine):
     memory.check_fits(32, 32)
     with pytest.raises(ImageError, match="33x32 pixels take about"):
         memory.check_fits(33, 32)
 
 
-def test_systems_that_do_not_tell(meminfo):
-    meminfo.write_text("MemTotal: 9000 kB\n")
-    memory.check_fits(10**6, 10**6)
-    meminfo.unlink()
+def test_systems_that_do_not_tell(monkeypatch):
+    def fails():
+        raise FileNotFoundError("/proc/meminfo")
+
+    monkeypatch.setattr(memory.psutil, "virtual_memory", fails)
+    assert memory.available() is memory.total() is None
     memory.check_fits(10**6, 10**6)
 
 
-def test_frames_are_asked_for_once_per_size(meminfo):
+def test_this_machine():
+    assert 1e8 < memory.available() < memory.total()
+
+
+@pytest.mark.parametrize(
+    ("status", "peak"), [("VmPeak:\t 9 kB\nVmHWM:\t 7 kB\n", 7 << 10), ("Name:\tx\n", None)]
+)
+def test_what_was_taken_at_most(status, peak, tmp_path, monkeypatch):
+    (tmp_path / "status").write_text(status)
+    monkeypatch.setattr(memory, "_STATUS", tmp_path / "status")
+    assert memory.peak() == peak
+
+
+def test_what_was_taken_at_most_where_psutil_knows(tmp_path, monkeypatch):
+    monkeypatch.setattr(memory, "_STATUS", tmp_path / "none")
+    assert memory.peak() is None or sys.platform == "win32"
+    process = SimpleNamespace(memory_info=lambda: SimpleNamespace(rss=5, peak_wset=6))
+    monkeypatch.setattr(memory.psutil, "Process", lambda: process)
+    assert memory.peak() == 6
+
+
+def test_frames_are_asked_for_once_per_size(machine):
     """What has run holds its memory, which is then not available: no refusal in the middle."""
     runner = SimpleNamespace(takes=Shapes.any())
     prepare = Preparing(runner, Contract(), Advice("do this", "do that"))
     assert prepare(np.zeros((32, 32, 3), np.uint8)).shape == (1, 3, 32, 32)
-    meminfo.write_text("MemAvailable: 1000 kB\n")
+    machine.available = 1000 << 10
     prepare(np.ones((32, 32, 3), np.uint8))
     with pytest.raises(ImageError, match="do this"):
         prepare(np.zeros((32, 28, 3), np.uint8))
@@ -49,7 +73,7 @@ def test_frames_are_asked_for_once_per_size(meminfo):
 
 
 def test_a_video_that_does_not_fit_is_told_no_options_of_others(
-    meminfo, sttk, checkpoint, tmp_path
+    machine, sttk, checkpoint, tmp_path
 ):
     clip = write(tmp_path / "clip.mkv", 2, sound=None)
     arguments = ("--checkpoint", checkpoint, "--runtime", "torch")
@@ -62,7 +86,7 @@ def test_a_video_that_does_not_fit_is_told_no_options_of_others(
         assert "--tile" not in result.stderr
 
 
-def test_a_picture_that_does_not_fit_is_refused_before_the_net_runs(meminfo, sttk, photo, tmp_path):
+def test_a_picture_that_does_not_fit_is_refused_before_the_net_runs(machine, sttk, photo, tmp_path):
     result = sttk("stylize", photo, "-o", tmp_path / "out.png")
     assert result.exit_code == 2
     assert "--max-size" in result.stderr

@@ -107,7 +107,11 @@ def test_what_is_no_plan_is_one_line(tmp_path, text):
 def test_no_file_a_folder_and_a_large_one(tmp_path):
     large = tmp_path / "large.json"
     large.write_bytes(b" " * ((1 << 20) + 1))
-    for path, words in ((tmp_path / "none", "No such file"), (tmp_path, ""), (large, "larger")):
+    for path, words in (
+        (tmp_path / "none", "No such file"),
+        (tmp_path, ""),
+        (large, "are more than 1048576"),
+    ):
         with pytest.raises(UsageError, match=f"not a plan: .*{words}"):
             read_plan(path, SHA)
 

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import json
 
+import click
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sttk.toolkit.core.shapes import Shapes, text
+from sttk.commands.options import SizeType
+from sttk.toolkit.core.shapes import LARGEST_SIDE, Shapes, text
 
 FIXED = Shapes.fixed(48, 80)
 LISTED = Shapes.one_of([(64, 96), (256, 32), (48, 80)])
@@ -76,7 +78,8 @@ def test_what_is_taken(shapes, taken, refused):
 BAD = [
     ({"sizes": ((0, 8),)}, "no height and width"),
     ({"sizes": ((8, -8),)}, "no height and width"),
-    ({"sizes": ((8, 32769),)}, "from 1 to 32768"),
+    ({"sizes": ((8, 16385),)}, "from 1 to 16384"),
+    ({"sizes": ((8, 8),), "least": (8, 8), "most": (16385, 8)}, "from 1 to 16384"),
     ({"sizes": ((8, 8.0),)}, "no height and width"),
     ({"sizes": ((True, 8),)}, "no height and width"),
     ({"sizes": ((8, "8"),)}, "no height and width"),
@@ -102,7 +105,7 @@ def test_what_cannot_be_is_refused(fields, reason):
         Shapes(**fields)
 
 
-SIDE = st.integers(1, 1 << 15)
+SIDE = st.integers(1, LARGEST_SIDE)
 SIZE = st.tuples(SIDE, SIDE)
 BATCH = st.none() | st.integers(1, 64)
 
@@ -150,3 +153,9 @@ def test_nothing_smaller_than_the_smallest_is_taken(shapes, size):
 def test_what_a_file_may_hold_instead(fields):
     with pytest.raises((KeyError, TypeError, ValueError)):
         Shapes.from_dict(fields)
+
+
+def test_the_largest_side_is_the_command_lines():
+    assert Shapes.fixed(LARGEST_SIDE, 1).only == SizeType().convert(f"{LARGEST_SIDE}x1", None, None)
+    with pytest.raises(click.BadParameter, match=f"sides are 1 to {LARGEST_SIDE}"):
+        SizeType().convert(str(LARGEST_SIDE + 1), None, None)

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
 from PIL import Image
 
+from sttk.commands import stylize as command
 from sttk.toolkit.core.contract import Contract
-from sttk.toolkit.core.errors import UsageError
+from sttk.toolkit.core.errors import ImageError, UsageError
 from sttk.toolkit.core.shapes import Shapes
 from sttk.toolkit.imaging.images import Picture, to_batch
 from sttk.toolkit.runtimes.stylize import Look, scale_down, stylize
@@ -94,3 +97,10 @@ def test_batches_are_0_to_255_channels_first():
     assert batch.shape == (1, 3, 2, 3)
     assert batch.dtype == np.float32
     assert batch.max() > 1
+
+
+def test_standard_input_of_too_many_bytes(monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(bytes(100))))
+    monkeypatch.setattr("sttk.toolkit.io.files.MOST_BYTES", 99)
+    with pytest.raises(ImageError, match="standard input: more than 99 bytes"):
+        command._read("-")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,10 @@ from typing import Any
 from sttk.benchmarks.rows import Case, Results, Row
 from sttk.benchmarks.statistics import ratio_interval
 from sttk.toolkit.core.errors import UsageError
+from sttk.toolkit.io.json_text import read_json
+
+# A table of every target takes 100 kB, most of it samples.
+_MOST_BYTES = 1 << 26
 
 
 @dataclass(frozen=True)
@@ -42,11 +45,15 @@ def read_results(path: Path) -> Results:
         UsageError: the file cannot be read, or has other content.
     """
     try:
-        results = Results.from_dict(json.loads(path.read_text(encoding="utf-8")))
-        _ = [results.environment[part].keys() for part in ("machine", "software")]
-        _ = [row.timing.summary for row in results.rows if row.timing]
+        content = read_json(path, _MOST_BYTES)
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise UsageError(f"{path}: not the results of 'sttk bench --json': {error}") from error
+    try:
+        results = Results.from_dict(content)
+        _ = [results.environment[part].keys() for part in ("machine", "software")]
+        _ = [row.timing.summary for row in results.rows if row.timing]
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise UsageError(f"{path}: not the results of 'sttk bench --json'") from error
     return results

@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sttk.toolkit.core.shapes import Size
+from sttk.toolkit.core.shapes import LARGEST_SIDE, Size
 
-# 16,384: the side of the largest texture that phones and GPUs take; beyond it lies a typing error.
-_LARGEST_SIDE = 16_384
 _SCREENS = {"720p": (720, 1280), "1080p": (1080, 1920), "4k": (2160, 3840)}
 
 
@@ -73,8 +71,8 @@ class SizeType(_SizeParam):
         if len(parts) > 2 or not all(part.isdecimal() for part in parts):
             self.fail(f"{value!r} is neither N nor HxW", param, ctx)
         sides = [int(part) for part in parts]
-        if not all(0 < side <= _LARGEST_SIDE for side in sides):
-            self.fail(f"{value!r}: sides are 1 to {_LARGEST_SIDE}", param, ctx)
+        if not all(0 < side <= LARGEST_SIDE for side in sides):
+            self.fail(f"{value!r}: sides are 1 to {LARGEST_SIDE}", param, ctx)
         return sides[0], sides[-1]
 
 

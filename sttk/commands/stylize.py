@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sttk.commands.options import OUTPUT, Finite, json_option
-from sttk.toolkit.core.errors import IncompleteError, UsageError
+from sttk.toolkit.core.errors import ImageError, IncompleteError, UsageError
 from sttk.workflows.choice import Choice, net_options
 
 if TYPE_CHECKING:
@@ -129,10 +129,15 @@ def _one(photo: str, output: Path, work: _Work, *, as_json: bool) -> None:
 
 def _read(photo: str) -> Picture:
     from sttk.toolkit.imaging.images import decode_image, read_image
+    from sttk.toolkit.io.files import MOST_BYTES, read_stream
 
     if photo != _STREAM:
         return read_image(Path(photo))
-    return decode_image(io.BytesIO(sys.stdin.buffer.read()), "standard input")
+    try:
+        content = read_stream(sys.stdin.buffer, MOST_BYTES)
+    except ValueError as error:
+        raise ImageError(f"standard input: {error}") from error
+    return decode_image(io.BytesIO(content), "standard input")
 
 
 def _many(

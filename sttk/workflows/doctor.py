@@ -18,13 +18,12 @@ from sttk.toolkit.targets.abilities import abilities
 def examine() -> dict[str, Any]:
     """Return everything, as plain JSON values."""
     cpu, devices = machine.cpu(), machine.gpus()
-    total = machine.total_memory()
     return {
         "sttk": VERSION,
         "python": platform.python_version(),
         "platform": platform.platform(),
         "cpu": dataclasses.asdict(cpu),
-        "memory": {"bytes": total, "available": memory.available()},
+        "memory": {"bytes": memory.total(), "available": memory.available()},
         "cuda": [dataclasses.asdict(device) for device in devices],
         "libraries": [
             {**library._asdict(), "good": library.good, "fix": library.fix}

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from sttk.benchmarks import compare
 from sttk.benchmarks.compare import changed_software, changes, gone, read_results, slower
 from sttk.benchmarks.rows import Results, Row
 from sttk.toolkit.core.errors import UsageError
@@ -40,6 +41,18 @@ def test_other_files_are_refused(text, tmp_path):
         read_results(path)
     with pytest.raises(UsageError, match="No such file"):
         read_results(tmp_path / "none.json")
+
+
+def test_what_is_no_file_or_too_large_is_refused(tmp_path, monkeypatch):
+    with pytest.raises(UsageError, match=r"not the results .*: no regular file"):
+        read_results(tmp_path)
+    path = tmp_path / "large.json"
+    path.write_text("[" * 100 + "]" * 100)
+    with pytest.raises(UsageError, match=r"not the results .*: nested deeper than"):
+        read_results(path)
+    monkeypatch.setattr(compare, "_MOST_BYTES", 100)
+    with pytest.raises(UsageError, match=r"not the results .*: 200 bytes are more than 100"):
+        read_results(path)
 
 
 def test_the_same_is_not_slower(results):

@@ -102,7 +102,7 @@ def kill_all(over):
         if not (over and way == "rename"):
             assert found() in allowed, (steps, found())
         # What any later export of this style does first.
-        folders.sweep(root / "tiny", artifact._is_whole)
+        staging.sweep(root / "tiny", artifact._is_whole)
         assert found() in allowed, (steps, found())
         assert hidden() == [], (steps, hidden())
         export(b"later")

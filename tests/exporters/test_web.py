@@ -264,6 +264,9 @@ def test_a_folder_of_the_users(registry, monkeypatch, tmp_path):
     (folder / "package.json").write_text('{"version": "1.29.0"}')
     with pytest.raises(UsageError, match=r"is not onnxruntime-web 1\.30\.0"):
         ort_web.files()
+    (folder / "package.json").write_bytes(bytes((1 << 20) + 1))
+    with pytest.raises(UsageError, match=r"package\.json: 1048577 bytes are more than 1048576"):
+        ort_web.files()
     assert not asked
 
 

@@ -17,8 +17,7 @@ from tests.hostile.refusal import refused
 
 def test_pictures_that_do_not_fit_are_not_decoded(tmp_path, monkeypatch):
     Image.new("RGB", (100, 100)).save(tmp_path / "x.png")
-    (tmp_path / "meminfo").write_text("MemAvailable: 100 kB\n")
-    monkeypatch.setattr(memory, "_MEMINFO", tmp_path / "meminfo")
+    monkeypatch.setattr(memory, "available", lambda: 100_000)
     monkeypatch.setattr(images, "_decode", lambda image: pytest.fail("it was decoded"))
     refused(ImageError, images.read_image, tmp_path / "x.png", saying="scale it down first")
 

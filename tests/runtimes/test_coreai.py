@@ -55,6 +55,8 @@ def no_folder(package):
         (lambda package: write_program(package, b"hello"), "finds no function in it"),
         (lambda package: (package / "main.mlirb").unlink(), "not a Core AI package"),
         (lambda package: (package / "main.hash").unlink(), "not a Core AI package"),
+        (lambda package: (package / "main.hash").write_bytes(bytes(64)), "not the one that"),
+        (lambda package: (package / "main.hash").write_bytes(bytes(2048)), "2048 bytes are more"),
         (lambda package: (package / "metadata.json").write_text("{"), "cannot read it"),
         (no_folder, "not a Core AI package"),
     ],

@@ -7,6 +7,7 @@ import onnx
 import pytest
 
 from sttk.toolkit.core.errors import ArtifactError
+from sttk.toolkit.targets import open_model
 from sttk.toolkit.targets.onnx.describe import describe
 
 helper, kinds = onnx.helper, onnx.TensorProto
@@ -79,6 +80,16 @@ def test_what_is_no_style_net(write):
     assert facts["opset"] == {"ai.onnx": 19, "com.microsoft": 1}
     assert (facts["precision"], facts["size"]) == ("no weights", "fixed, 224x224")
     assert facts["inputs"][0]["shape"] == ["n", 3, 224, 224]
+
+
+def test_sides_that_nothing_takes_are_one_line(tmp_path):
+    ends = [helper.make_tensor_value_info(name, 1, (1, 3, 8, 16385)) for name in "xy"]
+    graph = helper.make_graph([RELU], "net", ends[:1], ends[1:])
+    path = tmp_path / "x.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 19)]), path)
+    with pytest.raises(ArtifactError, match="no height and width from 1 to 16384") as caught:
+        open_model(path)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ A model of several sizes has one function for each, over the same weights: ``mai
 
 from __future__ import annotations
 
-import json
 import re
 from importlib import metadata
 from pathlib import Path
@@ -21,6 +20,7 @@ from sttk.toolkit.core.errors import ExportError
 from sttk.toolkit.core.shapes import Shapes, Size, text
 from sttk.toolkit.host.memory import check_fits
 from sttk.toolkit.host.optional import Lazy, versions
+from sttk.toolkit.io.json_text import dumps, read_json
 from sttk.toolkit.io.streams import quiet_library
 from sttk.toolkit.precision import cast
 from sttk.toolkit.targets.coreai import TARGET
@@ -37,6 +37,7 @@ else:
 MODEL = TARGET.model
 INPUT, OUTPUT = "image", "stylized"
 _ENTRY = "main"
+_MOST_METADATA = 1 << 20  # bytes; it has 500
 # torch.export specialises sizes of 1, and the trace must not be square, lest it take height for
 # width.
 _TRACE_SHAPE = (2, 3, 96, 128)
@@ -117,11 +118,11 @@ def _save(program: coreai_authoring.AIProgram, path: Path, request: Request[Opti
     """Write the package, without a date and with its metadata in order."""
     program.save_asset(path)
     origin, about = request.net.origin, path / "metadata.json"
-    facts = json.loads(about.read_bytes())
+    facts = read_json(about, _MOST_METADATA)
     facts.pop("creationDate", None)
     facts["description"] = f"Repaints a photograph in the style {origin.name}."
     facts["creatorDefinedMetadata"] = {
         "sttk.style": origin.name,
         "sttk.checkpoint.sha256": origin.sha256,
     }
-    about.write_text(json.dumps(facts, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    about.write_text(f"{dumps(facts)}\n", encoding="utf-8")

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from sttk.toolkit.artifact.staging import make_work, put_in_place, work_name
 from sttk.toolkit.core.errors import NotRunError, UsageError
-from sttk.toolkit.io.files import sha256
+from sttk.toolkit.io.files import read_bounded, sha256
 
 NAME, VERSION = "onnxruntime-web", "1.30.0"
 # As the registry has it; https://www.w3.org/TR/SRI/.
@@ -32,6 +32,7 @@ _REGISTRY = "https://registry.npmjs.org/"
 _REGISTRY_VARIABLES = ("npm_config_registry", "NPM_CONFIG_REGISTRY")
 _SECONDS = 60.0
 _MOST_BYTES = 64 << 20
+_MOST_TEXT = 1 << 20  # bytes of a package.json, of a list of hashes, of a .npmrc
 _API = ("ort.webgpu.min.mjs", "ort.wasm.min.mjs")
 _BUILDS = ("ort-wasm-simd-threaded.asyncify", "ort-wasm-simd-threaded")
 FILES = (*_API, *(f"{build}.{kind}" for build in _BUILDS for kind in ("mjs", "wasm")))
@@ -69,7 +70,7 @@ def _of_package(folder: Path) -> dict[str, Path]:
             fix=f"name an unpacked {NAME} {VERSION}",
         )
     about = place.parent / _FACTS
-    if about.is_file() and f'"version": "{VERSION}"' not in about.read_text(encoding="utf-8"):
+    if about.is_file() and f'"version": "{VERSION}"' not in _text(about):
         raise UsageError(f"{FOLDER_VARIABLE}: {folder} is not {NAME} {VERSION}")
     return {name: place / name for name in FILES}
 
@@ -77,13 +78,17 @@ def _of_package(folder: Path) -> dict[str, Path]:
 def _is_whole(kept: Path) -> bool:
     """Every file is there, with the bytes that were unpacked."""
     try:
-        listed = dict(
-            line.split("  ", 1)[::-1]
-            for line in (kept / "sha256").read_text(encoding="utf-8").splitlines()
-        )
+        listed = dict(line.split("  ", 1)[::-1] for line in _text(kept / "sha256").splitlines())
         return all(sha256(kept / name) == listed[name] for name in FILES)
-    except (OSError, KeyError, ValueError):
+    except (OSError, KeyError, ValueError, UsageError):
         return False
+
+
+def _text(file: Path) -> str:
+    try:
+        return read_bounded(file, _MOST_TEXT).decode(errors="replace")
+    except ValueError as error:
+        raise UsageError(f"{file}: {error}") from error
 
 
 def _fetched() -> bytes:
@@ -113,8 +118,7 @@ def _registry() -> str:
     said = [os.environ[name] for name in _REGISTRY_VARIABLES if os.environ.get(name)]
     rc = Path(os.environ.get("NPM_CONFIG_USERCONFIG") or Path.home() / ".npmrc")
     if not said and rc.is_file():
-        text = rc.read_text(encoding="utf-8", errors="replace")
-        said = re.findall(r"^\s*registry\s*=\s*(\S+)", text, re.MULTILINE)
+        said = re.findall(r"^\s*registry\s*=\s*(\S+)", _text(rc), re.MULTILINE)
     registry = (said or [_REGISTRY])[0]
     if not registry.startswith(("https://", "http://")):
         raise UsageError(f"npm's registry is {registry}, neither https nor http")

@@ -9,7 +9,6 @@ x / 255, which the first norm cancels but for its epsilon.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Mapping
@@ -23,6 +22,8 @@ from torch import Tensor
 from sttk.toolkit.checkpoints.layout import Loaded, Tensors
 from sttk.toolkit.core.contract import Contract
 from sttk.toolkit.core.errors import CheckpointError
+from sttk.toolkit.io.files import read_bounded
+from sttk.toolkit.io.json_text import loads
 from sttk.toolkit.nets.lengstrom import LengstromNet, LengstromSpec
 
 NAME = "lengstrom"
@@ -119,11 +120,11 @@ def read_folder(path: Path) -> dict[str, Tensor]:
 def _read_manifest(path: Path) -> Mapping[str, Any]:
     file = _inside(path, _MANIFEST)
     raw = _read_bytes(file, _MANIFEST_BYTES)
-    if len(raw) > _MANIFEST_BYTES:
+    if raw is None:
         raise CheckpointError(f"{file}: larger than {_MANIFEST_BYTES} bytes")
     try:
-        content = json.loads(raw)
-    except (ValueError, RecursionError) as error:
+        content = loads(raw)
+    except ValueError as error:
         reason = " ".join(str(error).split())[:160]
         raise CheckpointError(f"{file}: not JSON ({reason})") from error
     if not isinstance(content, dict) or not content:
@@ -161,19 +162,19 @@ def _inside(path: Path, filename: str) -> Path:
 def _read_tensor(file: Path, shape: tuple[int, ...]) -> Tensor:
     wanted = math.prod(shape) * _FLOAT.itemsize
     raw = _read_bytes(file, wanted)
-    if len(raw) != wanted:
+    if raw is None or len(raw) != wanted:
         raise CheckpointError(
             f"{file}: not the {wanted} bytes that float32 of shape {_shown(list(shape))} takes"
         )
     return torch.from_numpy(np.frombuffer(raw, _FLOAT).reshape(shape).astype(np.float32))
 
 
-def _read_bytes(file: Path, wanted: int) -> bytes:
-    """All of a file if it has ``wanted`` bytes or fewer, else one byte more than that."""
+def _read_bytes(file: Path, most: int) -> bytes | None:
+    """All of a regular file of at most ``most`` bytes, or None if it is larger."""
     try:
-        with file.open("rb") as stream:
-            # Not read(wanted + 1) alone: that takes the memory before it looks at the file.
-            return stream.read(min(wanted, file.stat().st_size) + 1)
+        return read_bounded(file, most)
+    except ValueError:
+        return None
     except OSError as error:
         raise CheckpointError(f"{file}: cannot be read ({error.strerror})") from error
 

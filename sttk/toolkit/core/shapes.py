@@ -7,12 +7,18 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 Size = tuple[int, int]  # (height, width) in pixels
-_LARGEST_SIDE = 1 << 15
+# The side of the largest texture that phones and GPUs take; beyond it lies a typing error. A larger
+# picture is still taken by a model of any size, in tiles.
+LARGEST_SIDE = 16_384
 
 
 def text(size: Size) -> str:
     """Height first, as arrays have it: ``480x640``."""
     return f"{size[0]}x{size[1]}"
+
+
+class ShapesError(ValueError):
+    """Sizes that no model is made for."""
 
 
 @dataclass(frozen=True)
@@ -53,19 +59,19 @@ class Shapes:
         return cls(batch=None)
 
     def __post_init__(self) -> None:
-        """Shapes come from files and command lines: raise ValueError on what cannot be."""
+        """Shapes come from files and command lines: raise ShapesError on what cannot be."""
         if (self.least is None) != (self.most is None):
-            raise ValueError("a range has a smallest and a largest size")
+            raise ShapesError("a range has a smallest and a largest size")
         named = [*self.sizes, *(size for size in (self.least, self.most) if size)]
         for size in named:
-            if len(size) != 2 or not all(type(n) is int and 1 <= n <= _LARGEST_SIDE for n in size):
-                raise ValueError(f"{size} is no height and width from 1 to {_LARGEST_SIDE}")
+            if len(size) != 2 or not all(type(n) is int and 1 <= n <= LARGEST_SIDE for n in size):
+                raise ShapesError(f"{size} is no height and width from 1 to {LARGEST_SIDE}")
         if len(set(self.sizes)) < len(self.sizes):
-            raise ValueError("a size is named twice")
+            raise ShapesError("a size is named twice")
         if self.batch is not None and not (type(self.batch) is int and self.batch >= 1):
-            raise ValueError(f"a batch of {self.batch}")
+            raise ShapesError(f"a batch of {self.batch}")
         if self.least and (len(self.sizes) != 1 or not self.takes(self.sizes[0])):
-            raise ValueError(f"a range is tuned for one size in it, not {self.sizes}")
+            raise ShapesError(f"a range is tuned for one size in it, not {self.sizes}")
 
     @property
     def only(self) -> Size | None:

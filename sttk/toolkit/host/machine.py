@@ -1,4 +1,4 @@
-"""What this machine is: CPU, memory, CUDA devices. Nothing heavy is imported to find out."""
+"""What this machine is: CPU and CUDA devices. Nothing heavy is imported to find out."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 _CPUINFO = Path("/proc/cpuinfo")
 # Flags of /proc/cpuinfo that inference libraries use, x86 first, then Arm.
@@ -54,18 +56,16 @@ class Gpu:
 
 
 def cpu() -> Cpu:
-    """From /proc/cpuinfo, else what Python knows."""
-    threads = os.cpu_count() or 1
+    """Describe the CPU: name and features by /proc/cpuinfo, which psutil does not read."""
+    cores, threads = psutil.cpu_count(logical=False), os.cpu_count() or 1
     try:
         blocks = _CPUINFO.read_text(encoding="utf-8", errors="replace").strip().split("\n\n")
     except OSError:
-        return Cpu(platform.processor() or platform.machine(), None, threads, ())
-    processors = [_fields(block) for block in blocks]
-    first = processors[0]
+        return Cpu(platform.processor() or platform.machine(), cores, threads, ())
+    first = _fields(blocks[0])
     flags = set(first.get("flags", first.get("Features", "")).split())
     features = tuple(label for flag, label in _FEATURES.items() if flag in flags)
-    places = {(each["physical id"], each["core id"]) for each in processors if "core id" in each}
-    return Cpu(first.get("model name", platform.machine()), len(places) or None, threads, features)
+    return Cpu(first.get("model name", platform.machine()), cores, threads, features)
 
 
 def _fields(block: str) -> dict[str, str]:
@@ -81,14 +81,6 @@ def int8_sums_overflow() -> bool:
     """
     features = cpu().features
     return "AVX2" in features and not any("VNNI" in feature for feature in features)
-
-
-def total_memory() -> int | None:
-    """Bytes, or None where the system does not tell."""
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, OSError, ValueError):
-        return None
 
 
 def gpus() -> tuple[Gpu, ...]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import psutil
+
 from sttk.toolkit.core.errors import ImageError
 
 # Measured for the Johnson net at 1024 and 2048 px: torch 0.97 to 0.99 kB a pixel, ONNX Runtime 1.1
 # to 1.3 kB. Its widest tensors are 32 float32 channels at full size, of which several live at once.
 BYTES_PER_PIXEL = 1400
-_MEMINFO = Path("/proc/meminfo")
 _STATUS = Path("/proc/self/status")
 
 
@@ -21,7 +22,7 @@ def check_fits(
 ) -> None:
     """Raise if work on a picture of this size would need more memory than is available.
 
-    Nothing is checked where the system does not tell what is available (other than Linux).
+    Nothing is checked where the system does not tell what is available.
 
     Args:
         height: of the picture, in pixels.
@@ -42,25 +43,43 @@ def check_fits(
 
 
 def available() -> int | None:
-    """Bytes that can be taken without swapping, or None where the system does not tell."""
-    return _kilobytes(_MEMINFO, "MemAvailable:")
+    """Return the bytes that can be taken without swapping, or None where the system does not tell.
+
+    A container's own limit is not looked at.
+    """
+    return _memory()[0]
+
+
+def total() -> int | None:
+    """Return the bytes that this machine has, or None where the system does not tell."""
+    return _memory()[1]
+
+
+def _memory() -> tuple[int, int] | tuple[None, None]:
+    """Available and total."""
+    try:
+        found = psutil.virtual_memory()
+    except (OSError, psutil.Error):  # Linux without /proc, as in a bare chroot
+        return None, None
+    return found.available, found.total
 
 
 def peak() -> int | None:
-    """Bytes of memory that this process has taken at most, or None where the system does not tell.
+    """Return the most bytes that this process has taken, or None where the system does not tell.
 
-    Not by ``getrusage``: on Linux a new process begins with the peak of the one that started it.
+    On Linux by its status, which psutil does not read. Not by ``getrusage``: there a new process
+    begins with the peak of the one that started it.
     """
-    return _kilobytes(_STATUS, "VmHWM:")
-
-
-def _kilobytes(file: Path, name: str) -> int | None:
-    """A line of one of /proc's tables, as bytes."""
     try:
-        lines = file.read_text(encoding="ascii", errors="replace").splitlines()
+        lines = _STATUS.read_text(encoding="ascii", errors="replace").splitlines()
     except OSError:
+        return _peak_on_windows()
+    kilobytes = [line.split()[1] for line in lines if line.startswith("VmHWM:")]
+    return int(kilobytes[0]) * 1024 if kilobytes else None
+
+
+def _peak_on_windows() -> int | None:
+    try:
+        return getattr(psutil.Process().memory_info(), "peak_wset", None)
+    except (OSError, psutil.Error):
         return None
-    for line in lines:
-        if line.startswith(name):
-            return int(line.split()[1]) * 1024
-    return None

@@ -10,6 +10,7 @@ import re
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 # mkstemp makes files that only their owner can read; others' rights are the user's to decide.
 # There is no way to ask for the mask but to set it.
@@ -40,10 +41,12 @@ def sha256(path: Path) -> str:
 
 
 def read_bounded(path: Path, most: int) -> bytes:
-    """All of a regular file of at most ``most`` bytes; a pipe or a device could go on for ever.
+    """Read all of a regular file of at most ``most`` bytes.
+
+    A pipe or a device is refused: it could go on for ever.
 
     Raises:
-        ValueError: it is no regular file, or larger.
+        ValueError: it is no regular file, larger, or grows while it is read.
         OSError: it is not there, or cannot be read.
     """
     size = path.stat().st_size
@@ -51,7 +54,28 @@ def read_bounded(path: Path, most: int) -> bytes:
         raise ValueError("no regular file")
     if size > most:
         raise ValueError(f"{size} bytes are more than {most}")
-    return path.read_bytes()
+    with path.open("rb") as stream:
+        # Not read(most + 1): that takes the memory before it looks at the file.
+        content = stream.read(size + 1)
+    if len(content) > size:
+        raise ValueError(f"it holds more than the {size} bytes that the system says")
+    return content
+
+
+def read_stream(stream: BinaryIO, most: int) -> bytes:
+    """Read a stream, such as a pipe, to its end.
+
+    Raises:
+        ValueError: more than ``most`` bytes come out of it.
+        OSError: it cannot be read.
+    """
+    parts, size = [], 0
+    while part := stream.read(1 << 20):
+        parts.append(part)
+        size += len(part)
+        if size > most:
+            raise ValueError(f"more than {most} bytes")
+    return b"".join(parts)
 
 
 def read_flatbuffer(path: Path, identifier: bytes, most: int) -> bytes:

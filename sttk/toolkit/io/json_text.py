@@ -20,7 +20,7 @@ def dumps(data: Any) -> str:
     return json.dumps(_finite(data), indent=2, sort_keys=True, allow_nan=False)
 
 
-def loads(raw: bytes) -> Any:
+def loads(raw: bytes | str) -> Any:
     """The inverse of :func:`dumps`, of an untrusted document.
 
     Raises:

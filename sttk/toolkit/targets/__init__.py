@@ -7,7 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sttk.toolkit.core.errors import UsageError
+from sttk.toolkit.core.errors import ArtifactError, UsageError
+from sttk.toolkit.core.shapes import ShapesError
 
 if TYPE_CHECKING:
     from sttk.toolkit.artifact.manifest import Manifest
@@ -76,7 +77,10 @@ def open_model(model: Path, settings: Settings | None = None) -> Runner:
     found = of_model(model)
     if found is None:
         raise UsageError(f"{model}: no runtime for it; known: {', '.join(suffixes())}")
-    return found.open_model(model, settings)
+    try:
+        return found.open_model(model, settings)
+    except ShapesError as error:
+        raise ArtifactError(f"{model}: {error}") from error
 
 
 def static_checks(model: Path, manifest: Manifest | None = None) -> tuple[Check, ...]:

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from sttk.toolkit.core.errors import NotRunError, RunError
+from sttk.toolkit.io.json_text import loads
 
 VARIABLE = "STTK_CHROMIUM"
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
@@ -144,7 +145,7 @@ class Chromium:
                 raise RunError("Chromium has ended")
             parts.append(part)
         whole, _, self._unread = b"".join(parts).partition(b"\0")
-        message: dict[str, Any] = json.loads(whole)
+        message: dict[str, Any] = loads(whole)
         return message
 
 

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from sttk.toolkit.core.errors import ArtifactError
 from sttk.toolkit.core.shapes import Shapes, Size
-from sttk.toolkit.io.files import read_bounded
-from sttk.toolkit.io.json_text import loads
+from sttk.toolkit.io.json_text import read_json
 
 FACTS = "page.json"
 # The folder of the artifacts of further styles that a page offers.
@@ -55,7 +54,7 @@ def part_of(model: Path) -> Part:
 def _part(page: Path, folder: str) -> Part:
     facts = page / FACTS
     try:
-        listed = loads(read_bounded(facts, _MAX_BYTES))["styles"]
+        listed = read_json(facts, _MAX_BYTES)["styles"]
         found = [style for style in listed if style["folder"] == folder]
         if len(found) != 1:
             raise ValueError(f"{folder or 'its own style'} is in it {len(found)} times")

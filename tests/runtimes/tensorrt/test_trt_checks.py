@@ -178,3 +178,11 @@ def test_the_precision_of_a_convolution_of_a_tensor_or_a_view(kind):
         '\n  corrltn={ name="conv" output={"y" } input={"view" "weights" }'
     )
     assert convolutions(text.encode()) == {"conv": "fp16"}
+
+
+def test_an_engine_that_is_too_large_is_said_to_be(copied, monkeypatch):
+    folder = copied()
+    monkeypatch.setattr("sttk.toolkit.targets.trt.checks.MOST_BYTES", 100)
+    (check,) = static_checks(folder / "model.engine")
+    assert not check.passed
+    assert "bytes are more than 100" in check.detail

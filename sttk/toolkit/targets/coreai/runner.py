@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,8 @@ from sttk.toolkit.core.errors import ArtifactError, RunError, UsageError
 from sttk.toolkit.core.shapes import Shapes, Size
 from sttk.toolkit.host.optional import Lazy
 from sttk.toolkit.imaging.images import Floats
+from sttk.toolkit.io.files import MOST_BYTES, read_bounded
+from sttk.toolkit.io.json_text import read_json
 from sttk.toolkit.io.streams import quiet_stderr
 from sttk.toolkit.runtimes.base import Settings
 
@@ -28,6 +29,9 @@ else:
     coreai_runtime = Lazy("coreai.runtime", "coreai")
 
 _ENTRY = "main"
+# main.hash holds 32 bytes; what is longer is read, too, to say that it is another digest.
+_MOST_DIGEST = 1 << 10
+_MOST_METADATA = 1 << 20
 _PRECISIONS = {"Float16": "fp16", "Float32": "fp32"}
 _NOTE = (
     "run by Apple's Core AI runtime, in beta, on the CPU: this proves the saved graph and weights, "
@@ -118,9 +122,9 @@ def _opened(model: Path) -> tuple[coreai_authoring.AIModelAsset, Any]:
 def _check_bytes(model: Path) -> None:
     program, digest = model / "main.mlirb", model / "main.hash"
     try:
-        found = hashlib.sha256(program.read_bytes()).digest()
-        wanted = digest.read_bytes()
-    except OSError as error:
+        found = hashlib.sha256(read_bounded(program, MOST_BYTES)).digest()
+        wanted = read_bounded(digest, _MOST_DIGEST)
+    except (OSError, ValueError) as error:
         raise ArtifactError(f"{model}: not a Core AI package: {error}") from error
     if found != wanted:
         raise ArtifactError(f"{model}: its program is not the one that {digest.name} is of")
@@ -192,7 +196,7 @@ def _signature(summary: Any, name: str) -> dict[str, dict[str, str]]:
 
 def _about(model: Path) -> dict[str, Any]:
     try:
-        about = json.loads((model / "metadata.json").read_bytes())
-    except (OSError, ValueError, RecursionError):
+        about = read_json(model / "metadata.json", _MOST_METADATA)
+    except (OSError, ValueError):
         about = None
     return about if isinstance(about, dict) else {}

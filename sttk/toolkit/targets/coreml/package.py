@@ -14,7 +14,7 @@ from sttk.toolkit.core.errors import ArtifactError
 from sttk.toolkit.core.shapes import Shapes, Size
 from sttk.toolkit.host.optional import Lazy
 from sttk.toolkit.io.files import read_bounded
-from sttk.toolkit.io.json_text import loads
+from sttk.toolkit.io.json_text import read_json
 from sttk.toolkit.io.streams import quiet_library
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def _layout(path: Path) -> tuple[Path, Path]:
     """Paths of the spec and of the folder of weights; the latter need not be there."""
     try:
         data = (path / "Data").resolve()
-        manifest = loads(read_bounded(path / "Manifest.json", _MOST_MANIFEST))
+        manifest = read_json(path / "Manifest.json", _MOST_MANIFEST)
         items = manifest["itemInfoEntries"]
         root = data / items[manifest["rootModelIdentifier"]]["path"]
         weights = [

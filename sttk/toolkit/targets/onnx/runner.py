@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 import uuid
 from pathlib import Path
@@ -15,6 +14,8 @@ from sttk.toolkit.core.errors import ArtifactError, RunError, UsageError
 from sttk.toolkit.core.shapes import Shapes
 from sttk.toolkit.host.optional import Lazy
 from sttk.toolkit.imaging.images import Floats
+from sttk.toolkit.io.files import MOST_BYTES
+from sttk.toolkit.io.json_text import read_json
 from sttk.toolkit.runtimes.base import WIDE, Choices, Node, Settings
 from sttk.toolkit.targets.onnx.widen import widened
 
@@ -72,7 +73,7 @@ class OnnxRuntimeRunner:
     def profile(self) -> list[Node]:
         """See :class:`Profiled`; the mean of all runs."""
         file = Path(self._session.end_profiling())
-        events = json.loads(file.read_text(encoding="utf-8"))
+        events = read_json(file, MOST_BYTES)
         file.unlink()
         took: dict[tuple[str, str], list[float]] = {}
         for event in events:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from sttk.toolkit.artifact.manifest import Manifest
 from sttk.toolkit.core.errors import ArtifactError, ExportError, NotRunError
 from sttk.toolkit.host.optional import Lazy
+from sttk.toolkit.io.files import MOST_BYTES, read_bounded
 from sttk.toolkit.runtimes.base import Check
 from sttk.toolkit.targets.trt.engine import Header, convolutions, read_header
 from sttk.toolkit.targets.trt.library import brief, builder, library, network
@@ -39,10 +40,10 @@ class _Engine:
 
 def check(model: Path, manifest: Manifest | None) -> tuple[Check, ...]:
     """Look at an engine; see ``Target.checks``."""
-    data = model.read_bytes()
     try:
+        data = read_bounded(model, MOST_BYTES)
         header = read_header(data)
-    except ArtifactError as error:
+    except (ArtifactError, ValueError) as error:
         return (Check("engine", False, str(error)),)
     graph = model.with_suffix(".onnx")
     if manifest and manifest.graph in manifest.files:
@@ -101,7 +102,7 @@ def _precisions(engine: _Engine) -> Check | None:
     if engine.graph is None or not engine.header.known:
         return None
     try:
-        model = onnx.load(engine.graph)
+        model = onnx.load_model_from_string(read_bounded(engine.graph, MOST_BYTES))
     except NotRunError:
         return None
     # onnx raises what protobuf raises; whatever it is, this is no graph.

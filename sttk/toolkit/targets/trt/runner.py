@@ -10,6 +10,7 @@ import numpy as np
 from sttk.toolkit.core.errors import ArtifactError, RunError, UsageError
 from sttk.toolkit.core.shapes import Shapes
 from sttk.toolkit.imaging.images import Floats
+from sttk.toolkit.io.files import MOST_BYTES, read_bounded
 from sttk.toolkit.runtimes.base import Settings
 from sttk.toolkit.targets.trt.cuda import Buffer, Device
 from sttk.toolkit.targets.trt.engine import read_header
@@ -33,7 +34,10 @@ class TensorrtRunner:
         if settings and settings.inference_precision:
             raise UsageError("tensorrt has no --inference-precision: its engine says it")
         self._device = Device()
-        blob = model.read_bytes()
+        try:
+            blob = read_bounded(model, MOST_BYTES)
+        except ValueError as error:
+            raise ArtifactError(f"{model}: cannot be read: {error}") from error
         try:
             self._trt = library(read_header(blob).library)
         except ArtifactError as error:
