@@ -30,12 +30,12 @@ ALLOWED = {
     ("toolkit/evaluation/style_record.py", "record"): "a shipped style's page",
     ("toolkit/video/page.py", "do_GET"): "a shipped template",
     ("exporters/readme.py", "readme"): "a shipped template",
-    ("exporters/web/__init__.py", "_copy_page"): "the shipped page",
-    ("exporters/web/__init__.py", "_copy_runtime"): "a shipped licence",
+    ("exporters/web/export.py", "_copy_page"): "the shipped page",
+    ("exporters/web/export.py", "_copy_runtime"): "a shipped licence",
     ("exporters/web/part.py", "_small_picture"): "a shipped photograph",
     # What sttk has just written, in a folder of its own.
-    ("exporters/web/__init__.py", "_finish"): "the page that this export makes",
-    ("exporters/ncnn/__init__.py", "_convert"): "what pnnx wrote into a temporary folder",
+    ("exporters/web/export.py", "_finish"): "the page that this export makes",
+    ("exporters/ncnn/export.py", "_convert"): "what pnnx wrote into a temporary folder",
     ("toolkit/web/chromium.py", "_reason"): "the log in a temporary profile",
     # What the user asks to be added to: all of it is written again.
     ("toolkit/io/outputs.py", "write_output"): "an output that is appended to",
