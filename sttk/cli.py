@@ -1,4 +1,4 @@
-"""The ``sttk`` command. Names and import strings only: a command is imported when it is called."""
+"""The ``sttk`` command. It knows names only: a command is imported when it is called."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 import traceback
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
 
@@ -18,44 +18,26 @@ from sttk.toolkit.core.version import VERSION
 from sttk.toolkit.host.signals import ONE_SIGNAL
 from sttk.toolkit.io.text import printable
 
-
-class _Entry(NamedTuple):
-    target: str
-    summary: str
-
-
-COMMANDS: dict[str, _Entry] = {
-    "export": _Entry("sttk.commands.export:export", "Export a style net to a target."),
-    "parity": _Entry(
-        "sttk.commands.parity:parity", "Prove that an artifact is its PyTorch reference."
-    ),
-    "mutants": _Entry("sttk.commands.mutants:mutants", "Test the parity gate with faulty models."),
-    "precision": _Entry(
-        "sttk.commands.precision:precision", "Search the cheapest plan that holds a floor."
-    ),
-    "bench": _Entry("sttk.commands.bench:bench", "Measure how fast a style is, and against what."),
-    "tune": _Entry(
-        "sttk.commands.tune:tune",
-        "Choose an artifact's settings by measurement, on this machine.",
-    ),
-    "verify": _Entry("sttk.commands.verify:verify", "Check that artifacts are what was exported."),
-    "inspect": _Entry("sttk.commands.inspect:inspect", "Show what a file or an artifact is."),
-    "stylize": _Entry("sttk.commands.stylize:stylize", "Stylise photographs."),
-    "video": _Entry("sttk.commands.video:video", "Stylise a video, with its sound."),
-    "camera": _Entry(
-        "sttk.commands.camera:camera", "Stylise a camera's picture, live, on a web page."
-    ),
-    "serve": _Entry("sttk.commands.serve:serve", "Serve a page that runs a style in browsers."),
-    "sheet": _Entry("sttk.commands.sheet:sheet", "Show a photograph in every style, on one sheet."),
-    "styles": _Entry("sttk.commands.styles:styles", "List the styles that sttk ships."),
-    "train": _Entry("sttk.commands.train:train", "Train a style net on a painting."),
-    "gatys": _Entry(
-        "sttk.commands.gatys:gatys", "Stylise one picture by optimisation, as Gatys et al. did."
-    ),
-    "reconstruct": _Entry(
-        "sttk.commands.reconstruct:reconstruct", "Show what VGG's layers keep of a picture."
-    ),
-    "doctor": _Entry("sttk.commands.doctor:doctor", "Show what this machine can do."),
+# A command is a function of the module of its name in ``sttk/commands``; the daily ones first.
+COMMANDS = {
+    "export": "Export a style net to a target.",
+    "parity": "Prove that an artifact is its PyTorch reference.",
+    "mutants": "Test the parity gate with faulty models.",
+    "precision": "Search the cheapest plan that holds a floor.",
+    "bench": "Measure how fast a style is, and against what.",
+    "tune": "Choose an artifact's settings by measurement, on this machine.",
+    "verify": "Check that artifacts are what was exported.",
+    "inspect": "Show what a file or an artifact is.",
+    "stylize": "Stylise photographs.",
+    "video": "Stylise a video, with its sound.",
+    "camera": "Stylise a camera's picture, live, on a web page.",
+    "serve": "Serve a page that runs a style in browsers.",
+    "sheet": "Show a photograph in every style, on one sheet.",
+    "styles": "List the styles that sttk ships.",
+    "train": "Train a style net on a painting.",
+    "gatys": "Stylise one picture by optimisation, as Gatys et al. did.",
+    "reconstruct": "Show what VGG's layers keep of a picture.",
+    "doctor": "Show what this machine can do.",
 }
 
 _EPILOG = """\b
@@ -93,14 +75,14 @@ class LazyGroup(click.Group):
         """Import the command."""
         if cmd_name not in COMMANDS:
             return None
-        module, attribute = COMMANDS[cmd_name].target.split(":")
-        command: click.Command = getattr(importlib.import_module(module), attribute)
+        module = importlib.import_module(f"sttk.commands.{cmd_name}")
+        command: click.Command = getattr(module, cmd_name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """From the table, so that ``--help`` imports nothing."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, entry.summary) for name, entry in COMMANDS.items()])
+            formatter.write_dl(list(COMMANDS.items()))
 
     def make_context(self, *args: Any, **options: Any) -> click.Context:
         """As click does; a wrong option of the group itself is one line, too."""

@@ -10,7 +10,7 @@ import dataclasses
 import hashlib
 import importlib.util
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -39,15 +39,20 @@ def export(request: Request[WebOptions], folder: Path) -> Product:
     """See :class:`Exporter`."""
     runtime = ort_web.files()
     product = part.export(request, folder)
-    listed = [part.listed(request, ""), *(_offer(net, request, folder) for net in _offers(request))]
+    offers = [_offer(net, request, folder) for net in _offers(request)]
+    listed = [part.listed(request, ""), *(style for style, _ in offers)]
     _check_names(listed)
     _copy_page(folder)
     _copy_runtime(runtime, folder / _ORT)
-    _finish(listed, folder)
+    known = {name: digest for _, digests in offers for name, digest in digests.items()}
+    digests = _finish(listed, folder, known)
     offered = [style["name"] for style in listed[1:]]
     options = {**product.options, "offers": offered} if offered else product.options
     return dataclasses.replace(
-        product, tools={**product.tools, ort_web.NAME: ort_web.VERSION}, options=options
+        product,
+        tools={**product.tools, ort_web.NAME: ort_web.VERSION},
+        options=options,
+        digests=digests,
     )
 
 
@@ -66,8 +71,14 @@ def _identity(net: StyleNet) -> tuple[str, str]:
     return net.origin.sha256, net.origin.source.partition("#")[2]
 
 
-def _offer(net: StyleNet, request: Request[WebOptions], folder: Path) -> dict[str, Any]:
-    """Make a style's artifact within the page's, the same in all but the net."""
+def _offer(
+    net: StyleNet, request: Request[WebOptions], folder: Path
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Make a style's artifact within the page's, the same in all but the net.
+
+    Returns:
+        What the page says of it, and sha256 of its files by their paths within the page.
+    """
     options = dataclasses.replace(request.options, offers=())
     wanted = dataclasses.replace(request, net=net, options=options)
     name = part.facts(wanted)["name"]
@@ -76,8 +87,10 @@ def _offer(net: StyleNet, request: Request[WebOptions], folder: Path) -> dict[st
         place.mkdir(parents=True)
     except FileExistsError as error:
         raise UsageError(f"two styles of the page are called {name}") from error
-    write_artifact(TARGET.name, PART, wanted, place)
-    return part.listed(wanted, f"{STYLES}/{name}")
+    manifest = write_artifact(TARGET.name, PART, wanted, place)
+    inside = f"{STYLES}/{name}"
+    digests = {f"{inside}/{file}": digest for file, digest in manifest.files.items()}
+    return part.listed(wanted, inside), digests
 
 
 def _check_names(listed: list[dict[str, Any]]) -> None:
@@ -87,7 +100,7 @@ def _check_names(listed: list[dict[str, Any]]) -> None:
 
 
 def _copy_page(folder: Path) -> None:
-    for file in (resources.files(__name__) / "page").iterdir():
+    for file in (resources.files(__package__) / "page").iterdir():
         (folder / file.name).write_bytes(file.read_bytes())
     photo = resources.files("sttk.toolkit") / "photos" / _EXAMPLE
     (folder / "example.jpg").write_bytes(photo.read_bytes())
@@ -101,7 +114,7 @@ def _copy_runtime(files: dict[str, Path], folder: Path) -> None:
             shutil.copyfile(file, folder / name)
     except OSError as error:
         raise ExportError(f"{error.filename}: {error.strerror}") from error
-    text = resources.files(__name__) / "ort-licence.txt"
+    text = resources.files(__package__) / "ort-licence.txt"
     (folder / "LICENCE.txt").write_bytes(text.read_bytes())
     spec = importlib.util.find_spec("onnxruntime")
     notices = Path(spec.origin).with_name(_NOTICES) if spec and spec.origin else None
@@ -109,18 +122,30 @@ def _copy_runtime(files: dict[str, Path], folder: Path) -> None:
         shutil.copyfile(notices, folder / _NOTICES)
 
 
-def _finish(listed: list[dict[str, Any]], folder: Path) -> None:
+def _finish(listed: list[dict[str, Any]], folder: Path, known: Mapping[str, str]) -> dict[str, str]:
     """Write what the page knows of itself, and mark its service worker with the digest of it all:
     a browser takes a page for a new one when that file has changed.
+
+    Args:
+        listed: what the page says of its styles.
+        folder: the page's folder.
+        known: sha256 of files that were hashed before, by their paths within the folder.
+
+    Returns:
+        sha256 of all files that were there and were not changed since.
     """
-    files = {
-        path.relative_to(folder).as_posix(): sha256(path)
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name not in (FILE_NAME, README)
-    }
+    files = {name: known.get(name) or sha256(folder / name) for name in _names(folder)}
     facts = dumps({"styles": listed, "files": files})
     version = hashlib.sha256(facts.encode()).hexdigest()[:16]
     (folder / FACTS).write_text(f"{facts}\n", encoding="utf-8")
     worker = folder / _WORKER
     text = worker.read_text(encoding="utf-8").replace(_VERSION_MARK, version)
     worker.write_text(text, encoding="utf-8")
+    return {name: digest for name, digest in files.items() if name != _WORKER}
+
+
+def _names(folder: Path) -> list[str]:
+    """Paths of all files within a folder, but for manifests and texts about models."""
+    found = sorted(path for path in folder.rglob("*") if path.is_file())
+    kept = (path for path in found if path.name not in (FILE_NAME, README))
+    return [path.relative_to(folder).as_posix() for path in kept]
