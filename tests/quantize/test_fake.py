@@ -9,7 +9,7 @@ from torch import nn
 from sttk.toolkit.quantize.affine import PICTURE, Affine
 from sttk.toolkit.quantize.calibrate import Calibration, calibrate
 from sttk.toolkit.quantize.fake import QuantConv, fake_quantized
-from sttk.toolkit.quantize.pictures import SPOILS, Coverage, pictures
+from sttk.toolkit.quantize.pictures import DEGRADATIONS, Coverage, pictures
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +81,8 @@ def test_every_convolution_is_calibrated_and_the_first_reads_the_picture(net, ca
     convolutions = [n for n, m in net.named_modules() if isinstance(m, nn.Conv2d)]
     assert list(calibration.inputs) == convolutions
     assert calibration.inputs[convolutions[0]] == PICTURE
-    assert calibration.coverage == {"pictures": len(SPOILS), "dark": 1, "bright": 1, "blurred": 5}
+    counts = {"pictures": len(DEGRADATIONS), "dark": 1, "bright": 1, "blurred": 5}
+    assert calibration.coverage == counts
     again = Calibration.from_dict(calibration.to_dict())
     assert again.inputs == calibration.inputs
 

@@ -1,4 +1,4 @@
-"""Whether a picture fits into memory, asked before the net runs rather than found out."""
+"""A check that a picture fits into memory, made before the net runs."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from pathlib import Path
 
 from sttk.toolkit.core.errors import ImageError
 
-# Measured for the Johnson net at 1024 and 2048 px: torch 0.97 to 0.99 kB a pixel, ONNX Runtime 1.1
-# to 1.3 kB. Its widest tensors are 32 float32 channels at full size, of which several live at once.
+# Measured for the Johnson net at 1024 and 2048 px: 0.97 to 0.99 kB a pixel in torch, 1.1 to 1.3 kB
+# in ONNX Runtime. Its largest tensors have 32 float32 channels at full size, and several are alive
+# at once.
 BYTES_PER_PIXEL = 1400
 _MEMINFO = Path("/proc/meminfo")
 _STATUS = Path("/proc/self/status")
@@ -21,16 +22,16 @@ def check_fits(
 ) -> None:
     """Raise if work on a picture of this size would need more memory than is available.
 
-    Nothing is checked where the system does not tell what is available (other than Linux).
+    Nothing is checked where the available memory is unknown (on systems other than Linux).
 
     Args:
-        height: of the picture, in pixels.
-        width: of the picture, in pixels.
-        bytes_per_pixel: that the work takes; the default is of stylising.
+        height: the picture's height in pixels.
+        width: the picture's width in pixels.
+        bytes_per_pixel: the memory that the work takes per pixel; the default is that of stylising.
         fix: what the user can do about it.
 
     Raises:
-        ImageError: it does not fit.
+        ImageError: the picture does not fit.
     """
     needed, free = height * width * bytes_per_pixel, available()
     if free is not None and needed > free:
@@ -42,20 +43,20 @@ def check_fits(
 
 
 def available() -> int | None:
-    """Bytes that can be taken without swapping, or None where the system does not tell."""
+    """Return the bytes that can be used without swapping, or None if unknown."""
     return _kilobytes(_MEMINFO, "MemAvailable:")
 
 
 def peak() -> int | None:
-    """Bytes of memory that this process has taken at most, or None where the system does not tell.
+    """Return this process's peak memory in bytes, or None if unknown.
 
-    Not by ``getrusage``: on Linux a new process begins with the peak of the one that started it.
+    ``getrusage`` is not used: on Linux a new process starts with the peak of its parent.
     """
     return _kilobytes(_STATUS, "VmHWM:")
 
 
 def _kilobytes(file: Path, name: str) -> int | None:
-    """A line of one of /proc's tables, as bytes."""
+    """Return an entry of one of /proc's tables, in bytes."""
     try:
         lines = file.read_text(encoding="ascii", errors="replace").splitlines()
     except OSError:

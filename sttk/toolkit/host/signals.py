@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a wish to stop soon, for work whose first part is worth keeping."""
+"""Ctrl-C and SIGTERM as a request to stop soon, for work whose partial result is worth keeping."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ ONE_SIGNAL = 5.0  # seconds
 
 
 class Wish(threading.Event):
-    """Set by the first signal, which is then known.
+    """An event that the first stop signal sets.
 
     Attributes:
-        number: of the signal; 0 before it.
+        number: the signal's number; 0 before one has arrived.
     """
 
     def __init__(self) -> None:
@@ -28,14 +28,12 @@ class Wish(threading.Event):
         self.number = 0
 
     def come(self, number: int, handler: Any) -> None:
-        """A signal has come, which ``handler`` was for."""
+        """Record a signal and its previous handler, and set the event."""
         self.number, self._handler = number, handler
         self.set()
 
     def obey(self) -> None:
-        """Raise what the signal would have raised where it came: KeyboardInterrupt, or one of its
-        kind.
-        """
+        """Call the signal's previous handler, and raise KeyboardInterrupt if it returns."""
         if callable(self._handler):
             self._handler(self.number, None)
         raise KeyboardInterrupt
@@ -43,13 +41,13 @@ class Wish(threading.Event):
 
 @contextmanager
 def stop_wish() -> Iterator[Wish]:
-    """An event that the first Ctrl-C or SIGTERM within the block sets.
+    """Yield an event that the first Ctrl-C or SIGTERM within the block sets.
 
-    An exception would come anywhere: within a step that is then half done, or in a callback of a
-    library in C, which loses it. The second signal does what it did before: Ctrl-C raises
-    KeyboardInterrupt. SIGTERM again within ``ONE_SIGNAL`` is the same one, and does nothing. A
-    signal that is ignored stays so. In any thread but the main one, which alone receives signals,
-    the event is set by nobody.
+    An exception could be raised anywhere: in the middle of a step, or in a callback of a C library,
+    which loses it. A second signal has its previous effect: Ctrl-C raises KeyboardInterrupt. A
+    second SIGTERM within ``ONE_SIGNAL`` seconds counts as the same one and does nothing. Signals
+    that were ignored stay ignored. In threads other than the main one, which alone receives
+    signals, the event is never set.
     """
     wish = Wish()
     if threading.current_thread() is not threading.main_thread():
@@ -62,14 +60,14 @@ def stop_wish() -> Iterator[Wish]:
         for number, handler in taken.items():
             signal.signal(number, handler)
 
-    def wanted(number: int, _frame: FrameType | None) -> None:
+    def handle(number: int, _frame: FrameType | None) -> None:
         for each, handler in taken.items():
             same = each == number == signal.SIGTERM
             signal.signal(each, _unless_the_same(handler) if same else handler)
         wish.come(number, taken[signal.Signals(number)])
 
     for number in taken:
-        signal.signal(number, wanted)
+        signal.signal(number, handle)
     try:
         yield wish
     finally:
@@ -77,7 +75,7 @@ def stop_wish() -> Iterator[Wish]:
 
 
 def _unless_the_same(before: Any) -> Callable[[int, FrameType | None], None]:
-    """A handler for a signal that has just come: once it may be another, what was ``before``."""
+    """Return a handler that ignores repeats of a signal at first, and later restores ``before``."""
     came = time.monotonic()
 
     def again(number: int, _frame: FrameType | None) -> None:
