@@ -61,7 +61,7 @@ class Binary(nn.Module):
         return BINARY[self.kind](other, x) if self.first else BINARY[self.kind](x, other)
 
     def extra_repr(self) -> str:
-        """Show what distinguishes two of them."""
+        """Show the parameters, by which programs are compared."""
         return f"{self.kind}, first={self.first}"
 
 
@@ -77,7 +77,7 @@ class Unary(nn.Module):
         return UNARY[self.kind](x)
 
     def extra_repr(self) -> str:
-        """Show what distinguishes two of them."""
+        """Show the parameters, by which programs are compared."""
         return self.kind
 
 
@@ -112,7 +112,7 @@ class Clip(nn.Module):
         return x.clamp(self.low, self.high)
 
     def extra_repr(self) -> str:
-        """Show what distinguishes two of them."""
+        """Show the parameters, by which programs are compared."""
         return f"{self.low}, {self.high}"
 
 
@@ -128,7 +128,7 @@ class HardSigmoid(nn.Module):
         return (self.slope * x + self.shift).clamp(0.0, 1.0)
 
     def extra_repr(self) -> str:
-        """Show what distinguishes two of them."""
+        """Show the parameters, by which programs are compared."""
         return f"{self.slope}, {self.shift}"
 
 
@@ -145,7 +145,7 @@ class Crop(nn.Module):
         return x[:, :, top : -bottom or None, left : -right or None]
 
     def extra_repr(self) -> str:
-        """Show what distinguishes two of them."""
+        """Show the parameters, by which programs are compared."""
         return str(self.border)
 
 
@@ -177,7 +177,7 @@ class Slice(nn.Module):
         return x[(slice(None),) * self.axis + (slice(self.start, self.stop, self.step),)]
 
     def extra_repr(self) -> str:
-        """Show what distinguishes two of them."""
+        """Show the parameters, by which programs are compared."""
         return f"{self.axis}, {self.start}, {self.stop}, {self.step}"
 
 
@@ -194,7 +194,7 @@ class Reduce(nn.Module):
         return function(x, self.axes, keepdim=self.keep)
 
     def extra_repr(self) -> str:
-        """Show what distinguishes two of them."""
+        """Show the parameters, by which programs are compared."""
         return f"{self.kind}, {self.axes}, {self.keep}"
 
 
@@ -215,7 +215,7 @@ class Concat(nn.Module):
         return torch.cat(whole, self.axis)
 
     def extra_repr(self) -> str:
-        """Show what distinguishes two of them."""
+        """Show the parameters, by which programs are compared."""
         return f"{self.axis}, {self.positions}"
 
 
@@ -231,7 +231,7 @@ class Reshape(nn.Module):
         return x.reshape(self.shape)
 
     def extra_repr(self) -> str:
-        """Show what distinguishes two of them."""
+        """Show the parameters, by which programs are compared."""
         return str(self.shape)
 
 
@@ -247,5 +247,5 @@ class Transpose(nn.Module):
         return x.permute(self.order)
 
     def extra_repr(self) -> str:
-        """Show what distinguishes two of them."""
+        """Show the parameters, by which programs are compared."""
         return str(self.order)
