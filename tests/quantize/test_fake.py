@@ -81,12 +81,8 @@ def test_every_convolution_is_calibrated_and_the_first_reads_the_picture(net, ca
     convolutions = [n for n, m in net.named_modules() if isinstance(m, nn.Conv2d)]
     assert list(calibration.inputs) == convolutions
     assert calibration.inputs[convolutions[0]] == PICTURE
-    assert calibration.coverage == {
-        "pictures": len(DEGRADATIONS),
-        "dark": 1,
-        "bright": 1,
-        "blurred": 5,
-    }
+    counts = {"pictures": len(DEGRADATIONS), "dark": 1, "bright": 1, "blurred": 5}
+    assert calibration.coverage == counts
     again = Calibration.from_dict(calibration.to_dict())
     assert again.inputs == calibration.inputs
 

@@ -1,6 +1,6 @@
-"""Checkpoints that anyone made: the layout is known by its keys, the widths by its shapes.
+"""Loading of third-party checkpoints: keys identify the layout, and shapes give the widths.
 
-``load(path)`` is the whole of it. A new layout is one module here and one line in ``LAYOUTS``.
+``load(path)`` is the whole interface. A new layout is one module here and one line in ``LAYOUTS``.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from sttk.toolkit.io.pickles import read_pickle
 
 LAYOUTS: tuple[Layout, ...] = (pytorch_examples, rrmina, lengstrom, mobilenetv2)
 
-# Under these keys training scripts nest the weights beside an optimiser's state.
+# Training scripts nest the weights under these keys, next to the optimiser's state.
 _NESTS = ("state_dict", "model_state_dict", "model", "net")
 _SHOWN_KEYS = 5
-# The largest that is known has 190. Keys take a few bytes each, and the blocks that they ask for
-# milliseconds.
+# The largest known net has 190. A key takes a few bytes of the file, but the block that it implies
+# takes milliseconds to build.
 _MOST_TENSORS = 1000
 
 
@@ -41,15 +41,15 @@ def load(path: str | Path, *, name: str | None = None, source: str | None = None
     """Read a style net from a file (or, for the lengstrom layout, a folder).
 
     Args:
-        path: ``.pth``/``.model``/``.pt`` of ``torch.save`` in either format, ``.safetensors``,
-            ``.onnx`` (with a choice behind it, such as ``x.onnx#style=3``, where there is one), or
-            a folder of raw tensors with a ``manifest.json``.
-        name: short name; the file's stem without it.
-        source: how the manifest names the checkpoint; the absolute path without it.
+        path: a ``.pth``/``.model``/``.pt`` file from ``torch.save`` in either format, a
+            ``.safetensors`` or ``.onnx`` file (optionally followed by choices, such as
+            ``x.onnx#style=3``), or a folder of raw tensors with a ``manifest.json``.
+        name: the net's short name; the file's stem by default.
+        source: the checkpoint's name in the manifest; the absolute path by default.
 
     Raises:
-        CheckpointError: missing, unreadable, of no known layout, or with weights that are not
-            numbers. No code in the file is run.
+        CheckpointError: the file is missing or unreadable, has no known layout, or holds weights
+            that are not finite real numbers. No code in the file is run.
     """
     path, choices = split_choices(path)
     if not path.exists():
@@ -65,7 +65,7 @@ def load(path: str | Path, *, name: str | None = None, source: str | None = None
 
 
 def _check_kind(path: Path) -> None:
-    """Reading a pipe or a device may never end; nor does it pay to read what is no style net."""
+    """Refuse pipes and devices, which may never end, and files too large to be a style net."""
     if path.is_dir():
         return
     if not path.is_file():
@@ -89,14 +89,14 @@ def _read(path: Path, choices: str) -> tuple[str, Loaded]:
 
 
 def _check_real(path: Path, state: Tensors) -> None:
-    """Plain numbers: torch would drop the imaginary parts of complex ones, with a warning alone."""
+    """Refuse complex tensors, whose imaginary parts torch would drop, and quantised ones."""
     for key, value in state.items():
         if value.is_complex() or value.is_quantized:
             raise CheckpointError(f"{path}: {key} is of {value.dtype}")
 
 
 def _tensors(path: Path, content: Mapping[str, Any]) -> dict[str, Tensor]:
-    """The weights alone: out of a training script's nest, without DataParallel's prefix."""
+    """Return the weights alone, without a script's nesting or DataParallel's prefix."""
     for nest in _NESTS:
         if isinstance(content.get(nest), Mapping):
             content = content[nest]
@@ -108,8 +108,10 @@ def _tensors(path: Path, content: Mapping[str, Any]) -> dict[str, Tensor]:
 
 
 def _dense(path: Path, key: str, value: Tensor) -> Tensor:
-    """The tensor, if the file holds all of it: sparse, meta and repeating ones claim sizes that
-    no bytes back, and would be filled in memory.
+    """Return the tensor if the file holds all of its values.
+
+    Sparse, meta and expanded tensors claim sizes that no bytes back, and would take that memory
+    when they are made dense.
     """
     plain = value.layout == torch.strided and value.device.type == "cpu"
     if not plain or value.numel() * value.element_size() > value.untyped_storage().nbytes():

@@ -1,4 +1,4 @@
-"""What a checkpoint layout is: a way to know it by its keys, and a way to read it."""
+"""The interface of a checkpoint layout: how to recognise it by its keys, and how to read it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Tensors = Mapping[str, Tensor]
 
 @dataclass(frozen=True)
 class Loaded:
-    """What reading a checkpoint gives: a module in 0..255 RGB, its contract, its own words."""
+    """A checkpoint that was read: a module in 0..255 RGB, its contract and its model card."""
 
     net: nn.Module
     contract: Contract = field(default_factory=Contract)
@@ -23,13 +23,17 @@ class Loaded:
 
 
 class Layout(Protocol):
-    """One module of this package per layout; see any of them for the shape of it."""
+    """A layout. Each is one module of this package; see any of them for an example."""
 
     NAME: str
     DESCRIPTION: str
 
     def matches(self, state: Tensors) -> bool:
-        """Whether the keys and shapes are this layout's. Must not raise on foreign ones."""
+        """Return whether the keys and shapes are this layout's; never raises on foreign ones."""
 
     def build(self, state: Tensors) -> Loaded:
-        """The net with these weights. Raises RuntimeError, KeyError or ValueError if broken."""
+        """Return the net with these weights.
+
+        Raises:
+            RuntimeError, KeyError, ValueError: the weights are broken.
+        """

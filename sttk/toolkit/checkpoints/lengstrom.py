@@ -1,10 +1,11 @@
-"""lengstrom/fast-style-transfer, as the folder of raw tensors that its deeplearn.js port reads.
+"""lengstrom/fast-style-transfer: the folder of raw tensors that its deeplearn.js port reads.
 
-``manifest.json`` maps ``Variable``, ``Variable_1``, ... in the order in which src/transform.py
-makes them, to a file of little-endian float32 and its shape. Each layer is three in a row: the
-convolution's weight, the norm's shift, the norm's scale. RGB 0..255 in, as its evaluate.py and the
-port (reiinakano/fast-style-transfer-deeplearnjs, src/imagenet_util.ts) feed it; it was trained on
-x / 255, which the first norm cancels but for its epsilon.
+``manifest.json`` maps ``Variable``, ``Variable_1``, ... (numbered in the order in which
+src/transform.py creates them) to a file of little-endian float32 and its shape. Each layer is three
+consecutive variables: the convolution's weight, the norm's shift, the norm's scale. The input is
+RGB in 0..255, as in its evaluate.py and in the port (reiinakano/fast-style-transfer-deeplearnjs,
+src/imagenet_util.ts). The net was trained on x / 255, a scale that the first norm cancels but for
+its epsilon.
 """
 
 from __future__ import annotations
@@ -36,12 +37,12 @@ _MOST_DIMS = 4
 
 _VARIABLE = re.compile(r"Variable(?:_[1-9]\d*)?")
 _PER_LAYER = 3
-# Three convolutions down, two up and the last; two more for each block.
+# Three convolutions down, two up and the last; each block adds two.
 _LAYERS_WITHOUT_BLOCKS = 6
 
 
 def matches(state: Tensors) -> bool:
-    """Known by its names alone being ``Variable``, ``Variable_1``, ..., from RGB and to RGB."""
+    """Recognise the layout: all names are ``Variable``, ``Variable_1``, ..., from RGB to RGB."""
     if len(state) % _PER_LAYER or len(state) < _PER_LAYER * _LAYERS_WITHOUT_BLOCKS:
         return False
     if not all(_VARIABLE.fullmatch(key) for key in state):
@@ -53,11 +54,11 @@ def matches(state: Tensors) -> bool:
 
 
 def build(state: Tensors) -> Loaded:
-    """A :class:`LengstromNet` whose widths and blocks are read from the shapes."""
+    """Return a :class:`LengstromNet` whose widths and blocks are read from the shapes."""
     if any(value.numel() == 0 for value in state.values()):
         raise ValueError("a tensor without values")
     spec = _spec(state)
-    # Of no memory until the tensors are put in: widths that they do not back cost nothing.
+    # Meta tensors take no memory, so widths that the file does not back cost nothing.
     with torch.device("meta"):
         net = LengstromNet(spec)
     modules = ("conv1", "conv2", "conv3", *_block_modules(spec.blocks), "up1", "up2", "head")
@@ -88,7 +89,7 @@ def _block_modules(blocks: int) -> list[str]:
 def _layer(state: Tensors, index: int, module: str) -> list[tuple[str, Tensor]]:
     weight, shift, scale = (state[_name(_PER_LAYER * index + i)] for i in range(_PER_LAYER))
     return [
-        # HWIO -> OIHW; a transposed one is HWOI, and torch wants IOHW: the same permutation.
+        # HWIO -> OIHW. A transposed weight is HWOI and torch expects IOHW: the same permutation.
         (f"{module}.conv.weight", weight.float().permute(3, 2, 0, 1).contiguous()),
         (f"{module}.norm.bias", shift.float()),
         (f"{module}.norm.weight", scale.float()),
@@ -96,20 +97,20 @@ def _layer(state: Tensors, index: int, module: str) -> list[tuple[str, Tensor]]:
 
 
 def read_folder(path: Path) -> dict[str, Tensor]:
-    """The tensors that ``path/manifest.json`` names, float32, of its shapes.
+    """Read the tensors that ``path/manifest.json`` names, as float32 in its shapes.
 
     Nothing outside the folder is read, and no more memory is taken than the files have bytes.
 
     Raises:
-        CheckpointError: no manifest or not one of this kind; a file that is missing, is named
-            twice, lies outside the folder, or whose size is not that of its shape.
+        CheckpointError: there is no manifest, or it is not of this kind; or a file is missing, is
+            named twice, lies outside the folder, or has a size that does not match its shape.
     """
     tensors: dict[str, Tensor] = {}
     seen: set[Path] = set()
     for name, entry in _read_manifest(path).items():
         filename, shape = _check_entry(path, name, entry)
         file = _inside(path, filename)
-        # Else a short manifest could ask for one large file many times over.
+        # Otherwise a short manifest could have one large file read many times over.
         if file in seen:
             raise CheckpointError(f"{path}: {_MANIFEST} names {_shown(filename)} twice")
         seen.add(file)
@@ -133,12 +134,12 @@ def _read_manifest(path: Path) -> Mapping[str, Any]:
 
 
 def _check_entry(path: Path, name: str, entry: object) -> tuple[str, tuple[int, ...]]:
-    """File name and shape of one entry: ``{"filename": "Variable_1", "shape": [32]}``."""
+    """Return the file name and shape of an entry, ``{"filename": "Variable_1", "shape": [32]}``."""
     where = f"{path / _MANIFEST}: {_shown(name)}"
     if not isinstance(entry, dict) or not isinstance(entry.get("filename"), str):
         raise CheckpointError(f"{where} has no filename")
     shape = entry.get("shape")
-    # By type, not by isinstance: True is an int too.
+    # Not isinstance, for which True is an int too.
     if not isinstance(shape, list) or not all(type(size) is int for size in shape):
         raise CheckpointError(f"{where} has no shape of whole numbers")
     if not 1 <= len(shape) <= _MOST_DIMS or min(shape) < 1:
@@ -147,7 +148,7 @@ def _check_entry(path: Path, name: str, entry: object) -> tuple[str, tuple[int, 
 
 
 def _inside(path: Path, filename: str) -> Path:
-    """The file of that name with its links followed, if that is still a file in the folder."""
+    """Resolve links and return the path, which must be a file in the folder."""
     try:
         folder, file = path.resolve(), (path / filename).resolve()
         if not file.is_relative_to(folder):
@@ -160,11 +161,11 @@ def _inside(path: Path, filename: str) -> Path:
 
 
 def _read_tensor(file: Path, shape: tuple[int, ...]) -> Tensor:
-    wanted = math.prod(shape) * _FLOAT.itemsize
-    raw = _read_bytes(file, wanted)
-    if raw is None or len(raw) != wanted:
+    expected = math.prod(shape) * _FLOAT.itemsize
+    raw = _read_bytes(file, expected)
+    if raw is None or len(raw) != expected:
         raise CheckpointError(
-            f"{file}: not the {wanted} bytes that float32 of shape {_shown(list(shape))} takes"
+            f"{file}: not the {expected} bytes that float32 of shape {_shown(list(shape))} takes"
         )
     return torch.from_numpy(np.frombuffer(raw, _FLOAT).reshape(shape).astype(np.float32))
 
@@ -180,6 +181,6 @@ def _read_bytes(file: Path, most: int) -> bytes | None:
 
 
 def _shown(value: object) -> str:
-    """A value from the manifest on one line, shortened: it may be anything."""
+    """Format a value from the manifest, which may be anything, on one short line."""
     text = ascii(value)
     return text if len(text) <= 80 else f"{text[:77]}..."

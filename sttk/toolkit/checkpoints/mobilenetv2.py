@@ -1,8 +1,8 @@
 """mmalotin/pytorch-fast-neural-style-mobilenetV2.
 
-Keys ``conv1.weight``, ``conv2.conv2.weight`` (depthwise), ``res1.in3.bias``,
-``upconv1.conv1.conv3.weight``, ``conv4.weight`` (its fnst_modules.py). RGB 0..255 in and out: its
-fnst.py reads with PIL, multiplies by 255 and normalises only what it gives to VGG.
+The keys are ``conv1.weight``, ``conv2.conv2.weight`` (depthwise), ``res1.in3.bias``,
+``upconv1.conv1.conv3.weight``, ``conv4.weight`` (see its fnst_modules.py). Input and output are RGB
+in 0..255: its fnst.py reads with PIL, multiplies by 255 and normalises only the input of VGG.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _MODULES = {
     "upconv1.conv1": "up1.block",
     "upconv2.conv1": "up2.block",
 }
-_ENDS = {
+_FIRST_AND_LAST = {
     "conv1.weight": "conv1.conv.weight",
     "in1.weight": "norm1.weight",
     "in1.bias": "norm1.bias",
@@ -35,7 +35,7 @@ _ENDS = {
 
 
 def matches(state: Tensors) -> bool:
-    """Known by its ends, a depthwise convolution and an upsampling bottleneck."""
+    """Recognise the layout by its first and last layers, depthwise and upsampling bottlenecks."""
     keys = ("conv1.weight", "conv2.conv2.weight", "upconv1.conv1.conv3.weight", "conv4.weight")
     if not all(key in state and state[key].ndim == 4 for key in keys):
         return False
@@ -43,10 +43,10 @@ def matches(state: Tensors) -> bool:
 
 
 def build(state: Tensors) -> Loaded:
-    """A :class:`MobileNetV2Net` whose widths, blocks and expansion are read from the shapes."""
+    """Return a :class:`MobileNetV2Net` with the widths, blocks and expansion of the shapes."""
     if any(value.numel() == 0 for value in state.values()):
         raise ValueError("a tensor without values")
-    # Of no memory until the tensors are put in: widths that they do not back cost nothing.
+    # Meta tensors take no memory, so widths that the file does not back cost nothing.
     with torch.device("meta"):
         net = MobileNetV2Net(_spec(state))
     net.load_state_dict({_new_key(key): value.float() for key, value in state.items()}, assign=True)
@@ -65,13 +65,13 @@ def _spec(state: Tensors) -> MobileNetV2Spec:
 
 
 def _new_key(key: str) -> str:
-    if key in _ENDS:
-        return _ENDS[key]
+    if key in _FIRST_AND_LAST:
+        return _FIRST_AND_LAST[key]
     if match := _BOTTLENECK.fullmatch(key):
         name, kind, number, part = match.groups()
         module = _MODULES.get(name) or f"blocks.{int(name.removeprefix('res')) - 1}"
         if kind == "in":
             return f"{module}.norm{number}.{part}"
-        # Only the depthwise convolution has a padding beside it.
+        # Only the depthwise convolution is wrapped with its padding.
         return f"{module}.conv2.conv.{part}" if number == "2" else f"{module}.conv{number}.{part}"
     raise KeyError(f"unexpected key {key}")

@@ -1,4 +1,4 @@
-"""sttk's own layout: safetensors whose metadata holds the net's spec, its contract and its card."""
+"""sttk's own layout: safetensors whose metadata holds the net's spec, contract and model card."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _FORMAT = 1
 def save_net(
     path: Path, net: Net, contract: Contract, card: dict[str, Any], *, half: bool = False
 ) -> None:
-    """Write a net with its contract and model card; ``half`` stores the weights as float16."""
+    """Write a net with its contract and model card; ``half`` stores the weights in float16."""
     state = {key: _stored(value, half=half) for key, value in net.state_dict().items()}
     about = {
         "format": _FORMAT,
@@ -40,12 +40,12 @@ def save_net(
 
 
 def write_card(path: Path, card: dict[str, Any]) -> None:
-    """Put another model card into a saved net, whose tensors and contract stay as they are.
+    """Replace the model card of a saved net, whose tensors and contract stay as they are.
 
-    The file's sha256 changes with it, so this is for before a net is given away.
+    This changes the file's sha256, so it is meant for before a net is published.
 
     Raises:
-        CheckpointError: the file cannot be read, or is not of this layout.
+        CheckpointError: the file cannot be read, or does not have this layout.
     """
     state, about = read(path)
     if not isinstance(about, dict):
@@ -58,7 +58,7 @@ def _write(path: Path, state: dict[str, Tensor], about: dict[str, Any]) -> None:
 
 
 def _stored(value: Tensor, *, half: bool) -> Tensor:
-    """Counters of batch norm stay whole numbers."""
+    """Convert floats to the stored type; batch norm's counters stay integers."""
     if value.is_floating_point():
         value = value.to(torch.float16 if half else torch.float32)
     return value.contiguous()
@@ -69,20 +69,28 @@ def _widened(value: Tensor) -> Tensor:
 
 
 def read(path: Path) -> tuple[dict[str, Tensor], Any]:
-    """Tensors of any safetensors file, and sttk's metadata if the file has it."""
+    """Return the tensors of any safetensors file, and sttk's metadata, or None if it has none.
+
+    Raises:
+        CheckpointError: the file cannot be read.
+    """
     try:
         with safe_open(path, framework="pt") as file:
             state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
             metadata = (file.metadata() or {}).get(_KEY)
         return state, loads(metadata.encode()) if metadata else None
-    # A type that torch has not is an AttributeError or a KeyError of safetensors' own.
+    # safetensors raises AttributeError or KeyError for a type that torch does not have.
     except (SafetensorError, OSError, ValueError, AttributeError, KeyError) as error:
         reason = " ".join(str(error).split())[:160]
         raise CheckpointError(f"{path}: not a readable safetensors file ({reason})") from error
 
 
 def build(path: Path, state: Tensors, about: Any) -> Loaded:
-    """The net that the metadata describes, with ``state`` as its weights."""
+    """Return the net that the metadata describes, with ``state`` as its weights.
+
+    Raises:
+        CheckpointError: the metadata is not sttk's, or does not fit the tensors.
+    """
     if not isinstance(about, dict):
         raise CheckpointError(f"{path}: its metadata is not sttk's")
     if about.get("format") != _FORMAT or about.get("net") not in list(KINDS):
@@ -92,7 +100,7 @@ def build(path: Path, state: Tensors, about: Any) -> Loaded:
             fix="upgrade sttk",
         )
     try:
-        with torch.device("meta"):  # of no memory until the tensors are put in
+        with torch.device("meta"):  # takes no memory until the tensors are assigned
             net = build_net(spec_from(about))
         contract = Contract.from_dict(about["contract"])
         net.load_state_dict({key: _widened(value) for key, value in state.items()}, assign=True)

@@ -1,9 +1,9 @@
-"""pytorch/examples, fast_neural_style: the net most checkpoints at large are of.
+"""pytorch/examples, fast_neural_style: the net of most published checkpoints.
 
-Keys ``conv1.conv2d.weight``, ``in1.weight``, ``res1.conv1.conv2d.weight``, ``deconv1...3``; RGB
-0..255 in and out, reflection padding, nearest upsampling, no tanh (its transformer_net.py). Files
-from before torch 0.4 carry instance-norm buffers ``running_mean`` and ``running_var``, which that
-net never used.
+The keys are ``conv1.conv2d.weight``, ``in1.weight``, ``res1.conv1.conv2d.weight``, ``deconv1...3``.
+Input and output are RGB in 0..255, with reflection padding, nearest upsampling and no tanh (see its
+transformer_net.py). Files from before torch 0.4 carry instance-norm buffers ``running_mean`` and
+``running_var``, which that net never used.
 """
 
 from __future__ import annotations
@@ -36,19 +36,19 @@ _NORM = re.compile(r"in([1-5])\.(weight|bias)")
 
 
 def matches(state: Tensors) -> bool:
-    """Known by its first convolution, first block and last convolution."""
+    """Recognise the layout by its first convolution, first block and last convolution."""
     keys = ("conv1.conv2d.weight", "res1.conv1.conv2d.weight", "deconv3.conv2d.weight")
     return all(key in state and state[key].ndim == 4 for key in keys)
 
 
 def build(state: Tensors) -> Loaded:
-    """A :class:`JohnsonNet` whose widths are read from the convolutions."""
+    """Return a :class:`JohnsonNet` whose widths are read from the convolutions."""
     if any(value.numel() == 0 for value in _used(state).values()):
         raise ValueError("a tensor without values")
     widths = tuple(state[f"conv{i}.conv2d.weight"].shape[0] for i in (1, 2, 3))
     blocks = {int(match[1]) for key in state if (match := _BLOCK.fullmatch(key))}
     spec = JohnsonSpec(widths=(widths[0], widths[1], widths[2]), blocks=len(blocks))
-    # Of no memory until the tensors are put in: widths that they do not back cost nothing.
+    # Meta tensors take no memory, so widths that the file does not back cost nothing.
     with torch.device("meta"):
         net = JohnsonNet(spec)
     net.load_state_dict(_renamed(state), assign=True)

@@ -1,14 +1,14 @@
-"""rrmina/fast-neural-style-pytorch, TransformerResNextNetwork and its pruned sizes.
+"""rrmina/fast-neural-style-pytorch: TransformerResNextNetwork and its pruned sizes.
 
-Keys ``ConvBlock.0.conv_layer.weight``, ``ResidualBlock.0.conv3.norm_layer.bias``,
-``DeconvBlock.0.conv_transpose.weight`` (its experimental.py). 0..255 in and out without a mean, but
-**BGR**: its train.py turns each batch round for VGG's Caffe weights, and its utils.py reads and
-writes with OpenCV. Turning the input channels of the first convolution and the output channels of
-the last round gives the same function in RGB: a convolution sums over its input channels in any
-order.
+The keys are ``ConvBlock.0.conv_layer.weight``, ``ResidualBlock.0.conv3.norm_layer.bias``,
+``DeconvBlock.0.conv_transpose.weight`` (see its experimental.py). Input and output are in 0..255
+without a mean, but **BGR**: its train.py reverses the channels of each batch for VGG's Caffe
+weights, and its utils.py reads and writes with OpenCV. Reversing the input channels of the first
+convolution and the output channels of the last gives the same function in RGB, because a
+convolution sums over its input channels in any order.
 
-The repository's other nets are not read: its plain one, the one with a tanh and the pre-activated
-one have the same keys and shapes as each other, so a file does not tell which of them it is.
+The repository's other nets are not read: the plain net, the one with a tanh and the pre-activation
+one have the same keys and shapes, so a file does not tell which of them it is.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _MODULES = {
     ("DeconvBlock", "2"): ("up2", "norm5"),
     ("DeconvBlock", "4"): ("head", ""),
 }
-# Only the 3x3 convolution has a padding beside it.
+# Only the 3x3 convolution is wrapped with its padding.
 _BLOCK_MODULES = {
     ("conv1", "norm"): "norm1",
     ("conv2", "norm"): "norm2",
@@ -47,17 +47,17 @@ _BLOCK_MODULES = {
 
 
 def matches(state: Tensors) -> bool:
-    """Known by its first and last convolutions, a transposed one and a block's third."""
+    """Recognise the layout by its first, last and a transposed convolution, and a block's third."""
     up, block = "DeconvBlock.0.conv_transpose", "ResidualBlock.0.conv3.conv_layer"
     keys = (f"{module}.weight" for module in (_FIRST, _LAST, up, block))
     return all(key in state and state[key].ndim == 4 for key in keys)
 
 
 def build(state: Tensors) -> Loaded:
-    """A :class:`ResNextNet` in RGB whose widths and blocks are read from the shapes."""
+    """Return a :class:`ResNextNet` in RGB whose widths and blocks are read from the shapes."""
     if any(value.numel() == 0 for value in state.values()):
         raise ValueError("a tensor without values")
-    # Of no memory until the tensors are put in: widths that they do not back cost nothing.
+    # Meta tensors take no memory, so widths that the file does not back cost nothing.
     with torch.device("meta"):
         net = ResNextNet(_spec(state))
     net.load_state_dict({_new_key(key): _in_rgb(key, state[key]) for key in state}, assign=True)
@@ -73,7 +73,7 @@ def _spec(state: Tensors) -> ResNextSpec:
 
 
 def _in_rgb(key: str, value: Tensor) -> Tensor:
-    """The tensor as float32, with BGR turned round where it meets the picture."""
+    """Return the tensor in float32, with BGR reversed where it meets the picture."""
     if key == f"{_FIRST}.weight":
         return value.float().flip(1)  # (32, 3, 9, 9): input channels
     if key in (f"{_LAST}.weight", f"{_LAST}.bias"):

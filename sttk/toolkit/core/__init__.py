@@ -1,1 +1,1 @@
-"""The words that all code shares: errors, contract, shapes, style net, plan."""
+"""The types that all code shares: errors, contract, shapes, style net, plan."""

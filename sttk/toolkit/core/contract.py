@@ -9,17 +9,17 @@ from sttk.toolkit.core.shapes import Size
 
 Precision = Literal["fp32", "fp16", "int8", "fp8"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
-# In which a runtime computes, where it has a choice, whatever the precision of what is saved.
+# Arithmetic that a runtime may choose to compute in, whatever the precision of the saved model.
 ARITHMETIC = ("f32", "bf16", "f16")
 _LARGEST = 1024
 
 
 @dataclass(frozen=True)
 class Contract:
-    """What goes in, what comes out, and at which sizes.
+    """A net's input and output, and its sizes.
 
-    Every style net takes and gives (B, 3, H, W) float32, RGB, values 0..255. Nets that
-    were trained on other ranges or channel orders are brought to this when loaded.
+    Every style net takes and returns (B, 3, H, W) float32, RGB, values 0..255. Nets that
+    were trained on other ranges or channel orders are adapted when they are loaded.
 
     Attributes:
         size_multiple: height and width come back unchanged if they are multiples of this;
@@ -38,7 +38,7 @@ class Contract:
     channels: str = "RGB"
 
     def __post_init__(self) -> None:
-        """Contracts come from files: raise ValueError on what cannot be one."""
+        """Raise ValueError for impossible values: contracts come from files."""
         for name in ("size_multiple", "smallest_side"):
             value = getattr(self, name)
             if type(value) is not int or not 1 <= value <= _LARGEST:
@@ -50,17 +50,17 @@ class Contract:
             raise ValueError(f"channels are {self.channels!r}, not RGB")
 
     def output_size(self, height: int, width: int) -> Size:
-        """Size of the output for an input of ``height`` x ``width`` pixels."""
+        """Return the output's size for an input of ``height`` x ``width`` pixels."""
         multiple = self.size_multiple
         return -(-height // multiple) * multiple, -(-width // multiple) * multiple
 
     def size_for(self, height: int, width: int) -> Size:
-        """The smallest size that such a picture fits into and that comes back unchanged."""
+        """Return the smallest size that holds such a picture and that the net preserves."""
         least = self.smallest_side
         return self.output_size(max(height, least), max(width, least))
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values."""
+        """Return the contract as plain JSON values."""
         fields = asdict(self)
         fields["input_range"] = list(self.input_range)
         fields["output_range"] = list(self.output_range)
@@ -68,6 +68,11 @@ class Contract:
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> Contract:
-        """The inverse of :meth:`to_dict`. Raises TypeError or KeyError on foreign fields."""
+        """Invert :meth:`to_dict`.
+
+        Raises:
+            TypeError, KeyError: there are unknown or missing fields.
+            ValueError: a value is not possible.
+        """
         ranges = {key: tuple(fields[key]) for key in ("input_range", "output_range")}
         return cls(**{**fields, **ranges})

@@ -1,6 +1,6 @@
-"""What can go wrong, as a tree. Each error is one line for a person and an exit code for a script.
+"""The tree of sttk's errors. Each is one line for a person and an exit code for a script.
 
-The line ends with the error's ``code`` in brackets, which is the name of its page in
+The line ends with the error's ``code`` in brackets, which names its page in
 ``docs/diagnostics/``.
 
 SttkError                 1   something asked for could not be done
@@ -28,7 +28,7 @@ import signal
 
 
 class SttkError(Exception):
-    """Base of all errors that sttk raises on purpose.
+    """The base of all errors that sttk raises on purpose.
 
     Args:
         message: what went wrong, in one line.
@@ -67,7 +67,7 @@ class ImageError(UsageError):
 
 
 class VideoError(UsageError):
-    """A video or a camera cannot be read, or a video cannot be written so."""
+    """A video or a camera cannot be read, or a video cannot be written as asked."""
 
     code = "video"
 
@@ -91,7 +91,7 @@ class TrainingError(SttkError):
 
 
 class RunError(SttkError):
-    """A runtime refused or failed to run a model that it has loaded."""
+    """A runtime refused or failed to run a model that it had loaded."""
 
     code = "run"
 
@@ -109,23 +109,23 @@ class VerifyError(SttkError):
 
 
 class SlowerError(SttkError):
-    """A benchmark is slower than it may be, or its stopwatch cannot be trusted."""
+    """A benchmark is slower than allowed, or its timer cannot be trusted."""
 
     code = "slower"
 
 
 class IncompleteError(SttkError):
-    """Some of several inputs failed; what could be done is done."""
+    """Some of several inputs failed; the others are done."""
 
     code = "incomplete"
 
 
 class StoppedError(SttkError):
-    """Stopped on request; what was done so far is kept, and the message says where.
+    """The run was stopped on request; partial results are kept, and the message says where.
 
     Args:
-        kept: what is.
-        number: of the signal that asked; the exit code is a shell's for it, 130 or 143.
+        kept: what is kept, and where, for the message.
+        number: the number of the signal; the exit code is the shell's for it, 130 or 143.
     """
 
     code = "interrupted"
@@ -143,7 +143,7 @@ class NotRunError(SttkError):
 
 
 class MissingExtraError(NotRunError):
-    """An optional library is not installed; ``fix`` is the pip line that mends it."""
+    """An optional library is not installed; ``fix`` is the pip command that installs it."""
 
     code = "missing-extra"
 
@@ -152,12 +152,12 @@ class MissingExtraError(NotRunError):
 
 
 class BrokenExtraError(MissingExtraError):
-    """An optional library is installed and fails to be imported; ``fix`` brings one that does.
+    """An optional library is installed but fails to import; ``fix`` installs one that works.
 
     Args:
-        library: the module that was asked for.
-        extra: of sttk that installs it.
-        cause: what the import raised.
+        library: the module that failed to import.
+        extra: the extra of sttk that installs it.
+        cause: the exception that the import raised.
     """
 
     code = "broken-extra"

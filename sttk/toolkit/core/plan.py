@@ -1,7 +1,7 @@
-"""A plan: which block of a style net runs in which precision.
+"""A plan: the precision of each block of a style net.
 
-A block is a torch module of the net; a name covers what is below it, and the longest one wins. The
-default is the lowest precision of all, because what a model promises goes by it.
+A block is a torch module of the net. A name covers its submodules too, and the longest matching
+name wins. The default must be the lowest precision, because it determines what the model promises.
 """
 
 from __future__ import annotations
@@ -17,25 +17,26 @@ from sttk.toolkit.core.contract import PRECISIONS, Precision
 from sttk.toolkit.core.errors import UsageError
 
 DEFAULT = "default"
-# From the highest; int8 and fp8 are two formats of one rank.
+# From the highest precision; int8 and fp8 rank equally.
 _RANKS: Mapping[str, int] = {"fp32": 0, "fp16": 1, "int8": 2, "fp8": 2}
 _QUANTISED = ("int8", "fp8")
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Precisions by block.
+    """The precisions of a style net's blocks.
 
     Attributes:
-        default: of every block that is not named; the lowest of them.
-        blocks: (name of a torch module, such as ``net.blocks.0.norm1``, its precision), sorted.
+        default: the precision of every block that is not named, which is the lowest one.
+        blocks: sorted pairs of a torch module's name, such as ``net.blocks.0.norm1``, and its
+            precision.
     """
 
     default: Precision
     blocks: tuple[tuple[str, Precision], ...] = ()
 
     def __post_init__(self) -> None:
-        """Plans come from files: raise ValueError on what cannot be one."""
+        """Raise ValueError for an impossible plan: plans come from files."""
         for name, precision in ((DEFAULT, self.default), *self.blocks):
             if precision not in PRECISIONS:
                 raise ValueError(f"{name} in {precision!r}; known: {', '.join(PRECISIONS)}")
@@ -46,37 +47,41 @@ class Plan:
 
     @classmethod
     def of_blocks(cls, default: Precision, blocks: Mapping[str, Precision]) -> Plan:
-        """From a dictionary."""
+        """Return the plan with a dictionary's precisions."""
         return cls(default, tuple(sorted(blocks.items())))
 
     def of(self, module: str) -> Precision:
-        """The precision of a torch module, by its name in the style net."""
+        """Return the precision of a torch module, by its name in the style net."""
         covering = [entry for entry in self.blocks if _covers(entry[0], module)]
         return max(covering, key=lambda entry: len(entry[0]))[1] if covering else self.default
 
     @property
     def precisions(self) -> tuple[Precision, ...]:
-        """All that it names, the default first."""
+        """The precisions in the plan, the default first."""
         return tuple(dict.fromkeys((self.default, *(precision for _, precision in self.blocks))))
 
     @property
     def quantised(self) -> bool:
-        """Whether anything is in int8 or fp8."""
+        """Whether any block is in int8 or fp8."""
         return self.default in _QUANTISED
 
     @property
     def digest(self) -> str:
-        """Eight digits that tell it from other plans."""
+        """The eight hex digits that identify the plan."""
         text = json.dumps(self.to_dict(), indent=2, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
     def to_dict(self) -> dict[str, str]:
-        """As in a manifest: ``default``, then the blocks."""
+        """Return the plan as in a manifest: ``default``, then the blocks."""
         return {DEFAULT: self.default, **dict(self.blocks)}
 
     @classmethod
     def from_dict(cls, fields: Any) -> Plan:
-        """The inverse of :meth:`to_dict`. Raises ValueError on anything that is none."""
+        """Invert :meth:`to_dict`.
+
+        Raises:
+            ValueError: ``fields`` is not a plan.
+        """
         whole = isinstance(fields, dict) and DEFAULT in fields
         if not whole or not all(isinstance(precision, str) for precision in fields.values()):
             raise ValueError(f"no dictionary of precisions by block, with a {DEFAULT!r}")
@@ -85,13 +90,14 @@ class Plan:
         )
 
     def check_blocks(self, modules: Mapping[str, bool]) -> None:
-        """Refuse names that are no block of a net, and a default that is for none.
+        """Check that every name is a block of a net, and that the default applies to some block.
 
         Args:
-            modules: of the net; whether each has weights of its own.
+            modules: the net's modules by name, and whether each has weights of its own.
 
         Raises:
-            UsageError: the first such name, with what comes near it.
+            UsageError: a name is not a block (the fix lists similar names), or no block has the
+                default precision.
         """
         known = [name for name in modules if name]
         for name, _ in self.blocks:
@@ -109,7 +115,7 @@ class Plan:
             )
 
     def __str__(self) -> str:
-        """In one line: ``fp16, but fp32 in net.conv1, net.head``."""
+        """Return one line: ``fp16, but fp32 in net.conv1, net.head``."""
         parts = [
             f"{precision} in {', '.join(name for name, p in self.blocks if p == precision)}"
             for precision in self.precisions

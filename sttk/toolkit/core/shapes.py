@@ -1,4 +1,4 @@
-"""The sizes that a model is made for."""
+"""The input shapes that a model is exported for."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LARGEST_SIDE = 16_384
 
 
 def text(size: Size) -> str:
-    """Height first, as arrays have it: ``480x640``."""
+    """Return the size as text, height first as in arrays: ``480x640``."""
     return f"{size[0]}x{size[1]}"
 
 
@@ -23,14 +23,15 @@ class ShapesError(ValueError):
 
 @dataclass(frozen=True)
 class Shapes:
-    """The inputs (B, 3, H, W) that a model takes; make one with a class method.
+    """The input shapes (B, 3, H, W) that a model takes; create one with a class method.
 
     Attributes:
-        sizes: one size is a fixed model, several are the only ones it takes, the first being its
-            default. With ``least`` and ``most``, the one size that the model is tuned for.
-        least: smallest height and width of a range, or None.
-        most: largest height and width of a range, or None.
-        batch: pictures at once, or None for any number.
+        sizes: the only sizes that the model takes, the first being the default. One size is a
+            fixed model, none is a model of any size. With ``least`` and ``most``, the one size that
+            the model is tuned for.
+        least: the smallest height and width of a range, or None.
+        most: the largest height and width of a range, or None.
+        batch: the batch size, or None for any.
     """
 
     sizes: tuple[Size, ...] = ()
@@ -40,26 +41,26 @@ class Shapes:
 
     @classmethod
     def fixed(cls, height: int, width: int, batch: int | None = 1) -> Shapes:
-        """One size."""
+        """Return the shapes of a model with one size."""
         return cls(((height, width),), batch=batch)
 
     @classmethod
     def one_of(cls, sizes: Sequence[Size]) -> Shapes:
-        """Several sizes, the first being the default."""
+        """Return the shapes of a model with several sizes, the first being the default."""
         return cls(tuple(sizes))
 
     @classmethod
     def within(cls, least: Size, tuned: Size, most: Size) -> Shapes:
-        """Any size from ``least`` to ``most``, tuned for one."""
+        """Return the shapes of a model of any size from ``least`` to ``most``, tuned for one."""
         return cls((tuned,), least, most)
 
     @classmethod
     def any(cls) -> Shapes:
-        """Any size and batch."""
+        """Return the shapes of a model of any size and batch."""
         return cls(batch=None)
 
     def __post_init__(self) -> None:
-        """Shapes come from files and command lines: raise ShapesError on what cannot be."""
+        """Raise ShapesError for impossible shapes: they come from files and command lines."""
         if (self.least is None) != (self.most is None):
             raise ShapesError("a range has a smallest and a largest size")
         named = [*self.sizes, *(size for size in (self.least, self.most) if size)]
@@ -75,24 +76,24 @@ class Shapes:
 
     @property
     def only(self) -> Size | None:
-        """The size of a fixed model."""
+        """The size of a fixed model, None for other models."""
         return self.sizes[0] if len(self.sizes) == 1 and self.least is None else None
 
     @property
     def default(self) -> Size | None:
-        """The size to use where the caller has no wish; None for a model of any size."""
+        """The size to use where the caller names none; None for a model of any size."""
         return self.sizes[0] if self.sizes else None
 
     @property
     def kind(self) -> str:
-        """``fixed``, ``enumerated``, ``range`` or ``any``."""
+        """The kind: ``fixed``, ``enumerated``, ``range`` or ``any``."""
         if self.least:
             return "range"
         return ("any", "fixed")[len(self.sizes)] if len(self.sizes) < 2 else "enumerated"
 
     @property
     def smallest(self) -> Size | None:
-        """Least height and least width that are promised; None for a model of any size."""
+        """The least height and the least width that are promised; None for a model of any size."""
         if self.least:
             return self.least
         return (
@@ -101,31 +102,38 @@ class Shapes:
 
     @property
     def promised(self) -> tuple[Size, ...]:
-        """The sizes to try: every one of a list, default and extremes of a range, none for any."""
+        """The sizes to check: all of a list, the default and extremes of a range, else none."""
         if self.least and self.most:
             return tuple(dict.fromkeys((self.sizes[0], self.least, self.most)))
         return self.sizes
 
     def takes(self, size: Size) -> bool:
-        """Whether the model takes this size."""
+        """Return whether the model takes this size."""
         if self.least and self.most:
             pairs = zip(self.least, size, self.most, strict=True)
             return all(low <= n <= high for low, n, high in pairs)
         return not self.sizes or size in self.sizes
 
     def __str__(self) -> str:
-        """For folders and reports: ``512x512``, ``dynamic``, ``256x256+512x512``, ``64x64-..``."""
+        """Return text for folders and reports.
+
+        Examples: ``512x512``, ``dynamic``, ``256x256+512x512``, ``64x64-1024x1024``.
+        """
         if self.least and self.most:
             return f"{text(self.least)}-{text(self.most)}"
         return "+".join(map(text, self.sizes)) or "dynamic"
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values."""
+        """Return the shapes as plain JSON values."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> Shapes:
-        """The inverse of :meth:`to_dict`. Raises KeyError, TypeError or ValueError."""
+        """Invert :meth:`to_dict`.
+
+        Raises:
+            KeyError, TypeError, ValueError: ``fields`` are not shapes.
+        """
         least, most = (tuple(fields[key]) if fields[key] else None for key in ("least", "most"))
         sizes = tuple((height, width) for height, width in fields["sizes"])
         return cls(sizes, least, most, fields["batch"])

@@ -12,14 +12,15 @@ from sttk.toolkit.core.contract import Contract
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a style net was read from, as the manifest records it.
+    """The origin of a style net, as the manifest records it.
 
     Attributes:
-        name: short name for folders and reports, such as ``ink`` or ``candy``.
+        name: the short name for folders and reports, such as ``ink`` or ``candy``.
         source: ``style:ink`` for a shipped style, else the absolute path.
-        sha256: of the checkpoint's bytes (of a folder: of its files' names and bytes, sorted).
-        layout: name of the checkpoint layout.
-        card: what the checkpoint says about itself: painting, data, recipe, licence.
+        sha256: the hash of the checkpoint's bytes (for a folder: of its files' names and bytes,
+            sorted).
+        layout: the name of the checkpoint layout.
+        card: the checkpoint's model card: painting, data, recipe, licence.
     """
 
     name: str
@@ -32,7 +33,7 @@ class Origin:
 class StyleNet(nn.Module):
     """(B, 3, H, W) -> (B, 3, H', W'), float, RGB in 0..255, output clamped to 0..255.
 
-    ``H', W'`` are ``contract.output_size(H, W)``. Always in evaluation mode and frozen.
+    ``H', W'`` are ``contract.output_size(H, W)``. The net is frozen, in evaluation mode.
     """
 
     def __init__(self, net: nn.Module, contract: Contract, origin: Origin) -> None:

@@ -1,3 +1,3 @@
-"""The version of this package; no import."""
+"""The version of this package. This module imports nothing."""
 
 VERSION = "0.1.0"

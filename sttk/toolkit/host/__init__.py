@@ -1,1 +1,1 @@
-"""What this machine has: processor, memory, installed packages, signals."""
+"""This machine: processor, memory, installed packages, signals."""

@@ -1,4 +1,4 @@
-"""Versions of libraries that are known not to go together, each with its source."""
+"""Versions of libraries that are known to be incompatible, each with its source."""
 
 from __future__ import annotations
 
@@ -11,7 +11,17 @@ PYTHON = "python"  # stands for the interpreter among the libraries
 
 
 class BadPair(NamedTuple):
-    """Two libraries, and the versions of each that fail together; ``other`` may be empty."""
+    """A pair of libraries' versions that fail together, or one that fails alone.
+
+    Attributes:
+        library: the first library's distribution.
+        versions: its bad versions, as a specifier.
+        other: the second library's distribution, empty if the first fails alone.
+        other_versions: the second library's bad versions, as a specifier.
+        happens: the failure.
+        fix: what the user can do about it.
+        source: the issue thread or measurement that shows it.
+    """
 
     library: str
     versions: str
@@ -108,10 +118,10 @@ BAD_PAIRS = (
 
 
 def found(version_of: Callable[[str], str | None]) -> Iterator[BadPair]:
-    """The pairs that are installed here.
+    """Yield the pairs that are installed here.
 
     Args:
-        version_of: version of a library by its distribution's name, None if it is not installed.
+        version_of: returns a distribution's version, or None if it is not installed.
     """
     for pair in BAD_PAIRS:
         if _within(version_of(pair.library), pair.versions) and (
@@ -121,5 +131,5 @@ def found(version_of: Callable[[str], str | None]) -> Iterator[BadPair]:
 
 
 def _within(version: str | None, versions: str) -> bool:
-    """Whether an installed version is one of those; pre-releases count."""
+    """Return whether an installed version is one of those, pre-releases included."""
     return version is not None and SpecifierSet(versions).contains(version, prereleases=True)

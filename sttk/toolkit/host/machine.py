@@ -1,4 +1,4 @@
-"""What this machine is: CPU and CUDA devices. Nothing heavy is imported to find out."""
+"""This machine's CPU and CUDA devices, found without heavy imports."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ _FEATURES = {
     "bf16": "NEON bf16",
 }
 _SMI_FIELDS = "name,compute_cap,driver_version"
-# Of CUdevice_attribute in cuda.h.
+# Values of CUdevice_attribute in cuda.h.
 _MAJOR, _MINOR = 75, 76
 
 
 @dataclass(frozen=True)
 class Cpu:
-    """A processor; ``cores`` is None and ``features`` empty where the system does not tell."""
+    """A processor; ``cores`` is None and ``features`` empty if they are unknown."""
 
     name: str
     cores: int | None
@@ -48,7 +48,7 @@ class Cpu:
 
 @dataclass(frozen=True)
 class Gpu:
-    """A CUDA device; ``driver`` is the driver's version, or the CUDA version that it can run."""
+    """A CUDA device; ``driver`` is the driver's version, or the CUDA version that it supports."""
 
     name: str
     compute_capability: str
@@ -74,17 +74,17 @@ def _fields(block: str) -> dict[str, str]:
 
 
 def int8_sums_overflow() -> bool:
-    """Whether products of int8 are added in 16 bits here, which do not hold two of them.
+    """Return whether this CPU adds int8 products in 16 bits, which cannot hold two of them.
 
-    x86 before VNNI has such an instruction only (vpmaddubsw), and it saturates. False where the
-    system does not tell what the CPU has.
+    x86 before VNNI only has such an instruction (vpmaddubsw), and it saturates. The result is False
+    where the CPU's features are unknown.
     """
     features = cpu().features
     return "AVX2" in features and not any("VNNI" in feature for feature in features)
 
 
 def gpus() -> tuple[Gpu, ...]:
-    """CUDA devices, as nvidia-smi lists them, else as the driver's library does."""
+    """Return the CUDA devices that nvidia-smi lists, else those that the driver library lists."""
     return tuple(_from_smi()) or tuple(_from_driver())
 
 
@@ -122,7 +122,7 @@ def _from_driver() -> Iterator[Gpu]:
 
 
 def _device(driver: Any, index: int) -> tuple[str, str]:
-    """Name and compute capability."""
+    """Return a device's name and compute capability."""
     device, name = ctypes.c_int(), ctypes.create_string_buffer(256)
     driver.cuDeviceGet(ctypes.byref(device), index)
     driver.cuDeviceGetName(name, len(name), device)

@@ -1,4 +1,4 @@
-"""Whether a picture fits into memory, asked before the net runs rather than found out."""
+"""A check that a picture fits into memory, made before the net runs."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import psutil
 
 from sttk.toolkit.core.errors import ImageError
 
-# Measured for the Johnson net at 1024 and 2048 px: torch 0.97 to 0.99 kB a pixel, ONNX Runtime 1.1
-# to 1.3 kB. Its widest tensors are 32 float32 channels at full size, of which several live at once.
+# Measured for the Johnson net at 1024 and 2048 px: 0.97 to 0.99 kB a pixel in torch, 1.1 to 1.3 kB
+# in ONNX Runtime. Its largest tensors have 32 float32 channels at full size, and several are alive
+# at once.
 BYTES_PER_PIXEL = 1400
 _STATUS = Path("/proc/self/status")
 
@@ -25,13 +26,13 @@ def check_fits(
     Nothing is checked where the system does not tell what is available.
 
     Args:
-        height: of the picture, in pixels.
-        width: of the picture, in pixels.
-        bytes_per_pixel: that the work takes; the default is of stylising.
+        height: the picture's height in pixels.
+        width: the picture's width in pixels.
+        bytes_per_pixel: the memory that the work takes per pixel; the default is that of stylising.
         fix: what the user can do about it.
 
     Raises:
-        ImageError: it does not fit.
+        ImageError: the picture does not fit.
     """
     needed, free = height * width * bytes_per_pixel, available()
     if free is not None and needed > free:

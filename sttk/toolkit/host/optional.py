@@ -1,8 +1,8 @@
-"""Optional libraries: imported at first use, and their absence answered with the pip line.
+"""Optional libraries: imported at first use, with the pip command in the error if one is missing.
 
-:func:`imported` is the one door to all of them. Libraries import each other (coremltools imports
-executorch, where that is installed), so one that fails half-way would leave half of another behind,
-and whoever asks for that next would fail, too.
+All of them are imported through :func:`imported`. Libraries import each other (coremltools imports
+executorch if that is installed), so one that fails halfway would leave another half imported, and
+the next import of that one would fail too.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ from typing import Any
 
 from sttk.toolkit.core.errors import BrokenExtraError, MissingExtraError
 
-# Warnings' filters belong to the process: two threads that change and restore them crosswise would
-# leave the wrong ones behind. Other threads' own warnings are not shown as long as an import takes.
+# Warning filters belong to the process: two threads that change and restore them in turns would
+# leave the wrong ones behind. Warnings of other threads are hidden during an import.
 _ONE_BY_ONE = threading.RLock()
-# Libraries that another one looks for when it is imported, and uses for nothing that sttk asks of
-# it. Importing them takes longer than the library itself does: 4 of the 9 seconds of coremltools.
-_UNASKED = {"coremltools": ("executorch", "torchao")}
+# Libraries that another one imports if they are installed, but does not need for what sttk uses.
+# They are slow to import: 4 of the 9 seconds that importing coremltools takes.
+_UNNEEDED = {"coremltools": ("executorch", "torchao")}
 
 
 def versions(extra: str, *names: str) -> dict[str, str]:
-    """Versions of installed modules, by name.
+    """Return the versions of installed modules, by name.
 
     Raises:
-        MissingExtraError: the first of them that is not installed.
+        MissingExtraError: one of them is not installed.
     """
     return {name: str(Lazy(name, extra).__version__) for name in names}
 
 
 def distribution(name: str, extra: str) -> str:
-    """Version of an installed distribution whose module does not say it, or is slow to import.
+    """Return a distribution's version, if its module does not state it or is slow to import.
 
     Raises:
         MissingExtraError: it is not installed.
@@ -50,13 +50,13 @@ def distribution(name: str, extra: str) -> str:
 
 
 class Lazy:
-    """Stands for a module that may not be installed.
+    """A stand-in for a module that may not be installed.
 
-    Any attribute imports it. A module that uses one is itself importable without it.
+    Reading any attribute imports the module, so code that uses it can be imported without it.
 
     Args:
-        name: of the module, such as ``onnxruntime``.
-        extra: of sttk that installs it.
+        name: the module's name, such as ``onnxruntime``.
+        extra: the extra of sttk that installs it.
     """
 
     def __init__(self, name: str, extra: str) -> None:
@@ -68,18 +68,19 @@ class Lazy:
 
 
 def imported(name: str, extra: str) -> ModuleType:
-    """A module of an optional library.
+    """Import a module of an optional library.
 
-    What the library warns of while it is imported is its own affair: as an error, under ``-W
-    error``, it would end the import in the middle.
+    Warnings during the import are ignored: as errors, under ``-W error``, they would abort it
+    halfway.
 
     Args:
-        name: of the module, such as ``coremltools.models``.
-        extra: of sttk that installs it.
+        name: the module's name, such as ``coremltools.models``.
+        extra: the extra of sttk that installs it.
 
     Raises:
-        MissingExtraError: it, or a library that it needs, is not installed.
-        BrokenExtraError: it is, and fails to import. It can be asked for again, and so can others.
+        MissingExtraError: the module, or a library that it needs, is not installed.
+        BrokenExtraError: it is installed, but fails to import. Importing it or others can be tried
+            again.
     """
     try:
         if name in sys.modules:
@@ -88,7 +89,7 @@ def imported(name: str, extra: str) -> ModuleType:
             _ONE_BY_ONE,
             warnings.catch_warnings(),
             _nothing_left_of_failures(),
-            _absent(_UNASKED.get(name.partition(".")[0], ())),
+            _absent(_UNNEEDED.get(name.partition(".")[0], ())),
         ):
             warnings.simplefilter("ignore")
             return importlib.import_module(name)
@@ -100,9 +101,9 @@ def imported(name: str, extra: str) -> ModuleType:
 
 @contextmanager
 def _absent(names: Iterable[str]) -> Iterator[None]:
-    """Within, an import of these fails as if they were not installed; what is imported stays."""
+    """Make these modules, unless already imported, seem not installed within the block."""
     hidden = [name for name in names if name not in sys.modules]
-    # None says so to Python's import system, which does not look further.
+    # None makes Python's import system raise ModuleNotFoundError.
     sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
     try:
         yield
@@ -113,14 +114,15 @@ def _absent(names: Iterable[str]) -> Iterator[None]:
 
 @contextmanager
 def _nothing_left_of_failures() -> Iterator[None]:
-    """If the import fails, sys.modules keeps no part of a package that did not come about.
+    """Remove the parts of a package whose import fails from sys.modules.
 
-    Python itself takes out each module whose code failed, and leaves the submodules that were whole
-    by then: orphans, which the package's next import would find there and not tie to itself.
+    Python itself removes each module whose code failed, but leaves its submodules that were already
+    complete. These are orphans: the package's next import would find them, but not bind them as its
+    attributes.
 
-    Left are libraries that came about whole, though the failed one asked for them: to import torch
-    or NumPy twice does harm. So are the orphans that are compiled: many refuse to be set up a
-    second time in one process, and Python finds them here by name when it looks for them again.
+    Libraries that the failed one imported completely are kept, because importing torch or NumPy
+    twice does harm. So are compiled orphans: many cannot be initialised twice in one process, and
+    Python finds them in sys.modules by name when they are imported again.
     """
     before = set(sys.modules)
     try:

@@ -1,4 +1,4 @@
-"""What pip has installed, what sttk's extras ask for, and whether the two agree."""
+"""The packages that are installed, those that sttk's extras require, and whether they agree."""
 
 from __future__ import annotations
 
@@ -17,7 +17,14 @@ SELF = "sttk"
 
 
 class Library(NamedTuple):
-    """A library that sttk or one of its extras asks for; ``version`` is None if it is absent."""
+    """A library that sttk or one of its extras requires.
+
+    Attributes:
+        name: the distribution's name.
+        version: the installed version, None if it is not installed.
+        wanted: the required versions, as a specifier.
+        extra: the extra that requires it, empty for sttk itself.
+    """
 
     name: str
     version: str | None
@@ -26,18 +33,18 @@ class Library(NamedTuple):
 
     @property
     def good(self) -> bool:
-        """Installed, in a version that sttk takes."""
+        """Whether it is installed in a version that sttk accepts."""
         wanted = SpecifierSet(self.wanted)
         return self.version is not None and wanted.contains(self.version, prereleases=True)
 
     @property
     def fix(self) -> str:
-        """The pip line that mends it."""
+        """The pip command that installs it."""
         return f"pip install '{SELF}[{self.extra}]'" if self.extra else f"pip install {SELF}"
 
 
 def version_of(name: str) -> str | None:
-    """Installed version of a distribution, or of ``python``; None if it is not installed."""
+    """Return the version of a distribution, or of ``python``; None if it is not installed."""
     if name == PYTHON:
         return platform.python_version()
     try:
@@ -47,7 +54,7 @@ def version_of(name: str) -> str | None:
 
 
 def libraries() -> list[Library]:
-    """What sttk's metadata names: its own dependencies (``extra`` is empty), then each extra's."""
+    """Return sttk's own dependencies (with an empty ``extra``), then each extra's."""
     found: dict[str, Library] = {}
     for extra in ("", *extras()):
         for need in _needs(SELF, extra):
@@ -59,7 +66,7 @@ def libraries() -> list[Library]:
 
 
 def extras() -> list[str]:
-    """Names of sttk's extras, as it was installed."""
+    """Return the names of the installed sttk's extras."""
     try:
         metadata = importlib.metadata.metadata(SELF)
     except importlib.metadata.PackageNotFoundError:
@@ -68,7 +75,7 @@ def extras() -> list[str]:
 
 
 def of_extra(extra: str) -> list[Library]:
-    """The libraries of one extra; one that names other extras has theirs."""
+    """Return the libraries of one extra, with those of the extras that it includes."""
     found = []
     for need in _needs(SELF, extra):
         if canonicalize_name(need.name) == SELF:
@@ -79,7 +86,7 @@ def of_extra(extra: str) -> list[Library]:
 
 
 def broken() -> Iterator[str]:
-    """What installed libraries themselves require, and do not find: one line each."""
+    """Yield a line for each unmet requirement of an installed library."""
     for library in libraries():
         if library.version is not None:
             for need in _needs(library.name, ""):
@@ -90,7 +97,7 @@ def broken() -> Iterator[str]:
 
 
 def _needs(name: str, extra: str) -> Iterator[Requirement]:
-    """Requirements of a distribution on this system: its own, or those that one extra adds."""
+    """Yield a distribution's requirements on this system: its own, or those that an extra adds."""
     try:
         lines = importlib.metadata.requires(name) or []
     except importlib.metadata.PackageNotFoundError:

@@ -45,11 +45,11 @@ class StopRequest(threading.Event):
 def stop_requests() -> Iterator[StopRequest]:
     """An event that the first Ctrl-C or SIGTERM within the block sets.
 
-    An exception would come anywhere: within a step that is then half done, or in a callback of a
-    library in C, which loses it. The second signal does what it did before: Ctrl-C raises
-    KeyboardInterrupt. SIGTERM again within ``ONE_SIGNAL`` is the same one, and does nothing. A
-    signal that is ignored stays so. In any thread but the main one, which alone receives signals,
-    the event is set by nobody.
+    An exception could be raised anywhere: in the middle of a step, or in a callback of a C library,
+    which loses it. A second signal has its previous effect: Ctrl-C raises KeyboardInterrupt. A
+    second SIGTERM within ``ONE_SIGNAL`` seconds counts as the same one and does nothing. Signals
+    that were ignored stay ignored. In threads other than the main one, which alone receives
+    signals, the event is never set.
     """
     stop = StopRequest()
     if threading.current_thread() is not threading.main_thread():
@@ -62,14 +62,14 @@ def stop_requests() -> Iterator[StopRequest]:
         for number, handler in taken.items():
             signal.signal(number, handler)
 
-    def wanted(number: int, _frame: FrameType | None) -> None:
+    def handle(number: int, _frame: FrameType | None) -> None:
         for each, handler in taken.items():
             same = each == number == signal.SIGTERM
             signal.signal(each, _unless_the_same(handler) if same else handler)
         stop.receive(number, taken[signal.Signals(number)])
 
     for number in taken:
-        signal.signal(number, wanted)
+        signal.signal(number, handle)
     try:
         yield stop
     finally:
@@ -77,7 +77,7 @@ def stop_requests() -> Iterator[StopRequest]:
 
 
 def _unless_the_same(before: Any) -> Callable[[int, FrameType | None], None]:
-    """A handler for a signal that has just come: once it may be another, what was ``before``."""
+    """Return a handler that ignores repeats of a signal at first, and later restores ``before``."""
     came = time.monotonic()
 
     def again(number: int, _frame: FrameType | None) -> None:

@@ -1,1 +1,1 @@
-"""How files, streams and terminals are read and written."""
+"""Reading and writing of files, streams and terminals."""

@@ -1,4 +1,4 @@
-"""What commands print: tables and JSON on standard output, progress on standard error."""
+"""Output of commands: tables and JSON on standard output, progress on standard error."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ Update = Callable[[float, str], None]
 
 
 def print_json(data: Any) -> None:
-    """One JSON document on standard output."""
+    """Print one JSON document to standard output."""
     click.echo(dumps(data))
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table that fits the terminal; the columns after the first are set to the right."""
+    """Print a table that fits the terminal; columns after the first are right-aligned."""
     table = Table(*columns, box=SIMPLE_HEAD, pad_edge=False)
     for column in table.columns[1:]:
         column.justify = "right"
@@ -36,11 +36,11 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 def _silent(done: float, text: str) -> None:
-    """Where nobody watches."""
+    """Report nothing, where standard error is not a terminal."""
 
 
 def _lines(label: str, total: float, seconds: float) -> Update:
-    """For logs: a line now and then."""
+    """Return an update that prints a line at most every ``seconds``, for logs."""
     last = time.monotonic()
 
     def update(done: float, text: str) -> None:
@@ -56,12 +56,13 @@ def _lines(label: str, total: float, seconds: float) -> Update:
 def progress(
     label: str, *, total: float = 1.0, line_seconds: float | None = None
 ) -> Iterator[Update]:
-    """A bar on standard error: ``update(done, text)``.
+    """Show a progress bar on standard error, and yield its callback ``update(done, text)``.
 
     Args:
-        label: what is going on.
+        label: the bar's label.
         total: the value of ``done`` at the end.
-        line_seconds: where standard error is no terminal, between two lines; None for no line.
+        line_seconds: the seconds between two lines where standard error is not a terminal; None for
+            no lines.
     """
     if not sys.stderr.isatty():
         yield _silent if line_seconds is None else _lines(label, total, line_seconds)

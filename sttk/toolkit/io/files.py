@@ -1,4 +1,4 @@
-"""Small helpers for files: hashes, and writing that leaves the old file or the new, never half."""
+"""Helpers for files: hashes, bounded reads, and atomic writes."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO
 
-# mkstemp makes files that only their owner can read; others' rights are the user's to decide.
-# There is no way to ask for the mask but to set it.
+# mkstemp creates files that only their owner can read, while the user's umask should decide.
+# The only way to read the umask is to set it.
 _UMASK = os.umask(0)
 os.umask(_UMASK)
 
 
-# A write failed for no fault of the name that the user gave.
+# Errors of a write that are not the fault of the name that the user gave.
 DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
-# Style nets take up to 60 MB, and protobuf, which most formats are made of, ends at 2 GB. What is
-# larger is not one of ours, and reading it to find out would take minutes.
+# Style nets take up to 60 MB, and protobuf, on which most formats are built, is limited to 2 GB. A
+# larger file is not a style net, and reading it to find out would take minutes.
 MOST_BYTES = 1 << 31
 
 
 def sha256(path: Path) -> str:
-    """Hex digest of a file, or of a folder: of its files' relative names and bytes, sorted."""
+    """Return the hex digest of a file, or of a folder's relative file names and bytes, sorted."""
     digest = hashlib.sha256()
     if path.is_dir():
         for file in sorted(p for p in path.rglob("*") if p.is_file()):
-            # By fsencode, because a name need not be UTF-8.
+            # fsencode, because a name need not be UTF-8.
             name = os.fsencode(file.relative_to(path).as_posix())
             digest.update(name + f"\0{sha256(file)}\0".encode())
         return digest.hexdigest()
@@ -79,11 +79,11 @@ def read_stream(stream: BinaryIO, most: int) -> bytes:
 
 
 def read_flatbuffer(path: Path, identifier: bytes, most: int) -> bytes:
-    """As :func:`read_bounded`, of a FlatBuffers file whose schema has this identifier.
+    """Read a FlatBuffers file whose schema has this identifier, like :func:`read_bounded`.
 
     Raises:
-        ValueError: it is none, no regular file, or larger.
-        OSError: it is not there, or cannot be read.
+        ValueError: it has another identifier, is not a regular file, or is larger.
+        OSError: it does not exist, or cannot be read.
     """
     content = read_bounded(path, most)
     if content[4:8] != identifier:
@@ -92,15 +92,19 @@ def read_flatbuffer(path: Path, identifier: bytes, most: int) -> bytes:
 
 
 def write_atomic(path: Path, data: bytes) -> None:
-    """Write beside ``path``, then rename over it. Raises OSError, with ``path`` as its file."""
+    """Write to a temporary file next to ``path``, then rename it over ``path``.
+
+    Raises:
+        OSError: it cannot be written; ``filename`` is ``path``.
+    """
     write_together({path: data})
 
 
 def write_together(contents: Mapping[Path, bytes]) -> None:
-    """Write all files beside their names, and only then rename: a full disk changes none of them.
+    """Write all files to temporary ones, and only then rename, so a full disk changes none.
 
-    Of a process that is killed, each file is the old one or the new. Between two of the renames,
-    which take microseconds, some are old and some new. What killed processes left beside is
+    If the process is killed, each file is the old one or the new one; between two of the renames,
+    which take microseconds, some are old and some new. Temporary files of killed processes are
     removed.
 
     Raises:
@@ -117,7 +121,7 @@ def write_together(contents: Mapping[Path, bytes]) -> None:
             staged[current].replace(current)
             del staged[current]
     except OSError as error:
-        error.filename, error.filename2 = str(current), None  # not the name beside it
+        error.filename, error.filename2 = str(current), None  # not the temporary file's name
         raise
     finally:
         for temporary in staged.values():
@@ -125,7 +129,7 @@ def write_together(contents: Mapping[Path, bytes]) -> None:
 
 
 def _stage(path: Path, data: bytes, staged: dict[Path, Path]) -> None:
-    """Write ``data`` to a file beside ``path``, which is noted before anything can fail."""
+    """Write ``data`` to a temporary file, recorded in ``staged`` before anything can fail."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.{os.getpid()}.")
     staged[path] = Path(name)
     with os.fdopen(handle, "wb") as stream:
@@ -134,45 +138,46 @@ def _stage(path: Path, data: bytes, staged: dict[Path, Path]) -> None:
 
 
 def finish_temporary(temporary: Path) -> None:
-    """See that a file of mkstemp's is on the disk, and readable as any other file."""
+    """Flush a file from mkstemp to the disk, and give it the usual permissions."""
     with temporary.open("r+b") as stream:
         os.fsync(stream.fileno())
     temporary.chmod(0o666 & ~_UMASK)
 
 
 def sweep_writes(path: Path) -> None:
-    """Remove what killed processes left beside ``path`` while they wrote it; what cannot be
-    removed, such as another user's, stays.
+    """Remove the temporary files that killed processes left while they wrote ``path``.
+
+    Files that cannot be removed, such as another user's, are left.
     """
-    beside = re.compile(rf"\.{re.escape(path.name)}\.([0-9]+)\.[^.]+")
+    pattern = re.compile(rf"\.{re.escape(path.name)}\.([0-9]+)\.[^.]+")
     with contextlib.suppress(OSError):
         for left in path.parent.iterdir():
-            match = beside.fullmatch(left.name)
+            match = pattern.fullmatch(left.name)
             if match and not is_running(int(match[1])):
                 with contextlib.suppress(OSError):
                     _remove_file(left)
 
 
 def _remove_file(path: Path) -> None:
-    """Folders and links are never what a write left."""
+    """Remove a file, but never a folder or link, which no write leaves behind."""
     if path.is_file() and not path.is_symlink():
         path.unlink()
 
 
 def is_running(pid: int) -> bool:
-    """Whether there is a process of this number; True where that cannot be told."""
+    """Return whether a process of this number exists; True if that cannot be determined."""
     if os.name != "posix":
-        return True  # elsewhere, asking would end the process
+        return True  # elsewhere, os.kill would end the process
     try:
-        os.kill(pid, 0)  # signal 0 asks only
+        os.kill(pid, 0)  # signal 0 only checks
     except ProcessLookupError:
         return False
     except (OSError, OverflowError):
-        return True  # another user's, or no process number: not ours to judge
+        return True  # another user's process, or not a valid process number
     return True
 
 
 def size_of(path: Path) -> int:
-    """Bytes of a file, or of all files in a folder."""
+    """Return the bytes of a file, or of all files in a folder."""
     files = path.rglob("*") if path.is_dir() else (path,)
     return sum(file.stat().st_size for file in files if file.is_file())

@@ -1,4 +1,4 @@
-"""JSON as every parser reads it."""
+"""Strict JSON, which every parser reads."""
 
 from __future__ import annotations
 
@@ -10,55 +10,55 @@ from typing import Any
 
 from sttk.toolkit.io.files import read_bounded
 
-# Ours are 6 deep. Python's own bound is on the depth of calls, which copying and printing reach
-# before reading does.
+# sttk's own documents are 6 levels deep. Python only bounds the depth of calls, which copying and
+# printing exceed before parsing does.
 MOST_DEPTH = 50
 
 
 def dumps(data: Any) -> str:
-    """Indented, with sorted keys; NaN and infinity, which JSON has not, become null."""
+    """Return indented JSON with sorted keys; NaN and infinity, which JSON lacks, become null."""
     return json.dumps(_finite(data), indent=2, sort_keys=True, allow_nan=False)
 
 
 def loads(raw: bytes | str) -> Any:
-    """The inverse of :func:`dumps`, of an untrusted document.
+    """Parse an untrusted JSON document.
 
     Raises:
-        ValueError: not JSON, or lists and objects in each other deeper than ``MOST_DEPTH``.
+        ValueError: it is not JSON, or is nested deeper than ``MOST_DEPTH``.
     """
     try:
         data = json.loads(raw)
     except RecursionError as error:
         raise ValueError(f"nested deeper than {MOST_DEPTH}") from error
-    holders = _holders([data])
+    containers = _containers([data])
     for _ in range(MOST_DEPTH):
-        holders = _holders(value for holder in holders for value in _held(holder))
-    if holders:
+        containers = _containers(value for each in containers for value in _values(each))
+    if containers:
         raise ValueError(f"nested deeper than {MOST_DEPTH}")
     return data
 
 
 def read_json(path: Path, most: int) -> Any:
-    """Read an untrusted JSON file: bounded in size and in depth.
+    """Read an untrusted JSON file, bounded in size and in depth.
 
     Args:
         path: the file.
-        most: bytes that it may have.
+        most: the most bytes that it may have.
 
     Raises:
-        ValueError: it is no regular file, larger, not JSON, or too deeply nested.
-        OSError: it is not there, or cannot be read.
+        ValueError: it is not a regular file, is larger, is not JSON, or is too deeply nested.
+        OSError: it does not exist, or cannot be read.
     """
     return loads(read_bounded(path, most))
 
 
-def _holders(values: Iterable[Any]) -> list[Any]:
-    """Those that are lists or objects."""
+def _containers(values: Iterable[Any]) -> list[Any]:
+    """Return the values that are lists or objects."""
     return [value for value in values if isinstance(value, dict | list)]
 
 
-def _held(holder: dict[str, Any] | list[Any]) -> Iterable[Any]:
-    return holder.values() if isinstance(holder, dict) else holder
+def _values(container: dict[str, Any] | list[Any]) -> Iterable[Any]:
+    return container.values() if isinstance(container, dict) else container
 
 
 def _finite(data: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Files for results, as the user names them: looked at before the work, written after it."""
+"""Output files that the user names: checked before the work, written after it."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from pathlib import Path
 from sttk.toolkit.core.errors import UsageError
 from sttk.toolkit.io.files import write_atomic
 
-# Names of streams that are open already; with a redirection behind them they look like files.
+# Names of streams that are already open; if redirected, they look like files.
 _STREAM = re.compile(r"/dev/(stdout|stderr|fd/[0-9]+)|/proc/[^/]+/fd/[0-9]+")
 
 
 def check_outputs(paths: Iterable[Path]) -> None:
-    """See, before the work, that results can be written; missing folders are made.
+    """Check, before the work, that results can be written; missing folders are created.
 
     Raises:
-        UsageError: one of the paths cannot be written, or two of them are one.
+        UsageError: one of the paths cannot be written, or two of them are the same.
     """
     seen: set[Path] = set()
     for path in paths:
@@ -30,7 +30,7 @@ def check_outputs(paths: Iterable[Path]) -> None:
 
 
 def check_output(path: Path) -> None:
-    """See that a file can be written under this name. Raises UsageError."""
+    """Raise UsageError if no file can be written under this name."""
     if path.is_dir():
         raise UsageError(f"{path}: is a folder", fix="name a file")
     if _is_special(path):
@@ -41,15 +41,15 @@ def check_output(path: Path) -> None:
 
 
 def check_new(path: Path, *, force: bool, source: Path | None = None) -> None:
-    """See that nothing is lost by writing there.
+    """Check that writing there overwrites nothing.
 
     Args:
-        path: for which :func:`check_output` had no objection.
-        force: a file that is there may be replaced.
-        source: what is read at the same time; it may be replaced by nobody.
+        path: the output, which :func:`check_output` has accepted.
+        force: whether an existing file may be replaced.
+        source: the input that is read at the same time, which may never be replaced.
 
     Raises:
-        UsageError: something is lost.
+        UsageError: something would be overwritten.
     """
     if not path.exists() or _is_special(path):
         return
@@ -60,7 +60,7 @@ def check_new(path: Path, *, force: bool, source: Path | None = None) -> None:
 
 
 def check_folder(folder: Path) -> None:
-    """Make a folder, and see that files can be made in it. Raises UsageError."""
+    """Create a folder; raise UsageError if that fails or no file can be created in it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -70,15 +70,15 @@ def check_folder(folder: Path) -> None:
 
 
 def write_output(path: Path, text: str, *, append: bool = False) -> None:
-    """Write beside ``path`` and rename; what is no file, such as a pipe, is written into.
+    """Write a file atomically, or write into something that is not a file, such as a pipe.
 
     Args:
-        path: for which :func:`check_output` had no objection.
-        text: as UTF-8; what Unicode has not becomes a question mark.
-        append: keep what the file holds.
+        path: the output, which :func:`check_output` has accepted.
+        text: the text, written as UTF-8; what cannot be encoded becomes a question mark.
+        append: whether to keep the file's content.
 
     Raises:
-        OSError: the disk is full, or who read the pipe has gone.
+        OSError: the disk is full, or the reader of the pipe has gone.
     """
     data = text.encode("utf-8", "replace")
     if _is_special(path):

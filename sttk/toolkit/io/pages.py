@@ -1,4 +1,4 @@
-"""Templates of HTML pages, which escape whatever is put into them."""
+"""Templates of HTML pages, which escape whatever is inserted."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 @cache
 def page_template(package: str) -> Template:
-    """``templates/page.html`` of a package; a name that it is not given is an error."""
+    """Return ``templates/page.html`` of a package; an undefined name in it is an error."""
     environment = Environment(
         loader=PackageLoader(package), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,

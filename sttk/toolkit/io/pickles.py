@@ -1,4 +1,4 @@
-"""Reading untrusted files of tensors: no code of theirs is ever run."""
+"""Reading of untrusted files of tensors, without ever running code from them."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from sttk.toolkit.core.errors import CheckpointError
 
 
 def read_pickle(path: Path) -> Mapping[str, Any]:
-    """A file of ``torch.save``, old or new format, through ``weights_only=True``.
+    """Read a file of ``torch.save``, in its old or new format, with ``weights_only=True``.
 
     Raises:
-        CheckpointError: missing, empty, truncated, not a checkpoint, or a pickle that names
-            anything but tensors and plain containers.
+        CheckpointError: the file is missing, empty, truncated or not a checkpoint, or its pickle
+            names anything but tensors and plain containers.
     """
     try:
         if path.stat().st_size == 0:
@@ -35,7 +35,7 @@ def read_pickle(path: Path) -> Mapping[str, Any]:
         raise CheckpointError(f"{path}: no such file") from error
     except pickle.UnpicklingError as error:
         raise CheckpointError(f"{path}: {_reason(error)}") from error
-    # A hostile or broken file can make the unpickler raise nearly anything.
+    # A malicious or broken file can make the unpickler raise nearly anything.
     except Exception as error:
         raise CheckpointError(
             f"{path}: not a readable checkpoint ({_first_line(error)})"
@@ -47,7 +47,7 @@ def read_pickle(path: Path) -> Mapping[str, Any]:
 
 
 def _check_unpacked(path: Path) -> None:
-    """torch.save packs nothing; an archive that does may take any amount of memory unpacked."""
+    """Refuse compressed archives: torch.save never compresses, and they could fill the memory."""
     if not zipfile.is_zipfile(path):
         return
     with zipfile.ZipFile(path) as archive:
@@ -60,7 +60,7 @@ def _check_unpacked(path: Path) -> None:
 def _reason(error: Exception) -> str:
     if named := re.search(r"GLOBAL (\S+)", str(error)):
         return f"refused: the pickle names {named[1]}, which is not a tensor; nothing was run"
-    # torch's own message goes on for a page on how to switch the check off.
+    # torch's own message explains for a page how to switch the check off.
     if detail := re.search(r"WeightsUnpickler error:\s*(.+)", str(error)):
         return f"not a readable checkpoint ({detail[1][:160]})"
     return f"not a readable checkpoint ({_first_line(error)})"

@@ -1,4 +1,4 @@
-"""Prefetching: an iterable runs in a thread of its own, a few items ahead of its consumer."""
+"""Prefetching: an iterable runs in its own thread, a few items ahead of its consumer."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
-_DEPTH = 4  # items that wait at most: enough to even out what takes turns, little memory
+_DEPTH = 4  # queued items at most: enough to smooth out variation, with little memory
 
 
 class _End:
-    """The last thing in a queue: no more items, or the error that ended them."""
+    """The end of a queue, with the error that ended it, if any."""
 
     def __init__(self, error: BaseException | None = None) -> None:
         self.error = error
@@ -24,7 +24,7 @@ class _Worker(Generic[T]):
     def __init__(self, items: Iterable[T], depth: int) -> None:
         self._queue: queue.Queue[T | _End] = queue.Queue(depth)
         self._stop = threading.Event()
-        # A daemon: a process that is told to end does not wait for a decoder that hangs.
+        # A daemon, so that an exiting process does not wait for a decoder that hangs.
         self._thread = threading.Thread(target=self._fill, args=(items,), daemon=True)
         self._thread.start()
 
@@ -34,16 +34,16 @@ class _Worker(Generic[T]):
             for item in items:
                 if not self._put(item):
                     break
-        except BaseException as error:  # raised where the items are taken
+        except BaseException as error:  # raised in the consumer
             end = _End(error)
         finally:
             close = getattr(items, "close", None)
             if close:
-                close()  # a generator ends in the thread that ran it
+                close()  # a generator is closed in the thread that ran it
         self._put(end)
 
     def _put(self, item: T | _End) -> bool:
-        """False once nobody takes items any more."""
+        """Put an item; return False once the consumer has stopped."""
         while not self._stop.is_set():
             try:
                 self._queue.put(item, timeout=0.1)
@@ -59,17 +59,17 @@ class _Worker(Generic[T]):
             raise item.error
 
     def end(self) -> None:
-        """Have the thread stop, and wait for it."""
+        """Stop the thread, and wait for it."""
         self._stop.set()
         self._thread.join()
 
 
 @contextmanager
 def prefetch(items: Iterable[T], depth: int = _DEPTH) -> Iterator[Iterator[T]]:
-    """Iterate ``items`` in a thread, at most ``depth`` ahead; errors are raised to who takes them.
+    """Iterate ``items`` in a thread, at most ``depth`` ahead; errors are raised in the consumer.
 
-    Leaving the block stops the thread and waits for it. Blocks nest: the inner one's items may come
-    from the outer one's.
+    Leaving the block stops the thread and waits for it. Blocks can be nested: the inner block's
+    items may come from the outer one's.
     """
     worker = _Worker(items, depth)
     try:

@@ -1,4 +1,4 @@
-"""Standard error as libraries of C and C++ see it: they write to the process's own, past Python."""
+"""Silencing of C and C++ libraries, which write to the process's standard error past Python."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def quiet_stderr() -> Iterator[None]:
-    """Around what raises what is wrong, and prints it, too: one line is what a user is promised.
+    """Silence the process's standard error within the block.
 
-    Of the whole process, so other threads are quiet for as long.
+    It is for code that raises an error and prints it too, where the user is promised one line.
+    Other threads are silenced as well.
     """
     try:
         kept = os.dup(2)
-    except OSError:  # closed: nothing to keep quiet
+    except OSError:  # closed: nothing to silence
         yield
         return
     if sys.stderr is not None:
@@ -36,8 +37,9 @@ def quiet_stderr() -> Iterator[None]:
 
 @contextlib.contextmanager
 def quiet_library() -> Iterator[None]:
-    """Around a library that tells of its own workings in every way there is: it prints, warns, logs
-    and writes past Python. Errors that it raises come through.
+    """Silence a library that prints, warns, logs and writes past Python within the block.
+
+    Errors that it raises are not affected.
     """
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)

@@ -1,5 +1,5 @@
-"""Perceptual losses: the one objective of training, Gatys' optimisation, bench and style parity.
+"""Perceptual losses, shared by training, Gatys' optimisation, the benchmarks and style parity.
 
-objective.py says what is weighed, presets.py has the published ones by name, perceptual.py computes
-it on a loss network (sttk/toolkit/nets/vgg.py) whose weights vgg_weights.py finds.
+objective.py defines the objective, presets.py holds the published ones by name, and perceptual.py
+computes them on a loss network (sttk/toolkit/nets/vgg.py) whose weights vgg_weights.py finds.
 """

@@ -1,4 +1,4 @@
-"""The losses of a run as a picture."""
+"""A plot of the losses of a run."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ _INCHES = (8.0, 4.5)
 
 
 def draw_curve(rows: Sequence[dict[str, float]], path: Path, *, title: str, across: str) -> None:
-    """Write a PNG of losses on a logarithmic scale, whole or not at all.
+    """Plot losses on a logarithmic scale to a PNG, which is written atomically.
 
     Args:
-        rows: of a loss log: ``step``, ``seconds``, the terms and their ``total``; at least one.
-        path: of the PNG.
-        title: above the curves.
-        across: what a step is, such as ``iteration``.
+        rows: the rows of a loss log, at least one: ``step``, ``seconds``, the terms and their
+            ``total``.
+        path: the PNG to write.
+        title: the plot's title.
+        across: the x axis's label, such as ``iteration``.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
@@ -29,7 +30,6 @@ def draw_curve(rows: Sequence[dict[str, float]], path: Path, *, title: str, acro
     for number, name in enumerate(terms):
         color = PALETTE[number % len(PALETTE)]
         axes.plot(steps, [row[name] for row in rows], color=color, label=name)
-    # Black is the total's.
     axes.plot(steps, [row["total"] for row in rows], color="black", linewidth=2, label="total")
     axes.set_yscale("log", nonpositive="mask")
     axes.set_xlabel(across)

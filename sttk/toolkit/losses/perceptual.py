@@ -1,4 +1,4 @@
-"""An objective computed: losses of pictures against their photographs and one painting."""
+"""The computation of an objective on pictures, their photographs and one painting."""
 
 from __future__ import annotations
 
@@ -21,34 +21,34 @@ from sttk.toolkit.losses.terms import (
 )
 from sttk.toolkit.nets.vgg import Vgg
 
-# VGG was trained on pictures of this size.
+# The picture size that VGG was trained on.
 _MEASURED = (224, 224)
 
 
 @dataclass(frozen=True)
 class Losses:
-    """The weighted terms of one batch by name: scalars that sum to ``total``."""
+    """The weighted terms of one batch by name, scalars that sum to ``total``."""
 
     terms: dict[str, Tensor]
 
     @property
     def total(self) -> Tensor:
-        """What is minimised."""
+        """The loss to minimise."""
         return torch.stack(list(self.terms.values())).sum()
 
     def floats(self) -> dict[str, float]:
-        """The terms and their total as numbers, for logs; one wait for the device."""
+        """Return the terms and their total as numbers, for logs, in one device synchronisation."""
         values = torch.stack([*self.terms.values(), self.total]).detach().tolist()
         return dict(zip((*self.terms, "total"), values, strict=True))
 
 
 class PerceptualLoss:
-    """Losses of stylised pictures.
+    """The loss of stylised pictures.
 
     Args:
-        vgg: loss network with the taps of ``objective.layers``.
+        vgg: the loss network, with the layers of ``objective.layers``.
         style: the painting, (1, 3, H, W) in 0..255 RGB.
-        objective: layers and weights.
+        objective: the layers and weights.
     """
 
     def __init__(self, vgg: Vgg, style: Tensor, objective: Objective) -> None:
@@ -56,57 +56,60 @@ class PerceptualLoss:
         self.objective = objective
         self._scales = _unit_means(vgg, style) if objective.unit_means else {}
         with torch.no_grad():
-            taps = self._taps(style)
+            features = self._features(style)
         self.palette = chroma_covariance(style)
-        self.targets = {name: gram(taps[name]) for name in objective.weighted_layers}
+        self.targets = {name: gram(features[name]) for name in objective.weighted_layers}
 
     @torch.no_grad()
     def content_of(self, photo: Tensor) -> Tensor | None:
-        """What the output is held to: features of (B, 3, H, W); None if content does not count."""
+        """Return the content features of (B, 3, H, W), or None if the content weight is 0."""
         layer = self.objective.content_layer
         if not self.objective.content_weight:
             return None
-        return self._taps(photo, until=layer)[layer]
+        return self._features(photo, until=layer)[layer]
 
     def __call__(
         self, output: Tensor, content: Tensor | None, inner: Sequence[Tensor] = ()
     ) -> Losses:
-        """The terms of a batch.
+        """Return the terms of a batch.
 
         Args:
-            output: (B, 3, H, W) in 0..255 RGB.
-            content: :meth:`content_of` of photographs of the same size.
-            inner: features within the net that should not peak.
+            output: the stylised pictures, (B, 3, H, W) in 0..255 RGB.
+            content: :meth:`content_of` of the photographs, at the same size.
+            inner: intermediate features of the style net whose peaks are penalised.
         """
-        aim = self.objective
-        # Of two dozen milliseconds a crop, where a teacher alone is imitated.
-        taps = self._taps(output) if content is not None or self.targets else {}
+        objective = self.objective
+        # Pure distillation needs no features; computing them takes two dozen milliseconds per crop.
+        features = self._features(output) if content is not None or self.targets else {}
         terms: dict[str, Tensor] = {}
         if content is not None:
-            apart = widened(taps[aim.content_layer]) - widened(content)
-            terms["content"] = aim.content_weight * squares(apart, aim.content_reduction)
+            difference = widened(features[objective.content_layer]) - widened(content)
+            content_loss = squares(difference, objective.content_reduction)
+            terms["content"] = objective.content_weight * content_loss
         if self.targets:
-            terms["style"] = self._style(taps)
-        if aim.tv_weight:
-            terms["tv"] = aim.tv_weight * total_variation(output, aim.tv_reduction)
-        if aim.color_weight:
-            terms["color"] = aim.color_weight * _apart(chroma_covariance(output), self.palette)
-        if aim.peak_weight and inner:
-            peaks = torch.stack([peakedness(features) for features in inner])
-            terms["peak"] = aim.peak_weight * peaks.sum()
+            terms["style"] = self._style(features)
+        if objective.tv_weight:
+            variation = total_variation(output, objective.tv_reduction)
+            terms["tv"] = objective.tv_weight * variation
+        if objective.color_weight:
+            color_loss = _mean_squared(chroma_covariance(output), self.palette)
+            terms["color"] = objective.color_weight * color_loss
+        if objective.peak_weight and inner:
+            peaks = torch.stack([peakedness(each) for each in inner])
+            terms["peak"] = objective.peak_weight * peaks.sum()
         return Losses(terms)
 
-    def _taps(self, x: Tensor, until: str | None = None) -> dict[str, Tensor]:
-        mirrored = F.pad(x, [self.objective.border] * 4, mode="reflect")
-        taps: dict[str, Tensor] = self.vgg(mirrored, until=until)
-        for name in self._scales.keys() & taps.keys():
-            taps[name] = taps[name] * self._scales[name]
-        return taps
+    def _features(self, x: Tensor, until: str | None = None) -> dict[str, Tensor]:
+        padded = F.pad(x, [self.objective.border] * 4, mode="reflect")
+        features: dict[str, Tensor] = self.vgg(padded, until=until)
+        for name in self._scales.keys() & features.keys():
+            features[name] = features[name] * self._scales[name]
+        return features
 
-    def _style(self, taps: dict[str, Tensor]) -> Tensor:
+    def _style(self, features: dict[str, Tensor]) -> Tensor:
         weights = self.objective.weighted_layers
         parts = [
-            weight * _apart(gram(taps[name]), self.targets[name])
+            weight * _mean_squared(gram(features[name]), self.targets[name])
             for name, weight in weights.items()
         ]
         return torch.stack(parts).sum()
@@ -114,12 +117,15 @@ class PerceptualLoss:
 
 @torch.no_grad()
 def _unit_means(vgg: Vgg, like: Tensor) -> dict[str, Tensor]:
-    """What brings the mean of each tap over the package's photographs to 1."""
+    """Return the scale of each layer that makes its mean over the package's photographs 1."""
     photos = [torch.from_numpy(x).to(like) for x in photographs(shipped_photos(), _MEASURED)]
-    taps = [vgg(photo) for photo in photos]
-    return {name: 1 / torch.stack([tap[name].mean() for tap in taps]).mean() for name in vgg.layers}
+    features = [vgg(photo) for photo in photos]
+    return {
+        name: 1 / torch.stack([each[name].mean() for each in features]).mean()
+        for name in vgg.layers
+    }
 
 
-def _apart(matrices: Tensor, target: Tensor) -> Tensor:
-    """Mean squared difference of (B, C, C) from one target (1, C, C)."""
+def _mean_squared(matrices: Tensor, target: Tensor) -> Tensor:
+    """Return the mean squared difference of (B, C, C) from one target (1, C, C)."""
     return (matrices - target).square().mean()

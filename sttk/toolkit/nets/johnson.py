@@ -16,7 +16,7 @@ from torch.nn import functional as F
 Norm = Literal["instance", "batch"]
 Upsample = Literal["nearest", "transposed"]
 Output = Literal["linear", "tanh"]
-# The paper's has 5. A file can ask for more than it holds, and each takes milliseconds to make.
+# The paper uses 5. A file can claim more than it holds, and each takes milliseconds to build.
 MOST_BLOCKS = 128
 
 
@@ -29,7 +29,7 @@ class JohnsonSpec:
         blocks: residual blocks at quarter size.
         norm: instance norm, or batch norm as in the 2016 paper.
         upsample: nearest x2 and a convolution, or a transposed convolution of stride 2.
-        output: the last convolution as it is, or 127.5 + 150 * tanh of it.
+        output: the last convolution's output unchanged, or 127.5 + 150 * tanh of it.
     """
 
     widths: tuple[int, int, int] = (32, 64, 128)
@@ -39,7 +39,7 @@ class JohnsonSpec:
     output: Output = "linear"
 
     def __post_init__(self) -> None:
-        """Specs come from files: raise ValueError on what is not known."""
+        """Raise ValueError for values that are not known: specs come from files."""
         for value, known in (
             (self.norm, get_args(Norm)),
             (self.upsample, get_args(Upsample)),
@@ -54,7 +54,7 @@ class JohnsonSpec:
 
     @classmethod
     def scaled(cls, factor: float, **options: object) -> JohnsonSpec:
-        """The paper's widths times ``factor``, each at least 1 channel."""
+        """Return a spec with the paper's widths times ``factor``, each at least 1 channel."""
         widths = tuple(max(1, round(width * factor)) for width in (32, 64, 128))
         return cls(widths=widths, **options)  # type: ignore[arg-type]
 
@@ -66,7 +66,7 @@ def _norm(kind: Norm, channels: int) -> nn.Module:
 
 
 class Conv(nn.Module):
-    """Reflection padding, then a convolution: (B, C, H, W) -> (B, D, H/stride, W/stride)."""
+    """A reflection-padded convolution: (B, C, H, W) -> (B, D, H/stride, W/stride)."""
 
     def __init__(
         self, channels: int, out: int, kernel: int, stride: int = 1, groups: int = 1
@@ -81,7 +81,7 @@ class Conv(nn.Module):
 
 
 class UpConv(nn.Module):
-    """Nearest x2, then a 3x3 convolution: (B, C, H, W) -> (B, D, 2H, 2W)."""
+    """A nearest x2 upsampling, then a 3x3 convolution: (B, C, H, W) -> (B, D, 2H, 2W)."""
 
     def __init__(self, channels: int, out: int) -> None:
         super().__init__()
@@ -107,7 +107,7 @@ class TransposedConv(nn.Module):
 
 
 class Residual(nn.Module):
-    """x + norm(conv(relu(norm(conv(x))))), all of one size, no ReLU after the sum."""
+    """A block x + norm(conv(relu(norm(conv(x))))) of constant size, no ReLU after the sum."""
 
     def __init__(self, channels: int, norm: Norm) -> None:
         super().__init__()
@@ -123,7 +123,7 @@ class Residual(nn.Module):
 
 
 class JohnsonNet(nn.Module):
-    """Image transform net: (B, 3, H, W) in 0..255 RGB -> the same, H and W multiples of 4.
+    """An image transform net: (B, 3, H, W) in 0..255 RGB -> the same, H and W multiples of 4.
 
     Other sizes come back as the next multiple of 4. The output is not clamped: training
     needs the gradient outside 0..255, and :class:`StyleNet` clamps.
@@ -154,11 +154,11 @@ class JohnsonNet(nn.Module):
 
     @property
     def last(self) -> nn.Conv2d:
-        """The convolution that makes the picture."""
+        """The convolution that outputs the picture."""
         return self.head.conv
 
     def norms(self) -> list[nn.Module]:
-        """All normalisation layers, from input to output."""
+        """Return all normalisation layers, from input to output."""
         kinds = (nn.InstanceNorm2d, nn.BatchNorm2d)
         return [module for module in self.modules() if isinstance(module, kinds)]
 

@@ -1,8 +1,8 @@
-"""Johnson's net as lengstrom/fast-style-transfer has it (its src/transform.py), with TensorFlow's
-padding.
+"""The version of Johnson's net in lengstrom/fast-style-transfer (src/transform.py), with
+TensorFlow's padding.
 
-Zero ("SAME") padding, instance norm of epsilon 1e-3 after every convolution, the last one too,
-transposed convolutions of stride 2, and 127.5 + 150 * tanh. No convolution has a bias.
+It uses zero ("SAME") padding, instance norm with epsilon 1e-3 after every convolution including the
+last, transposed convolutions of stride 2, and 127.5 + 150 * tanh. No convolution has a bias.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class LengstromSpec:
     """The hyperparameters of a :class:`LengstromNet`.
 
     Attributes:
-        widths: channels at full, half and quarter size going down.
+        widths: channels at full, half and quarter size on the downsampling path.
         up_widths: channels after the first and the second transposed convolution.
         blocks: residual blocks at quarter size.
     """
@@ -32,7 +32,7 @@ class LengstromSpec:
 
 
 class SameConv(nn.Module):
-    """A k x k convolution with zeros around, then norm: (B, C, H, W) -> (B, D, H, W), k odd."""
+    """A zero-padded k x k convolution, then norm: (B, C, H, W) -> (B, D, H, W), k odd."""
 
     def __init__(self, channels: int, out: int, kernel: int) -> None:
         super().__init__()
@@ -45,14 +45,14 @@ class SameConv(nn.Module):
 
 
 def _rows_to_even(size: int) -> int:
-    """0 for an even size, 1 for an odd one."""
-    # Not size % 2: with this form torch.export proves what ceil(size / 2) is, so it takes every
-    # size from 5 up, and where it knows size as even the padding is a constant.
+    """Return 0 for an even size, 1 for an odd one."""
+    # Not size % 2: with this form torch.export can prove what ceil(size / 2) is, so the exported
+    # net takes every size from 5 up, and the padding is a constant where size is known to be even.
     return 2 * ((size + 1) // 2) - size
 
 
 class SameDownConv(nn.Module):
-    """3x3, stride 2, SAME, then norm: (B, C, H, W) -> (B, D, ceil(H/2), ceil(W/2)).
+    """A 3x3 SAME convolution, stride 2, then norm: (B, C, H, W) -> (B, D, ceil(H/2), ceil(W/2)).
 
     TensorFlow pads 2 * ceil(H/2) + 1 - H rows in all, the smaller half first: an even H gets 0
     before and 1 after, an odd one 1 and 1.
@@ -71,10 +71,10 @@ class SameDownConv(nn.Module):
 
 
 class SameUpConv(nn.Module):
-    """A transposed 3x3, stride 2, SAME, then norm: (B, C, H, W) -> (B, D, 2H, 2W).
+    """A transposed 3x3 SAME convolution, stride 2, then norm: (B, C, H, W) -> (B, D, 2H, 2W).
 
-    It is the gradient of the convolution above for an even size, which pads after the last row
-    only: so the last row and column of the unpadded 2H + 1 by 2W + 1 are cut off.
+    It is the gradient of :class:`SameDownConv` for an even size, which pads only after the last
+    row, so the last row and column of the unpadded 2H + 1 by 2W + 1 output are cut off.
     """
 
     def __init__(self, channels: int, out: int) -> None:
@@ -88,7 +88,10 @@ class SameUpConv(nn.Module):
 
 
 class Residual(nn.Module):
-    """x + conv(relu(conv(x))), a norm in each, no ReLU after the sum: (B, C, H, W) -> the same."""
+    """A block x + conv(relu(conv(x))), each with a norm: (B, C, H, W) -> the same.
+
+    No ReLU follows the sum.
+    """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -101,11 +104,11 @@ class Residual(nn.Module):
 
 
 class LengstromNet(nn.Module):
-    """Image transform net: (B, 3, H, W) in 0..255 RGB -> the same, H and W multiples of 4.
+    """An image transform net: (B, 3, H, W) in 0..255 RGB -> the same, H and W multiples of 4.
 
     Other sizes come back as the next multiple of 4, as in TensorFlow. The smallest side is 5: a
-    picture of 4 x 4 is a single value at quarter size, of which no variance can be taken. The
-    output is in -22.5..277.5, not clamped.
+    4 x 4 picture is a single value at quarter size, whose variance is undefined. The output is in
+    -22.5..277.5, not clamped.
     """
 
     def __init__(self, spec: LengstromSpec | None = None) -> None:

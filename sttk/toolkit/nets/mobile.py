@@ -1,15 +1,17 @@
-"""A style net for phones and small CPUs: a tenth of a Johnson net's multiplications.
+"""A style net for phones and small CPUs, with a tenth of a Johnson net's multiplications.
 
-It is made of the layers of :mod:`sttk.toolkit.nets.johnson`. What differs, and why:
+It is built from the layers of :mod:`sttk.toolkit.nets.johnson`, with these differences:
 
-- Two strided convolutions come first, so that nothing but they and the last layer runs on more than
-  a quarter of the picture's sides: there a Johnson net spends half of its time.
-- The head's convolutions are 3x3 and narrow: nearest x2 and a convolution, twice. Trained so, they
-  leave no grid, and run as one convolution each (sttk.toolkit.rewrites.phase_upsample).
-- Channels in multiples of 16, the vectors of CPUs and of the Neural Engine.
+- Two strided convolutions come first, so that only they and the last layers work at more than a
+  quarter of the picture's sides, where a Johnson net spends half of its time.
+- The head's convolutions are narrow and 3x3: nearest x2 and a convolution, twice. A net trained
+  this way leaves no grid, and each pair runs as one convolution
+  (sttk.toolkit.rewrites.phase_upsample).
+- Channels are multiples of 16, the vector width of CPUs and of the Neural Engine.
 
-Reflections are padded, as there. Zeros within convolutions would be 4 to 12 % faster on a CPU; but
-they tell the net where the border is, and it paints a frame (seen with The Scream).
+Padding reflects, as in the Johnson net. Zero padding inside the convolutions would be 4 to 12 %
+faster on a CPU, but it tells the net where the border is, and the net paints a frame (seen with The
+Scream).
 """
 
 from __future__ import annotations
@@ -25,13 +27,14 @@ _MOST_EXPAND = 16
 
 
 class Inverted(nn.Module):
-    """MobileNetV2's block (Sandler et al. 2018) with instance norms: (B, C, H, W) -> the same.
+    """The block of MobileNetV2 (Sandler et al. 2018) with instance norms: (B, C, H, W) -> the same.
 
-    Widened by 2 it takes a quarter of the multiplications of a residual block of as many channels.
+    With ``expand`` of 2 it takes a quarter of the multiplications of a residual block with the same
+    number of channels.
 
     Args:
         channels: C.
-        expand: channels within, in multiples of C.
+        expand: the expansion factor; the block has ``expand * C`` inner channels.
     """
 
     def __init__(self, channels: int, expand: int) -> None:
@@ -56,12 +59,12 @@ class MobileSpec:
     """The hyperparameters of a :class:`MobileNet`.
 
     Attributes:
-        stem: channels at half size, on the way in.
+        stem: channels at half size, before the trunk.
         trunk: channels at quarter size.
-        blocks: residual blocks there.
-        head: channels at half size, on the way out.
-        expand: 0 for blocks of two 3x3 convolutions (:class:`Residual`), else
-            what :class:`Inverted` ones widen the trunk by.
+        blocks: residual blocks at quarter size.
+        head: channels at half size, after the trunk.
+        expand: 0 for blocks of two 3x3 convolutions (:class:`Residual`), otherwise the expansion
+            factor of :class:`Inverted` blocks.
     """
 
     stem: int = 16
@@ -71,7 +74,7 @@ class MobileSpec:
     expand: int = 0
 
     def __post_init__(self) -> None:
-        """Specs come from files: raise ValueError on what is not known."""
+        """Raise ValueError for values that are not known: specs come from files."""
         numbers = (self.stem, self.trunk, self.blocks, self.head)
         whole = all(type(n) is int and 1 <= n <= 1024 for n in numbers)
         if not whole or self.blocks > MOST_BLOCKS:
@@ -80,14 +83,14 @@ class MobileSpec:
             raise ValueError(f"blocks widened by {self.expand}")
 
     def block(self) -> nn.Module:
-        """One of the trunk's, with random weights: (B, trunk, H, W) -> the same."""
+        """Return a new trunk block with random weights: (B, trunk, H, W) -> the same."""
         if self.expand:
             return Inverted(self.trunk, self.expand)
         return Residual(self.trunk, "instance")
 
 
 class MobileNet(nn.Module):
-    """Image transform net: (B, 3, H, W) in 0..255 RGB -> the same, H and W multiples of 4.
+    """An image transform net: (B, 3, H, W) in 0..255 RGB -> the same, H and W multiples of 4.
 
     Other sizes come back as the next multiple of 4. The output is not clamped: training
     needs the gradient outside 0..255, and :class:`StyleNet` clamps.
@@ -111,11 +114,11 @@ class MobileNet(nn.Module):
 
     @property
     def last(self) -> nn.Conv2d:
-        """The convolution that makes the picture."""
+        """The convolution that outputs the picture."""
         return self.up2.conv
 
     def norms(self) -> list[nn.Module]:
-        """All normalisation layers, from input to output."""
+        """Return all normalisation layers, from input to output."""
         return [module for module in self.modules() if isinstance(module, nn.InstanceNorm2d)]
 
     def forward(self, x: Tensor) -> Tensor:

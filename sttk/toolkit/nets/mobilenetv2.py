@@ -1,9 +1,9 @@
-"""Johnson's net of MobileNetV2 bottlenecks: ``TransformerMobileNet`` of
-mmalotin/pytorch-fast-neural-style-mobilenetV2 (its fnst_modules.py).
+"""Johnson's net with MobileNetV2 bottlenecks: ``TransformerMobileNet`` from
+mmalotin/pytorch-fast-neural-style-mobilenetV2 (fnst_modules.py).
 
 A bottleneck is a 1x1 convolution, a depthwise 3x3 and a linear 1x1 (Sandler et al. 2018, figure
-4), with instance norm for batch norm. Reflection padding, nearest upsampling, convolutions without
-bias, and no tanh.
+4), with instance norm in place of batch norm. The net uses reflection padding, nearest upsampling,
+convolutions without bias, and no tanh.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class MobileNetV2Spec:
     Attributes:
         widths: channels at full, half and quarter size.
         blocks: bottlenecks at quarter size.
-        expansion: channels inside a bottleneck, times those of its input.
+        expansion: the ratio of a bottleneck's inner channels to its input channels.
     """
 
     widths: tuple[int, int, int] = (32, 64, 128)
@@ -34,7 +34,7 @@ def _norm(channels: int) -> nn.InstanceNorm2d:
 
 
 class Conv(nn.Module):
-    """Reflection padding and a convolution, no bias: (B, C, H, W) -> (B, D, H/stride, W/stride)."""
+    """A reflection-padded convolution without bias: (B, C, H, W) -> (B, D, H/stride, W/stride)."""
 
     def __init__(
         self, channels: int, out: int, kernel: int, stride: int = 1, groups: int = 1
@@ -49,10 +49,11 @@ class Conv(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """1x1, depthwise 3x3, 1x1, a norm after each: (B, C, H, W) -> (B, D, H/stride, W/stride).
+    """A MobileNetV2 bottleneck: (B, C, H, W) -> (B, D, H/stride, W/stride).
 
-    ReLU6 after the first two norms, nothing after the third. The input is added where stride and
-    channels let it.
+    It is a 1x1, a depthwise 3x3 and a 1x1 convolution with a norm after each. ReLU6 follows the
+    first two norms, nothing follows the third. The input is added where the stride is 1 and the
+    channel counts match.
     """
 
     def __init__(self, channels: int, out: int, expansion: int, stride: int = 1) -> None:
@@ -74,7 +75,7 @@ class Bottleneck(nn.Module):
 
 
 class UpBottleneck(nn.Module):
-    """Nearest x2, then a bottleneck and ReLU: (B, C, H, W) -> (B, D, 2H, 2W)."""
+    """A nearest x2 upsampling, then a bottleneck and ReLU: (B, C, H, W) -> (B, D, 2H, 2W)."""
 
     def __init__(self, channels: int, out: int, expansion: int) -> None:
         super().__init__()
@@ -86,7 +87,7 @@ class UpBottleneck(nn.Module):
 
 
 class MobileNetV2Net(nn.Module):
-    """Image transform net: (B, 3, H, W) in 0..255 RGB -> the same, H and W multiples of 4.
+    """An image transform net: (B, 3, H, W) in 0..255 RGB -> the same, H and W multiples of 4.
 
     Other sizes come back as the next multiple of 4; the smallest side is 5 (the first padding
     reflects 4 pixels). The output is not clamped.

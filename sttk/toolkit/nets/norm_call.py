@@ -1,4 +1,4 @@
-"""Calls of instance norms, for those who come between a net and torch."""
+"""Interception of instance-norm calls between a net and torch."""
 
 from __future__ import annotations
 
@@ -25,8 +25,10 @@ class NormCall(NamedTuple):
 
 
 class OtherNorms(TorchFunctionMode, ABC):
-    """While it is entered, instance norms with their own input's statistics go through
-    :meth:`norm`, whoever calls them; what is called in there does not.
+    """A mode that replaces instance norms.
+
+    While it is active, every instance norm that uses its input's own statistics goes through
+    :meth:`norm`, whoever calls it. Calls made inside :meth:`norm` do not.
     """
 
     def __torch_function__(
@@ -45,4 +47,4 @@ class OtherNorms(TorchFunctionMode, ABC):
 
     @abstractmethod
     def norm(self, call: NormCall) -> Tensor:
-        """What the norm gives: (B, C, H, W) -> the same."""
+        """Compute the norm: (B, C, H, W) -> the same."""

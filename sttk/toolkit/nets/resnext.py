@@ -1,9 +1,9 @@
-"""Johnson's net with bottleneck blocks: ``TransformerResNextNetwork`` of
-rrmina/fast-neural-style-pytorch (its experimental.py).
+"""Johnson's net with bottleneck blocks: ``TransformerResNextNetwork`` from
+rrmina/fast-neural-style-pytorch (experimental.py).
 
 The blocks narrow, convolve and widen as ResNeXt's do (Xie et al. 2017, figure 1), but despite the
-name their 3x3 convolution is not grouped. Reflection padding, instance norm after every
-convolution but the last, transposed convolutions of stride 2, and no tanh.
+name their 3x3 convolution is not grouped. The net uses reflection padding, instance norm after
+every convolution but the last, transposed convolutions of stride 2, and no tanh.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class ResNextSpec:
     """The hyperparameters of a :class:`ResNextNet`.
 
     Attributes:
-        widths: channels of the convolutions at full, half and quarter size going down.
+        widths: channels at full, half and quarter size on the downsampling path.
         bottleneck: channels inside a block, after its first and its second convolution.
         up_widths: channels after the first and the second transposed convolution.
         blocks: residual blocks at quarter size.
@@ -38,7 +38,10 @@ def _norm(channels: int) -> nn.InstanceNorm2d:
 
 
 class Bottleneck(nn.Module):
-    """x + (1x1, 3x3, 1x1), a norm after each, ReLU after the first two: (B, C, H, W) -> same."""
+    """A bottleneck block x + (1x1, 3x3, 1x1): (B, C, H, W) -> the same.
+
+    A norm follows each convolution, and ReLU the first two.
+    """
 
     def __init__(self, channels: int, narrow: tuple[int, int]) -> None:
         super().__init__()
@@ -58,7 +61,7 @@ class Bottleneck(nn.Module):
 
 
 class ResNextNet(nn.Module):
-    """Image transform net: (B, 3, H, W) in 0..255 -> the same, H and W multiples of 4.
+    """An image transform net: (B, 3, H, W) in 0..255 -> the same, H and W multiples of 4.
 
     Other sizes come back as the next multiple of 4; the smallest side is 5 (the first padding
     reflects 4 pixels). The output is not clamped. The channel order is that of the weights.

@@ -1,4 +1,4 @@
-"""The nets that sttk trains and keeps in its own layout."""
+"""The nets that sttk trains and saves in its own layout."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Spec = JohnsonSpec | MobileSpec
 Net = JohnsonNet | MobileNet
 
 KINDS: dict[str, type[Spec]] = {"johnson": JohnsonSpec, "mobile": MobileSpec}
-# What ``sttk train --net`` takes: a name, and the spec behind it.
+# The values of ``sttk train --net`` and the spec that each stands for.
 SIZES: dict[str, Spec] = {
     "johnson": JohnsonSpec(),
     "mobile-s": MobileSpec(expand=2),
@@ -22,18 +22,22 @@ SIZES: dict[str, Spec] = {
 
 
 def build(spec: Spec) -> Net:
-    """A net of the spec, with random weights."""
+    """Return a net built from ``spec``, with random weights."""
     return JohnsonNet(spec) if isinstance(spec, JohnsonSpec) else MobileNet(spec)
 
 
 def describe(spec: Spec) -> dict[str, Any]:
-    """The spec as plain JSON values: ``net`` and ``spec``."""
+    """Return the spec as plain JSON values: ``net`` and ``spec``."""
     (net,) = (name for name, kind in KINDS.items() if isinstance(spec, kind))
     return {"net": net, "spec": asdict(spec)}
 
 
 def spec_from(about: Mapping[str, Any]) -> Spec:
-    """The inverse of :func:`describe`. Raises KeyError, TypeError or ValueError."""
+    """Invert :func:`describe`.
+
+    Raises:
+        KeyError, TypeError, ValueError: ``about`` does not describe a net.
+    """
     values: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in about["spec"].items()

@@ -25,7 +25,7 @@ _TORCHVISION_STD = (0.229, 0.224, 0.225)
 
 
 def layer_names(variant: Variant) -> list[str]:
-    """Names of the convolutions in order: conv1_1, conv1_2, conv2_1, ..."""
+    """Return the names of the convolutions in order: conv1_1, conv1_2, conv2_1, ..."""
     return [
         f"conv{block}_{i}"
         for block, count in enumerate(_CONVS_PER_BLOCK[variant], start=1)
@@ -34,16 +34,16 @@ def layer_names(variant: Variant) -> list[str]:
 
 
 class Vgg(nn.Module):
-    """Features of pictures: (B, 3, H, W) in 0..255 RGB -> {"relu1_2": (B, 64, H, W), ...}.
+    """A feature extractor: (B, 3, H, W) in 0..255 RGB -> {"relu1_2": (B, 64, H, W), ...}.
 
-    Frozen, in evaluation mode, and no deeper than the deepest layer asked for.
+    The net is frozen, in evaluation mode, and no deeper than the deepest of ``layers``.
 
     Args:
-        variant: which net.
-        layers: the taps wanted, such as ``relu3_3``.
-        normalisation: what the weights were trained on.
-        pooling: between the blocks; average in place of the net's own max makes smoother pictures
-            (Gatys et al. 2016, section 2).
+        variant: the net, VGG-16 or VGG-19.
+        layers: the layers to return, such as ``relu3_3``.
+        normalisation: the input normalisation that the weights were trained with.
+        pooling: the pooling between blocks; average pooling in place of the net's own max makes
+            smoother pictures (Gatys et al. 2016, section 2).
     """
 
     mean: Tensor
@@ -62,10 +62,11 @@ class Vgg(nn.Module):
         self.pool = F.max_pool2d if pooling == "max" else F.avg_pool2d
         self.layers = tuple(dict.fromkeys(layers))
         names = layer_names(variant)
-        unknown = [tap for tap in self.layers if tap.replace("relu", "conv") not in names]
+        unknown = [layer for layer in self.layers if layer.replace("relu", "conv") not in names]
         if unknown:
             raise ValueError(f"{variant} has no {', '.join(unknown)}")
-        deepest = max((names.index(tap.replace("relu", "conv")) for tap in self.layers), default=-1)
+        indices = (names.index(layer.replace("relu", "conv")) for layer in self.layers)
+        deepest = max(indices, default=-1)
         self.convs = nn.ModuleDict(_convolutions(names[: deepest + 1]))
         mean, std = _statistics(normalisation)
         self.register_buffer("mean", mean, persistent=False)
@@ -73,20 +74,20 @@ class Vgg(nn.Module):
         self.requires_grad_(False).eval()
 
     def forward(self, x: Tensor, until: str | None = None) -> dict[str, Tensor]:
-        """Features of ``x``; those deeper than the tap ``until`` are left out."""
-        taps: dict[str, Tensor] = {}
+        """Return the features of ``x``, leaving out those deeper than the layer ``until``."""
+        features: dict[str, Tensor] = {}
         x = (x - self.mean) / self.std
         block = "1"
         for name, conv in self.convs.items():
             if name[4] != block:
                 x, block = self.pool(x, 2), name[4]
             x = F.relu(conv(x))
-            tap = name.replace("conv", "relu")
-            if tap in self.layers:
-                taps[tap] = x
-            if tap == until:
+            layer = name.replace("conv", "relu")
+            if layer in self.layers:
+                features[layer] = x
+            if layer == until:
                 break
-        return taps
+        return features
 
 
 def _convolutions(names: Sequence[str]) -> dict[str, nn.Module]:
@@ -100,7 +101,7 @@ def _convolutions(names: Sequence[str]) -> dict[str, nn.Module]:
 
 
 def _statistics(normalisation: Normalisation) -> tuple[Tensor, Tensor]:
-    """Mean and scale of the input, each (1, 3, 1, 1), in RGB 0..255."""
+    """Return the mean and scale of the input, each (1, 3, 1, 1), in RGB 0..255."""
     if normalisation == "caffe":
         mean, std = torch.tensor(_CAFFE_MEAN), torch.ones(3)
     else:

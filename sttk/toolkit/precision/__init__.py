@@ -1,1 +1,1 @@
-"""Precision by block: a net that computes as a plan says, and the search for the cheapest plan."""
+"""Mixed precision by block: a net cast to a plan, the cost of a plan, and its blocks."""

@@ -1,5 +1,6 @@
-"""The steps of a style net that a plan can tell apart: a convolution, or a block of several, with
-the norm behind it.
+"""The blocks of a style net to which a plan can assign a precision.
+
+A block is a convolution, or a group of several, with the norm after it.
 """
 
 from __future__ import annotations
@@ -18,29 +19,31 @@ _CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
 
 @dataclass(frozen=True)
 class Block:
-    """One step.
+    """A block of a style net.
 
     Attributes:
-        modules: names in the style net; the first is the block's own, such as ``net.conv1``.
+        modules: names of modules in the style net; the first names the block, such as
+            ``net.conv1``.
     """
 
     modules: tuple[str, ...]
 
     @property
     def name(self) -> str:
-        """Of its first convolution, or of what holds it."""
+        """The name of the module that is or contains the block's first convolution."""
         return self.modules[0]
 
     def entries(self, precision: Precision) -> dict[str, Precision]:
-        """What a plan says to have it in a precision."""
+        """Return the entries of a plan that put the block in a precision."""
         return dict.fromkeys(self.modules, precision)
 
 
 def blocks_of(net: StyleNet) -> tuple[Block, ...]:
-    """The steps of any net, in the order in which its modules stand, which is that of execution.
+    """Return the blocks of any net in the order of its modules, which is that of execution.
 
-    Children of the net, those of lists one by one. Each that has a convolution in it begins a
-    step; what has none (norms, pads, sums) belongs to the step before it, or to the first.
+    The net's children, and the children of lists, are visited one by one. A child that contains a
+    convolution begins a block; one that does not (a norm, pad or sum) belongs to the block before
+    it, or to the first one.
     """
     leading: list[str] = []
     found: list[list[str]] = []

@@ -1,9 +1,9 @@
-"""A style net that computes each block in the precision of its plan.
+"""Casts a style net so that each block computes in its plan's precision.
 
-Every module has its weights in its own type, and what goes into it is cast to that type; what its
-parents' ``forward`` does between modules is done in the type of its operands, and where two meet,
-torch promotes float16 to float32. So a float32 block in a float16 net costs a cast at either end,
-and exporters that trace the net write down these casts as they are.
+Every module keeps its weights in its own type, and its inputs are cast to that type. What a
+parent's ``forward`` does between modules is computed in the type of the operands, and torch
+promotes float16 to float32 where they differ. So a float32 block in a float16 net costs a cast at
+its input and one at its output, and exporters that trace the net export these casts as they are.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from sttk.toolkit.core.contract import Precision
 from sttk.toolkit.core.plan import Plan
 from sttk.toolkit.core.style_net import StyleNet
 
-# The type of the tensors in a block of each precision: quantisers round within float32.
+# The type of the tensors in a block of each precision; quantised values are carried in float32.
 CARRIERS: Mapping[Precision, torch.dtype] = {
     "fp32": torch.float32,
     "fp16": torch.float16,
@@ -29,21 +29,21 @@ CARRIERS: Mapping[Precision, torch.dtype] = {
 # Where float16 is that of the weights on disk, and where blocks of int8 pass float16 on.
 ON_DISK: Mapping[Precision, torch.dtype] = dict.fromkeys(CARRIERS, torch.float32)
 HALF_INT8: Mapping[Precision, torch.dtype] = {**CARRIERS, "int8": torch.float16}
-# What goes in here is the picture: it is cast where a block of the net takes it. So is what goes
-# into a sequence, which itself does nothing with it.
-_ENTRANCES = ("", "net")
+# The input of these modules is the picture, which is cast where a block of the net reads it. The
+# input of a sequence is likewise cast by its first module.
+_ROOTS = ("", "net")
 
 
 def cast_net(
     net: StyleNet, plan: Plan, carriers: Mapping[Precision, torch.dtype] = CARRIERS
 ) -> StyleNet:
-    """A copy of ``net`` that computes by the plan; float32 goes in and comes out.
+    """Return a copy of ``net`` that follows the plan, with float32 input and output.
 
     Args:
-        net: quantised, if the plan is.
-        plan: which block is in which precision.
-        carriers: type of the tensors in a block of each precision. Where fp16 is carried in
-            float32, its weights are rounded to float16 and the arithmetic is not.
+        net: the style net, already quantised if the plan has quantised blocks.
+        plan: the precision of each block.
+        carriers: the type of the tensors in a block of each precision. Where fp16 is carried in
+            float32, weights are rounded to float16 but the arithmetic is not.
     """
     mixed = copy.deepcopy(net)
     for name, module in mixed.named_modules():
@@ -52,14 +52,14 @@ def cast_net(
         if precision == "fp16":
             _convert(module, torch.float16)
         _convert(module, into)
-        if name not in _ENTRANCES and not isinstance(module, nn.Sequential):
+        if name not in _ROOTS and not isinstance(module, nn.Sequential):
             module.register_forward_pre_hook(_Caster(into))
     mixed.register_forward_hook(_to_float32)
     return mixed
 
 
 class _Caster:
-    """A forward pre-hook: casts what a module is given."""
+    """A forward pre-hook that casts a module's inputs."""
 
     def __init__(self, into: torch.dtype) -> None:
         self._into = into
@@ -76,12 +76,12 @@ def _to_float32(_: nn.Module, __: tuple[Any, ...], output: Tensor) -> Tensor:
 
 
 def _cast(x: Tensor, into: torch.dtype) -> Tensor:
-    """Not even a cast to the same type, which torch.export would write down."""
+    """Cast if the type differs: torch.export would record even a cast to the same type."""
     return x if x.dtype == into else x.to(into)
 
 
 def _convert(module: nn.Module, into: torch.dtype) -> None:
-    """The module's own weights, not those of what is in it."""
+    """Convert the module's own weights, but not those of its submodules."""
     for tensor in (*module.parameters(recurse=False), *module.buffers(recurse=False)):
         if tensor.is_floating_point():
             tensor.data = tensor.data.to(into)

@@ -1,7 +1,7 @@
-"""What a plan costs on no device in particular: bytes moved, and multiplications by their width.
+"""Device-independent costs of a plan: bytes moved, and multiplications weighted by their width.
 
-Norms and convolutions of few channels are bound by memory, convolutions of many by arithmetic; a
-device's own time lies between the two, and only measuring tells it.
+Norms and convolutions of few channels are memory-bound, convolutions of many channels are
+compute-bound. A device's time lies between the two, and only a measurement can tell where.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ _WIDTHS: Mapping[Precision, int] = {"fp32": 4, "fp16": 2, "int8": 1, "fp8": 1}  
 
 @dataclass(frozen=True)
 class Layer:
-    """What one layer of a net handles for one picture, in values.
+    """The size of one layer of a net on one picture, in values.
 
     Attributes:
-        weights: that it has.
-        given: that go in.
-        made: that come out.
-        products: multiplications of a convolution.
+        weights: number of weights.
+        given: number of input values.
+        made: number of output values.
+        products: number of multiplications, for a convolution.
     """
 
     weights: int
@@ -39,12 +39,13 @@ class Layer:
 
 
 class Costs:
-    """Of the plans of one net.
+    """The costs of one net's plans.
 
     Args:
-        layers: by name (:func:`layers_of`).
-        quantised: names of the layers that int8 and fp8 are for; others stay as they are carried.
-        carriers: type of the tensors in a block of each precision.
+        layers: the net's layers by name (see :func:`layers_of`).
+        quantised: names of the layers that are quantised in int8 and fp8; others keep the carrier
+            type.
+        carriers: the type of the tensors in a block of each precision.
     """
 
     def __init__(
@@ -54,17 +55,17 @@ class Costs:
         carriers: Mapping[Precision, torch.dtype],
     ) -> None:
         self._layers, self._carriers = layers, carriers
-        # A rewritten layer's convolution lies within what stands for the layer.
+        # The convolution of a rewritten layer is a submodule of the layer's replacement.
         self._quantised = {
             layer for layer in layers for name in quantised if f"{name}.".startswith(f"{layer}.")
         }
 
     def bytes(self, plan: Plan) -> int:
-        """Of weights, inputs and outputs of all layers, each read or written once."""
+        """Return the bytes of all layers' weights, inputs and outputs, each moved once."""
         return sum(self._bytes(name, plan.of(name)) for name in self._layers)
 
     def work(self, plan: Plan) -> int:
-        """Multiplications, each times the bytes of a factor."""
+        """Return the number of multiplications, each weighted by the bytes of a factor."""
         return sum(
             layer.products * self._width(name, plan.of(name))
             for name, layer in self._layers.items()
@@ -73,31 +74,31 @@ class Costs:
     def _bytes(self, name: str, precision: Precision) -> int:
         layer, carried = self._layers[name], self._carriers[precision].itemsize
         width = self._width(name, precision)
-        given = width if precision in ("int8", "fp8") else carried
-        return layer.weights * width + layer.given * given + layer.made * carried
+        read = width if precision in ("int8", "fp8") else carried
+        return layer.weights * width + layer.given * read + layer.made * carried
 
     def _width(self, name: str, precision: Precision) -> int:
-        """Of a weight."""
+        """Return the bytes of a weight."""
         if precision in ("int8", "fp8") and name not in self._quantised:
             return self._carriers[precision].itemsize
         return _WIDTHS[precision]
 
 
 def layers_of(net: StyleNet, size: Size) -> dict[str, Layer]:
-    """Each module that has weights of its own, as it runs on one picture of ``size``."""
+    """Measure each module with weights of its own on one picture of ``size``."""
     found: dict[str, Layer] = {}
 
-    def watch(name: str) -> Any:
-        def note(module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
-            given = sum(x.numel() for x in inputs if isinstance(x, Tensor))
+    def observe(name: str) -> Any:
+        def record(module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
+            values = sum(x.numel() for x in inputs if isinstance(x, Tensor))
             weights = sum(weight.numel() for weight in module.parameters(recurse=False))
             products = _products(module, inputs[0], output)
-            found[name] = Layer(weights, given, output.numel(), products)
+            found[name] = Layer(weights, values, output.numel(), products)
 
-        return note
+        return record
 
     hooks = [
-        module.register_forward_hook(watch(name))
+        module.register_forward_hook(observe(name))
         for name, module in net.named_modules()
         if any(True for _ in module.parameters(recurse=False))
     ]
@@ -110,9 +111,9 @@ def layers_of(net: StyleNet, size: Size) -> dict[str, Layer]:
     return found
 
 
-def _products(module: nn.Module, given: Tensor, made: Tensor) -> int:
+def _products(module: nn.Module, x: Tensor, y: Tensor) -> int:
     if isinstance(module, nn.Conv2d):
-        return made.numel() * module.weight[0].numel()
+        return y.numel() * module.weight[0].numel()
     if isinstance(module, nn.ConvTranspose2d):
-        return given.numel() * module.weight[0].numel()
+        return x.numel() * module.weight[0].numel()
     return 0

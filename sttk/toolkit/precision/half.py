@@ -1,8 +1,8 @@
-"""float16 arithmetic on a CPU, at the speed of float32's.
+"""float16 arithmetic on a CPU, at the speed of float32 arithmetic.
 
-Every operation on float16 tensors is computed in float32 and its result rounded to float16: what a
-device does that adds up in float32, and what ONNX Runtime's CPU does. torch's own float16 kernels
-are many times slower, and on some operations they add up in float16.
+Every operation on float16 tensors is computed in float32 and its result rounded to float16, as on
+a device that accumulates in float32 and as ONNX Runtime does on a CPU. torch's own float16 kernels
+are many times slower, and some of them accumulate in float16.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-# They change types themselves, or ask for nothing but facts.
+# Functions that change types themselves, or only read properties.
 _CASTS = ("to", "float", "half", "double", "type", "is_floating_point", "__get__", "__set__")
 
 
 class RoundedHalf(TorchFunctionMode):
-    """While it is entered, see the module."""
+    """A mode that, while active, computes float16 operations as the module describes."""
 
     def __torch_function__(
         self,

@@ -1,4 +1,4 @@
-"""Affine int8: x is about scale * (q - zero_point), q a whole number from -128 to 127."""
+"""Affine int8: x is approximated by scale * (q - zero_point), q an integer from -128 to 127."""
 
 from __future__ import annotations
 
@@ -12,56 +12,61 @@ LOWEST, HIGHEST = -128, 127
 _LEVELS = HIGHEST - LOWEST
 _BINS = 2048
 # Fractions of the largest value that are tried as the end of the range.
-_ENDS = np.linspace(0.2, 1.0, 41)
+_RANGE_ENDS = np.linspace(0.2, 1.0, 41)
 
 Values = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Affine:
-    """How one tensor is quantised."""
+    """The quantisation of one tensor.
+
+    Attributes:
+        scale: the step between two levels.
+        zero_point: the level that stands for 0.
+    """
 
     scale: float
     zero_point: int
 
     def __post_init__(self) -> None:
-        """These come from files: raise ValueError on what cannot be."""
+        """Raise ValueError for impossible values: these come from files."""
         if not (math.isfinite(self.scale) and self.scale > 0):
             raise ValueError(f"a scale of {self.scale}")
         if not (type(self.zero_point) is int and LOWEST <= self.zero_point <= HIGHEST):
             raise ValueError(f"a zero point of {self.zero_point}")
 
     def narrowed(self, lowest: int) -> Affine:
-        """The same range of values on the numbers from ``lowest``, above :data:`LOWEST`, to 127."""
+        """Return the affine that maps the same range to ``lowest``..127 in place of -128..127."""
         if self.zero_point != LOWEST or lowest == LOWEST:
             return self  # a symmetric range has no number below -127
         scale = float(np.float32(self.scale * _LEVELS / (HIGHEST - lowest)))
         return Affine(scale, lowest)
 
 
-# A picture of 0..255 loses nothing.
+# Represents a picture of 0..255 without loss.
 PICTURE = Affine(1.0, LOWEST)
 
 
 def fit(values: Values) -> Affine:
-    """The affine with the least squared error over ``values``.
+    """Return the affine with the least squared error over ``values``.
 
     Values that are never negative (after a ReLU) get all 256 levels, others a symmetric range. The
-    range may end below the largest value: a few rare values cut short cost less than coarser steps
-    for all (measured on ink and candy: 1 to 8 dB on every kind of picture).
+    range may end below the largest value: clipping a few rare values costs less than coarser steps
+    for all of them (measured on ink and candy: 1 to 8 dB on every kind of picture).
     """
     largest = float(np.abs(values).max(initial=0.0))
     if largest < np.finfo(np.float32).tiny * _LEVELS:
-        return Affine(1.0, 0)  # all zero, or as good as
+        return Affine(1.0, 0)  # all values are zero or negligible
     unsigned = bool(values.min() >= 0)
     counts, edges = np.histogram(values.astype(np.float64), bins=_BINS)
     centres = (edges[:-1] + edges[1:]) / 2
-    candidates = [_affine(largest * float(end), unsigned) for end in _ENDS]
+    candidates = [_affine(largest * float(end), unsigned) for end in _RANGE_ENDS]
     return min(candidates, key=lambda affine: _squared_error(affine, centres, counts))
 
 
 def _affine(end: float, unsigned: bool) -> Affine:
-    # float32 is what every runtime keeps: round now, so that all have the same number.
+    # Runtimes store scales in float32: round now, so that all use the same number.
     scale = float(np.float32(end / (_LEVELS if unsigned else HIGHEST)))
     return Affine(scale, LOWEST if unsigned else 0)
 

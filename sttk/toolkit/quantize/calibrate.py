@@ -1,4 +1,4 @@
-"""What each convolution's input looks like on pictures, and the int8 range that suits it."""
+"""Calibration: observe each convolution's input on pictures, and fit its int8 or float8 range."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from sttk.toolkit.quantize.affine import PICTURE, Affine, Values, fit
 from sttk.toolkit.quantize.pictures import Coverage, pictures
 
 Format = Literal["int8", "fp8"]
-# Values kept of one convolution's input on one picture: enough for a histogram.
-_KEPT = 20_000
+# Values sampled from one convolution's input on one picture: enough for a histogram.
+_SAMPLED = 20_000
 
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """How a net is quantised.
+    """The quantisation of a net.
 
     Attributes:
         format: ``int8`` or ``fp8``.
-        inputs: of each quantised convolution, by its name in the style net.
-        coverage: what it was calibrated on.
-        outputs: of each of them, what it gives, where that is rounded, too.
+        inputs: the affine of each quantised convolution's input, by its name in the style net.
+        coverage: the number of calibration pictures of each kind.
+        outputs: the affine of each convolution's output, if outputs are quantised too.
     """
 
     format: Format
@@ -39,13 +39,17 @@ class Calibration:
     outputs: dict[str, Affine] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values."""
+        """Return the calibration as plain JSON values."""
         fields = {"format": self.format, "inputs": _pairs(self.inputs), "coverage": self.coverage}
         return {**fields, "outputs": _pairs(self.outputs)} if self.outputs else fields
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> Calibration:
-        """The inverse of :meth:`to_dict`. Raises KeyError, TypeError or ValueError."""
+        """Invert :meth:`to_dict`.
+
+        Raises:
+            KeyError, TypeError, ValueError: ``fields`` is not a calibration.
+        """
         if fields["format"] not in get_args(Format):
             raise ValueError(f"format {fields['format']!r}")
         inputs, outputs = (_affines(fields.get(key, {})) for key in ("inputs", "outputs"))
@@ -63,85 +67,89 @@ def _affines(pairs: dict[Any, Any]) -> dict[str, Affine]:
 def calibrate(
     net: StyleNet, files: Sequence[Path], to: Format = "int8", outputs: bool = False
 ) -> Calibration:
-    """Fit the input of every ``nn.Conv2d`` on photographs, and dark, blurred and bright ones.
+    """Fit the input of every ``nn.Conv2d`` on photographs and on dark, blurred and bright variants.
 
-    With ``outputs``, what each of them gives is fitted, too, for runtimes whose convolutions give
-    int8; then the first one stays float as well, for the same reason as those after it (the mobile
-    net on a ramp: 20 dB with it rounded).
+    Transposed convolutions stay float, because no CPU runtime has them in int8. In int8, so do the
+    convolutions between the first one and the first instance norm. Their input scales with the
+    picture's contrast: a smooth picture uses few of the levels, and the norm amplifies the steps (a
+    mobile net on a ramp: 20 dB, or 25 with its second convolution in float).
 
-    Transposed convolutions stay float: no CPU runtime has them in int8. So do in int8 those between
-    the first convolution and the first instance norm. What they read is as large as the picture's
-    contrast: a smooth picture is left with few of the levels, and the norm enlarges their steps (a
-    mobile net on a ramp: 20 dB, and 25 with its second convolution in float).
+    Args:
+        net: the style net.
+        files: the photographs to calibrate on.
+        to: the format to quantise to.
+        outputs: whether to fit each convolution's output too, for runtimes whose convolutions
+            output int8. The first convolution then stays float as well, for the same reason as
+            those after it (the mobile net on a ramp: 20 dB with it quantised).
     """
     coverage = Coverage()
-    watch = _observe(net, coverage.counted(pictures(files)), outputs)
-    seen = watch.seen
+    observer = _observe(net, coverage.counted(pictures(files)), outputs)
+    inputs_of = observer.inputs
     if to == "fp8":
-        small = [name for name in seen if float8.has_kernel(net.get_submodule(name))]
-        inputs = {name: float8.fit(np.concatenate(seen[name])) for name in small}
+        small = [name for name in inputs_of if float8.has_kernel(net.get_submodule(name))]
+        inputs = {name: float8.fit(np.concatenate(inputs_of[name])) for name in small}
         return Calibration(to, inputs, coverage.to_dict())
-    first = next(iter(seen), None)
+    first = next(iter(inputs_of), None)
     inputs = {
         name: PICTURE if name == first and _is_picture(values) else fit(np.concatenate(values))
-        for name, values in seen.items()
-        if name not in watch.unnormed or (name == first and not outputs)
+        for name, values in inputs_of.items()
+        if name not in observer.before_norm or (name == first and not outputs)
     }
-    given = {name: fit(np.concatenate(watch.given[name])) for name in inputs if outputs}
-    return Calibration(to, inputs, coverage.to_dict(), given)
+    fitted = {name: fit(np.concatenate(observer.outputs[name])) for name in inputs if outputs}
+    return Calibration(to, inputs, coverage.to_dict(), fitted)
 
 
 def _is_picture(values: list[Values]) -> bool:
-    """Whether a convolution reads the picture itself: whole numbers of 0..255."""
+    """Return whether a convolution reads the picture itself: whole numbers of 0..255."""
     every = np.concatenate(values)
     return bool(every.min() >= 0 and every.max() <= 255 and np.array_equal(every, np.rint(every)))
 
 
-class _Watch:
-    """What convolutions read while a net runs.
+class _Observer:
+    """An observer of the inputs and outputs of convolutions while a net runs.
 
     Attributes:
-        seen: of each, in the order in which they run, a thinned-out copy of its inputs.
-        given: of each, of what it gives.
-        unnormed: names of those that run before the first instance norm; empty without one.
+        inputs: samples of each convolution's inputs, in the order in which they run.
+        outputs: samples of each convolution's outputs.
+        before_norm: names of those that run before the first instance norm; empty without one.
     """
 
     def __init__(self) -> None:
-        self.seen: dict[str, list[Values]] = {}
-        self.given: dict[str, list[Values]] = {}
-        self.unnormed: frozenset[str] = frozenset()
+        self.inputs: dict[str, list[Values]] = {}
+        self.outputs: dict[str, list[Values]] = {}
+        self.before_norm: frozenset[str] = frozenset()
 
-    def hook(self, name: str, module: nn.Module) -> Any:
-        """To be called before ``module`` runs, or None for a module that is of no interest."""
+    def pre_hook(self, name: str, module: nn.Module) -> Any:
+        """Return the forward pre-hook for ``module``, or None if it is not observed."""
         if isinstance(module, nn.InstanceNorm2d):
             return self._norm
         return partial(self._conv, name) if isinstance(module, nn.Conv2d) else None
 
     def _conv(self, name: str, _: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        self.seen.setdefault(name, []).append(_thinned(inputs[0]))
+        self.inputs.setdefault(name, []).append(_sampled(inputs[0]))
 
-    def gave(self, name: str, _: nn.Module, __: Any, output: Tensor) -> None:
-        """To be called after the convolution of this name."""
-        self.given.setdefault(name, []).append(_thinned(output))
+    def hook(self, name: str, _: nn.Module, __: Any, output: Tensor) -> None:
+        """Record an output, as the forward hook of the convolution of this name."""
+        self.outputs.setdefault(name, []).append(_sampled(output))
 
     def _norm(self, *_: object) -> None:
-        self.unnormed = self.unnormed or frozenset(self.seen)
+        self.before_norm = self.before_norm or frozenset(self.inputs)
 
 
-def _thinned(tensor: Tensor) -> Values:
+def _sampled(tensor: Tensor) -> Values:
     values = tensor.flatten()
-    return values[:: max(1, len(values) // _KEPT)].clone().numpy()
+    return values[:: max(1, len(values) // _SAMPLED)].clone().numpy()
 
 
-def _observe(net: StyleNet, batches: Iterable[Tensor], outputs: bool) -> _Watch:
-    watch = _Watch()
+def _observe(net: StyleNet, batches: Iterable[Tensor], outputs: bool) -> _Observer:
+    observer = _Observer()
     hooks = [
         module.register_forward_pre_hook(hook)
         for name, module in net.named_modules()
-        if (hook := watch.hook(name, module))
+        if (hook := observer.pre_hook(name, module))
     ]
     hooks += [
-        module.register_forward_hook(partial(watch.gave, name))
+        module.register_forward_hook(partial(observer.hook, name))
         for name, module in net.named_modules()
         if outputs and isinstance(module, nn.Conv2d)
     ]
@@ -152,4 +160,4 @@ def _observe(net: StyleNet, batches: Iterable[Tensor], outputs: bool) -> _Watch:
     finally:
         for hook in hooks:
             hook.remove()
-    return watch
+    return observer

@@ -1,4 +1,4 @@
-"""A style net whose convolutions compute what int8 arithmetic computes, in float."""
+"""Fake quantisation: a style net whose convolutions compute int8 arithmetic in float."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from sttk.toolkit.quantize.affine import HIGHEST, LOWEST, Affine
 from sttk.toolkit.quantize.calibrate import Calibration
 from sttk.toolkit.quantize.float8 import Float8Conv
 
-_SMALLEST_SCALE = 1e-12  # of a channel whose weights are all zero
+_SMALLEST_SCALE = 1e-12  # for a channel whose weights are all zero
 
-# torch.export asks what shape comes out where a size is free, and torch 2.13 does not know it of
-# this operation.
+# torch.export needs this operation's output shape where a size is free, and torch 2.13 has no meta
+# kernel for it.
 _ATEN = torch.library.Library("aten", "IMPL")  # type: ignore[no-untyped-call]
 
 
@@ -35,16 +35,17 @@ class QuantConv(nn.Module):
     """A convolution with its input and its weights rounded to int8: (B, C, H, W) -> (B, D, H', W').
 
     The weights have a scale for each output channel and no zero point. The bias stays float: it is
-    added after the sum, and TensorRT takes no other.
+    added after the sum, and TensorRT accepts no other.
 
     Args:
-        conv: what to quantise; zero padding, if any, is that of the quantised input.
-        affine: of the input.
-        symmetric: have no zero point, for those who take none. The input is shifted instead, by
-            -scale * zero_point, and the bias makes up for it: the same numbers.
-        least_scale: of the weights, for those who keep scales in float16. The input is divided by a
-            power of two and the weights multiplied by it, if need be: the same numbers again.
-        output: how what it gives is rounded, too, or None.
+        conv: the convolution to quantise; its zero padding, if any, applies to the quantised input.
+        affine: the quantisation of the input.
+        symmetric: whether to use no zero point, for runtimes that accept none. The input is shifted
+            by -scale * zero_point instead, and the bias compensates, so the result is the same.
+        least_scale: the least scale of the weights, for runtimes that store scales in float16. The
+            input is divided by a power of two and the weights are multiplied by it if necessary,
+            so the result is the same.
+        output: the quantisation of the output, or None to leave it in float.
     """
 
     scales: Tensor
@@ -65,11 +66,11 @@ class QuantConv(nn.Module):
         scales = conv.weight.abs().amax((1, 2, 3)).div(HIGHEST).clamp_min(_SMALLEST_SCALE)
         self.register_buffer("scales", scales)
         self.register_buffer("zeros", torch.zeros_like(scales, dtype=torch.int32))
-        self._have_scales_of(least_scale)
+        self._raise_scales(least_scale)
         if symmetric and affine.zero_point:
-            self._have_no_zero_point()
+            self._remove_zero_point()
 
-    def _have_scales_of(self, least: float) -> None:
+    def _raise_scales(self, least: float) -> None:
         used = self.scales[self.scales > _SMALLEST_SCALE]
         if not len(used) or used.min() >= least:
             return
@@ -78,17 +79,17 @@ class QuantConv(nn.Module):
         self.scales *= self.divisor
         self.conv.weight.data.mul_(self.divisor)
 
-    def _have_no_zero_point(self) -> None:
+    def _remove_zero_point(self) -> None:
         if any(self.conv.padding):
             raise ValueError("zeros would be padded that stand for something else")
         self.zero_point, self.shift = 0, -self.scale * self.zero_point
         bias = self.conv.bias if self.conv.bias is not None else torch.zeros_like(self.scales)
-        made_up = bias + self.shift * self.rounded_weight().sum((1, 2, 3))
-        self.conv.bias = nn.Parameter(made_up, requires_grad=False)
+        compensated = bias + self.shift * self.rounded_weight().sum((1, 2, 3))
+        self.conv.bias = nn.Parameter(compensated, requires_grad=False)
 
     def rounded_weight(self) -> Tensor:
-        """(D, C, K, K), each a whole multiple of its channel's scale."""
-        # torch takes scales of float32 alone, whatever the weights are: in float64, too.
+        """Return the weight (D, C, K, K), rounded to whole multiples of each channel's scale."""
+        # torch accepts scales only in float32, even for weights in float64.
         return torch.fake_quantize_per_channel_affine(
             self.conv.weight, self.scales.float(), self.zeros, 0, LOWEST, HIGHEST
         )
@@ -115,12 +116,12 @@ def fake_quantized(
     symmetric: bool = False,
     least_scale: float = 0.0,
 ) -> StyleNet:
-    """``net`` with the convolutions that ``calibration`` names quantised.
+    """Return a copy of ``net`` with the convolutions in ``calibration`` quantised.
 
-    ``symmetric`` and ``least_scale`` are those of :class:`QuantConv`: another form of one function.
+    ``symmetric`` and ``least_scale``, as in :class:`QuantConv`, do not change the function.
 
     Raises:
-        ValueError: a name that is no convolution of the net's.
+        ValueError: a name in ``calibration`` is not a convolution of the net.
     """
     quantized = copy.deepcopy(net)
     modules = dict(quantized.named_modules())
@@ -139,7 +140,7 @@ def fake_quantized(
 
 
 def with_forms(net: nn.Module, form: Callable[[QuantConv], nn.Module]) -> nn.Module:
-    """A copy of ``net``, each :class:`QuantConv` in the form that an exporter can write down."""
+    """Return a copy of ``net`` with each :class:`QuantConv` in a form that can be exported."""
     changed = copy.deepcopy(net)
     for name, module in list(changed.named_modules()):
         if isinstance(module, QuantConv):

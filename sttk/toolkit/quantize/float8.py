@@ -1,4 +1,4 @@
-"""float8 (E4M3, no infinity): x is about scale * f, f one of the 8-bit floats from -448 to 448."""
+"""float8 (E4M3, no infinity): x is approximated by scale * f, f a float8 from -448 to 448."""
 
 from __future__ import annotations
 
@@ -8,24 +8,26 @@ from torch.nn import functional as F
 
 from sttk.toolkit.quantize.affine import Affine, Values
 
-LARGEST = 448.0  # of E4M3FN (Micikevicius et al. 2022, table 1)
+LARGEST = 448.0  # largest E4M3FN value (Micikevicius et al. 2022, table 1)
 _SMALLEST_SCALE = 1e-12
-# TensorRT for RTX 1.7 runs larger kernels in float32, quantisers or not, without a word.
-_MOST_TAPS = 32
+# TensorRT for RTX 1.7 silently runs larger kernels in float32, even with quantisers.
+_LARGEST_KERNEL_AREA = 32
 
 
 def fit(values: Values) -> Affine:
-    """The scale that brings the largest value to the format's end: floats stay fine near 0."""
+    """Return the scale that maps the largest value to the format's; floats stay fine near 0."""
     largest = float(abs(values).max(initial=0.0))
     return Affine(largest / LARGEST or 1.0, 0)
 
 
 def has_kernel(conv: nn.Module) -> bool:
-    """Whether hardware has a float8 kernel for a convolution."""
-    return isinstance(conv, nn.Conv2d) and conv.kernel_size[0] * conv.kernel_size[1] <= _MOST_TAPS
+    """Return whether hardware has a float8 kernel for a convolution."""
+    if not isinstance(conv, nn.Conv2d):
+        return False
+    return conv.kernel_size[0] * conv.kernel_size[1] <= _LARGEST_KERNEL_AREA
 
 
-# An operation of its own, so that exporters can say what it is in their format.
+# A custom operation, so that exporters can translate it to their format.
 @torch.library.custom_op("sttk::fake_float8", mutates_args=())
 def fake_float8(x: Tensor, scale: Tensor, axis: int) -> Tensor:
     """Round ``x`` to float8 times ``scale``: one number, or one for each slice along ``axis``."""
@@ -33,7 +35,7 @@ def fake_float8(x: Tensor, scale: Tensor, axis: int) -> Tensor:
     if scale.ndim:
         shape[axis] = -1
     scale = scale.reshape(shape)
-    # torch's cast gives NaN beyond the end; QuantizeLinear saturates.
+    # torch's cast gives NaN beyond the largest value, while QuantizeLinear saturates.
     rounded = (x / scale).clamp(-LARGEST, LARGEST).to(torch.float8_e4m3fn)
     return rounded.to(x.dtype) * scale
 

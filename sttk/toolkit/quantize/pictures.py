@@ -1,4 +1,4 @@
-"""Calibration pictures: as they are, and degraded as by cameras."""
+"""Calibration pictures: photographs as they are, and degraded as by cameras."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from sttk.toolkit.imaging.degradations import (
 from sttk.toolkit.imaging.images import read_image, to_batch
 
 _SIZE = (256, 256)
-# Means of 0..255.
+# Thresholds of the mean of 0..255.
 _DARK, _BRIGHT = 64.0, 192.0
-# Mean step between neighbours, as a share of the contrast (standard deviation): over 33 photographs
-# 0.06 to 0.38 in focus, but one of clouds; 0.008 to 0.066 blurred.
+# Mean step between neighbouring pixels over the contrast (standard deviation). Over 33 photographs:
+# 0.06 to 0.38 in focus, except for one of clouds, and 0.008 to 0.066 blurred.
 _BLURRED = 0.05
 
 # What a calibration on good photographs alone never sees: imaging/degradations.py says why.
@@ -33,7 +33,7 @@ DEGRADATIONS: tuple[Degradation, ...] = (intact, blurred, dark, bright, of_low_c
 
 
 def pictures(files: Sequence[Path]) -> Iterator[Tensor]:
-    """Each picture in each way, (1, 3, 256, 256) in 0..255."""
+    """Yield each picture with each degradation, (1, 3, 256, 256) in 0..255."""
     for file in files:
         fitted = ImageOps.fit(Image.fromarray(read_image(file).rgb), _SIZE)
         for degrade in DEGRADATIONS:
@@ -42,7 +42,7 @@ def pictures(files: Sequence[Path]) -> Iterator[Tensor]:
 
 @dataclass
 class Coverage:
-    """How many of the pictures seen are of a kind; one may be of several."""
+    """The counts of the calibration pictures by kind; a picture may be of several kinds."""
 
     pictures: int = 0
     dark: int = 0
@@ -50,7 +50,7 @@ class Coverage:
     blurred: int = 0
 
     def counted(self, batches: Iterable[Tensor]) -> Iterator[Tensor]:
-        """The same batches, counted as they pass."""
+        """Yield the same batches, and count them."""
         for batch in batches:
             mean = batch.mean().item()
             step, contrast = batch.diff(dim=3).abs().mean().item(), batch.std().item()
@@ -61,5 +61,5 @@ class Coverage:
             yield batch
 
     def to_dict(self) -> dict[str, int]:
-        """As plain JSON values."""
+        """Return the counts as plain JSON values."""
         return asdict(self)

@@ -1,1 +1,1 @@
-"""Changes of a style net that keep its function: one file a rule, the maths first."""
+"""Rewrites of a style net that keep its function: one file per rule, the maths first."""

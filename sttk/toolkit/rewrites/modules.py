@@ -1,4 +1,4 @@
-"""Modules of a net replaced by others that are the same function, and proven to be."""
+"""Replacement of a net's modules by others that compute the same function, which is checked."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sttk.toolkit.rewrites.same import SIZES, check_same
 
 
 def names_of(net: nn.Module, *kinds: type[nn.Module]) -> list[str]:
-    """Of the modules of these kinds, from input to output as the net lists them."""
+    """Return the names of the modules of these kinds, in the order in which the net lists them."""
     return [name for name, module in net.named_modules() if isinstance(module, kinds)]
 
 
@@ -25,22 +25,23 @@ def replaced(
     form: Callable[[Any], nn.Module],
     sizes: Sequence[Size] = SIZES,
 ) -> tuple[StyleNet, int]:
-    """The same function, with each named module in another form.
+    """Replace each named module by another form of it that computes the same function.
 
-    The proof is in float64 from the start: what ``form`` sums in float32 has float32's rounding.
+    The check runs in float64 from the start, because weights that ``form`` sums in float32 have
+    float32's rounding.
 
     Args:
-        rule: its name, for the error.
-        net: is left as it is.
-        names: of modules.
-        form: a module to its other form.
-        sizes: (height, width) at which the nets have to give one picture.
+        rule: the rule's name, for the error.
+        net: the net, which is not changed.
+        names: the names of the modules to replace.
+        form: maps a module to its other form.
+        sizes: each (height, width) at which the two nets have to return the same picture.
 
     Returns:
-        A new net (``net`` itself where nothing is to be done), and how many were replaced.
+        A new net (or ``net`` itself if ``names`` is empty), and the number of replacements.
 
     Raises:
-        ExportError: the net would be another function.
+        ExportError: the new net computes another function.
     """
     if not names:
         return net, 0

@@ -1,6 +1,6 @@
-"""Nearest x2 and a 3x3 convolution, as one convolution of the small picture and a shuffle.
+"""Nearest x2 and a 3x3 convolution, as one convolution of the small picture and a pixel shuffle.
 
-The doubled picture at row r is the small one at floor(r / 2). So for phases a, b in 0, 1:
+Row r of the doubled picture is row floor(r / 2) of the small one. So for phases a, b in 0, 1:
 
     y[o, 2i + a, 2j + b]
         = sum over c, u, v of W[o, c, u, v] x2[c, 2i + a + u - 1, 2j + b + v - 1]
@@ -8,15 +8,16 @@ The doubled picture at row r is the small one at floor(r / 2). So for phases a, 
 
 where V[o, a, b, c, p, q] is the sum of the W[o, c, u, v] with floor((a + u - 1) / 2) = a + p - 1,
 and likewise b, v and q: p and q are 0 or 1. With z, a 2x2 convolution of the small picture to 4
-times the channels, y[o, 2i + a, 2j + b] = z[o, a, b, i + a, j + b]. A pixel shuffle that has phase
-a in place 1 - a brings z[o, a, b, m, n] to row 2m + 1 - a, which is row 2i + a + 1: one down for
-both phases, and so for the columns. So y is the shuffled z without its first and last rows and
-columns. Reflecting one pixel of the doubled picture is repeating the edge of the small one.
+times the channels, y[o, 2i + a, 2j + b] = z[o, a, b, i + a, j + b]. A pixel shuffle that puts phase
+a in place 1 - a moves z[o, a, b, m, n] to row 2m + 1 - a, which is row 2i + a + 1: one row down for
+both phases, and the same for the columns. So y is the shuffled z without its first and last rows
+and columns. Reflecting one pixel of the doubled picture repeats the edge of the small one.
 
-Why: 4/9 of the multiplications, and the doubled picture is never made. On two threads of a CPU with
-AVX-512, at 512x512, the time without by the time with it, in turn: a Johnson net in OpenVINO 1.15
-in fp32, 1.12 in bf16, 1.16 in int8, in ONNX Runtime 1.03. With 3x3 kernels in place of 2x2, of
-which five ninths are zeros, nothing is cut off, and little gained: 1.02 and 0.99.
+Why: 4/9 of the multiplications, and the doubled picture is never made. Speedups (time without over
+time with the rewrite, interleaved runs) of a Johnson net on two threads of a CPU with AVX-512, at
+512x512: OpenVINO 1.15 in fp32, 1.12 in bf16, 1.16 in int8; ONNX Runtime 1.03. With 3x3 kernels in
+place of 2x2, of which five ninths are zeros, nothing needs cutting off, but little is gained: 1.02
+and 0.99.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class PhaseConv(nn.Module):
     """The same function as nearest x2 and ``conv``: (B, C, H, W) -> (B, D, 2H, 2W).
 
     Args:
-        conv: 3x3, as :class:`UpConv` has it after its reflect pad of 1.
+        conv: the 3x3 convolution of an :class:`UpConv`, which pads by reflecting 1 pixel.
     """
 
     def __init__(self, conv: nn.Conv2d) -> None:
@@ -55,7 +56,7 @@ class PhaseConv(nn.Module):
 
 
 def phases(weight: Tensor) -> Tensor:
-    """V of W, (D, C, 3, 3), at 1 - a and 1 - b: (D, 2, 2, C, 2, 2)."""
+    """Return V at 1 - a and 1 - b, (D, 2, 2, C, 2, 2), for W, (D, C, 3, 3)."""
     out, channels = weight.shape[:2]
     summed = weight.new_zeros(out, 2, 2, channels, 2, 2)
     for a in range(2):
@@ -68,13 +69,13 @@ def phases(weight: Tensor) -> Tensor:
 
 
 def phase_upsample(net: StyleNet) -> tuple[StyleNet, int]:
-    """The same function, with every :class:`UpConv` as a :class:`PhaseConv`.
+    """Replace every :class:`UpConv` by a :class:`PhaseConv`, keeping the function.
 
     Returns:
-        A new net (``net`` itself where nothing is to be done), and how many were rewritten.
+        A new net (or ``net`` itself if there is nothing to do), and the number of replacements.
 
     Raises:
-        ExportError: the net would be another function.
+        ExportError: the new net computes another function.
     """
     names = names_of(net, UpConv)
     return replaced(NAME, net, names, lambda up: PhaseConv(up.conv), (*SIZES, (61, 83)))

@@ -1,4 +1,4 @@
-"""The rewrites that make a net faster where it is to run, and how to apply them."""
+"""The rewrites that make a net faster on some runtimes, and how to apply them."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from sttk.toolkit.rewrites import phase_upsample, sliced_pads, transposed_upsamp
 
 @dataclass(frozen=True)
 class Rule:
-    """One rewrite.
+    """A rewrite rule.
 
     Attributes:
-        apply: the same function in another form, and how many places were rewritten.
-        precisions: of the model, in which it was measured and proven.
+        apply: returns the same function in another form, and the number of rewritten places.
+        precisions: the model precisions for which the rewrite was measured and proven.
     """
 
     apply: Callable[[StyleNet], tuple[StyleNet, int]]
@@ -25,10 +25,11 @@ class Rule:
 
 
 _ALL: tuple[Precision, ...] = ("fp32", "fp16", "int8")
-# In float16 a sum of weights is not the sum of rounded weights: there phases would be another net
-# than the one with its weights in float16, which is what the saved weights are held to. ExecuTorch,
-# for which transposed upsampling is, cannot compute them in float32; it is held to the float net.
-# In int8 sums are, too; but there the rewritten net is what is quantised, and so the reference.
+# In float16 a rounded sum of weights is not the sum of the rounded weights, so summing phases would
+# give another net than the one with float16 weights, which is the reference for saved weights.
+# ExecuTorch, for which transposed upsampling is meant, cannot compute such weights in float32; its
+# reference is the float net. In int8 sums are rounded too, but there the rewritten net is the one
+# that is quantised, and so it is itself the reference.
 RULES = {
     phase_upsample.NAME: Rule(phase_upsample.phase_upsample, ("fp32", "int8")),
     wide_head.NAME: Rule(wide_head.wide_head, ("fp32", "int8")),
@@ -37,18 +38,18 @@ RULES = {
 }
 
 
-# Cached, by the net's identity: several targets and sizes ask for the same.
+# Cached by the net's identity, because several targets and sizes ask for the same rewrites.
 @lru_cache(maxsize=4)
 def rewritten(
     net: StyleNet, names: tuple[str, ...], precision: str
 ) -> tuple[StyleNet, tuple[str, ...]]:
-    """The net with the rules of these names that are for this precision.
+    """Apply the named rules that are meant for this precision.
 
     Returns:
-        ``net`` itself where none finds anything to do, and the names of those that did.
+        The rewritten net (``net`` itself if no rule applied), and the names of the rules that did.
 
     Raises:
-        ExportError: a rule would make another function of this net.
+        ExportError: a rule would change the net's function.
     """
     done = []
     for name in names:

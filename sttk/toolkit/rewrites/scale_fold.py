@@ -4,13 +4,13 @@
     norm'(a y) = a (y - mean(y)) / sqrt(a^2 var(y) + a^2 eps) = norm(y) with eps' = a^2 eps,
     and a conv(x; W, b) = conv(x; a W, a b).
 
-Why: a device that computes the variance in float16 squares deviations of up to 5,600 (nets that
-take 0..255), and float16 ends at 65,504: the norm gives 0 or NaN and the picture is wrecked
+Why: a device that computes the variance in float16 squares deviations of up to 5,600 (in nets that
+take 0..255), and float16 overflows at 65,504: the norm returns 0 or NaN and the picture is ruined
 (apple/coremltools#1380, onnxruntime#10079, NVIDIA/TensorRT#2691). ``a`` is a power of two, so the
 weights keep all their bits.
 
-Known limits: the deviations are measured, on the photographs of the package and on saturated
-noise, the loudest picture there is; a_i are chosen with a margin of two in amplitude.
+Known limits: the deviations are measured, on the package's photographs and on saturated noise, the
+picture of the highest contrast; each ``a`` leaves a margin of two in amplitude.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ _Convolution = (nn.Conv2d, nn.ConvTranspose2d)
 
 
 def scale_fold(net: StyleNet) -> tuple[StyleNet, int]:
-    """The same function, with deviations before each instance norm under 128 on photographs.
+    """Scale convolutions so that deviations before each instance norm stay under 128.
 
     Returns:
-        A new net (``net`` itself where nothing is to be done), and how many norms were scaled.
+        A new net (or ``net`` itself if there is nothing to do), and the number of scaled norms.
 
     Raises:
-        ExportError: a norm that needs it does not follow a convolution directly, or the net with
-            the scales is another function: its convolution has other readers.
+        ExportError: a norm that needs scaling does not directly follow a convolution, or the scaled
+            net computes another function because its convolution has other readers.
     """
     folded = copy.deepcopy(net)
     exponents = _exponents(folded)
@@ -68,11 +68,11 @@ def _scale(convolution: nn.Module, norm: nn.InstanceNorm2d, factor: float) -> No
 
 
 def _exponents(net: StyleNet) -> dict[nn.InstanceNorm2d, tuple[nn.Module | None, int]]:
-    """For each norm that needs it: the convolution before it, and -log2 of its factor."""
+    """Map each norm that needs scaling to the convolution before it and -log2 of its factor."""
     deviations: dict[nn.InstanceNorm2d, float] = {}
     before: dict[nn.InstanceNorm2d, nn.Module | None] = {}
     with torch.inference_mode():
-        for batch in _loud_pictures():
+        for batch in _high_contrast_pictures():
             with _observed(net, deviations, before):
                 net(batch)
     return {
@@ -82,7 +82,7 @@ def _exponents(net: StyleNet) -> dict[nn.InstanceNorm2d, tuple[nn.Module | None,
     }
 
 
-def _loud_pictures() -> Iterator[Tensor]:
+def _high_contrast_pictures() -> Iterator[Tensor]:
     for photo in photographs(shipped_photos(), _SIZE):
         yield torch.from_numpy(photo)
     seeded = torch.Generator().manual_seed(0)
@@ -95,10 +95,12 @@ def _observed(
     deviations: dict[nn.InstanceNorm2d, float],
     before: dict[nn.InstanceNorm2d, nn.Module | None],
 ) -> Iterator[None]:
-    """Note each norm's largest deviation and the convolution whose output, or a view of it, it
-    reads: both stand on one storage.
+    """Record each norm's largest deviation and the convolution that it reads.
+
+    A norm reads a convolution's output, or a view of it, if both share one storage.
     """
-    made: dict[int, tuple[nn.Module, Tensor]] = {}  # the tensors too, lest storages be used again
+    # The tensors are kept, so that no storage is freed and its address reused.
+    made: dict[int, tuple[nn.Module, Tensor]] = {}
 
     def convolved(module: nn.Module, _: object, output: Tensor) -> None:
         made[output.untyped_storage().data_ptr()] = (module, output)

@@ -1,14 +1,14 @@
-"""Reflecting and repeating pads, as slices of the picture joined to it.
+"""Reflection and replication pads, as slices of the picture concatenated to it.
 
-Along one axis of length n, a reflecting pad of p before and q after is
+Along one axis of length n, a reflection pad of p before and q after is
 
     x[p], ..., x[1], x[0], ..., x[n - 1], x[n - 2], ..., x[n - 1 - q],
 
-a repeating one p times x[0], x, and q times x[n - 1]: numbers are moved, and none is computed. The
-rows come first, which are whole in memory.
+and a replication pad is p times x[0], x, and q times x[n - 1]: values are moved, none is computed.
+Rows are padded first, because they are contiguous in memory.
 
 Why: XNNPACK has no such pad. In ExecuTorch each becomes index arithmetic and gathers outside the
-delegate: with upsampling, 14 parts of the graph for a mobile net, which is one without them.
+delegate: with upsampling, they split a mobile net's graph into 14 parts, which is otherwise one.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ class SlicedPad(nn.Module):
 
 
 def sliced_pads(net: StyleNet) -> tuple[StyleNet, int]:
-    """The same function, with every reflecting or repeating pad as a :class:`SlicedPad`.
+    """Replace every reflection or replication pad by a :class:`SlicedPad`, keeping the function.
 
     Returns:
-        A new net (``net`` itself where nothing is to be done), and how many were rewritten.
+        A new net (or ``net`` itself if there is nothing to do), and the number of replacements.
 
     Raises:
-        ExportError: the net would be another function.
+        ExportError: the new net computes another function.
     """
     return replaced(NAME, net, names_of(net, *_KINDS), SlicedPad)

@@ -1,17 +1,17 @@
 """Nearest x2 and a 3x3 convolution, as one transposed convolution of stride 2.
 
-The doubled picture at row t is the small one at floor(t / 2). So, for one axis,
+Row t of the doubled picture is row floor(t / 2) of the small one. So, for one axis,
 
     y[t] = sum over u of W[u] x2[t + u - 1] = sum over i of x[i] (W[1 - d] + W[2 - d]), d = t - 2 i,
 
 since t + u - 1 is 2 i or 2 i + 1 where u is 1 - d or 2 - d, and W = 0 outside 0, 1, 2. d runs over
--1, 0, 1, 2, so that is a transposed convolution with the kernel [W2, W1 + W2, W0 + W1, W0]; and the
-same along the other axis. Reflecting one pixel of the doubled picture is repeating the edge of the
-small one, which moves i by one: the padding is 3.
+-1, 0, 1, 2, so this is a transposed convolution with the kernel [W2, W1 + W2, W0 + W1, W0], and the
+same along the other axis. Reflecting one pixel of the doubled picture repeats the edge of the small
+one, which moves i by one, so the padding is 3.
 
-Why, where there is phase-upsample: the multiplications are the same, and no shuffle follows, for
-which XNNPACK in ExecuTorch has no kernel of its own (two transposes in its place). In ExecuTorch
-the mobile net took 0.71 to 0.95 of the time with phases.
+Why this in addition to phase-upsample: the multiplications are the same, and it needs no pixel
+shuffle, for which XNNPACK in ExecuTorch has no kernel (it runs two transposes instead). In
+ExecuTorch the mobile net took 0.71 to 0.95 of its time with phase-upsample.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class TransposedUpConv(nn.Module):
     """The same function as nearest x2 and ``conv``: (B, C, H, W) -> (B, D, 2H, 2W).
 
     Args:
-        conv: 3x3, as :class:`UpConv` has it after its reflect pad of 1.
+        conv: the 3x3 convolution of an :class:`UpConv`, which pads by reflecting 1 pixel.
     """
 
     def __init__(self, conv: nn.Conv2d) -> None:
@@ -51,19 +51,19 @@ class TransposedUpConv(nn.Module):
 
 
 def _kernel(weight: Tensor, axis: int) -> Tensor:
-    """Three numbers along an axis to four."""
+    """Expand a kernel from three values along an axis to four."""
     first, middle, final = weight.unbind(axis)
     return torch.stack([final, middle + final, first + middle, first], axis)
 
 
 def transposed_upsample(net: StyleNet) -> tuple[StyleNet, int]:
-    """The same function, with every :class:`UpConv` as a :class:`TransposedUpConv`.
+    """Replace every :class:`UpConv` by a :class:`TransposedUpConv`, keeping the function.
 
     Returns:
-        A new net (``net`` itself where nothing is to be done), and how many were rewritten.
+        A new net (or ``net`` itself if there is nothing to do), and the number of replacements.
 
     Raises:
-        ExportError: the net would be another function.
+        ExportError: the new net computes another function.
     """
     names = names_of(net, UpConv)
     return replaced(NAME, net, names, lambda up: TransposedUpConv(up.conv), (*SIZES, (61, 83)))

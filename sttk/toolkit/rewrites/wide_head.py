@@ -1,4 +1,4 @@
-"""A large kernel to few channels, as a strided convolution to many of them.
+"""A convolution with a large kernel and few output channels, as a strided one with many.
 
 With stride s, phases a, b in 0..s-1 and W = 0 outside its k x k:
 
@@ -8,14 +8,15 @@ With stride s, phases a, b in 0..s-1 and W = 0 outside its k x k:
 which is a convolution of stride s with a kernel of k + s - 1 to o s s channels, (o, a, b), laid out
 by pixel_shuffle (depth to space).
 
-Why: convolution kernels of CPUs make 8 or 16 output channels at once, and the last layer of a
-Johnson net, 9x9 to RGB at full size, wastes all but three: a quarter of the net's time in ONNX
-Runtime. It takes (12 / 9)^2 = 1.8 times its multiplications, and a third of its time.
+Why: CPU convolution kernels compute 8 or 16 output channels at once, and the last layer of a
+Johnson net, 9x9 to RGB at full size, wastes all but three of them: it takes a quarter of the net's
+time in ONNX Runtime. Rewritten, it takes (12 / 9)^2 = 1.8 times the multiplications, and a third of
+the time.
 
-Known limits: the sides of the output must be multiples of s, as those of nets that halve their
-pictures twice are. Measured at 512x512 on one thread of a CPU with AVX-512, seven rounds in turn
-with the net as it is: 1.20 times faster in ONNX Runtime, 1.13 in OpenVINO in float32, 1.15 in bf16.
-A stride of 2 gave 1.16, 1.16 and 1.15, one of 8 less. Not measured elsewhere.
+Known limits: the sides of the output must be multiples of s, as they are in nets that halve their
+pictures twice. Speedups at 512x512 on one thread of a CPU with AVX-512, seven rounds interleaved
+with the original net: 1.20 in ONNX Runtime, 1.13 in OpenVINO in float32, 1.15 in bf16. A stride of
+2 gave 1.16, 1.16 and 1.15, a stride of 8 gave less. Not measured elsewhere.
 """
 
 from __future__ import annotations
@@ -40,8 +41,8 @@ class WideConv(nn.Module):
     """The same function as ``conv``: (B, C, H, W) -> (B, D, H', W'), H' and W' multiples of s.
 
     Args:
-        conv: of stride 1, without dilation, groups or a padding other than zeros.
-        stride: s.
+        conv: a convolution of stride 1, without dilation or groups, with no padding but zeros.
+        stride: the stride s of the new convolution.
     """
 
     def __init__(self, conv: nn.Conv2d, stride: int = STRIDE) -> None:
@@ -68,22 +69,23 @@ class WideConv(nn.Module):
 
 
 def wide_head(net: StyleNet) -> tuple[StyleNet, int]:
-    """The same function, with every large kernel to few channels as a :class:`WideConv`.
+    """Replace large-kernel convolutions to few channels by :class:`WideConv`, keeping the function.
 
     Returns:
-        A new net (``net`` itself where nothing is to be done), and how many were rewritten.
+        A new net (or ``net`` itself if there is nothing to do), and the number of replacements.
 
     Raises:
-        ExportError: the net would be another function.
+        ExportError: the new net computes another function.
     """
     least = net.contract.smallest_side
-    sizes = (*SIZES, (max(61, least), max(83, least)))  # one with sides that are no multiples
+    sizes = (*SIZES, (max(61, least), max(83, least)))  # the second has sides that are no multiples
     return replaced(NAME, net, _suited(net, sizes), WideConv, sizes)
 
 
 def _suited(net: StyleNet, sizes: Sequence[Size]) -> list[str]:
-    """Names of the convolutions whose outputs have sides that are multiples of ``STRIDE``,
-    whatever the picture's are.
+    """Return the names of the convolutions that can be replaced.
+
+    Their outputs have sides that are multiples of ``STRIDE`` at every one of the sizes.
     """
     outputs: dict[str, list[int]] = {}
     hooks = [

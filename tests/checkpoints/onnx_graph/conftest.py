@@ -12,7 +12,7 @@ import torch
 
 from sttk.toolkit.checkpoints.onnx_graph import proto
 from sttk.toolkit.checkpoints.onnx_graph.net import GraphNet
-from sttk.toolkit.checkpoints.onnx_graph.program import follow
+from sttk.toolkit.checkpoints.onnx_graph.program import trace
 
 SIZE = (12, 10)
 
@@ -66,11 +66,11 @@ def ort():
 
 
 @pytest.fixture
-def followed():
+def traced():
     """The program of a file as it stands, for a picture of SIZE or another."""
 
     def run(path: Path, size=SIZE):
-        return follow(proto.read_graph(proto.parse(path), None), size)
+        return trace(proto.read_graph(proto.parse(path), None), size)
 
     return run
 

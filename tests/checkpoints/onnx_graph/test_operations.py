@@ -141,11 +141,11 @@ def close(found, wanted):
 
 @pytest.mark.parametrize("opset", [14, 17, 23])
 @pytest.mark.parametrize("case", CASES)
-def test_as_onnx_runtime_does(case, opset, make_onnx, ort, followed, run, picture):
+def test_as_onnx_runtime_does(case, opset, make_onnx, ort, traced, run, picture):
     kind, inputs, weights, attributes = CASES[case]
     before = [node for name in inputs for node in BEFORE.get(name, [])]
     path = make_onnx([*before, (kind, inputs, "out", attributes)], weights, opset=opset)
-    close(run(followed(path), picture), ort(path, picture))
+    close(run(traced(path), picture), ort(path, picture))
 
 
 OLD = {
@@ -194,10 +194,10 @@ OLD = {
 
 
 @pytest.mark.parametrize("case", OLD)
-def test_of_other_opsets_as_onnx_runtime_does(case, make_onnx, ort, followed, run, picture):
+def test_of_other_opsets_as_onnx_runtime_does(case, make_onnx, ort, traced, run, picture):
     opset, kind, inputs, weights, attributes = OLD[case]
     path = make_onnx([(kind, inputs, "out", attributes)], weights, opset=opset)
-    close(run(followed(path), picture), ort(path, picture))
+    close(run(traced(path), picture), ort(path, picture))
 
 
 def test_every_operation_is_tested():
@@ -205,17 +205,17 @@ def test_every_operation_is_tested():
     assert tested == set(OPERATIONS)
 
 
-def test_a_constant_along_an_axis_before_opset_7(make_onnx, followed, run, picture):
+def test_a_constant_along_an_axis_before_opset_7(make_onnx, traced, run, picture):
     """ONNX Runtime runs nothing so old."""
     add = ("Add", ["x", "c"], "out", {"broadcast": 1, "axis": 1})
     path = make_onnx([add], {"c": THREE}, opset=6)
-    close(run(followed(path), picture), picture + THREE.reshape(3, 1, 1))
+    close(run(traced(path), picture), picture + THREE.reshape(3, 1, 1))
 
 
-def test_sizes_in_double_and_half_are_float32(make_onnx, followed, run, picture):
+def test_sizes_in_double_and_half_are_float32(make_onnx, traced, run, picture):
     for kind in (np.float64, np.float16):
         path = make_onnx([("Mul", ["x", "c"], "out", {})], {"c": np.array([1.5], kind)})
-        close(run(followed(path), picture), picture * 1.5)
+        close(run(traced(path), picture), picture * 1.5)
 
 
 REFUSED = {
@@ -259,11 +259,11 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_is_not_the_same_in_torch_is_refused(case, make_onnx, followed):
+def test_what_is_not_the_same_in_torch_is_refused(case, make_onnx, traced):
     kind, inputs, weights, attributes, reason = REFUSED[case]
     path = make_onnx([(kind, inputs, "out", attributes)], weights, opset=19)
     with pytest.raises(UnreadableError) as caught:
-        followed(path)
+        traced(path)
     assert f"operation {kind} (node {kind} for out): " in str(caught.value)
     assert reason in str(caught.value)
 
@@ -287,17 +287,17 @@ def shape_arithmetic(last):
     ]
 
 
-def test_sizes_computed_from_the_pictures_own(make_onnx, ort, followed, run, kinds, picture):
+def test_sizes_computed_from_the_pictures_own(make_onnx, ort, traced, run, kinds, picture):
     weights = {"two": np.int64(2), "three": np.int64(3), "factor": np.float32(2)}
     weights |= {"times": np.int64(2), "zero": ints(0), "twos": ints(2)}
     nodes = shape_arithmetic(("Resize", ["x", "", "", "sizes"], "out", {}))
     path = make_onnx(nodes, weights, shape=("n", 3, "h", "w"))
-    program = followed(path)
+    program = traced(path)
     assert kinds(program) == ["Upsample"]
     close(run(program, picture), ort(path, picture))
 
 
-def test_constants_are_folded(make_onnx, followed, kinds):
+def test_constants_are_folded(make_onnx, traced, kinds):
     """The pads of torch's exporter since opset 11, which it does not fold itself."""
     nodes = [
         ("ConstantOfShape", ["four"], "zeros", {}),
@@ -312,12 +312,12 @@ def test_constants_are_folded(make_onnx, followed, kinds):
     ]
     weights = {"four": ints(4), "sides": ints(1, 2, 3, 4), "pairs": ints(-1, 2)}
     weights |= {"last": ints(-1), "first": ints(-(2**63) + 1), "zero": ints(0)}
-    program = followed(make_onnx(nodes, weights))
+    program = traced(make_onnx(nodes, weights))
     assert kinds(program) == ["ReflectionPad2d"]
     assert program.steps[0].module.padding == (1, 2, 3, 4)
 
 
-def test_expand_where_equal_and_squeeze_of_constants(make_onnx, followed, kinds):
+def test_expand_where_equal_and_squeeze_of_constants(make_onnx, traced, kinds):
     nodes = [
         ("Equal", ["sizes", "minus"], "is", {}),
         ("Where", ["is", "ones", "sizes"], "wanted", {}),
@@ -328,6 +328,6 @@ def test_expand_where_equal_and_squeeze_of_constants(make_onnx, followed, kinds)
     ]
     weights = {"sizes": ints(-1, 3), "minus": ints(-1), "ones": ints(1, 1), "c": floats(2)}
     weights |= {"zero": ints(0), "behind": ints(1, 2)}
-    program = followed(make_onnx(nodes, weights))
+    program = traced(make_onnx(nodes, weights))
     assert kinds(program) == ["Affine"]
     assert program.steps[0].module.scale.flatten().tolist() == [2, 2, 2]

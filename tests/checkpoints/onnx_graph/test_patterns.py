@@ -76,9 +76,9 @@ def picture(picture):
 
 
 @pytest.mark.parametrize("form", NORMS)
-def test_a_norm_is_whole_again(form, make_onnx, ort, followed, run, kinds, picture):
+def test_a_norm_is_whole_again(form, make_onnx, ort, traced, run, kinds, picture):
     path = make_onnx(NORMS[form], {**NUMBERS, "flat": FLAT})
-    program = canonical(followed(path))
+    program = canonical(traced(path))
     assert kinds(program) == ["InstanceNorm2d"]
     assert program.steps[0].module.eps == EPSILON
     close(run(program, picture), ort(path, picture))
@@ -120,20 +120,20 @@ NOT_NORMS = {
 
 
 @pytest.mark.parametrize("form", NOT_NORMS)
-def test_what_is_no_instance_norm_stays(form, make_onnx, ort, followed, run, kinds, picture):
+def test_what_is_no_instance_norm_stays(form, make_onnx, ort, traced, run, kinds, picture):
     weights = {**NUMBERS, "flat": FLAT, "parts": np.array([1, 1, 1, -1], np.int64)}
     weights |= {"hw": np.array([2, 3], np.int64), "es": np.abs(GAMMA), "four": np.float32(4)}
     weights |= {"quarter": np.float32(0.25)}
     path = make_onnx(NOT_NORMS[form], weights)
-    program = canonical(followed(path))
+    program = canonical(traced(path))
     assert "InstanceNorm2d" not in kinds(program)
     close(run(program, picture), ort(path, picture))
 
 
-def test_a_norm_that_is_used_twice_keeps_its_scale(make_onnx, ort, followed, run, kinds, picture):
+def test_a_norm_that_is_used_twice_keeps_its_scale(make_onnx, ort, traced, run, kinds, picture):
     nodes = [*NORMS["not scaled"], *SCALED, ("Mul", ["n", "out"], "last", {})]
     path = make_onnx(nodes, NUMBERS)
-    program = canonical(followed(path))
+    program = canonical(traced(path))
     assert kinds(program) == ["InstanceNorm2d", "Affine", "Binary"]
     close(run(program, picture), ort(path, picture))
 
@@ -153,19 +153,19 @@ def grouped(groups):
 
 
 @pytest.mark.parametrize(("groups", "kind"), [(1, "GroupNorm"), (3, "InstanceNorm2d")])
-def test_a_group_norm(groups, kind, make_onnx, ort, followed, run, kinds, picture):
+def test_a_group_norm(groups, kind, make_onnx, ort, traced, run, kinds, picture):
     path = make_onnx(*grouped(groups), shape=(1, 3, "h", "w"))
-    program = canonical(followed(path))
+    program = canonical(traced(path))
     assert kinds(program) == [kind]
-    assert same(program, canonical(followed(path, (16, 8))))
+    assert same(program, canonical(traced(path, (16, 8))))
     close(run(program, picture), ort(path, picture))
 
 
-def test_what_is_no_group_norm_stays(make_onnx, ort, followed, run, kinds, picture):
+def test_what_is_no_group_norm_stays(make_onnx, ort, traced, run, kinds, picture):
     nodes, weights = grouped(1)
     nodes[3] = ("Reshape", ["i", "other"], "n", {})
     path = make_onnx(nodes, {**weights, "other": np.array([1, 3, 10, 12], np.int64)})
-    program = canonical(followed(path))
+    program = canonical(traced(path))
     assert "GroupNorm" not in kinds(program)
     close(run(program, picture), ort(path, picture))
 
@@ -185,9 +185,9 @@ def doubled(first=(-1, 1), second=(-1, 20), third=(-1, 3, 24, 20), axis=1):
     return nodes, {**shapes, "nothing": np.float32(0)}
 
 
-def test_nearest_by_concatenation(make_onnx, ort, followed, run, kinds, picture):
+def test_nearest_by_concatenation(make_onnx, ort, traced, run, kinds, picture):
     path = make_onnx(*doubled())
-    program = canonical(followed(path))
+    program = canonical(traced(path))
     assert kinds(program) == ["Upsample"]
     close(run(program, picture), ort(path, picture))
 
@@ -196,9 +196,9 @@ def test_nearest_by_concatenation(make_onnx, ort, followed, run, kinds, picture)
     "change",
     [{"second": (-1, 40)}, {"first": (-1, 10)}, {"third": (-1, 3, 20, 24)}, {"axis": 0}],
 )
-def test_what_is_no_nearest_stays(change, make_onnx, ort, followed, run, kinds, picture):
+def test_what_is_no_nearest_stays(change, make_onnx, ort, traced, run, kinds, picture):
     path = make_onnx(*doubled(**change))
-    program = canonical(followed(path))
+    program = canonical(traced(path))
     assert "Upsample" not in kinds(program)
     close(run(program, picture), ort(path, picture))
 
@@ -217,16 +217,16 @@ def shuffled(order):
     }
 
 
-def test_a_pixel_shuffle(make_onnx, ort, followed, run, kinds, picture):
+def test_a_pixel_shuffle(make_onnx, ort, traced, run, kinds, picture):
     path = make_onnx(*shuffled([0, 1, 4, 2, 5, 3]))
-    program = canonical(followed(path))
+    program = canonical(traced(path))
     assert kinds(program) == ["Concat", "PixelShuffle"]
     close(run(program, picture), ort(path, picture))
 
 
-def test_what_is_no_pixel_shuffle_stays(make_onnx, ort, followed, run, kinds, picture):
+def test_what_is_no_pixel_shuffle_stays(make_onnx, ort, traced, run, kinds, picture):
     path = make_onnx(*shuffled([0, 1, 4, 3, 5, 2]))
-    program = canonical(followed(path))
+    program = canonical(traced(path))
     assert "PixelShuffle" not in kinds(program)
     close(run(program, picture), ort(path, picture))
 
@@ -249,15 +249,15 @@ def deconvolved(border, **attributes):
     ],
 )
 def test_a_cropped_deconvolution(
-    border, attributes, whole, make_onnx, ort, followed, run, kinds, picture
+    border, attributes, whole, make_onnx, ort, traced, run, kinds, picture
 ):
     path = make_onnx(*deconvolved(border, **attributes), opset=9)
-    program = canonical(followed(path))
+    program = canonical(traced(path))
     assert kinds(program) == ["ConvTranspose2d", "Crop"][: 1 if whole else 2]
     close(run(program, picture), ort(path, picture))
 
 
-def test_scales_and_shifts_in_a_row_are_one(make_onnx, ort, followed, run, kinds, picture):
+def test_scales_and_shifts_in_a_row_are_one(make_onnx, ort, traced, run, kinds, picture):
     nodes = [
         ("Mul", ["x", "g"], "1", {}),
         ("Mul", ["1", "one"], "2", {}),
@@ -266,27 +266,25 @@ def test_scales_and_shifts_in_a_row_are_one(make_onnx, ort, followed, run, kinds
         ("Add", ["4", "e"], "out", {}),
     ]
     path = make_onnx(nodes, NUMBERS)
-    program = canonical(followed(path))
+    program = canonical(traced(path))
     assert kinds(program) == ["Affine"]
     close(run(program, picture), ort(path, picture))
 
 
-def test_a_shift_that_is_used_elsewhere_is_there_still(
-    make_onnx, ort, followed, run, kinds, picture
-):
+def test_a_shift_that_is_used_elsewhere_is_there_still(make_onnx, ort, traced, run, kinds, picture):
     nodes = [
         ("Mul", ["x", "g"], "1", {}),
         ("Add", ["1", "b"], "2", {}),
         ("Mul", ["1", "2"], "out", {}),
     ]
     path = make_onnx(nodes, NUMBERS)
-    program = canonical(followed(path))
+    program = canonical(traced(path))
     assert kinds(program) == ["Affine", "Affine", "Binary"]
     assert program.steps[1].inputs == ("x",)
     close(run(program, picture), ort(path, picture))
 
 
-def test_what_does_nothing_goes_and_what_broadcasts_stays(make_onnx, followed, kinds):
+def test_what_does_nothing_goes_and_what_broadcasts_stays(make_onnx, traced, kinds):
     zeros = {"z": np.zeros(1, np.float32), "wide": np.zeros((2, 1, 1, 1), np.float32)}
     nothing = [
         ("Identity", ["x"], "1", {}),
@@ -295,13 +293,13 @@ def test_what_does_nothing_goes_and_what_broadcasts_stays(make_onnx, followed, k
         ("Relu", ["3"], "out", {}),
     ]
     pads = {"p": np.zeros(8, np.int64)}
-    assert kinds(canonical(followed(make_onnx(nothing, zeros | pads)))) == ["ReLU"]
+    assert kinds(canonical(traced(make_onnx(nothing, zeros | pads)))) == ["ReLU"]
     wider = make_onnx([("Add", ["x", "wide"], "y", {}), ("Relu", ["y"], "out", {})], zeros)
-    assert kinds(canonical(followed(wider))) == ["Binary", "ReLU"]
+    assert kinds(canonical(traced(wider))) == ["Binary", "ReLU"]
 
 
-def test_a_dropped_last_step_leaves_the_one_before(make_onnx, ort, followed, run, picture):
+def test_a_dropped_last_step_leaves_the_one_before(make_onnx, ort, traced, run, picture):
     path = make_onnx([("Relu", ["x"], "y", {}), ("Identity", ["y"], "out", {})])
-    program = canonical(followed(path))
+    program = canonical(traced(path))
     assert program.output == "y"
     close(run(program, picture), ort(path, picture))

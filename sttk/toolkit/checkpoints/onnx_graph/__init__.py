@@ -1,12 +1,14 @@
-"""ONNX style nets that anyone made, of any opset, as torch nets.
+"""Third-party ONNX style nets of any opset, loaded as torch nets.
 
-The graph is followed for a picture of one size, and what depends on sizes alone is folded; what
-exporters took apart is put together (:mod:`patterns`). If nothing that is left is bound to that
-size, the net takes any. Its function is the file's at the size that the file fixes, or, where it
-takes any, at all multiples that the contract tells; at other sizes it is the same steps.
+The graph is traced with a picture of one size: whatever depends only on sizes is folded, and
+operations that exporters decomposed are fused again (:mod:`patterns`). If no remaining step is
+bound to that size, the net takes any. The net computes the file's function at the size that the
+file fixes or, where the file takes any, at all multiples in the contract; at other sizes it runs
+the same steps.
 
-Windows ML's samples, torch's exports of all ages and Magenta's 26 styles were what it was written
-for. A file that weighs several styles by a second input is read for one: ``FILE.onnx#style=3``.
+This was written for Windows ML's samples, torch's exports of all versions and Magenta's 26 styles.
+A file that weighs several styles by a second input is read for one of them:
+``FILE.onnx#style=3``.
 """
 
 from __future__ import annotations
@@ -17,13 +19,13 @@ from typing import Any
 from sttk.toolkit.checkpoints.layout import Loaded
 from sttk.toolkit.checkpoints.onnx_graph import proto
 from sttk.toolkit.checkpoints.onnx_graph.adapt import adapt
-from sttk.toolkit.checkpoints.onnx_graph.ends import RANGES, ends_of
 from sttk.toolkit.checkpoints.onnx_graph.errors import UnreadableError, shown
 from sttk.toolkit.checkpoints.onnx_graph.graph import Graph
+from sttk.toolkit.checkpoints.onnx_graph.io_convention import RANGES, io_convention
 from sttk.toolkit.checkpoints.onnx_graph.modules import Binary, Reshape
 from sttk.toolkit.checkpoints.onnx_graph.net import GraphNet
 from sttk.toolkit.checkpoints.onnx_graph.patterns import canonical
-from sttk.toolkit.checkpoints.onnx_graph.program import Program, Step, follow, same
+from sttk.toolkit.checkpoints.onnx_graph.program import Program, Step, same, trace
 from sttk.toolkit.checkpoints.onnx_graph.sizes import contract_of
 from sttk.toolkit.core.errors import CheckpointError
 
@@ -31,7 +33,7 @@ NAME = "onnx"
 DESCRIPTION = "an ONNX style net of anyone (X.onnx; X.onnx#style=3 where it has several styles)"
 UNREADABLE = "cannot be read as a style net"
 
-# For a graph of any size: two that share no side and are multiples of what nets halve.
+# Sizes to trace a graph of any size with: no side in common, each halved evenly by style nets.
 _PROBES = ((96, 128), (160, 224))
 _CHOICES = {
     "style": None,  # a number
@@ -42,15 +44,15 @@ _CHOICES = {
 
 
 def read(path: Path, choices: str = "") -> Loaded:
-    """The net of an ``.onnx`` file.
+    """Read the net of an ``.onnx`` file.
 
     Args:
         path: the file.
-        choices: what stands behind ``#``: ``style=3``, ``input=0..1``, ``output=-1..1``,
-            ``channels=BGR``, with ``&`` between them.
+        choices: the text after ``#``: ``style=3``, ``input=0..1``, ``output=-1..1``,
+            ``channels=BGR``, joined by ``&``.
 
     Raises:
-        CheckpointError: not ONNX, not a style net, or of operations that are not known.
+        CheckpointError: the file is not ONNX, not a style net, or uses unknown operations.
         MissingExtraError: onnx is not installed.
     """
     try:
@@ -63,7 +65,7 @@ def read(path: Path, choices: str = "") -> Loaded:
 
 
 def name_of(choices: str) -> str:
-    """What a choice adds to a net's name: ``-style3``."""
+    """Return the suffix that the choices add to a net's name, such as ``-style3``."""
     pairs = (item.partition("=") for item in choices.split("&"))
     return "".join(f"-{key}{value}" for key, _, value in pairs if key == "style")
 
@@ -86,17 +88,17 @@ def _load(graph: Graph, choices: dict[str, str]) -> Loaded:
     _check_size_free(program)
     net = GraphNet(program)
     contract = contract_of(program)
-    ends = ends_of(program, net, contract, graph.metadata, choices)
+    convention = io_convention(program, net, contract, graph.metadata, choices)
     fixed = {} if None in graph.size else {"made for": "x".join(map(str, graph.size))}
-    card: dict[str, Any] = {**graph.about, **fixed, **ends.known}
-    return Loaded(GraphNet(adapt(program, ends)), contract, card)
+    card: dict[str, Any] = {**graph.about, **fixed, **convention.known}
+    return Loaded(GraphNet(adapt(program, convention)), contract, card)
 
 
 def _any_size(graph: Graph) -> Program:
-    """The steps; where the file leaves a side free, the same at two sizes."""
+    """Trace the graph; if the file leaves a side free, two sizes must give the same steps."""
     height, width = graph.size
     programs = [
-        canonical(follow(graph, (height or probe[0], width or probe[1])))
+        canonical(trace(graph, (height or probe[0], width or probe[1])))
         for probe in (_PROBES if None in graph.size else _PROBES[:1])
     ]
     if len(programs) == 2 and not same(*programs):
@@ -121,7 +123,7 @@ def _check_size_free(program: Program) -> None:
 
 
 def _is_bound(step: Step) -> bool:
-    """Whether a step works at one size alone."""
+    """Return whether a step works only at one size."""
     module = step.module
     if isinstance(module, Binary) and module.constant is not None:
         return module.constant.ndim > 1 and max(module.constant.shape[-2:]) > 1

@@ -1,4 +1,4 @@
-"""A graph brought to RGB and 0..255 at both ends: into its weights where that is the same sum."""
+"""Adapts a graph to RGB input and output in 0..255, folded into its weights where exact."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import Tensor, nn
 
-from sttk.toolkit.checkpoints.onnx_graph.ends import BYTES, Ends, Range
+from sttk.toolkit.checkpoints.onnx_graph.io_convention import BYTES, IOConvention, Range
 from sttk.toolkit.checkpoints.onnx_graph.modules import (
     Affine,
     ChannelOrder,
@@ -22,29 +22,29 @@ from sttk.toolkit.checkpoints.onnx_graph.program import Program, Step
 
 _BGR = (2, 1, 0)
 _MIRRORS = (nn.ReflectionPad2d, nn.ReplicationPad2d)
-# They do to every channel what they do to the others.
-_ALIKE = (*_MIRRORS, nn.ConstantPad2d, nn.Tanh, nn.Sigmoid, nn.ReLU, nn.Upsample, Clip, Crop)
+# Modules that treat all channels alike.
+_CHANNELWISE = (*_MIRRORS, nn.ConstantPad2d, nn.Tanh, nn.Sigmoid, nn.ReLU, nn.Upsample, Clip, Crop)
 _Conv = nn.Conv2d | nn.ConvTranspose2d
 
 
-def adapt(program: Program, ends: Ends) -> Program:
-    """The program for pictures in 0..255 RGB."""
-    if ends.input != BYTES:
-        program = _scale_input(program, *_between(BYTES, ends.input))
-    if ends.output != BYTES:
-        program = _scale_output(program, *_between(ends.output, BYTES))
-    return _order_output(_order_input(program)) if ends.bgr else program
+def adapt(program: Program, convention: IOConvention) -> Program:
+    """Return the program for pictures in 0..255 RGB."""
+    if convention.input != BYTES:
+        program = _scale_input(program, *_between(BYTES, convention.input))
+    if convention.output != BYTES:
+        program = _scale_output(program, *_between(convention.output, BYTES))
+    return _order_output(_order_input(program)) if convention.bgr else program
 
 
 def _between(have: Range, want: Range) -> tuple[Tensor, Tensor]:
-    """Scale and shift from one range to another."""
+    """Return the scale and shift that map one range to another."""
     scale = (want[1] - want[0]) / (have[1] - have[0])
     shift = want[0] - scale * have[0]
     return torch.full((1, 1, 1, 1), scale), torch.full((1, 1, 1, 1), shift)
 
 
 def _scale_input(program: Program, scale: Tensor, shift: Tensor) -> Program:
-    """conv(s x + t) = (s conv)(x) + t sum(conv), where no zeros are padded between."""
+    """Fold into conv(s x + t) = (s conv)(x) + t sum(conv), if no zero padding lies between."""
     shifted = bool(shift.any())
     for index, module in _from_picture(program):
         if isinstance(module, Affine):
@@ -62,7 +62,7 @@ def _scale_input(program: Program, scale: Tensor, shift: Tensor) -> Program:
 
 
 def _scale_output(program: Program, scale: Tensor, shift: Tensor) -> Program:
-    """As s (w x + b) + t = (s w) x + (s b + t)."""
+    """Fold into s (w x + b) + t = (s w) x + (s b + t)."""
     for index, module in _to_output(program):
         if isinstance(module, Affine):
             outer = Affine(module.scale * scale, module.shift * scale + shift)
@@ -72,11 +72,11 @@ def _scale_output(program: Program, scale: Tensor, shift: Tensor) -> Program:
             conv = _conv(module, module.weight * scale, old * scale.flatten() + shift.flatten())
             return _replaced(program, {index: conv})
         break
-    return _behind(program, Affine(scale, shift))
+    return _after(program, Affine(scale, shift))
 
 
 def _order_input(program: Program) -> Program:
-    """A convolution sums over its input channels in any order."""
+    """Reorder a convolution's input channels, which it sums over in any order."""
     replaced: dict[int, nn.Module] = {}
     for index, module in _from_picture(program):
         if isinstance(module, nn.Conv2d) and module.groups == 1:
@@ -84,13 +84,13 @@ def _order_input(program: Program) -> Program:
             return _replaced(program, replaced)
         if isinstance(module, Affine):
             replaced[index] = _reordered(module)
-        elif not isinstance(module, _ALIKE):
+        elif not isinstance(module, _CHANNELWISE):
             break
     return _before(program, ChannelOrder(torch.tensor(_BGR)))
 
 
 def _order_output(program: Program) -> Program:
-    """A convolution's output channels are independent of each other."""
+    """Reorder a convolution's output channels, which are independent of each other."""
     replaced: dict[int, nn.Module] = {}
     for index, module in _to_output(program):
         if isinstance(module, nn.Conv2d) and module.groups == 1:
@@ -99,9 +99,9 @@ def _order_output(program: Program) -> Program:
             return _replaced(program, replaced)
         if isinstance(module, Affine | nn.InstanceNorm2d):
             replaced[index] = _reordered(module)
-        elif not isinstance(module, _ALIKE):
+        elif not isinstance(module, _CHANNELWISE):
             break
-    return _behind(program, ChannelOrder(torch.tensor(_BGR)))
+    return _after(program, ChannelOrder(torch.tensor(_BGR)))
 
 
 def _reordered(module: Affine | nn.InstanceNorm2d) -> nn.Module:
@@ -120,7 +120,7 @@ def _conv(like: _Conv, weight: Tensor, bias: Tensor | None) -> nn.Module:
 
 
 def _from_picture(program: Program) -> Iterator[tuple[int, nn.Module]]:
-    """Steps in a row from the picture on, each taking what the one before alone gives it."""
+    """Yield the chain of steps from the picture, in which each value has one reader."""
     uses = Counter(name for step in program.steps for name in step.inputs)
     value = program.picture
     for index, step in enumerate(program.steps):
@@ -132,7 +132,7 @@ def _from_picture(program: Program) -> Iterator[tuple[int, nn.Module]]:
 
 
 def _to_output(program: Program) -> Iterator[tuple[int, nn.Module]]:
-    """Steps in a row from the output back, each giving to the one behind it alone."""
+    """Yield the chain of steps back from the output, in which each value has one reader."""
     uses = Counter(name for step in program.steps for name in step.inputs)
     uses[program.output] += 1
     value = program.output
@@ -155,7 +155,7 @@ def _replaced(program: Program, modules: Mapping[int, nn.Module]) -> Program:
 
 
 def _before(program: Program, module: nn.Module) -> Program:
-    """With one more step in front."""
+    """Return the program with one more step at the start."""
     value = f"{program.picture}/{type(module).__name__}"
     first = Step(module, (program.picture,), value, "")
     steps = [
@@ -167,8 +167,8 @@ def _before(program: Program, module: nn.Module) -> Program:
     return dataclasses.replace(program, steps=(first, *steps))
 
 
-def _behind(program: Program, module: nn.Module) -> Program:
-    """With one more step at the end."""
+def _after(program: Program, module: nn.Module) -> Program:
+    """Return the program with one more step at the end."""
     value = f"{program.output}/{type(module).__name__}"
     last = Step(module, (program.output,), value, "")
     return dataclasses.replace(program, steps=(*program.steps, last), output=value)

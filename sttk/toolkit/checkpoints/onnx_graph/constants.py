@@ -1,4 +1,4 @@
-"""Arithmetic on sizes and weights that exporters leave in a graph: computed once, on reading."""
+"""Constant folding of the arithmetic on sizes and weights that exporters leave in a graph."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from torch import Tensor
 from sttk.toolkit.checkpoints.onnx_graph.errors import UnreadableError, shown
 from sttk.toolkit.checkpoints.onnx_graph.graph import Call
 
-# A file of a few bytes could ask for any size: what is computed from constants has at most this
-# many values, several times those of any style net's largest weight.
+# A file of a few bytes could ask for any size, so a folded constant has at most this many values:
+# several times as many as any style net's largest weight.
 MOST_VALUES = 1 << 23
 _WHOLE = (6, 7)  # INT32, INT64
 _BOOL = 9
@@ -20,8 +20,8 @@ _FLOATS = (1, 10, 11, 16)
 
 
 def bounded(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The shape, if it has not too many values. Raises UnreadableError."""
-    # Not torch's numel, which overflows.
+    """Return the shape if it has at most ``MOST_VALUES`` values, else raise UnreadableError."""
+    # Not torch's numel, which can overflow.
     count = 1
     for size in shape:
         count *= size

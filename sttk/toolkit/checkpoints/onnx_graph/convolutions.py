@@ -1,4 +1,4 @@
-"""Convolutions and resampling: ONNX's paddings and scales as torch has them."""
+"""Convolutions and resampling: ONNX's paddings and scales in torch's terms."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _Pair = tuple[int, int]
 
 
 def convolution(call: Call) -> Chain:
-    """Padding that differs between two sides stands before it."""
+    """Convert a Conv; asymmetric padding becomes a pad before it."""
     weight, bias = _weights(call, outputs_axis=0)
     strides, dilations, groups = _geometry(call)
     starts, ends = _pads(call, [_same_padding(call, weight, axis) for axis in (0, 1)])
@@ -36,7 +36,7 @@ def convolution(call: Call) -> Chain:
 
 
 def transposed_convolution(call: Call) -> Chain:
-    """A border that torch's padding cannot take off is cropped behind it.
+    """Convert a ConvTranspose; pads that torch cannot express become a crop after it.
 
     ONNX takes ``start`` and ``end`` pixels off the full output; torch takes the same number off
     both sides and gives some back at the end (``output_padding``).
@@ -63,7 +63,7 @@ def transposed_convolution(call: Call) -> Chain:
 
 
 def _transposed_side(call: Call, weight: Tensor, axis: int) -> tuple[int, int, int]:
-    """Pixels to crop at the start and at the end, and output padding."""
+    """Return the pixels to crop at the start and at the end, and the output padding."""
     strides, dilations, _ = _geometry(call)
     out = (call.ints("output_padding") or [0, 0])[axis]
     size, stride = call.pixels[axis], strides[axis]
@@ -95,7 +95,7 @@ def _named(bias: Tensor | None) -> dict[str, Tensor]:
 
 
 def _geometry(call: Call) -> tuple[_Pair, _Pair, int]:
-    """Strides, dilations and groups."""
+    """Return strides, dilations and groups."""
     strides, dilations = call.ints("strides") or [1, 1], call.ints("dilations") or [1, 1]
     groups = call.integer("group", 1)
     if len(strides) != 2 or len(dilations) != 2 or min(*strides, *dilations, groups) < 1:
@@ -104,7 +104,7 @@ def _geometry(call: Call) -> tuple[_Pair, _Pair, int]:
 
 
 def _pads(call: Call, same: list[int]) -> tuple[_Pair, _Pair]:
-    """Pixels at the top and left, and at the bottom and right; ``same`` in all for SAME_*."""
+    """Return the (top, left) and (bottom, right) pads; ``same`` is the total for SAME_*."""
     auto = call.text("auto_pad", "NOTSET")
     if auto == "NOTSET":
         pads = call.ints("pads") or [0, 0, 0, 0]
@@ -120,7 +120,7 @@ def _pads(call: Call, same: list[int]) -> tuple[_Pair, _Pair]:
 
 
 def _same_padding(call: Call, weight: Tensor, axis: int) -> int:
-    """Pixels in all that make the output ``ceil(size / stride)``."""
+    """Return the total padding that makes the output ``ceil(size / stride)``."""
     strides, dilations, _ = _geometry(call)
     size, stride = call.pixels[axis], strides[axis]
     reach = (weight.shape[2 + axis] - 1) * dilations[axis] + 1
@@ -128,7 +128,7 @@ def _same_padding(call: Call, weight: Tensor, axis: int) -> int:
 
 
 def resize(call: Call) -> Chain:
-    """Upsample and Resize, nearest or linear, by one factor each for height and width."""
+    """Convert Upsample and Resize, nearest or linear, by one factor each for height and width."""
     mode = call.text("mode", "nearest")
     scales = _scales(call)
     height, width = call.pixels
@@ -149,7 +149,7 @@ def _coordinates_before_opset_11(call: Call) -> str:
 
 
 def _scales(call: Call) -> tuple[float, float]:
-    """Of height and width, from an attribute, an input of scales or one of sizes."""
+    """Return the scales of height and width, from an attribute, a scales or a sizes input."""
     if call.node.kind == "Resize" and call.opset > 10:
         if call.given(3) and call.constant(3, "sizes").numel():
             return _scales_of_sizes(call)
@@ -168,13 +168,13 @@ def _scales(call: Call) -> tuple[float, float]:
 def _scales_of_sizes(call: Call) -> tuple[float, float]:
     sizes = _of_four_axes(call, [float(n) for n in call.whole_numbers(3, "sizes")], 0.0)
     pairs = list(zip(sizes[2:], call.pixels, strict=True))
-    if any(wanted < 1 or wanted % size for wanted, size in pairs):
+    if any(target < 1 or target % size for target, size in pairs):
         raise UnreadableError(f"it resizes {shown(call.pixels)} to {shown(sizes[2:])}")
     return pairs[0][0] / pairs[0][1], pairs[1][0] / pairs[1][1]
 
 
 def _of_four_axes(call: Call, values: list[float], absent: float) -> list[float]:
-    """Since opset 18 the axes may be named; ``absent`` is for the others."""
+    """Return a value per axis; since opset 18 the node may list axes, others get ``absent``."""
     axes = [axis % 4 for axis in call.ints("axes") or range(4)]
     if len(values) != len(axes):
         raise UnreadableError(f"it has {len(values)} scales for {len(axes)} axes")
@@ -195,7 +195,7 @@ _ROUNDINGS = {
 
 
 def _check_nearest(scale: float, size: int, how: str, rounding: str) -> None:
-    """Torch's nearest takes pixel ``i // scale``: ONNX must do so with its coordinates, too."""
+    """Check that ONNX's coordinates select pixel ``i // scale``, as torch's nearest does."""
     first = range(min(int(size * scale), 64))
     if scale != int(scale) or rounding not in _ROUNDINGS:
         raise UnreadableError(f"nearest, scaled by {scale:g}, rounded by {shown(rounding)}")
@@ -205,13 +205,13 @@ def _check_nearest(scale: float, size: int, how: str, rounding: str) -> None:
         places = [(i + 0.5) / scale - 0.5 for i in first]
     else:
         raise UnreadableError(f"nearest with coordinates {shown(how)}")
-    taken = [min(max(int(_ROUNDINGS[rounding](place)), 0), size - 1) for place in places]
-    if taken != [i // int(scale) for i in first]:
+    selected = [min(max(int(_ROUNDINGS[rounding](place)), 0), size - 1) for place in places]
+    if selected != [i // int(scale) for i in first]:
         raise UnreadableError(f"nearest with coordinates {how}, rounded by {rounding}")
 
 
 def depth_to_space(call: Call) -> Chain:
-    """CRD is torch's pixel shuffle; DCR is one after putting the channels in its order."""
+    """Convert DepthToSpace: CRD is torch's pixel shuffle, DCR has its channels reordered first."""
     block, mode = call.integer("blocksize", 0), call.text("mode", "DCR")
     channels = call.shape[1]
     if mode not in ("DCR", "CRD") or block < 1 or channels % block**2 or len(call.shape) != 4:

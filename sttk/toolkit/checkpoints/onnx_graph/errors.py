@@ -1,13 +1,13 @@
-"""Why a graph is no style net, said from where it is found out."""
+"""The error for graphs that cannot be read as a style net."""
 
 from __future__ import annotations
 
 
 class UnreadableError(ValueError):
-    """A graph that cannot be read; :func:`read` names the file.
+    """A graph cannot be read. :func:`read` adds the file's name.
 
     Args:
-        message: what is in the way, in one line.
+        message: what prevents it, in one line.
         fix: what the user can do about it, in one line.
     """
 
@@ -17,6 +17,6 @@ class UnreadableError(ValueError):
 
 
 def shown(text: object, most: int = 60) -> str:
-    """Words from a file on one line, shortened: they may be anything."""
+    """Format text from a file, which may be anything, on one short line."""
     plain = ascii(str(text))[1:-1]
     return plain if len(plain) <= most else f"{plain[: most - 3]}..."

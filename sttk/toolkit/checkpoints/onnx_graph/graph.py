@@ -1,4 +1,4 @@
-"""An ONNX graph as plain Python, its constants as torch tensors: nothing of protobuf goes on."""
+"""An ONNX graph as plain Python with torch constants, so that later code needs no protobuf."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sttk.toolkit.core.shapes import Size
 
 @dataclass(frozen=True)
 class Node:
-    """One operation; ``""`` among ``inputs`` is an optional one that is left out."""
+    """An operation; ``""`` among ``inputs`` is an optional input that is left out."""
 
     kind: str
     name: str
@@ -23,24 +23,24 @@ class Node:
     attributes: Mapping[str, Any]
 
     def __str__(self) -> str:
-        """For messages: ``operation Foo (node bar)``."""
+        """Return ``operation Foo (node bar)``, for messages."""
         return f"operation {shown(self.kind)} (node {shown(self.name)})"
 
 
 @dataclass(frozen=True)
 class Graph:
-    """A graph with one picture in and one out.
+    """A graph with one picture as its input and one as its output.
 
     Attributes:
-        nodes: in an order in which they can run.
-        constants: initialisers, a chosen style among them.
+        nodes: the operations, in an order in which they can run.
+        constants: the initialisers, and the weights of a chosen style.
         picture: name of the input (N, 3, H, W).
         output: name of the only output.
-        batch: pictures at once where the file fixes it, else 1.
-        size: of the picture where the file fixes it; a free side is None.
-        opset: of the operations.
-        metadata: what the file says about itself, keys in lower case.
-        about: opset, producer and such, for the card.
+        batch: the batch size where the file fixes it, else 1.
+        size: the picture's height and width; None for a side that the file leaves free.
+        opset: the opset of the operations.
+        metadata: the file's metadata, keys in lower case.
+        about: opset, producer and the like, for the model card.
     """
 
     nodes: tuple[Node, ...]
@@ -56,13 +56,13 @@ class Graph:
 
 @dataclass(frozen=True)
 class Call:
-    """A node with what is known of its inputs when the picture has a certain size.
+    """A node and what is known of its inputs for a picture of one size.
 
     Attributes:
         node: the operation.
-        opset: that it was written for.
-        constants: by position; None for what depends on the picture, or is left out.
-        shapes: by position; None for what is left out.
+        opset: the opset that it was written for.
+        constants: the inputs' values; None for one that depends on the picture or is left out.
+        shapes: the inputs' shapes; None for one that is left out.
     """
 
     node: Node
@@ -72,38 +72,38 @@ class Call:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of the first input."""
+        """The shape of the first input."""
         if not self.shapes or self.shapes[0] is None:
             raise UnreadableError("it has no input")
         return self.shapes[0]
 
     @property
     def pixels(self) -> Size:
-        """Height and width of the first input, which must be (N, C, H, W)."""
+        """The height and width of the first input, which must be (N, C, H, W)."""
         if len(self.shape) != 4:
             raise UnreadableError(f"it works on {len(self.shape)} axes, not on a picture's 4")
         return self.shape[2], self.shape[3]
 
     def given(self, position: int) -> bool:
-        """Whether there is such an input."""
+        """Return whether there is an input at this position."""
         return position < len(self.shapes) and self.shapes[position] is not None
 
     def constant(self, position: int, what: str) -> Tensor:
-        """An input that must be known; raises UnreadableError if it depends on the picture."""
+        """Return an input's value; raises UnreadableError if it depends on the picture."""
         known = self.constants[position] if position < len(self.constants) else None
         if known is None:
             raise UnreadableError(f"its {what} is no constant")
         return known
 
     def whole_numbers(self, position: int, what: str) -> list[int]:
-        """A constant input of int64, as a list."""
+        """Return a constant int64 input as a list."""
         values = self.constant(position, what)
         if values.is_floating_point():
             raise UnreadableError(f"its {what} is not of whole numbers")
         return [int(value) for value in values.flatten().tolist()]
 
     def ints(self, name: str, default: list[int] | None = None) -> list[int] | None:
-        """An attribute that is a list of whole numbers."""
+        """Return an attribute that is a list of whole numbers."""
         value = self.node.attributes.get(name)
         if value is None:
             return default
@@ -112,7 +112,7 @@ class Call:
         return value
 
     def floats(self, name: str) -> list[float] | None:
-        """An attribute that is a list of numbers."""
+        """Return an attribute that is a list of numbers."""
         value = self.node.attributes.get(name)
         if value is None:
             return None
@@ -121,21 +121,21 @@ class Call:
         return [float(item) for item in value]
 
     def integer(self, name: str, default: int) -> int:
-        """An attribute that is a whole number."""
+        """Return an attribute that is a whole number."""
         value = self.node.attributes.get(name, default)
         if not isinstance(value, int):
             raise UnreadableError(f"its {name} is not a whole number")
         return value
 
     def number(self, name: str, default: float) -> float:
-        """An attribute that is a number."""
+        """Return an attribute that is a number."""
         value = self.node.attributes.get(name, default)
         if not isinstance(value, int | float):
             raise UnreadableError(f"its {name} is not a number")
         return float(value)
 
     def text(self, name: str, default: str) -> str:
-        """An attribute that is a word."""
+        """Return an attribute that is a string."""
         value = self.node.attributes.get(name, default)
         if not isinstance(value, str):
             raise UnreadableError(f"its {name} is not a word")

@@ -1,4 +1,4 @@
-"""Modules for ONNX operations that torch has as functions alone. All take float32 (N, C, H, W)."""
+"""Modules for ONNX operations that torch only has as functions. All take float32 (N, C, H, W)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _Module = TypeVar("_Module", bound=nn.Module)
 
 
 def _divide(x: Tensor, y: Tensor) -> Tensor:
-    """As ONNX does: whole numbers, which sizes are, stay whole."""
+    """Divide as ONNX does, truncating for integers (which sizes are)."""
     whole = not x.is_floating_point() and not y.is_floating_point()
     return torch.div(x, y, rounding_mode="trunc" if whole else None)
 
@@ -38,13 +38,13 @@ UNARY: Mapping[str, Callable[[Tensor], Tensor]] = {
 
 
 def with_weights(module: _Module, **weights: Tensor) -> _Module:
-    """The module with these as its parameters and buffers, not copied."""
+    """Assign these parameters and buffers, without a copy, and return the module."""
     module.load_state_dict(weights, assign=True)
     return module.requires_grad_(False)
 
 
 class Binary(nn.Module):
-    """``x op y``, or with a constant on either side of ``x``; shapes broadcast as numpy's do."""
+    """``x op y``, or ``x`` and a constant on either side; shapes broadcast as in NumPy."""
 
     constant: Tensor | None
 
@@ -61,12 +61,12 @@ class Binary(nn.Module):
         return BINARY[self.kind](other, x) if self.first else BINARY[self.kind](x, other)
 
     def extra_repr(self) -> str:
-        """Tells two of them apart."""
+        """Show the parameters, by which programs are compared."""
         return f"{self.kind}, first={self.first}"
 
 
 class Unary(nn.Module):
-    """A function of each value."""
+    """An elementwise function."""
 
     def __init__(self, kind: str) -> None:
         super().__init__()
@@ -77,12 +77,12 @@ class Unary(nn.Module):
         return UNARY[self.kind](x)
 
     def extra_repr(self) -> str:
-        """Tells two of them apart."""
+        """Show the parameters, by which programs are compared."""
         return self.kind
 
 
 class Affine(nn.Module):
-    """``scale * x + shift`` by channel; each (1, C, 1, 1), or (1, 1, 1, 1) for all channels."""
+    """``scale * x + shift``, each (1, C, 1, 1), or (1, 1, 1, 1) for all channels."""
 
     scale: Tensor
     shift: Tensor
@@ -91,7 +91,7 @@ class Affine(nn.Module):
         super().__init__()
         self.register_buffer("scale", scale)
         self.register_buffer("shift", shift)
-        # Asked here: a traced graph cannot ask its weights.
+        # Computed here, because a traced graph cannot branch on its weights.
         self.scales, self.shifts = bool((scale != 1).any()), bool((shift != 0).any())
 
     def forward(self, x: Tensor) -> Tensor:
@@ -101,7 +101,7 @@ class Affine(nn.Module):
 
 
 class Clip(nn.Module):
-    """Values below and above brought to the bounds; None is no bound."""
+    """A clamp to the bounds; None is no bound."""
 
     def __init__(self, low: float | None, high: float | None) -> None:
         super().__init__()
@@ -112,7 +112,7 @@ class Clip(nn.Module):
         return x.clamp(self.low, self.high)
 
     def extra_repr(self) -> str:
-        """Tells two of them apart."""
+        """Show the parameters, by which programs are compared."""
         return f"{self.low}, {self.high}"
 
 
@@ -128,7 +128,7 @@ class HardSigmoid(nn.Module):
         return (self.slope * x + self.shift).clamp(0.0, 1.0)
 
     def extra_repr(self) -> str:
-        """Tells two of them apart."""
+        """Show the parameters, by which programs are compared."""
         return f"{self.slope}, {self.shift}"
 
 
@@ -145,12 +145,12 @@ class Crop(nn.Module):
         return x[:, :, top : -bottom or None, left : -right or None]
 
     def extra_repr(self) -> str:
-        """Tells two of them apart."""
+        """Show the parameters, by which programs are compared."""
         return str(self.border)
 
 
 class ChannelOrder(nn.Module):
-    """Channel ``i`` of the output is channel ``order[i]`` of the input."""
+    """A channel permutation: channel ``i`` of the output is channel ``order[i]`` of the input."""
 
     order: Tensor
 
@@ -177,12 +177,12 @@ class Slice(nn.Module):
         return x[(slice(None),) * self.axis + (slice(self.start, self.stop, self.step),)]
 
     def extra_repr(self) -> str:
-        """Tells two of them apart."""
+        """Show the parameters, by which programs are compared."""
         return f"{self.axis}, {self.start}, {self.stop}, {self.step}"
 
 
 class Reduce(nn.Module):
-    """Mean or sum over axes, given as 0 and up."""
+    """A mean or sum over axes, which are not negative."""
 
     def __init__(self, kind: str, axes: Sequence[int], *, keep: bool) -> None:
         super().__init__()
@@ -194,12 +194,12 @@ class Reduce(nn.Module):
         return function(x, self.axes, keepdim=self.keep)
 
     def extra_repr(self) -> str:
-        """Tells two of them apart."""
+        """Show the parameters, by which programs are compared."""
         return f"{self.kind}, {self.axes}, {self.keep}"
 
 
 class Concat(nn.Module):
-    """Tensors one after the other along an axis; ``constants`` stand at their positions."""
+    """A concatenation along an axis, with ``constants`` inserted at their positions."""
 
     def __init__(self, axis: int, constants: Mapping[int, Tensor]) -> None:
         super().__init__()
@@ -215,12 +215,12 @@ class Concat(nn.Module):
         return torch.cat(whole, self.axis)
 
     def extra_repr(self) -> str:
-        """Tells two of them apart."""
+        """Show the parameters, by which programs are compared."""
         return f"{self.axis}, {self.positions}"
 
 
 class Reshape(nn.Module):
-    """To a shape that is known: what follows is bound to the size that the graph was made for."""
+    """A reshape to a fixed shape, which binds the net to the size that it was traced at."""
 
     def __init__(self, shape: Sequence[int]) -> None:
         super().__init__()
@@ -231,12 +231,12 @@ class Reshape(nn.Module):
         return x.reshape(self.shape)
 
     def extra_repr(self) -> str:
-        """Tells two of them apart."""
+        """Show the parameters, by which programs are compared."""
         return str(self.shape)
 
 
 class Transpose(nn.Module):
-    """The axes in another order."""
+    """A permutation of the axes."""
 
     def __init__(self, order: Sequence[int]) -> None:
         super().__init__()
@@ -247,5 +247,5 @@ class Transpose(nn.Module):
         return x.permute(self.order)
 
     def extra_repr(self) -> str:
-        """Tells two of them apart."""
+        """Show the parameters, by which programs are compared."""
         return str(self.order)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from sttk.toolkit.checkpoints.onnx_graph.modules import Binary, Reduce, Unary
 from sttk.toolkit.checkpoints.onnx_graph.program import Program
 
-# Layers are called as in our own nets; the others by their class.
+# Layers are named as in sttk's own nets; the others by their class.
 _NAMES = {
     "Conv2d": "conv",
     "ConvTranspose2d": "up",
@@ -33,8 +33,8 @@ class GraphNet(nn.Module):
     """(B, 3, H, W) -> (B, 3, H', W'): the layers of an ONNX graph, in the graph's order.
 
     Attributes:
-        layers: by name, such as ``conv1``, in the order in which they run.
-        nodes: the operation in the file that each of them comes from.
+        layers: the layers by name, such as ``conv1``, in the order in which they run.
+        nodes: the name of the operation in the file that each layer comes from.
     """
 
     def __init__(self, program: Program) -> None:
@@ -53,10 +53,10 @@ class GraphNet(nn.Module):
             self._outputs.append(step.output)
         self._picture, self._output = program.picture, program.output
         self._done_with = _last_uses(program)
-        self.eval()  # batch norms would change with every picture
+        self.eval()  # in training mode, batch norms would change with every picture
 
     def norms(self) -> list[nn.Module]:
-        """All normalisation layers, from input to output."""
+        """Return all normalisation layers, from input to output."""
         kinds = (nn.InstanceNorm2d, nn.BatchNorm2d, nn.GroupNorm)
         return [layer for layer in self.layers.values() if isinstance(layer, kinds)]
 
@@ -79,7 +79,7 @@ def _kind(module: nn.Module) -> str:
 
 
 def _last_uses(program: Program) -> list[tuple[str, ...]]:
-    """By step, the values that no later one takes: their memory is free then."""
+    """Return, for each step, the values that no later step reads, whose memory can be freed."""
     seen, last = {program.output}, list[tuple[str, ...]]()
     for step in reversed(program.steps):
         last.append(tuple(dict.fromkeys(name for name in step.inputs if name not in seen)))

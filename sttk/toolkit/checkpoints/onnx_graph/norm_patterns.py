@@ -1,4 +1,4 @@
-"""Norms that exporters took apart, put together again. All is exact but for rounding."""
+"""Rules that fuse norms which exporters decomposed. All are exact up to rounding."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SPATIAL = (2, 3)
 
 
 def flat_mean(step: Step, view: View) -> Found:
-    """The mean over the last axis of (N, C, 1, H * W) is that of (N, C, H, W) over two."""
+    """Replace the mean over the last axis of (N, C, 1, H * W) by that of (N, C, H, W) over two."""
     module = step.module
     if not isinstance(module, Reduce) or module.kind != "ReduceMean" or not module.keep:
         return None
@@ -36,10 +36,10 @@ def flat_mean(step: Step, view: View) -> Found:
 
 
 def norm(step: Step, view: View) -> Found:
-    """Instance norm: d / sqrt(mean(d^2) + eps), for d = x - mean(x), both means over H and W.
+    """Fuse an instance norm: d / sqrt(mean(d^2) + eps), d = x - mean(x), means over H and W.
 
-    The quotient may be a product with the inverse, to any power of -1/2, scaled by channel. The
-    square may be d (d + c): its mean is mean(d^2) + c mean(d), and mean(d) = 0.
+    The division may be written as a product with the power -1/2, in any form, scaled by channel.
+    The square may be d (d + c): its mean is mean(d^2) + c mean(d), and mean(d) = 0.
     """
     module = step.module
     if not isinstance(module, Binary) or module.constant is not None:
@@ -66,7 +66,7 @@ def _instance_norm(channels: int, epsilon: float, scale: Tensor) -> nn.InstanceN
 
 
 def _centred(view: View, name: str) -> str | None:
-    """The picture x, if the value is x - mean(x)."""
+    """Return the picture x, if the value is x - mean(x)."""
     found = view.made_by(name, Binary)
     if not found or found[0].kind != "Sub" or len(found[1]) != 2:
         return None
@@ -75,7 +75,7 @@ def _centred(view: View, name: str) -> str | None:
 
 
 def _spatial_mean_of(view: View, name: str) -> str | None:
-    """The value y, if this is its mean over H and W, (N, C, 1, 1)."""
+    """Return the value y, if this is its mean over H and W, (N, C, 1, 1)."""
     found = view.made_by(name, Reduce)
     if not found or (found[0].kind, found[0].axes, found[0].keep) != ("ReduceMean", _SPATIAL, True):
         return None
@@ -83,7 +83,7 @@ def _spatial_mean_of(view: View, name: str) -> str | None:
 
 
 def _deviation(view: View, name: str, *, inverse: bool) -> tuple[str, float, Tensor] | None:
-    """The picture x, eps and s, if the value is (mean(d^2) + eps)^(1/2), or s times its inverse."""
+    """Return x, eps and s, if the value is (mean(d^2) + eps)^(1/2), or s times its inverse."""
     scale = torch.ones(1)
     affine = view.made_by(name, Affine)
     if inverse and affine and not affine[0].shifts:
@@ -99,7 +99,7 @@ def _deviation(view: View, name: str, *, inverse: bool) -> tuple[str, float, Ten
 
 
 def _root(view: View, name: str) -> tuple[float, str] | None:
-    """The power p and the base y, if the value is y^p."""
+    """Return the power p and the base y, if the value is y^p."""
     if unary := view.made_by(name, Unary):
         powers = {"Sqrt": 0.5, "Reciprocal": -1.0}
         kind = unary[0].kind
@@ -115,14 +115,14 @@ def _root(view: View, name: str) -> tuple[float, str] | None:
 
 
 def _number(constant: Tensor | None) -> float | None:
-    """The only value of a constant, unless it is 0."""
+    """Return the only value of a constant, or None if it is 0."""
     if constant is None or constant.numel() != 1:
         return None
     return float(constant) or None
 
 
 def _variance(view: View, name: str) -> tuple[str, float] | None:
-    """The picture x and eps, if the value is mean((x - mean(x))^2) + eps."""
+    """Return the picture x and eps, if the value is mean((x - mean(x))^2) + eps."""
     found = view.made_by(name, Affine)
     if not found or found[0].scales or found[0].shift.numel() != 1:
         return None
@@ -134,7 +134,7 @@ def _variance(view: View, name: str) -> tuple[str, float] | None:
 
 
 def _root_of_square(view: View, name: str) -> str | None:
-    """The value d, if this is d^2 or, for a d of mean 0, of the same mean: d (d + c)."""
+    """Return d, if the value is d^2, or d (d + c), which has the same mean if mean(d) = 0."""
     found = view.made_by(name, Binary)
     if not found:
         return None
@@ -151,7 +151,7 @@ def _root_of_square(view: View, name: str) -> str | None:
 
 
 def group_norm(step: Step, view: View) -> Found:
-    """The norm of G groups is the instance norm of (N, G, C / G * H * W), brought back."""
+    """Fuse a group norm of G groups: an instance norm of (N, G, C / G * H * W), reshaped back."""
     inner = view.made_by(step.inputs[0], nn.InstanceNorm1d)
     flat = view.made_by(inner[1][0], Reshape) if inner else None
     if not isinstance(step.module, Reshape) or not inner or not flat:
@@ -176,7 +176,7 @@ def group_norm(step: Step, view: View) -> Found:
 
 
 def affine_after_norm(step: Step, view: View) -> Found:
-    """Scale and shift behind a norm are its own: a (w n + b) + c = (a w) n + (a b + c)."""
+    """Fold a scale and shift into the norm before: a (w n + b) + c = (a w) n + (a b + c)."""
     name = step.inputs[0]
     found: tuple[nn.InstanceNorm2d | nn.GroupNorm, tuple[str, ...]] | None = view.made_by(
         name, nn.InstanceNorm2d

@@ -1,8 +1,8 @@
-"""ONNX operations as torch modules, each read at the opset that it was written for.
+"""ONNX operations as torch modules, each read at the opset that the file declares.
 
-``OPERATIONS[kind](call)`` gives the modules to run one after the other: the first takes those
-inputs that are not constant, in their order. ``onnx.version_converter`` is not used: it knows
-nothing of the experimental operations of early opsets, and has no way from several later ones.
+``OPERATIONS[kind](call)`` returns the modules to run in sequence; the first takes the inputs that
+are not constant, in their order. ``onnx.version_converter`` is not used: it does not know the
+experimental operations of early opsets, and cannot convert from several later ones.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from sttk.toolkit.checkpoints.onnx_graph import moves
+from sttk.toolkit.checkpoints.onnx_graph import data_movement
 from sttk.toolkit.checkpoints.onnx_graph.convolutions import (
     Chain,
     convolution,
@@ -47,20 +47,20 @@ def _binary(call: Call) -> Chain:
 
 
 def _aligned(call: Call, constant: Tensor) -> Tensor:
-    """Before opset 7 a constant's axes began at ``axis``; since then its last are the last."""
+    """Align a constant for broadcasting: before opset 7 its axes began at ``axis``."""
     if call.opset > 6 or not call.integer("broadcast", 0) or constant.ndim == 0:
         return constant
     axis = call.integer("axis", len(call.shape) - constant.ndim)
-    behind = len(call.shape) - axis - constant.ndim
-    if axis < 0 or behind < 0:
+    trailing = len(call.shape) - axis - constant.ndim
+    if axis < 0 or trailing < 0:
         raise UnreadableError(f"axis {axis} for a constant of shape {shown(list(constant.shape))}")
-    return constant.reshape(*constant.shape, *(1,) * behind)
+    return constant.reshape(*constant.shape, *(1,) * trailing)
 
 
 def _affine(
     kind: str, constant: Tensor, shape: tuple[int, ...] | None, *, first: bool
 ) -> Affine | None:
-    """If the constant is one number, or one for each of a picture's channels."""
+    """Return an affine if the constant is one number, or one number per channel of a picture."""
     if shape is None or len(shape) != 4 or not constant.is_floating_point() or constant.ndim > 4:
         return None
     value = constant.reshape(*(1,) * (4 - constant.ndim), *constant.shape)
@@ -77,12 +77,12 @@ def _affine(
 
 
 def _scale_and_shift(call: Call) -> Chain:
-    """Affine, an experimental operation: ``alpha * x + beta``."""
+    """Convert the experimental operation Affine: ``alpha * x + beta``."""
     return [_numbers(call.number("alpha", 1.0), [call.number("beta", 0.0)])]
 
 
 def _image_scaler(call: Call) -> Chain:
-    """Experimental, of Core ML: ``scale * x + bias``, a bias for each channel."""
+    """Convert Core ML's experimental ImageScaler: ``scale * x + bias``, with a bias per channel."""
     bias = call.floats("bias") or [0.0]
     if len(bias) not in (1, call.shape[1]):
         raise UnreadableError(f"{len(bias)} biases for {call.shape[1]} channels")
@@ -96,7 +96,7 @@ def _numbers(scale: float, shift: list[float]) -> Affine:
 
 def _instance_norm(call: Call) -> Chain:
     weight, bias = call.constant(1, "scale"), call.constant(2, "bias")
-    # Of three axes it is a part of a group norm.
+    # An instance norm over three axes is part of a group norm.
     kind = nn.InstanceNorm1d if len(call.shape) == 3 else nn.InstanceNorm2d
     with torch.device("meta"):
         module = kind(weight.numel(), call.number("epsilon", 1e-5), affine=True)
@@ -129,7 +129,7 @@ def _prelu(call: Call) -> Chain:
 
 
 def _cast(call: Call) -> Chain:
-    """Among floats only: all is computed in float32."""
+    """Drop casts between float types, since everything is computed in float32."""
     if call.integer("to", 0) not in _FLOATS:
         raise UnreadableError("it casts a picture to something other than floats")
     return [nn.Identity()]
@@ -143,33 +143,33 @@ OPERATIONS: Mapping[str, Callable[[Call], Chain]] = {
     **dict.fromkeys(("Add", "Sub", "Mul", "Div", "Pow"), _binary),
     **{kind: partial(_plain, partial(Unary, kind)) for kind in UNARY},
     **dict.fromkeys(("Upsample", "Resize"), resize),
-    **dict.fromkeys(("ReduceMean", "ReduceSum"), moves.reduce),
+    **dict.fromkeys(("ReduceMean", "ReduceSum"), data_movement.reduce),
     **dict.fromkeys(("Identity", "Dropout"), partial(_plain, nn.Identity)),
     "Affine": _scale_and_shift,
     "BatchNormalization": _batch_norm,
     "Cast": _cast,
     "Clip": _clip,
-    "Concat": moves.concat,
+    "Concat": data_movement.concat,
     "Conv": convolution,
     "ConvTranspose": transposed_convolution,
-    "Crop": moves.crop,
+    "Crop": data_movement.crop,
     "DepthToSpace": depth_to_space,
     "Elu": lambda call: [nn.ELU(call.number("alpha", 1.0))],
-    "Flatten": moves.flatten,
-    "Gather": moves.gather,
-    "GlobalAveragePool": moves.global_mean,
+    "Flatten": data_movement.flatten,
+    "Gather": data_movement.gather,
+    "GlobalAveragePool": data_movement.global_mean,
     "HardSigmoid": lambda call: [HardSigmoid(call.number("alpha", 0.2), call.number("beta", 0.5))],
     "HardSwish": partial(_plain, nn.Hardswish),
     "ImageScaler": _image_scaler,
     "InstanceNormalization": _instance_norm,
     "LeakyRelu": lambda call: [nn.LeakyReLU(call.number("alpha", 0.01))],
     "PRelu": _prelu,
-    "Pad": moves.pad,
+    "Pad": data_movement.pad,
     "Relu": partial(_plain, nn.ReLU),
-    "Reshape": moves.reshape,
+    "Reshape": data_movement.reshape,
     "Sigmoid": partial(_plain, nn.Sigmoid),
-    "Slice": moves.slices,
+    "Slice": data_movement.slices,
     "Softplus": partial(_plain, nn.Softplus),
     "Tanh": partial(_plain, nn.Tanh),
-    "Transpose": moves.transpose,
+    "Transpose": data_movement.transpose,
 }

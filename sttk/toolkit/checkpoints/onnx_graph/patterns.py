@@ -1,6 +1,6 @@
-"""What exporters took apart, put together again: instance norms, upsampling, pixel shuffles.
+"""Rules that fuse what exporters decomposed: instance norms, upsampling, pixel shuffles.
 
-Each rule states the sum that it relies on. All are exact but for rounding.
+Each rule states the identity that it relies on. All are exact up to rounding.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ _PADS = (nn.ConstantPad2d, nn.ReflectionPad2d, nn.ReplicationPad2d)
 
 
 def canonical(program: Program) -> Program:
-    """The program after all rules."""
-    program = sweep(program, (drop, flat_mean))
+    """Return the program after all rules."""
+    program = sweep(program, (drop_identity, flat_mean))
     program = sweep(program, (norm, group_norm, upsample, pixel_shuffle))
     return sweep(program, (cropped_deconvolution, affine_after_norm, affine_after_affine))
 
 
-def drop(step: Step, view: View) -> Found:
-    """What changes nothing: x + 0 = x * 1 = x."""
+def drop_identity(step: Step, view: View) -> Found:
+    """Drop a step that changes nothing: x + 0 = x * 1 = x."""
     module = step.module
-    nothing = (
+    is_identity = (
         isinstance(module, nn.Identity)
         or (isinstance(module, Affine) and not (module.scales or module.shifts))
         or (isinstance(module, Binary) and _is_neutral(module))
@@ -47,7 +47,7 @@ def drop(step: Step, view: View) -> Found:
         or (isinstance(module, Crop) and not any(module.border))
     )
     same_shape = view.shape(step.output) == view.shape(step.inputs[0])
-    return step.inputs[0] if nothing and same_shape else None
+    return step.inputs[0] if is_identity and same_shape else None
 
 
 def _is_neutral(module: Binary) -> bool:
@@ -58,7 +58,7 @@ def _is_neutral(module: Binary) -> bool:
 
 
 def affine_after_affine(step: Step, view: View) -> Found:
-    """Two scales and shifts are one: a (w x + b) + c = (a w) x + (a b + c)."""
+    """Merge two scales and shifts: a (w x + b) + c = (a w) x + (a b + c)."""
     found = view.made_by(step.inputs[0], Affine)
     if not isinstance(step.module, Affine) or not found:
         return None
@@ -68,7 +68,7 @@ def affine_after_affine(step: Step, view: View) -> Found:
 
 
 def upsample(step: Step, view: View) -> Found:
-    """Nearest x2 of two concatenations: each pixel beside itself, then each row beside itself.
+    """Fuse nearest x2 made of two concatenations: each pixel with itself, then each row.
 
     (N, C, H, W) -> (NCHW, 1) -> (NCHW, 2) -> (NCH, 2W) -> (NCH, 4W) -> (N, C, 2H, 2W)
     """
@@ -91,7 +91,7 @@ def upsample(step: Step, view: View) -> Found:
 
 
 def _doubled(view: View, name: str) -> str | None:
-    """The value y, if this is (y, y) side by side along axis 1 of two."""
+    """Return the value y, if this is (y, y), concatenated along axis 1 of two."""
     found = view.made_by(name, Concat)
     if not found or found[0].axis != 1 or found[0].positions or len(set(found[1])) != 1:
         return None
@@ -99,12 +99,12 @@ def _doubled(view: View, name: str) -> str | None:
 
 
 def pixel_shuffle(step: Step, view: View) -> Found:
-    """(N, C r^2, H, W) -> (N, C, r, r, H, W) -> (N, C, H, r, W, r) -> (N, C, H r, W r)."""
-    turned = view.made_by(step.inputs[0], Transpose) if isinstance(step.module, Reshape) else None
-    split = view.made_by(turned[1][0], Reshape) if turned else None
-    if not turned or not split or turned[0].order != (0, 1, 4, 2, 5, 3):
+    """Fuse (N, C r^2, H, W) -> (N, C, r, r, H, W) -> (N, C, H, r, W, r) -> (N, C, H r, W r)."""
+    moved = view.made_by(step.inputs[0], Transpose) if isinstance(step.module, Reshape) else None
+    split = view.made_by(moved[1][0], Reshape) if moved else None
+    if not moved or not split or moved[0].order != (0, 1, 4, 2, 5, 3):
         return None
-    before, parts = view.shape(split[1][0]), view.shape(turned[1][0])
+    before, parts = view.shape(split[1][0]), view.shape(moved[1][0])
     batch, channels, block, again, height, width = parts
     expected = (
         block == again
@@ -115,8 +115,10 @@ def pixel_shuffle(step: Step, view: View) -> Found:
 
 
 def cropped_deconvolution(step: Step, view: View) -> Found:
-    """Cropping a transposed convolution is its ``padding``: so many pixels less at both ends, of
-    which ``output_padding`` gives some back at the end, where torch has that many to give.
+    """Fold the crop of a transposed convolution into its padding.
+
+    ``padding`` takes pixels off both ends, and ``output_padding`` gives some back at the end, as
+    many as torch allows.
     """
     found = view.made_by(step.inputs[0], nn.ConvTranspose2d)
     if not isinstance(step.module, Crop) or not found or not view.used_once(step.inputs[0]):

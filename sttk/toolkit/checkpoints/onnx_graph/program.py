@@ -1,7 +1,7 @@
-"""The graph as steps: modules on named values, constants folded into them.
+"""The graph as steps: modules that work on named values, with constants folded into them.
 
-What depends on sizes alone (``Shape`` and the arithmetic behind it, pads, scales) is computed for
-a picture of one size. A graph of any size is followed at two, and must come out the same.
+Whatever depends only on sizes (``Shape`` and the arithmetic on it, pads, scales) is computed for a
+picture of one size. A graph of any size is traced at two sizes, which must give the same steps.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from sttk.toolkit.checkpoints.onnx_graph.operations import OPERATIONS
 from sttk.toolkit.checkpoints.onnx_graph.shapes import Shape, shape_of
 from sttk.toolkit.core.shapes import Size
 
-# Values of the largest tensor on the way, for one picture: 64 channels at 4096 x 4096.
-_MOST_ON_THE_WAY = 1 << 30
-# Never of constants alone: a small file could ask for hours of work.
+# Values of the largest intermediate tensor for one picture: 64 channels at 4096 x 4096.
+_MOST_INTERMEDIATE = 1 << 30
+# Operations that are never folded: a small file could ask for hours of work.
 _HEAVY = ("Conv", "ConvTranspose", "Resize", "Upsample", "Pad")
 
 
 @dataclass(frozen=True)
 class Step:
-    """One module.
+    """A module and the values that it reads and computes.
 
     Attributes:
-        module: what computes.
-        inputs: names of values.
-        output: the name of the value that it makes.
+        module: the computation.
+        inputs: names of the values that it reads.
+        output: name of the value that it computes.
         node: name of the operation in the file that it comes from.
     """
 
@@ -47,7 +47,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Program:
-    """Steps in order, and the shape of every value for the picture they were made for."""
+    """The steps in order, and the shape of every value for the traced picture."""
 
     steps: tuple[Step, ...]
     shapes: Mapping[str, Shape]
@@ -55,35 +55,35 @@ class Program:
     output: str
 
     def needed(self) -> Program:
-        """Without the steps that the output does not need."""
-        wanted, kept = {self.output}, []
+        """Return the program without the steps that the output does not need."""
+        needed, kept = {self.output}, []
         for step in reversed(self.steps):
-            if step.output in wanted:
-                wanted.update(step.inputs)
+            if step.output in needed:
+                needed.update(step.inputs)
                 kept.append(step)
         return Program(tuple(reversed(kept)), self.shapes, self.picture, self.output)
 
 
-def follow(graph: Graph, size: Size) -> Program:
-    """The graph's steps for a picture of ``size``.
+def trace(graph: Graph, size: Size) -> Program:
+    """Return the graph's steps for a picture of ``size``.
 
     Raises:
-        UnreadableError: an operation that is not known, or does not fit.
+        UnreadableError: an operation is not known, or does not fit its inputs.
     """
-    follower = _Follower(graph, size)
+    tracer = _Tracer(graph, size)
     for node in graph.nodes:
         try:
-            follower.take(node)
+            tracer.add_node(node)
         except UnreadableError as error:
             raise UnreadableError(f"{node}: {error}", error.fix) from error
-        # What torch raises where weights, shapes and attributes do not fit each other.
+        # torch raises these where weights, shapes and attributes do not fit each other.
         except (RuntimeError, ValueError, IndexError, TypeError, OverflowError) as error:
             raise UnreadableError(f"{node}: {shown(error, 160)}") from error
-    return follower.program()
+    return tracer.program()
 
 
-class _Follower:
-    """Takes nodes one by one. Constants are tensors; of the rest, the shape is known."""
+class _Tracer:
+    """A tracer of nodes that knows constants' values and the shapes of all other tensors."""
 
     def __init__(self, graph: Graph, size: Size) -> None:
         self._graph = graph
@@ -99,7 +99,7 @@ class _Follower:
         steps = Program(tuple(self._steps), self._shapes, self._graph.picture, output)
         return steps.needed()
 
-    def take(self, node: Node) -> None:
+    def add_node(self, node: Node) -> None:
         if not node.outputs:
             raise UnreadableError("it has no output")
         if node.kind in ("Shape", "Size"):
@@ -134,7 +134,7 @@ class _Follower:
         return sizes[call.integer("start", 0) : stop if isinstance(stop, int) else None]
 
     def _keep(self, node: Node, value: Tensor) -> None:
-        """A constant; all of them together are bounded."""
+        """Keep a folded constant; their total size is bounded."""
         self._folded += value.numel()
         if self._folded > 8 * MOST_VALUES:
             raise UnreadableError("its constants grow too large")
@@ -149,7 +149,7 @@ class _Follower:
             raise UnreadableError("sttk does not know it on constants")
         _check_growth(call)
         value = call.constant(0, "input")
-        # As if the first input were the picture, and the others its constants.
+        # Pretend that the first input is the picture, and the others are its constants.
         free = Call(call.node, call.opset, (None, *call.constants[1:]), call.shapes)
         for module in OPERATIONS[kind](free):
             value = module(value)
@@ -169,7 +169,7 @@ class _Follower:
 
     def _run(self, module: nn.Module, names: list[str]) -> Shape:
         shape = shape_of(module, *(self._shapes[name] for name in names))
-        if math.prod(shape) > _MOST_ON_THE_WAY:
+        if math.prod(shape) > _MOST_INTERMEDIATE:
             raise UnreadableError(f"it makes a tensor of shape {shown(list(shape))}")
         return shape
 
@@ -179,7 +179,7 @@ class _Follower:
 
 
 def _check_growth(call: Call) -> None:
-    """What is computed is no larger than the inputs together, or than their broadcast."""
+    """Check that the result is bounded by the inputs' total size, or by their broadcast."""
     shapes = [shape for shape in call.shapes if shape is not None]
     bounded((sum(math.prod(shape) for shape in shapes),))
     if call.node.kind in BINARY:
@@ -187,7 +187,7 @@ def _check_growth(call: Call) -> None:
 
 
 def same(one: Program, other: Program) -> bool:
-    """Whether two programs compute the same, whatever the size they were followed at."""
+    """Return whether two programs are the same, whatever size each was traced at."""
     pairs = list(zip(one.steps, other.steps, strict=False))
     return len(one.steps) == len(other.steps) and all(_same_step(a, b) for a, b in pairs)
 
@@ -195,7 +195,7 @@ def same(one: Program, other: Program) -> bool:
 def _same_step(one: Step, other: Step) -> bool:
     if (one.inputs, one.output) != (other.inputs, other.output):
         return False
-    state, wanted = one.module.state_dict(), other.module.state_dict()
-    if repr(one.module) != repr(other.module) or state.keys() != wanted.keys():
+    state, expected = one.module.state_dict(), other.module.state_dict()
+    if repr(one.module) != repr(other.module) or state.keys() != expected.keys():
         return False
-    return all(torch.equal(state[key], wanted[key]) for key in wanted)
+    return all(torch.equal(state[key], expected[key]) for key in expected)

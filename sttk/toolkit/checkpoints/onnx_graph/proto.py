@@ -1,7 +1,7 @@
-"""From an untrusted ``.onnx`` file to a :class:`Graph`, or the reason why not.
+"""Reading of an untrusted ``.onnx`` file into a :class:`Graph`.
 
-Every tensor is checked against the bytes that back it before memory is taken for it; nothing
-outside the file is read; nested graphs and functions are not followed.
+Every tensor is checked against the bytes that back it before memory is taken for it. Nothing
+outside the file is read. Nested graphs and functions are not supported.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ DOMAINS = ("", "ai.onnx")
 
 
 def parse(path: Path) -> onnx.ModelProto:
-    """The file's protobuf message, weights outside it left where they are.
+    """Parse the file's protobuf message, without reading external weights.
 
     Raises:
-        UnreadableError: no file of ONNX, or larger than a style net can be.
+        UnreadableError: the file is not ONNX, or is larger than a style net can be.
     """
     try:
         content = read_bounded(path, _MOST_BYTES)
@@ -46,7 +46,7 @@ def parse(path: Path) -> onnx.ModelProto:
     model = onnx.ModelProto()
     try:
         model.ParseFromString(content)
-    # protobuf's DecodeError has moved between its packages, and is a bare Exception.
+    # protobuf's DecodeError has moved between modules, and derives from Exception directly.
     except Exception as error:
         raise UnreadableError("not an ONNX file") from error
     if not model.graph.node:
@@ -56,7 +56,7 @@ def parse(path: Path) -> onnx.ModelProto:
 
 
 def _check_text(model: onnx.ModelProto) -> None:
-    """That names are text: protobuf reads what is no UTF-8, too, and gives it as bytes."""
+    """Check that strings are text: protobuf returns those that are not UTF-8 as bytes."""
     rest: list[Any] = [model]
     while rest:
         for field, value in rest.pop().ListFields():
@@ -69,16 +69,17 @@ def _check_text(model: onnx.ModelProto) -> None:
 
 
 def opset(model: onnx.ModelProto) -> int:
-    """Of ONNX's own operations; a file without any is of the first."""
+    """Return the opset of ONNX's own operations; a file that states none uses the first."""
     versions = [entry.version for entry in model.opset_import if entry.domain in DOMAINS]
     return max(versions, default=1)
 
 
 def read_graph(model: onnx.ModelProto, style: int | None) -> Graph:
-    """The graph of a style net, the style ``style`` chosen where it has several.
+    """Read the graph of a style net, with the style ``style`` chosen where it has several.
 
     Raises:
-        UnreadableError: broken, of operations or weights that are not read, or not a style net.
+        UnreadableError: the graph is broken or not a style net, or its operations or weights are
+            not supported.
     """
     graph, version = model.graph, opset(model)
     if not 1 <= version <= _NEWEST_OPSET:
@@ -108,7 +109,11 @@ def read_graph(model: onnx.ModelProto, style: int | None) -> Graph:
 
 
 def to_torch(tensor: onnx.TensorProto) -> Tensor:
-    """float32, int64 or bool of the tensor's shape, if the file holds all of it."""
+    """Return the tensor as float32, int64 or bool.
+
+    Raises:
+        UnreadableError: the file does not hold all of its values, or they are not numbers.
+    """
     name, dims = shown(tensor.name or "a constant"), list(tensor.dims)
     if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data:
         raise UnreadableError(
@@ -123,13 +128,13 @@ def to_torch(tensor: onnx.TensorProto) -> Tensor:
     count = math.prod(dims)
     if not _is_backed(tensor, count, _ITEMS[kind]):
         raise UnreadableError(f"{name} has not the values that its shape {shown(dims)} needs")
-    # A copy, because what protobuf gives cannot be written to, and torch warns of that.
+    # Copied, because protobuf's array is read-only, and torch warns about that.
     values = torch.from_numpy(np.array(onnx.numpy_helper.to_array(tensor)))
     return widened(values)
 
 
 def widened(values: Tensor) -> Tensor:
-    """As float32, int64 or bool, in which all is computed here."""
+    """Convert to float32, int64 or bool, the types that everything here is computed in."""
     if values.is_floating_point():
         return values.float()
     return values if values.dtype == torch.bool else values.long()
@@ -143,19 +148,19 @@ def _is_backed(tensor: onnx.TensorProto, count: int, item: int) -> bool:
 
 
 def type_name(code: int) -> str:
-    """Such as ``FLOAT16``; ``type 99`` for one that is not known."""
+    """Return the name of a type, such as ``FLOAT16``; ``type 99`` for an unknown one."""
     names = {value: name for name, value in onnx.TensorProto.DataType.items()}
     return str(names.get(code, f"type {code}"))
 
 
 def _axes(value: onnx.ValueInfoProto) -> list[int | None]:
-    """Sizes of an input's axes; None for those that are free."""
+    """Return the sizes of an input's axes, None for free ones."""
     dims = value.type.tensor_type.shape.dim
     return [axis.dim_value if axis.dim_value > 0 else None for axis in dims]
 
 
 def _picture(inputs: list[onnx.ValueInfoProto]) -> onnx.ValueInfoProto:
-    """The one input that is a picture (N, 3, H, W)."""
+    """Return the one input that is a picture (N, 3, H, W)."""
     found = [value for value in inputs if len(_axes(value)) == 4]
     if len(found) != 1:
         raise UnreadableError(f"it takes {_listed(inputs)}, not one picture (1, 3, H, W)")
@@ -177,7 +182,7 @@ def _listed(inputs: list[onnx.ValueInfoProto]) -> str:
 
 
 def _chosen(rest: list[onnx.ValueInfoProto], style: int | None) -> dict[str, Tensor]:
-    """The input beside the picture that weighs the net's styles: 1 for the one wanted, else 0."""
+    """Return the style weights, the net's second input: 1 for the chosen style, else 0."""
     if not rest:
         if style is not None:
             raise UnreadableError("style= is given, and the file has but one style")
@@ -206,7 +211,7 @@ def _node(node: onnx.NodeProto, index: int) -> Node:
 
 
 def _attribute(entry: onnx.AttributeProto) -> Any:
-    """A number, word, list or tensor; None for what no operation that is read here has."""
+    """Return a number, string, list or tensor; None for a type that no supported operation has."""
     kinds = onnx.AttributeProto
     if entry.type == kinds.TENSOR:
         return to_torch(entry.t)

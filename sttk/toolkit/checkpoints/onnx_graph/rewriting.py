@@ -1,4 +1,4 @@
-"""Rules that replace one step by another that makes the same value from earlier ones."""
+"""Rules that replace a step by another that computes the same value from earlier ones."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _Module = TypeVar("_Module", bound=nn.Module)
 
 
 class View:
-    """What a rule may look at: the steps before, which have been rewritten already."""
+    """The part of the program that a rule sees: the earlier steps, already rewritten."""
 
     def __init__(self, program: Program) -> None:
         self._makers: dict[str, Step] = {}
@@ -25,28 +25,28 @@ class View:
         self._shapes = program.shapes
 
     def add(self, step: Step) -> None:
-        """A step that is done with."""
+        """Add a finished step."""
         self._makers[step.output] = step
 
     def maker(self, name: str) -> Step | None:
-        """The step that makes a value; None for the picture."""
+        """Return the step that computes a value, or None for the picture."""
         return self._makers.get(name)
 
     def made_by(self, name: str, kind: type[_Module]) -> tuple[_Module, tuple[str, ...]] | None:
-        """Module and inputs of the step that makes a value, if the module is of this kind."""
+        """Return the module and inputs of the step that computes a value, if of this kind."""
         step = self._makers.get(name)
         return (step.module, step.inputs) if step and isinstance(step.module, kind) else None
 
     def used_once(self, name: str) -> bool:
-        """Whether one step alone takes this value."""
+        """Return whether exactly one step reads this value."""
         return self._uses[name] == 1
 
     def shape(self, name: str) -> Shape:
-        """Of a value, for the picture that the graph was followed with."""
+        """Return the shape of a value, for the picture that the graph was traced with."""
         return self._shapes[name]
 
 
-# None: no change; a module and its inputs: in the step's place; a name: the value that it equals.
+# None leaves the step; a module and its inputs replace it; a name is the value that it equals.
 Found = tuple[nn.Module, tuple[str, ...]] | str | None
 Rule = Callable[[Step, View], Found]
 

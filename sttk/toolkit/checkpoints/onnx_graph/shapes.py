@@ -1,6 +1,6 @@
-"""Shape of what a module gives, told without running it.
+"""Shape inference for modules, without running them.
 
-torch's meta tensors tell it, too, but take seconds to load and milliseconds a module.
+torch's meta tensors could do it, but take seconds to load and milliseconds per module.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ Shape = tuple[int, ...]
 
 
 def shape_of(module: nn.Module, *shapes: Shape) -> Shape:
-    """Of the module's output, for inputs of these shapes.
+    """Return the shape of the module's output for inputs of these shapes.
 
     Raises:
-        ValueError: the module does not take them.
+        ValueError: the module does not take these shapes.
     """
     if not shapes:
         raise ValueError("it has no input")
@@ -41,13 +41,13 @@ def shape_of(module: nn.Module, *shapes: Shape) -> Shape:
 
 @singledispatch
 def _shape(module: nn.Module, shape: Shape) -> Shape:  # noqa: ARG001
-    """Of activations and all else that changes values alone."""
+    """Return the shape unchanged, for activations and other elementwise modules."""
     return shape
 
 
-def _channels(shape: Shape, wanted: int | None) -> None:
-    if len(shape) != 4 or wanted not in (None, shape[1]):
-        raise ValueError(f"{list(shape)} is not (N, {wanted or 'C'}, H, W)")
+def _channels(shape: Shape, channels: int | None) -> None:
+    if len(shape) != 4 or channels not in (None, shape[1]):
+        raise ValueError(f"{list(shape)} is not (N, {channels or 'C'}, H, W)")
 
 
 @_shape.register
@@ -166,8 +166,8 @@ def _(module: Concat, *shapes: Shape) -> Shape:
     for position in module.positions:
         whole.insert(position, tuple(module.get_buffer(f"constant{position}").shape))
     axis = module.axis
-    ends = {(*shape[:axis], *shape[axis + 1 :]) for shape in whole}
-    if len(ends) != 1 or axis >= len(whole[0]):
+    others = {(*shape[:axis], *shape[axis + 1 :]) for shape in whole}
+    if len(others) != 1 or axis >= len(whole[0]):
         raise ValueError(f"{whole[:3]} along axis {axis}")
     return (*whole[0][:axis], sum(shape[axis] for shape in whole), *whole[0][axis + 1 :])
 

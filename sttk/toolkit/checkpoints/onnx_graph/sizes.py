@@ -1,4 +1,4 @@
-"""What sizes a net takes and gives: its shapes, asked for at many sizes."""
+"""The sizes that a net takes and returns, found by inferring its shapes at many sizes."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ _MOST_MULTIPLE = 64
 
 
 def contract_of(program: Program) -> Contract:
-    """The smallest side, and the multiple that sides come back as.
+    """Find the net's smallest side, and the multiple to which its output rounds sides up.
 
     Raises:
-        UnreadableError: it gives a picture whose size no :class:`Contract` can tell.
+        UnreadableError: the output's size is one that no :class:`Contract` can express.
     """
-    least = next((side for side in range(1, _MOST_SMALLEST) if _gives(program, side)), None)
+    least = next((side for side in range(1, _MOST_SMALLEST) if _output_size(program, side)), None)
     if least is None:
         raise UnreadableError(f"it takes no picture of up to {_MOST_SMALLEST} pixels a side")
     sides = range(least, least + 2 * _MOST_MULTIPLE)
-    given = {side: _gives(program, side) for side in sides}
+    given = {side: _output_size(program, side) for side in sides}
     for multiple in range(1, _MOST_MULTIPLE + 1):
         contract = Contract(size_multiple=multiple, smallest_side=least)
         if all(size == contract.output_size(side, side) for side, size in given.items()):
@@ -35,8 +35,8 @@ def contract_of(program: Program) -> Contract:
     )
 
 
-def _gives(program: Program, side: int) -> Size | None:
-    """Size of what comes out for a picture; None if it takes no such size."""
+def _output_size(program: Program, side: int) -> Size | None:
+    """Return the output's size for a square picture, or None if the net does not take it."""
     shapes: dict[str, Shape] = {program.picture: (1, 3, side, side)}
     try:
         for step in program.steps:

@@ -1,4 +1,4 @@
-"""Operations that move, cut and reduce values rather than change them, as torch modules."""
+"""Data-movement operations (pad, crop, slice, reshape, ...) and reductions as torch modules."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sttk.toolkit.checkpoints.onnx_graph.modules import (
 
 
 def crop(call: Call) -> Chain:
-    """Experimental: a border of (left, top, right, bottom), or (left, top) and a size."""
+    """Convert the experimental Crop: a (left, top, right, bottom) border, or an offset and size."""
     border, scale = call.ints("border") or [0, 0, 0, 0], call.ints("scale")
     if len(border) != 4 or min(border) < 0:
         raise UnreadableError(f"a border of {shown(border)}")
@@ -32,7 +32,7 @@ def crop(call: Call) -> Chain:
 
 
 def pad(call: Call) -> Chain:
-    """Height and width alone; negative pads crop."""
+    """Convert a Pad of height and width; negative pads crop."""
     left, right, top, bottom = sides = _picture_pads(call)
     mode = call.text("mode", "constant")
     if min(sides) < 0:
@@ -49,7 +49,7 @@ def pad(call: Call) -> Chain:
 
 
 def _picture_pads(call: Call) -> tuple[int, int, int, int]:
-    """(left, right, top, bottom), as torch counts them, from ONNX's starts and then ends."""
+    """Convert ONNX's pads (all starts, then all ends) to torch's (left, right, top, bottom)."""
     if call.opset > 10:
         pads = call.whole_numbers(1, "pads")
         named = call.whole_numbers(3, "axes") if call.given(3) else [0, 1, 2, 3]
@@ -66,7 +66,7 @@ def _picture_pads(call: Call) -> tuple[int, int, int, int]:
 
 
 def slices(call: Call) -> Chain:
-    """One module an axis; at a picture's borders, one :class:`Crop` for all."""
+    """Convert to one module per axis, or one :class:`Crop` for all borders of a picture."""
     border, chain = [0, 0, 0, 0], list[nn.Module]()
     for axis, start, stop, step in _slice_axes(call):
         size = call.shape[axis]
@@ -84,7 +84,7 @@ def slices(call: Call) -> Chain:
 
 
 def _slice_axes(call: Call) -> list[tuple[int, int, int, int]]:
-    """(axis, start, stop, step) of each axis that is sliced; a start of -1 counts from the end."""
+    """Return (axis, start, stop, step) for each sliced axis; a start of -1 counts from the end."""
     if call.opset > 9:
         starts, stops = call.whole_numbers(1, "starts"), call.whole_numbers(2, "ends")
         axes = call.whole_numbers(3, "axes") if call.given(3) else list(range(len(starts)))
@@ -107,7 +107,7 @@ def _slice_axes(call: Call) -> list[tuple[int, int, int, int]]:
 
 
 def gather(call: Call) -> Chain:
-    """Of a picture: its channels in another order, such as BGR."""
+    """Convert a Gather that reorders a picture's channels, such as to BGR."""
     axis, order = call.integer("axis", 0), call.constant(1, "indices")
     if len(call.shape) != 4 or axis not in (1, -3) or order.ndim != 1:
         raise UnreadableError("it takes something other than channels from a picture")
@@ -119,7 +119,7 @@ def gather(call: Call) -> Chain:
 
 
 def reduce(call: Call) -> Chain:
-    """Axes are an attribute in early opsets, an input in later ones, and all if not named."""
+    """Convert a reduction. Its axes are an attribute or, in later opsets, an input; default all."""
     since = 18 if call.node.kind == "ReduceMean" else 13
     axes = call.ints("axes")
     if call.opset >= since:
@@ -132,19 +132,19 @@ def reduce(call: Call) -> Chain:
 
 
 def global_mean(call: Call) -> Chain:
-    """The mean of each channel."""
+    """Convert GlobalAveragePool to the mean of each channel."""
     return [Reduce("ReduceMean", range(2, len(call.shape)), keep=True)]
 
 
 def concat(call: Call) -> Chain:
-    """Constants may stand among the parts."""
+    """Convert a Concat, whose parts may include constants."""
     axis = call.integer("axis", 1) % max(1, len(call.shape))
     known = {i: value for i, value in enumerate(call.constants) if value is not None}
     return [Concat(axis, known)]
 
 
 def reshape(call: Call) -> Chain:
-    """To a constant shape, in which 0 stands for the size that is there."""
+    """Convert a Reshape to a constant shape, in which 0 keeps the input's size."""
     wanted = call.whole_numbers(1, "shape") if call.opset > 4 else call.ints("shape") or []
     keep = not call.integer("allowzero", 0)
     if keep and any(size == 0 for size in wanted[len(call.shape) :]):
@@ -154,11 +154,11 @@ def reshape(call: Call) -> Chain:
 
 
 def flatten(call: Call) -> Chain:
-    """To two axes."""
+    """Convert a Flatten to two axes."""
     axis = call.integer("axis", 1)
     return [Reshape([int(torch.Size(call.shape[:axis]).numel()), -1])]
 
 
 def transpose(call: Call) -> Chain:
-    """All axes turned round, if no order is named."""
+    """Convert a Transpose, which reverses all axes if it names no order."""
     return [Transpose(call.ints("perm") or list(reversed(range(len(call.shape)))))]

@@ -1,7 +1,7 @@
-"""What a graph's two ends mean: the range of its values and the order of its channels.
+"""A graph's I/O convention: the range of its values and the order of its channels.
 
-The file says it, or its first and last operations tell it, or it is measured on a photograph; the
-card says which. ``FILE.onnx#input=0..1`` says it for the file.
+It is given by the user (``FILE.onnx#input=0..1``), stated in the file's metadata, inferred from the
+first and last operations, or measured on a photograph. The model card records which.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ BYTES: Range = (0.0, 255.0)
 _ONE: Range = (0.0, 1.0)
 _SIGNED: Range = (-1.0, 1.0)
 RANGES = {"0..255": BYTES, "0..1": _ONE, "-1..1": _SIGNED}
-# What Windows ML reads; the other values of it are not used by style nets.
+# Image.NominalPixelRange of Windows ML; style nets do not use its other values.
 _NOMINAL = {"nominalrange_0_255": BYTES, "normalized_0_1": _ONE, "normalized_1_1": _SIGNED}
-# Means of ImageNet, RGB, that nets with VGG's preprocessing inside subtract.
+# ImageNet's RGB means, which nets with built-in VGG preprocessing subtract.
 _MEANS = torch.tensor([123.68, 116.779, 103.939])
 _ACTIVATIONS: dict[type[nn.Module], Range] = {
     nn.Sigmoid: (0.0, 1.0),
@@ -37,8 +37,15 @@ _PHOTO_SIDE = 128
 
 
 @dataclass(frozen=True)
-class Ends:
-    """Ranges in and out, whether channels are BGR, and how each is known, for the card."""
+class IOConvention:
+    """A graph's value ranges and channel order.
+
+    Attributes:
+        input: the range of the input's values.
+        output: the range of the output's values.
+        bgr: whether the channels are in BGR order.
+        known: each of the above with how it is known, for the model card.
+    """
 
     input: Range
     output: Range
@@ -46,24 +53,35 @@ class Ends:
     known: Mapping[str, str]
 
 
-def ends_of(
+def io_convention(
     program: Program,
     net: nn.Module,
     contract: Contract,
     metadata: Mapping[str, str],
     choices: Mapping[str, str],
-) -> Ends:
-    """From what was chosen, what the file says, what the graph tells, what is measured."""
+) -> IOConvention:
+    """Determine the convention from the choices, the metadata, the graph or a measurement.
+
+    Args:
+        program: the graph's steps.
+        net: the net that runs them, for the measurement.
+        contract: the net's contract, for the size to measure at.
+        metadata: the file's metadata, keys in lower case.
+        choices: the user's choices, which override everything else.
+
+    Raises:
+        UnreadableError: the metadata names a range or channel order that is not known.
+    """
     bgr, channels_by = _channels(program, metadata, choices)
-    told_in = _told_input(program, metadata, choices)
-    output, output_by = _told_output(program, choices) or _measured(net, contract, told_in)
-    taken, input_by = told_in or (output, "a guess: as it gives them")
+    known_input = _known_input(program, metadata, choices)
+    output, output_by = _known_output(program, choices) or _measured(net, contract, known_input)
+    input_range, input_by = known_input or (output, "a guess: as it gives them")
     known = {
-        "input": f"{_text(taken)} ({input_by})",
+        "input": f"{_text(input_range)} ({input_by})",
         "output": f"{_text(output)} ({output_by})",
         "channels": f"{'BGR' if bgr else 'RGB'} ({channels_by})",
     }
-    return Ends(taken, output, bgr, known)
+    return IOConvention(input_range, output, bgr, known)
 
 
 def _text(values: Range) -> str:
@@ -75,7 +93,7 @@ def _channels(
 ) -> tuple[bool, str]:
     if "channels" in choices:
         return choices["channels"].upper() == "BGR", "as asked for"
-    # Its first files have it without the dot.
+    # The oldest Windows ML files write the key without the dot.
     said = metadata.get("image.bitmappixelformat", metadata.get("imagebitmappixelformat"))
     if said is not None:
         if said[:3].lower() not in ("bgr", "rgb"):
@@ -90,7 +108,7 @@ def _channels(
     return False, "a guess: nothing says otherwise"
 
 
-def _told_input(
+def _known_input(
     program: Program, metadata: Mapping[str, str], choices: Mapping[str, str]
 ) -> tuple[Range, str] | None:
     if "input" in choices:
@@ -109,21 +127,21 @@ def _told_input(
 
 
 def _first(program: Program) -> Affine | None:
-    """What the graph does to the picture before all else, if that is a scale and shift."""
+    """Return the graph's first operation on the picture, if it is a scale and shift."""
     users = [step.module for step in program.steps if program.picture in step.inputs]
     return users[0] if len(users) == 1 and isinstance(users[0], Affine) else None
 
 
 def _means(program: Program) -> Tensor | None:
-    """The values, by channel, that the first operation turns to 0."""
+    """Return the value of each channel that the first operation maps to 0."""
     first = _first(program)
     if first is None or not bool((first.scale != 0).all()):
         return None
     return (-first.shift / first.scale).flatten()
 
 
-def _told_output(program: Program, choices: Mapping[str, str]) -> tuple[Range, str] | None:
-    """From the last activation and the scales behind it."""
+def _known_output(program: Program, choices: Mapping[str, str]) -> tuple[Range, str] | None:
+    """Infer the output range from the last activation and the scales after it."""
     if "output" in choices:
         return RANGES[choices["output"]], "as asked for"
     makers = {step.output: step for step in program.steps}
@@ -136,9 +154,9 @@ def _told_output(program: Program, choices: Mapping[str, str]) -> tuple[Range, s
     bounds = _bounds(step.module) if step else None
     if step is None or bounds is None:
         return None
-    ends = torch.stack([scale * bound + shift for bound in bounds])
+    limits = torch.stack([scale * bound + shift for bound in bounds])
     name = type(step.module).__name__.lower()
-    return _nearest(float(ends.min()), float(ends.max())), f"its last operations, a {name}"
+    return _nearest(float(limits.min()), float(limits.max())), f"its last operations, a {name}"
 
 
 def _bounds(module: nn.Module) -> Range | None:
@@ -148,26 +166,26 @@ def _bounds(module: nn.Module) -> Range | None:
 
 
 def _nearest(low: float, high: float) -> Range:
-    """The range that values from ``low`` to ``high`` are meant in."""
+    """Return the known range that values from ``low`` to ``high`` most likely use."""
     if high - low > 16:
         return BYTES
     return _SIGNED if low < -0.25 else _ONE
 
 
 def _measured(
-    net: nn.Module, contract: Contract, told: tuple[Range, str] | None
+    net: nn.Module, contract: Contract, known_input: tuple[Range, str] | None
 ) -> tuple[Range, str]:
-    """The range that comes out; of those not told to go in, one that comes out as it went in."""
+    """Measure the output range; with an unknown input range, find one that the net preserves."""
     side = max(_PHOTO_SIDE, contract.smallest_side)
     size = contract.output_size(side, side)
     (picture,) = photographs(shipped_photos()[:1], size)
     photo = torch.from_numpy(picture) / 255
     found = BYTES
-    for low, high in [told[0]] if told else RANGES.values():
+    for low, high in [known_input[0]] if known_input else RANGES.values():
         with torch.inference_mode():
             values = net(low + (high - low) * photo).flatten()
-        low_end, high_end = values.quantile(torch.tensor([0.01, 0.99])).tolist()
-        found = _nearest(low_end, high_end)
-        if told or found == (low, high):
+        lowest, highest = values.quantile(torch.tensor([0.01, 0.99])).tolist()
+        found = _nearest(lowest, highest)
+        if known_input or found == (low, high):
             break
     return found, "measured on a photograph"

@@ -1,4 +1,4 @@
-"""Ranges and channel orders at both ends: how they are known, and that 0..255 RGB comes of it."""
+"""The I/O convention: how ranges and channel orders are found, and the net in 0..255 RGB."""
 
 from __future__ import annotations
 
