@@ -29,7 +29,6 @@ ALLOWED = {
     # What the package ships.
     ("toolkit/evaluation/style_record.py", "record"): "a shipped style's page",
     ("toolkit/video/page.py", "do_GET"): "a shipped template",
-    ("exporters/readme.py", "readme"): "a shipped template",
     ("exporters/web/export.py", "_copy_page"): "the shipped page",
     ("exporters/web/export.py", "_copy_runtime"): "a shipped licence",
     ("exporters/web/part.py", "_small_picture"): "a shipped photograph",

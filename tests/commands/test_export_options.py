@@ -30,7 +30,8 @@ def recorder(target, asked, error=None):
         if error:
             raise error()
         (folder / "model.bin").write_bytes(b"model")
-        return Product("model.bin", {}, {"functions": {"main": "64x64"}})
+        usage = dict.fromkeys(("functions", "library", "link"), "such")
+        return Product("model.bin", usage=usage)
 
     return dataclasses.replace(exporter(target), make=make)
 

@@ -31,13 +31,24 @@ MODELS = {
 }
 
 
+# What exporters add to the values for their own usage.md.
+USAGE = {
+    "coreai": {"functions": '"main" 64x96, "main_96x64" 96x64'},
+    "trt": {"library": "tensorrt_rtx", "link": "tensorrt_rtx"},
+}
+
+
 @pytest.fixture
 def text_of(net):
     """The README of a tiny net's artifact: ``text_of("trt", "range", precision="fp16")``."""
 
     def text(target, kind="fixed", *, precision="fp32", of=net, **options):
-        functions = {"main": "64x96", "main_96x64": "96x64"} if target == "coreai" else {}
-        product = Product(MODELS[target], {}, {"functions": functions})
+        product = Product(
+            MODELS[target],
+            image=target == "coreml" and not options.get("tensor_io"),
+            compressed=options.get("compress", ""),
+            usage=USAGE.get(target, {}),
+        )
         told = exporter(target).options(**options)
         request = Request(of, precision, KINDS[kind], told)
         return readme.readme(target, request, product)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import re
 
+import jinja2
 import pytest
 
 from sttk.exporters import readme
@@ -24,11 +25,17 @@ KINDS = {
 CASES = [(target, kind) for target, kinds in KINDS.items() for kind in kinds]
 
 
-@pytest.mark.parametrize(("target", "kind"), CASES)
-@pytest.mark.parametrize("tensor_io", [False, True])
-def test_every_template_fills_for_every_kind(target, kind, tensor_io, text_of):
-    text = text_of(target, kind, tensor_io=tensor_io)
+@pytest.mark.parametrize(
+    ("target", "kind", "options"),
+    [
+        *((target, kind, {}) for target, kind in CASES),
+        *(("coreml", kind, {"tensor_io": True}) for kind in KINDS["coreml"]),
+    ],
+)
+def test_every_template_fills_for_every_kind(target, kind, options, text_of):
+    text = text_of(target, kind, **options)
     assert "{{" not in text
+    assert "{%" not in text
     assert text.count("```") % 2 == 0
     assert ("in `index.html`" if target == "web" else "in `model.") in text
     assert ("stylizedImage" in text) == (target == "coreml")
@@ -79,7 +86,7 @@ def test_names_and_shapes_are_the_targets(text_of):
 
 
 def test_what_is_in_float16_is_the_targets(text_of):
-    told = {target: text_of(target, precision="fp16") for target in ("onnx", *readme._TENSORS)}
+    told = {target: text_of(target, precision="fp16") for target in KINDS}
     chosen = {target for target, text in told.items() if "runtime chooses its arithmetic" in text}
     assert chosen == {"openvino", "ncnn", "litert"}
     assert "| fp16: float16 weights and arithmetic |" in told["onnx"]
@@ -116,11 +123,25 @@ def test_it_is_in_the_manifest_names_no_path_and_needs_no_template(net, make, tm
     assert "`model.abacus`" in plain
 
 
-def test_a_block_is_for_the_kinds_that_it_names():
-    template = (
-        "a\n{{#fixed any}}\nb {{x}}\n{{/}}\nc{{#image}} d{{/}}\n{{#tensor range}}\ne\n{{/}}\n"
-    )
-    fill = readme.fill
-    assert fill(template, {"kinds": {"fixed", "image"}, "x": 1}) == "a\nb 1\nc d\n"
-    assert fill(template, {"kinds": {"range", "tensor"}, "x": 1}) == "a\nc\ne\n"
-    assert fill(template, {"kinds": {"range", "image"}, "x": 1}) == "a\nc d\n"
+def test_what_a_checkpoint_says_is_no_template_and_hides_no_fact(net, text_of):
+    card = {"sha256": "0", "layout": "{{ model }}", "checkpoint": "{% if kind %}x{% endif %}"}
+    origin = dataclasses.replace(net.origin, card=card)
+    text = text_of("onnx", of=type(net)(net.net, net.contract, origin))
+    assert f"| sha256 | `{origin.sha256}` |" in text
+    assert f"| layout | {origin.layout} |" in text
+    assert "| layout | {{ model }} |" in text
+    assert "| checkpoint | {% if kind %}x{% endif %} |" in text
+
+
+def test_a_template_that_names_no_value_is_an_error(net):
+    template = readme._environment().from_string("{{ modle }}")
+    with pytest.raises(jinja2.UndefinedError, match="'modle' is undefined"):
+        template.render(model="model.onnx")
+
+
+@pytest.mark.parametrize("target", KINDS)
+def test_every_target_says_how_to_use_its_files(target, text_of):
+    text = text_of(target)
+    assert "before you ship it.\n\n## Use\n" in text or "the painting's.\n\n## Use\n" in text
+    assert text.endswith("\n")
+    assert not text.endswith("\n\n")

@@ -61,7 +61,8 @@ def export(request: Request[Options], folder: Path) -> Product:
             reason = " ".join(str(error).split())[:300]
             raise ExportError(f"coreai-torch failed: {type(error).__name__}: {reason}") from error
     functions = {name: text(size) if size else str(shapes) for name, size in _entries(shapes)}
-    return Product(MODEL, tools, {"functions": functions})
+    listed = ", ".join(f'"{name}" {size}' for name, size in functions.items())
+    return Product(MODEL, tools, {"functions": functions}, usage={"functions": listed})
 
 
 def _entries(shapes: Shapes) -> list[tuple[str, Size | None]]:
