@@ -47,27 +47,27 @@ def test_every_template_fills_for_every_kind(target, kind, options, text_of):
 
 def test_sizes_are_height_by_width_in_the_table_and_named_in_code(text_of):
     table = text_of("coreml", "fixed")
-    assert "| sizes (height x width) | 64x96, no other |" in table
+    assert "| sizes (height x width) | 64x96 only |" in table
     assert "Stretches the photo to 96 x 64" in table
     assert "shape: [1, 3, 64, 96]" in text_of("coreai", "fixed")
     assert "32x48 to 128x160; tuned for 64x96" in text_of("trt", "range")
     enumerated = text_of("coreml", "enumerated")
-    assert "96 x 64, 64 x 96, 128 x 128, as the model lists them" in enumerated
+    assert "Of the model's sizes (96 x 64, 64 x 96, 128 x 128)" in enumerated
     assert "enumeratedImageSizes" in enumerated
     assert "VNCoreMLRequest" not in enumerated
     assert '"main_96x64" 96x64' in text_of("coreai", "enumerated")
 
 
 def test_the_contract_is_the_nets(net, text_of):
-    assert "any, no side under 5 pixels" in text_of("onnx", "any")
+    assert "any, with sides of at least 5 pixels" in text_of("onnx", "any")
     assert "rounded up to a multiple of 4" in text_of("onnx", "any")
     other = dataclasses.replace(net.contract, size_multiple=1)
     free = type(net)(net.net, other, net.origin)
-    assert "| size of the output | that of the input |" in text_of("onnx", "any", of=free)
+    assert "| output size | same as the input |" in text_of("onnx", "any", of=free)
     odd = Request(net, shapes=Shapes.fixed(70, 90))
     assert "70x90 gives 72x92" in readme.readme("onnx", odd, Product("model.onnx"))
     image = text_of("coreml")
-    assert "`image`: image, 8 bits a channel, RGB |" in image
+    assert "`image`: image, 8 bits per channel, RGB |" in image
     assert "shape (1, 3, H, W)" in text_of("coreml", tensor_io=True)
     assert "weights palette8" in text_of("coreml", precision="fp16", compress="palette8")
 
@@ -79,10 +79,10 @@ def test_names_and_shapes_are_the_targets(text_of):
     for kind in ("fixed", "any"):
         ncnn, litert = text_of("ncnn", kind), text_of("litert", kind)
         assert "| input | `in0`: float32, 0 to 255, RGB, shape (3, H, W) |" in ncnn
-        assert "| output | `out0`: the same kind" in ncnn
+        assert "| output | `out0`: same type, clamped to 0 to 255 |" in ncnn
         assert "| input | `image`: float32, 0 to 255, RGB, shape (1, H, W, 3) |" in litert
-        assert "| pictures at once | 1 |" in ncnn
-        assert "| pictures at once | 1 |" in litert
+        assert "| batch size | 1 |" in ncnn
+        assert "| batch size | 1 |" in litert
 
 
 def test_what_is_in_float16_is_the_targets(text_of):
@@ -107,9 +107,9 @@ def test_what_a_checkpoint_says_cannot_break_the_page(net, text_of):
     assert "\x1b" not in text
     assert "left" not in text
     assert max(map(len, text.splitlines())) < 300
-    assert "ask who made it" not in text
+    assert "ask its author" not in text
     bare = type(net)(net.net, net.contract, dataclasses.replace(net.origin, card={}))
-    assert "ask who made it" in text_of("onnx", of=bare)
+    assert "ask its author" in text_of("onnx", of=bare)
 
 
 def test_it_is_in_the_manifest_names_no_path_and_needs_no_template(net, make, tmp_path):
@@ -142,6 +142,6 @@ def test_a_template_that_names_no_value_is_an_error(net):
 @pytest.mark.parametrize("target", KINDS)
 def test_every_target_says_how_to_use_its_files(target, text_of):
     text = text_of(target)
-    assert "before you ship it.\n\n## Use\n" in text or "the painting's.\n\n## Use\n" in text
+    assert "before you ship it.\n\n## Use\n" in text or "of the painting.\n\n## Use\n" in text
     assert text.endswith("\n")
     assert not text.endswith("\n\n")
