@@ -112,13 +112,14 @@ def test_what_a_checkpoint_says_cannot_break_the_page(net, text_of):
     assert "ask its author" in text_of("onnx", of=bare)
 
 
-def test_it_is_in_the_manifest_names_no_path_and_needs_no_template(net, make, tmp_path):
+def test_it_is_in_the_manifest_names_no_path_and_needs_no_template(net, make, monkeypatch):
     folder = make("onnx", size=(64, 96))
     text = (folder / "README.md").read_text()
     assert "README.md" in read_manifest(folder).files
     assert str(folder.parent) not in text
     assert net.origin.source not in text
-    plain = readme.readme("abacus", Request(net), Product("model.abacus"))
+    monkeypatch.setattr(readme, "_USAGE", "{target}/absent.md")
+    plain = readme.readme("onnx", Request(net), Product("model.abacus"))
     assert "## Use" not in plain
     assert "`model.abacus`" in plain
 

@@ -17,7 +17,6 @@ import pytest
 import torch
 from PIL import Image
 
-from sttk.exporters import TARGETS
 from sttk.toolkit.artifact.search import read_manifest
 from sttk.toolkit.imaging.images import read_image, to_batch
 from sttk.toolkit.targets import open_model
@@ -40,7 +39,6 @@ def here(make, tmp_path, monkeypatch):
     return artifact
 
 
-needs_openvino = pytest.mark.skipif("openvino" not in TARGETS, reason="no such target yet")
 # It is slow to import, and warns of what is deprecated in itself; an app's author sees that, too.
 _EXECUTORCH = (pytest.mark.nightly, pytest.mark.filterwarnings("ignore"))
 _LIBRARIES = {"ncnn": "ncnn", "litert": "ai_edge_litert", "executorch": "executorch"}
@@ -115,7 +113,6 @@ int main() {
 
 @pytest.mark.nightly
 @gxx
-@needs_openvino
 def test_the_openvino_snippet_in_cpp_compiles_and_does_what_sttk_does(here, sttk, code, take_photo):
     openvino = pytest.importorskip("openvino")
     home = Path(openvino.__file__).parent
