@@ -7,8 +7,7 @@ from itertools import groupby
 
 from sttk.benchmarks.budget import ROUNDS
 from sttk.benchmarks.noise import noise_of
-from sttk.benchmarks.rows import Case, LeftOut, Results, Row
-from sttk.benchmarks.suite import ITERATIONS
+from sttk.benchmarks.rows import ITERATIONS, Case, LeftOut, Results, Row
 from sttk.benchmarks.words import frames, milliseconds, of_gatys, speed_up
 from sttk.toolkit.core.shapes import Size
 

@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from sttk.benchmarks.budget import Cost, Plan
+from sttk.benchmarks.config import BenchConfig
 from sttk.benchmarks.entrants import Enter, Setting, bytes_of, gatys_case, layers, of_gatys, of_way
 from sttk.benchmarks.rows import GATYS, Case
 from sttk.benchmarks.ways import Way, reason_against
@@ -16,9 +16,6 @@ from sttk.toolkit import styles
 from sttk.toolkit.core.shapes import Size
 from sttk.toolkit.core.style_net import StyleNet
 from sttk.toolkit.host import machine
-
-if TYPE_CHECKING:
-    from sttk.benchmarks.suite import Request
 
 STYLE, SMALL = "style", "small"
 # The reference, what the style replaces, and then what people run: the first rows of a budget. The
@@ -93,44 +90,44 @@ class Candidate:
         return bytes_of(self.case)
 
 
-def candidates(request: Request, setting: Setting) -> list[Candidate]:
+def candidates(config: BenchConfig, setting: Setting) -> list[Candidate]:
     """Return the candidates of one size, in the order in which they are to be started."""
     found = [
         (kind, net, way, batch)
-        for batch in request.batches
-        for kind, net in _nets(request.net)
-        for way in request.ways
+        for batch in config.batches
+        for kind, net in _nets(config.net)
+        for way in config.ways
         if kind == STYLE or (way.target and not reason_against(way))
     ]
     found.sort(key=lambda each: _rank(each[0], str(each[2])))
     queue = [_candidate(net, way, batch, setting) for _, net, way, batch in found]
     queue = [
-        replace(each, required=each.required or each.case in request.required) for each in queue
+        replace(each, required=each.required or each.case in config.required) for each in queue
     ]
-    if request.gatys:
+    if config.gatys:
         after = sum(_rank(kind, str(way)) < FIRST.index((GATYS, "")) for kind, _, way, _ in found)
-        queue.insert(after, _gatys(request, setting))
+        queue.insert(after, _gatys(config, setting))
     return queue
 
 
-def nominal_seconds(request: Request) -> float:
+def nominal_seconds(config: BenchConfig) -> float:
     """What all that is asked for takes on the nominal machine."""
-    plan, total = Plan(request.seconds, bounded=False), 0.0
-    for size in request.sizes:
+    plan, total = Plan(config.seconds, bounded=False), 0.0
+    for size in config.sizes:
         made: set[str] = set()
-        for each in candidates(request, Setting(Path(), size, request.threads, Path())):
+        for each in candidates(config, Setting(Path(), size, config.threads, Path())):
             total += plan.start(each.with_shared(made))
             made.add(each.shares)
     return total + plan.for_rounds
 
 
-def table_order(request: Request, size: Size) -> list[Case]:
+def table_order(config: BenchConfig, size: Size) -> list[Case]:
     """The cases of one size in the order of the tables, the optimisation last."""
     cases = [
         Case(net.origin.name, way.runtime, way.precision, size, batch)
-        for batch in request.batches
-        for _, net in _nets(request.net)
-        for way in request.ways
+        for batch in config.batches
+        for _, net in _nets(config.net)
+        for way in config.ways
     ]
     return [*cases, gatys_case(size)]
 
@@ -173,11 +170,11 @@ def _candidate(net: StyleNet, way: Way, batch: int, setting: Setting) -> Candida
     )  # fmt: skip
 
 
-def _gatys(request: Request, setting: Setting) -> Candidate:
+def _gatys(config: BenchConfig, setting: Setting) -> Candidate:
     height, width = setting.size
     run = _ITERATION * height * width / (_RATE * _OF_TORCH)
     cost = Cost(_PROCESS + _LOSS_NETWORK, run, _ITERATIONS_TO_WARM, whole=False)
-    return Candidate(gatys_case(setting.size), cost, lambda _: of_gatys(setting, request.vgg))
+    return Candidate(gatys_case(setting.size), cost, lambda _: of_gatys(setting, config.vgg))
 
 
 def _conversion(way: Way) -> float:

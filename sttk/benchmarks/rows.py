@@ -12,6 +12,8 @@ from sttk.toolkit.core.shapes import Size, text
 from sttk.toolkit.runtimes.base import Node
 
 GATYS = "gatys"
+# What the authors of such nets let the optimisation run to, and the tables of 2016.
+ITERATIONS = (100, 300, 500)
 # A turn of so many samples is long enough to do without its first, which finds the processor's
 # caches full of another row's data.
 _LONG = 8

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from sttk.benchmarks.environment import place
 from sttk.benchmarks.noise import Noise, noise_of
 from sttk.benchmarks.paper import SOURCE, TABLE
-from sttk.benchmarks.rows import Results, Row, Timing
+from sttk.benchmarks.rows import ITERATIONS, Results, Row, Timing
 from sttk.benchmarks.statistics import summary
-from sttk.benchmarks.suite import ITERATIONS
 from sttk.toolkit.core.shapes import Size, text
 
 COLUMNS = ("runtime", "ms", "p95", "FPS", "from file", "x Gatys", "of limit")

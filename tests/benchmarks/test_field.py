@@ -9,13 +9,13 @@ import pytest
 
 from sttk.benchmarks import field, lineup, rounds
 from sttk.benchmarks.budget import Plan
+from sttk.benchmarks.config import BenchConfig
 from sttk.benchmarks.entrants import Entrant, Setting
 from sttk.benchmarks.field import NO_MEMORY, NO_TIME, Field
 from sttk.benchmarks.lineup import Candidate, candidates
 from sttk.benchmarks.remote import OutOfTimeError
 from sttk.benchmarks.rounds import Racer
 from sttk.benchmarks.rows import GATYS
-from sttk.benchmarks.suite import Request
 from sttk.benchmarks.ways import chosen
 from sttk.toolkit import styles
 from sttk.toolkit.precision.cost import Layer
@@ -80,7 +80,7 @@ def queue(photo, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         of = lambda net, size: (Layer(0, 0, 0, work[net.origin.name]),)  # noqa: E731
         patch.setattr(lineup, "layers", of)
-        return list(candidates(Request(styles.find("ink"), chosen((), ())), setting))
+        return list(candidates(BenchConfig(styles.find("ink"), chosen((), ())), setting))
 
 
 @pytest.fixture

@@ -8,11 +8,12 @@ import pytest
 
 from sttk.benchmarks import field, lineup, suite, words
 from sttk.benchmarks.budget import Cost
+from sttk.benchmarks.config import BenchConfig
 from sttk.benchmarks.entrants import GATYS_CLOCK, Entrant, Setting, layers
 from sttk.benchmarks.exports import Exports
 from sttk.benchmarks.lineup import Candidate, candidates
 from sttk.benchmarks.rows import GATYS, Case, Results
-from sttk.benchmarks.suite import Request, run
+from sttk.benchmarks.suite import run
 from sttk.benchmarks.ways import chosen
 from sttk.toolkit import styles
 from sttk.toolkit.core.errors import NotRunError
@@ -36,7 +37,7 @@ def request_of_fakes(net, monkeypatch):
 
     def request(more, **changed):
         ways = chosen(("torch",), ("fp32",))
-        return Request(net, ways, (SIZE,), seconds=0.2, gatys=False, more=more, **changed)
+        return BenchConfig(net, ways, (SIZE,), seconds=0.2, gatys=False, more=more, **changed)
 
     return request
 
@@ -90,7 +91,7 @@ class Here:
 def test_a_shipped_styles_mobile_nets_take_part(photo, tmp_path):
     ways = chosen(("torch", "onnxruntime", "tensorrt"), ("fp32",))
     setting = Setting(photo, SIZE, 1, tmp_path)
-    queue = candidates(Request(styles.find("ink"), ways), setting)
+    queue = candidates(BenchConfig(styles.find("ink"), ways), setting)
     small = [each for each in queue if each.case.model.startswith("ink-mobile")]
     names = ["ink-mobile-m", "ink-mobile-s"]
     assert [each.case.model for each in small] == styles.small_of("style:ink") == names
@@ -99,7 +100,7 @@ def test_a_shipped_styles_mobile_nets_take_part(photo, tmp_path):
     assert entrant.options["options"]["model"].exists()
     whole = sum(layer.products for layer in layers_of(styles.find("ink"), SIZE).values())
     assert sum(layer.products for layer in entrant.layers) < whole / 9
-    of_small = candidates(Request(styles.find("ink-mobile-m"), ways), setting)
+    of_small = candidates(BenchConfig(styles.find("ink-mobile-m"), ways), setting)
     assert {each.case.model for each in of_small} == {"ink-mobile-m", "VGG-19"}
 
 
