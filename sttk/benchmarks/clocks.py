@@ -9,17 +9,17 @@ is believed.
 
 from __future__ import annotations
 
-import importlib
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
-from sttk.benchmarks.subjects.base import Subject
+from sttk.benchmarks.subjects.base import SubjectSpec
 from sttk.toolkit.core.errors import RunError
 from sttk.toolkit.host.memory import peak
 from sttk.toolkit.imaging.images import Floats, from_batch, read_image, to_batch
@@ -34,36 +34,67 @@ _HASTY = "returned before its result was there: its time means nothing"
 _LATE_RUNS, _LATE_LEAST, _LATE_MOST = 2.0, 0.05, 0.5
 
 
+@dataclass(frozen=True)
+class Warmed:
+    """What a stopwatch says once what it holds is warm; all times in seconds.
+
+    Attributes:
+        seconds: the median of the last runs.
+        steady: whether they agreed.
+        load: the time until the model could be run.
+        first: the first run.
+        notes: what a reader of its times must know.
+    """
+
+    seconds: float
+    steady: bool
+    load: float
+    first: float
+    notes: tuple[str, ...] = ()
+
+
+class Clock(Protocol):
+    """A stopwatch, and what it holds."""
+
+    def warm(self) -> Warmed:
+        """Run until three runs agree, or the patience is at its end."""
+
+    def turn(self, runs: int) -> list[float]:
+        """Return the seconds of each of ``runs`` runs in a row."""
+
+    def whole(self) -> float | None:
+        """Return the seconds from a picture file to 8-bit pixels; None if it has no such way."""
+
+    def memory(self) -> int | None:
+        """Return the most bytes that this process took; None where the system does not tell."""
+
+
 class ModelClock:
     """Times a model.
 
     Args:
-        subject: ``module:name`` of what makes the :class:`Subject`.
-        options: its arguments.
-        photo: JPEG file of the size that is timed.
+        subject: what loads it.
+        photo: picture file of the size that is timed.
         batch: pictures at once.
+        profile: whether :meth:`profile` will be asked.
     """
 
     def __init__(
-        self, subject: str, options: Mapping[str, Any], photo: Path, batch: int = 1
+        self, subject: SubjectSpec, photo: Path, batch: int = 1, profile: bool = False
     ) -> None:
         self._photo, self._batch = photo, batch
         picture = self._decoded()
         # Turned upside down: as natural a picture, of the same size.
         self._inputs = [picture, np.ascontiguousarray(picture[:, :, ::-1])]
         self._turn = cycle((0, 1))
-        module, name = subject.split(":")
         started = time.perf_counter()
-        self._subject: Subject = getattr(importlib.import_module(module), name)(**options)
+        self._subject = subject.make(profile)
         self._load = time.perf_counter() - started
         self._first = self._subject.timed(picture)[0]
         self._expected: list[Floats] = []
 
-    def warm(self) -> dict[str, Any]:
+    def warm(self) -> Warmed:
         """Run until three runs agree, and see that results are results.
-
-        Returns:
-            ``seconds`` of a run, about; ``steady``; ``load`` and ``first`` in seconds; ``notes``.
 
         Raises:
             RunError: a run returned before its result was there.
@@ -72,13 +103,8 @@ class ModelClock:
         self._expected = [self._settled(picture, max(runs)) for picture in self._inputs]
         if np.array_equal(self._expected[0], self._expected[1]):
             raise RunError(f"two pictures gave the same result: it is deaf, or {_HASTY}")
-        return {
-            "seconds": statistics.median(runs),
-            "steady": steady,
-            "load": self._load,
-            "first": self._first,
-            "notes": tuple(self._subject.notes),
-        }
+        notes = tuple(self._subject.notes)
+        return Warmed(statistics.median(runs), steady, self._load, self._first, notes)
 
     def turn(self, runs: int) -> list[float]:
         """Seconds of each of ``runs`` runs in a row, the last one's result looked at.
@@ -155,20 +181,17 @@ class IterationClock:
         self._load = time.perf_counter() - started
         self._taken: list[float] = []
 
-    def warm(self) -> dict[str, Any]:
-        """As :meth:`ModelClock.warm`."""
+    def warm(self) -> Warmed:
+        """Iterate until three iterations agree."""
         runs, steady = _warmed(self._iteration)
-        return {
-            "seconds": statistics.median(runs),
-            "steady": steady,
-            "load": self._load,
-            "first": self._taken[0],
-            "notes": (),
-        }
+        return Warmed(statistics.median(runs), steady, self._load, self._taken[0])
 
     def turn(self, runs: int) -> list[float]:
         """Seconds of each of ``runs`` iterations."""
         return [self._iteration() for _ in range(runs)]
+
+    def whole(self) -> None:
+        """Return None: an iteration is no way from a file to pixels."""
 
     def reach(self, iteration: int) -> float:
         """Seconds from the start to this iteration, and go there if it has not come to it."""

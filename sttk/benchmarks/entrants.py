@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol, TypeAlias
 
 import torch
 
 from sttk.benchmarks.rows import GATYS, Case
+from sttk.benchmarks.specs import IterationSpec, ModelClockSpec
 from sttk.benchmarks.ways import Way, reason_against
+from sttk.toolkit.core.contract import Precision
 from sttk.toolkit.core.errors import NotRunError
 from sttk.toolkit.core.shapes import Size
 from sttk.toolkit.core.style_net import StyleNet
@@ -20,19 +22,22 @@ from sttk.toolkit.gatys import run as gatys_run
 from sttk.toolkit.host.memory import BYTES_PER_PIXEL
 from sttk.toolkit.precision.cost import Layer, layers_of
 
-MODEL_CLOCK = "sttk.benchmarks.clocks:ModelClock"
-GATYS_CLOCK = "sttk.benchmarks.clocks:IterationClock"
 # The 2015 paper's layers and pooling; the later one's scales cost nothing once they are known.
 GATYS_PRESET = "gatys2016"
 # What a process takes before it has seen a picture: libraries and weights.
 _PROCESS_BYTES = 400_000_000
 
 
-class Maker(Protocol):
-    """Where models are exported: the process of ``sttk.benchmarks.exports.Exports``."""
+ClockSpec: TypeAlias = ModelClockSpec | IterationSpec
 
-    def call(self, method: str, *arguments: Any) -> Any:
-        """See ``sttk.benchmarks.remote.Remote``."""
+
+class ModelExporter(Protocol):
+    """What exports models, here or in another process: ``sttk.benchmarks.exports.Exports``."""
+
+    def export(
+        self, style: str, target: str, precision: Precision, size: Size, batch: int = 1
+    ) -> Path:
+        """See ``Exports.export``."""
 
 
 @dataclass(frozen=True)
@@ -58,16 +63,14 @@ class Entrant:
 
     Attributes:
         case: what it is.
-        clock: ``module:name`` of its stopwatch.
-        options: the stopwatch's arguments.
+        clock: its stopwatch; None if it cannot run.
         arithmetic: see ``sttk.benchmarks.rows.Row``.
         layers: of the net, for the roofline; empty where they are not known.
         reason: why it cannot run after all, or "".
     """
 
     case: Case
-    clock: str = MODEL_CLOCK
-    options: Mapping[str, Any] = field(default_factory=dict)
+    clock: ClockSpec | None = None
     arithmetic: str = "fp32"
     layers: Sequence[Layer] = ()
     reason: str = ""
@@ -87,10 +90,12 @@ def bytes_of(case: Case) -> int:
     return _PROCESS_BYTES + each * height * width * case.batch
 
 
-Enter = Callable[[Maker], Entrant]
+Enter = Callable[[ModelExporter], Entrant]
 
 
-def of_way(net: StyleNet, way: Way, setting: Setting, batch: int, maker: Maker) -> Entrant:
+def of_way(
+    net: StyleNet, way: Way, setting: Setting, batch: int, exporter: ModelExporter
+) -> Entrant:
     """A style in one way, exported where it has to be."""
     case = Case(net.origin.name, way.runtime, way.precision, setting.size, batch)
     if reason := reason_against(way):
@@ -99,22 +104,19 @@ def of_way(net: StyleNet, way: Way, setting: Setting, batch: int, maker: Maker) 
     try:
         # torch runs the net as it is.
         exported = source, way.target, way.exported, setting.size, batch
-        model = maker.call("make", *exported) if way.target else None
+        model = exporter.export(*exported) if way.target else None
     except NotRunError as error:
         if type(error) is not NotRunError:  # time ran out: nothing is wrong with the case
             raise
         return Entrant(case, reason=str(error))
-    subject, options = way.subject(source, model, setting.threads)
-    asked = {"subject": subject, "options": options, "photo": setting.photo, "batch": batch}
-    return Entrant(case, MODEL_CLOCK, asked, way.arithmetic, layers(net, setting.size))
+    clock = ModelClockSpec(way.subject(source, model, setting.threads), setting.photo, batch)
+    return Entrant(case, clock, way.arithmetic, layers(net, setting.size))
 
 
 def of_gatys(setting: Setting, vgg: Path | None) -> Entrant:
     """The optimisation of one picture of this size."""
-    asked = {
-        "photo": setting.photo, "preset": GATYS_PRESET, "vgg": vgg, "threads": setting.threads,
-    }  # fmt: skip
-    return Entrant(gatys_case(setting.size), GATYS_CLOCK, asked)
+    clock = IterationSpec(setting.photo, GATYS_PRESET, vgg, setting.threads)
+    return Entrant(gatys_case(setting.size), clock)
 
 
 def gatys_case(size: Size) -> Case:

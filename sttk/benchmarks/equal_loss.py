@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,23 +29,41 @@ MOST = 500
 OPTION = "--style-vgg"  # of ``sttk bench``: its --vgg is for Gatys
 
 
-class EqualLoss:
-    """Measures in its own process.
+@dataclass(frozen=True)
+class EqualLossSpec:
+    """The objective of one style, which another process is to judge by.
 
-    Args:
+    Attributes:
         style: trained by sttk, as ``sttk.toolkit.styles.find`` takes it.
         paintings: folders, in one of which is its painting.
         vgg: weights of its loss network; None for those at hand.
         threads: of torch.
+    """
+
+    style: str
+    paintings: tuple[Path, ...]
+    vgg: Path | None
+    threads: int
+
+    def make(self) -> EqualLoss:
+        """Load the net and its loss network."""
+        return EqualLoss(self)
+
+
+class EqualLoss:
+    """Measures in its own process.
+
+    Args:
+        spec: the style, and what it is judged by.
 
     Raises:
         UsageError, NotRunError: see ``sttk.toolkit.evaluation.own_loss``.
     """
 
-    def __init__(self, style: str, paintings: list[Path], vgg: Path | None, threads: int) -> None:
-        torch.set_num_threads(threads)
-        self._net = styles.find(style)
-        self._loss = own_loss(self._net, paintings, vgg, option=OPTION)
+    def __init__(self, spec: EqualLossSpec) -> None:
+        torch.set_num_threads(spec.threads)
+        self._net = styles.find(spec.style)
+        self._loss = own_loss(self._net, list(spec.paintings), spec.vgg, option=OPTION)
 
     def measure(self, photo: Path, size: Size, start: str) -> dict[str, Any]:
         """One photograph, from one start (``noise`` or ``content``).
@@ -97,21 +116,21 @@ def photos_of(folder: Path | None) -> list[Path]:
 
 
 def measured(
-    asked: dict[str, Any], folder: Path | None, sizes: Iterable[Size], told: Any
+    spec: EqualLossSpec, folder: Path | None, sizes: Iterable[Size], told: Any
 ) -> list[dict[str, Any]]:
     """Every photograph at every size, from each start.
 
     Args:
-        asked: arguments of :class:`EqualLoss`.
+        spec: the style, and what it is judged by.
         folder: of photographs; None for the package's own.
         sizes: (height, width), each.
         told: called with a share and what is being done.
     """
     found = []
-    with Remote("sttk.benchmarks.equal_loss:EqualLoss", asked, asked["threads"]) as judge:
+    with Remote(spec, spec.threads) as judge:
         for size in sizes:
             for photo in photos_of(folder):
                 for start in STARTS:
                     told(0.0, f"equal loss: {photo.stem} from {start}")
-                    found.append(judge.call("measure", photo, size, start))
+                    found.append(judge.call(EqualLoss.measure, photo, size, start))
     return found

@@ -19,8 +19,6 @@ from sttk.toolkit.core.style_net import StyleNet
 from sttk.toolkit.imaging.regimes import shipped_photos
 from sttk.toolkit.opened.artifact import open_artifact
 
-EXPORTS = "sttk.benchmarks.exports:Exports"
-
 
 class Exports:
     """Makes models.
@@ -32,7 +30,7 @@ class Exports:
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    def make(
+    def export(
         self, style: str, target: str, precision: Precision, size: Size, batch: int = 1
     ) -> Path:
         """The model of a style, named as for ``sttk.toolkit.styles.find``.

@@ -6,16 +6,19 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from sttk.benchmarks.budget import Cost, Plan
-from sttk.benchmarks.entrants import MODEL_CLOCK, Entrant, bytes_of
-from sttk.benchmarks.exports import EXPORTS
+from sttk.benchmarks.clocks import Clock
+from sttk.benchmarks.entrants import Entrant, bytes_of
+from sttk.benchmarks.exports import Exports
 from sttk.benchmarks.lineup import Candidate
 from sttk.benchmarks.remote import OutOfTimeError, Remote
 from sttk.benchmarks.rounds import LEAST_ROUNDS, Racer, race
 from sttk.benchmarks.rows import LeftOut, Row, Timing
+from sttk.benchmarks.specs import ExportsSpec
+from sttk.toolkit.core.contract import Precision
 from sttk.toolkit.core.errors import NotRunError
+from sttk.toolkit.core.shapes import Size
 from sttk.toolkit.host.memory import available
 
 NO_TIME, NO_MEMORY = "time", "memory"
@@ -23,7 +26,7 @@ _OF_MEMORY = 0.8
 Told = Callable[[float, str], None]
 
 
-class Maker:
+class ExportProcess:
     """The process that exports; it is there from the first export on.
 
     Args:
@@ -36,17 +39,23 @@ class Maker:
 
     def __init__(self, root: Path, threads: int) -> None:
         self._root, self._threads = root, threads
-        self._remote: Remote | None = None
+        self._remote: Remote[Exports] | None = None
         self.until: float | None = None
 
-    def call(self, method: str, *arguments: Any) -> Any:
-        """See ``sttk.benchmarks.remote.Remote``."""
+    def export(
+        self, style: str, target: str, precision: Precision, size: Size, batch: int = 1
+    ) -> Path:
+        """See ``sttk.benchmarks.exports.Exports``.
+
+        Raises:
+            NotRunError: it cannot be exported so.
+            OutOfTimeError: it was not done by ``until``; the process has been ended.
+        """
         try:
             if self._remote is None:
-                options = {"root": self._root}
-                self._remote = Remote(EXPORTS, options, self._threads, self.until)
+                self._remote = Remote(ExportsSpec(self._root), self._threads, self.until)
             self._remote.until = self.until
-            return self._remote.call(method, *arguments)
+            return self._remote.call(Exports.export, style, target, precision, size, batch)
         except OutOfTimeError:
             self.close()
             raise
@@ -82,7 +91,7 @@ class Field:
 
     Attributes:
         plan: the budget.
-        maker: exports models.
+        exports: the process that exports models.
         threads: of the CPU, for each row.
         told: who is told what goes on.
         rows: what was found, each with the entrant that it is of.
@@ -90,7 +99,7 @@ class Field:
     """
 
     plan: Plan
-    maker: Maker
+    exports: ExportProcess
     threads: int
     told: Told
     rows: list[tuple[Entrant, Row]] = field(default_factory=list)
@@ -145,16 +154,16 @@ class Field:
             return one
         self._made.add(candidate.shares)
         warmed = one.racer.warmed
-        prepare = max(0.0, one.racer.ready - began - warmed["first"])
-        if self.plan.started(cost, prepare, warmed["seconds"]) or candidate.required:
+        prepare = max(0.0, one.racer.ready - began - warmed.first)
+        if self.plan.started(cost, prepare, warmed.seconds) or candidate.required:
             return one
         one.racer.remote.kill()
         return None
 
     def _started(self, candidate: Candidate, until: float | None) -> Started:
         """Raises OutOfTimeError if it is not warm by then."""
-        self.maker.until = until
-        entrant = candidate.enter(self.maker)
+        self.exports.until = until
+        entrant = candidate.enter(self.exports)
         if entrant.reason:
             return Started(entrant, reason=entrant.reason)
         try:
@@ -184,12 +193,14 @@ def started(entrant: Entrant, threads: int, until: float | None) -> Racer:
         NotRunError: why it cannot run.
         OutOfTimeError: it is not warm by then.
     """
-    remote = Remote(entrant.clock, entrant.options, threads, until)
-    racer = Racer(remote, whole=entrant.clock == MODEL_CLOCK, ready=time.perf_counter())
+    if entrant.clock is None:
+        raise NotRunError(entrant.reason)
+    remote: Remote[Clock] = Remote(entrant.clock, threads, until)
+    racer = Racer(remote, ready=time.perf_counter())
     try:
         racer.warm()
     except BaseException:
-        remote.close()
+        racer.remote.close()
         raise
     return racer
 
@@ -224,11 +235,11 @@ def _timing(racer: Racer) -> Timing:
     return Timing(
         tuple(map(tuple, racer.turns)),
         tuple(map(tuple, racer.wholes)),
-        warmed["load"],
-        warmed["first"],
+        warmed.load,
+        warmed.first,
         racer.memory,
-        warmed["steady"],
-        tuple(warmed["notes"]),
+        warmed.steady,
+        warmed.notes,
     )
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
+from sttk.benchmarks.clocks import Clock, Warmed
 from sttk.benchmarks.remote import OutOfTimeError, Remote
 from sttk.toolkit.core.errors import NotRunError
 
@@ -43,7 +43,6 @@ class Racer:
 
     Attributes:
         remote: a ``ModelClock``, or an ``IterationClock``.
-        whole: whether it can time a picture from file to bytes.
         warmed: what ``warm`` told.
         memory: bytes that its process took at most, once it was weighed.
         lost: why it fell out, or "".
@@ -51,9 +50,8 @@ class Racer:
         ended: whether its process was ended because the time was.
     """
 
-    remote: Remote
-    whole: bool = True
-    warmed: dict[str, Any] = field(default_factory=dict)
+    remote: Remote[Clock]
+    warmed: Warmed = Warmed(0.0, False, 0.0, 0.0)  # noqa: RUF009 (frozen)
     turns: list[list[float]] = field(default_factory=list)
     wholes: list[list[float]] = field(default_factory=list)
     memory: int | None = None
@@ -82,19 +80,22 @@ class Racer:
 
     def warm(self) -> None:
         """Run until it is steady."""
-        self.warmed = self.remote.call("warm")
+        self.warmed = self.remote.call(Clock.warm)
 
     def turn(self) -> None:
         """Some runs in a row, and now and then one from file to bytes."""
-        seconds, number = self.warmed["seconds"], len(self.turns)
-        self.turns.append(self.remote.call("turn", runs_of_turn(seconds)))
+        seconds, number = self.warmed.seconds, len(self.turns)
+        self.turns.append(self.remote.call(Clock.turn, runs_of_turn(seconds)))
         slow = seconds > _TURN_SECONDS
-        if self.whole and (number % _WHOLE_EVERY == 0 or not slow):
-            self.wholes.append([self.remote.call("whole")])
+        if number % _WHOLE_EVERY and slow:
+            return
+        whole = self.remote.call(Clock.whole)
+        if whole is not None:
+            self.wholes.append([whole])
 
     def weigh(self) -> None:
         """Ask for the memory that its process took."""
-        self.memory = self.remote.call("memory")
+        self.memory = self.remote.call(Clock.memory)
 
 
 def race(

@@ -6,18 +6,19 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from sttk.benchmarks.entrants import MODEL_CLOCK
+from sttk.benchmarks.clocks import ModelClock
 from sttk.benchmarks.remote import Remote
 from sttk.benchmarks.rounds import Racer, race
+from sttk.benchmarks.specs import ModelClockSpec
 from sttk.benchmarks.statistics import summary
+from sttk.benchmarks.subjects.base import SubjectSpec
+from sttk.benchmarks.subjects.fakes import HastySpec, SleeperSpec, StaleSpec
 from sttk.toolkit.core.errors import NotRunError
 from sttk.toolkit.imaging.images import Picture, write_image
 
-_FAKES = "sttk.benchmarks.subjects.fakes"
 _SLEEPS = (0.02, 0.1)
 _WITHIN = 0.02
 _LATE = (0.03, 0.2)
@@ -47,12 +48,12 @@ def self_test() -> Iterator[Outcome]:
             yield _slept(photo, seconds)
         for seconds in _LATE:
             name = f"returns {1e3 * seconds:g} ms before its result is there"
-            yield _caught(photo, name, "Hasty", {"seconds": seconds})
-        yield _caught(photo, "returns the result of the run before", "Stale", {})
+            yield _caught(photo, name, HastySpec(seconds))
+        yield _caught(photo, "returns the result of the run before", StaleSpec())
 
 
 def _slept(photo: Path, seconds: float) -> Outcome:
-    with _clock(photo, "Sleeper", {"seconds": seconds}) as clock:
+    with _clock(photo, SleeperSpec(seconds)) as clock:
         racer = Racer(clock)
         racer.warm()
         race([racer], _SECONDS, lambda _: None)
@@ -65,9 +66,9 @@ def _slept(photo: Path, seconds: float) -> Outcome:
     return Outcome(f"sleeps {1e3 * seconds:g} ms", right, said)
 
 
-def _caught(photo: Path, name: str, fake: str, options: dict[str, Any]) -> Outcome:
+def _caught(photo: Path, name: str, fake: SubjectSpec) -> Outcome:
     try:
-        with _clock(photo, fake, options) as clock:
+        with _clock(photo, fake) as clock:
             racer = Racer(clock)
             racer.warm()
             racer.turn()
@@ -76,6 +77,5 @@ def _caught(photo: Path, name: str, fake: str, options: dict[str, Any]) -> Outco
     return Outcome(name, False, f"measured {1e3 * summary(racer.turns).p50:.3f} ms, and believed")
 
 
-def _clock(photo: Path, fake: str, options: dict[str, Any]) -> Remote:
-    asked = {"subject": f"{_FAKES}:{fake}", "options": options, "photo": photo}
-    return Remote(MODEL_CLOCK, asked, threads=1)
+def _clock(photo: Path, fake: SubjectSpec) -> Remote[ModelClock]:
+    return Remote(ModelClockSpec(fake, photo), threads=1)

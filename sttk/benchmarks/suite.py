@@ -11,14 +11,17 @@ from functools import partial
 from pathlib import Path
 
 from sttk.benchmarks.budget import Cost, Plan
+from sttk.benchmarks.clocks import IterationClock, ModelClock
 from sttk.benchmarks.config import BenchConfig
-from sttk.benchmarks.entrants import MODEL_CLOCK, Entrant, Setting
+from sttk.benchmarks.entrants import Entrant, Setting
 from sttk.benchmarks.environment import environment
-from sttk.benchmarks.field import Field, Maker, Told
+from sttk.benchmarks.field import ExportProcess, Field, Told
 from sttk.benchmarks.lineup import Candidate, candidates, table_order, without_its_arithmetic
+from sttk.benchmarks.peaks import Peaks
 from sttk.benchmarks.remote import OutOfTimeError, Remote
 from sttk.benchmarks.roofline import limit
 from sttk.benchmarks.rows import GATYS, ITERATIONS, Case, Iterations, LeftOut, Results, Row
+from sttk.benchmarks.specs import IterationSpec, ModelClockSpec, PeaksSpec
 from sttk.toolkit.core.errors import NotRunError
 from sttk.toolkit.core.shapes import Size, text
 from sttk.toolkit.host.machine import gpus
@@ -40,9 +43,9 @@ def run(config: BenchConfig, told: Told) -> Results:
     whole = _plan(config, began)
     early = config.peaks and not config.planned
     peaks, unmeasured = measured_peaks(config.threads) if early else ({}, {})
-    with _places(config) as (root, maker):
+    with _places(config) as (root, exports):
         fields = [
-            _at_size(config, number, whole, root, partial(_within, config, told, number), maker)
+            _at_size(config, number, whole, root, partial(_within, config, told, number), exports)
             for number in range(len(config.sizes))
         ]
         full = _fully(config, fields, told)
@@ -71,14 +74,14 @@ def _plan(config: BenchConfig, began: float) -> Plan:
 
 
 @contextmanager
-def _places(config: BenchConfig) -> Iterator[tuple[Path, Maker]]:
+def _places(config: BenchConfig) -> Iterator[tuple[Path, ExportProcess]]:
     """A folder, and the process that exports into it."""
     with tempfile.TemporaryDirectory(prefix="sttk-") as root:
-        maker = Maker(Path(root), config.threads)
+        exports = ExportProcess(Path(root), config.threads)
         try:
-            yield Path(root), maker
+            yield Path(root), exports
         finally:
-            maker.close()
+            exports.close()
 
 
 def _within(config: BenchConfig, told: Told, number: int, share: float, what: str) -> None:
@@ -88,7 +91,7 @@ def _within(config: BenchConfig, told: Told, number: int, share: float, what: st
 
 
 def _at_size(
-    config: BenchConfig, number: int, whole: Plan, root: Path, told: Told, maker: Maker
+    config: BenchConfig, number: int, whole: Plan, root: Path, told: Told, exports: ExportProcess
 ) -> Field:
     """All rows of one size, in the order of the tables."""
     size = config.sizes[number]
@@ -96,7 +99,7 @@ def _at_size(
     plan = whole.part(len(config.sizes) - number)
     queue = [*candidates(config, setting), *_more(config, setting)]
     unfit = [(each, said) for each in queue if (said := _unfit(config, each))]
-    found = Field(plan, maker, config.threads, told)
+    found = Field(plan, exports, config.threads, told)
     found.left_out = [LeftOut(each.case, said) for each, said in unfit]
     found.run([each for each in queue if not _unfit(config, each)])
     order = table_order(config, size)
@@ -154,10 +157,9 @@ def measured_peaks(
     found: dict[str, float] = {}
     reasons: dict[str, str] = {}
     for device in ("cpu", *(("cuda",) if gpus() else ())):
-        asked = {"threads": threads, "device": device}
         try:
-            with Remote("sttk.benchmarks.peaks:Peaks", asked, threads, until) as peaks:
-                found |= peaks.call("measure")
+            with Remote(PeaksSpec(threads, device), threads, until) as peaks:
+                found |= peaks.call(Peaks.measure)
         except NotRunError as error:
             reasons[device] = str(error)
     return found, reasons
@@ -197,12 +199,11 @@ def _profiled(pair: tuple[Entrant, Row], threads: int) -> tuple[Entrant, Row]:
 
 def _nodes(entrant: Entrant, threads: int) -> tuple[Node, ...]:
     """In another process: taking the time of every node costs time."""
-    if entrant.clock != MODEL_CLOCK:
+    if not isinstance(entrant.clock, ModelClockSpec):
         return ()
-    options = {**entrant.options["options"], "profile": True}
     try:
-        with Remote(entrant.clock, {**entrant.options, "options": options}, threads) as clock:
-            return tuple(clock.call("profile", _PROFILED_RUNS))
+        with Remote(replace(entrant.clock, profile=True), threads) as clock:
+            return tuple(clock.call(ModelClock.profile, _PROFILED_RUNS))
     except NotRunError:  # it does not tell
         return ()
 
@@ -213,17 +214,21 @@ def _fully(config: BenchConfig, fields: Sequence[Field], told: Told) -> list[Ite
         return []
     pairs = [pair for each in fields for pair in each.rows]
     ran = [one for one, row in pairs if row.case.runtime == GATYS and row.timing]
-    return [_in_full(entrant, config.threads, told) for entrant in ran]
+    return [
+        _in_full(one.clock, one.case.size, config.threads, told)
+        for one in ran
+        if isinstance(one.clock, IterationSpec)
+    ]
 
 
-def _in_full(entrant: Entrant, threads: int, told: Told) -> Iterations:
+def _in_full(spec: IterationSpec, size: Size, threads: int, told: Told) -> Iterations:
     """The optimisation from its start to the last of ``ITERATIONS``."""
     last = ITERATIONS[-1]
     seconds: dict[int, float] = {}
-    with Remote(entrant.clock, entrant.options, threads) as clock:
+    with Remote(spec, threads) as clock:
         for iteration in range(_STRIDE, last + 1, _STRIDE):
-            spent = clock.call("reach", iteration)
+            spent = clock.call(IterationClock.reach, iteration)
             told(iteration / last, f"Gatys in full, iteration {iteration}")
             if iteration in ITERATIONS:
                 seconds[iteration] = spent
-    return Iterations(entrant.case.size, seconds)
+    return Iterations(size, seconds)

@@ -6,15 +6,14 @@ import sys
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
+from sttk.benchmarks.specs import ModelSpec, TorchSpec
+from sttk.benchmarks.subjects.base import SubjectSpec
 from sttk.toolkit.core.contract import Precision
 from sttk.toolkit.core.errors import UsageError
 from sttk.toolkit.host import machine
+from sttk.toolkit.runtimes.base import Settings
 from sttk.toolkit.targets import doctor
-
-MODEL = "sttk.benchmarks.subjects.model:ModelSubject"
-TORCH = "sttk.benchmarks.subjects.torch:TorchSubject"
 
 
 @dataclass(frozen=True)
@@ -41,16 +40,18 @@ class Way:
     inference: str | None = None
     device: str = "cpu"
 
-    def subject(self, style: str, model: Path | None, threads: int) -> tuple[str, dict[str, Any]]:
-        """What makes it, and with what: see ``sttk.benchmarks.clocks.ModelClock``."""
+    def subject(self, style: str, model: Path | None, threads: int) -> SubjectSpec:
+        """Return what loads a style so.
+
+        Args:
+            style: name or checkpoint, for torch.
+            model: its exported model, for any other runtime.
+            threads: of the CPU.
+        """
         if model is not None:
-            return MODEL, {
-                "model": model, "inference_precision": self.inference, "threads": threads,
-            }  # fmt: skip
-        return TORCH, {
-            "style": style, "precision": self.precision, "threads": threads,
-            "compiled": self.runtime.startswith("torch.compile"), "device": self.device,
-        }  # fmt: skip
+            return ModelSpec(model, Settings(self.inference, threads))
+        compiled = self.runtime.startswith("torch.compile")
+        return TorchSpec(style, self.precision, compiled, self.device, threads)
 
     def __str__(self) -> str:
         return f"{self.runtime} {self.precision}"

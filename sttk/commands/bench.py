@@ -202,15 +202,11 @@ def _measured(config: BenchConfig, options: dict[str, Any]) -> Results:
 
 
 def _equal(config: BenchConfig, options: dict[str, Any], told: Any) -> list[dict[str, Any]]:
-    from sttk.benchmarks.equal_loss import measured
+    from sttk.benchmarks.equal_loss import EqualLossSpec, measured
 
-    asked = {
-        "style": config.net.origin.source,
-        "paintings": list(options["paintings"]),
-        "vgg": options["style_vgg"],
-        "threads": config.threads,
-    }
-    return measured(asked, options["photos"], config.sizes, told)
+    style, paintings = config.net.origin.source, tuple(options["paintings"])
+    spec = EqualLossSpec(style, paintings, options["style_vgg"], config.threads)
+    return measured(spec, options["photos"], config.sizes, told)
 
 
 def _write(results: Results, options: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from sttk.benchmarks import field, lineup, rounds
 from sttk.benchmarks.budget import Plan
+from sttk.benchmarks.clocks import Clock, Warmed
 from sttk.benchmarks.config import BenchConfig
 from sttk.benchmarks.entrants import Entrant, Setting
 from sttk.benchmarks.field import NO_MEMORY, NO_TIME, Field
@@ -44,27 +45,26 @@ class Machine:
         if candidate.cost.prepare:
             self.work(self.hidden * (candidate.cost.prepare + candidate.sharing), maker.until)
         reason = "" if candidate.cost.prepare else "no such device"
-        return Entrant(candidate.case, reason=reason, options={"cost": candidate.cost})
+        return Entrant(candidate.case, clock=candidate.cost, reason=reason)
 
     def started(self, entrant, threads, until):
-        cost = entrant.options["cost"]
+        cost = entrant.clock  # stands in for it
         ready = self.now
         self.work(cost.warm * cost.run, until)
-        told = {"seconds": cost.run * self.slowness, "load": 1.0, "first": 0.0}
-        told |= {"steady": True, "notes": ()}
-        return Racer(Stopwatch(self, cost.run), cost.whole, told, ready=ready)
+        told = Warmed(cost.run * self.slowness, True, 1.0, 0.0)
+        return Racer(Stopwatch(self, cost), told, ready=ready)
 
 
 class Stopwatch:
-    def __init__(self, machine, run):
-        self.machine, self.run, self.until = machine, run, None
+    def __init__(self, machine, cost):
+        self.machine, self.cost, self.until = machine, cost, None
 
     def call(self, method, *arguments):
-        if method == "memory":
+        if method is Clock.memory or (method is Clock.whole and not self.cost.whole):
             return None
         runs = arguments[0] if arguments else 1
-        self.machine.work(runs * self.run, self.until)
-        return [self.run] * runs if method == "turn" else self.run
+        self.machine.work(runs * self.cost.run, self.until)
+        return [self.cost.run] * runs if method is Clock.turn else self.cost.run
 
     def dismiss(self):
         pass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from sttk.benchmarks.clocks import Clock, Warmed
 from sttk.benchmarks.remote import OutOfTimeError
 from sttk.benchmarks.rounds import LEAST_ROUNDS, Racer, race, runs_of_turn
 from sttk.toolkit.core.errors import NotRunError
@@ -17,9 +18,9 @@ class Fake:
         self.calls = 0
 
     def call(self, method, *arguments):
-        if method == "warm":
-            return {"seconds": self.seconds}
-        if method == "turn":
+        if method is Clock.warm:
+            return Warmed(self.seconds, True, 0.0, 0.0)
+        if method is Clock.turn:
             self.calls += 1
             self.order.append(self.name)
             if self.calls == self.fails_at:
@@ -61,7 +62,7 @@ def test_who_runs_out_of_time_keeps_what_was_measured():
         turns = 3
 
         def call(self, method, *arguments):
-            if method == "turn" and self.calls == self.turns:
+            if method is Clock.turn and self.calls == self.turns:
                 raise OutOfTimeError
             return super().call(method, *arguments)
 
@@ -90,7 +91,7 @@ def test_who_falls_out_keeps_the_reason_and_the_others_go_on():
 def test_one_that_dies_when_it_is_weighed_falls_out():
     class Dead(Fake):
         def call(self, method, *arguments):
-            if method == "memory":
+            if method is Clock.memory:
                 raise NotRunError("its process died")
             return super().call(method, *arguments)
 

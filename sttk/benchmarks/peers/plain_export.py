@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from sttk.benchmarks.entrants import MODEL_CLOCK, Entrant
+from sttk.benchmarks.entrants import Entrant
 from sttk.benchmarks.rows import Case
-from sttk.benchmarks.ways import MODEL
+from sttk.benchmarks.specs import ModelClockSpec, ModelSpec
 from sttk.toolkit.core.errors import MissingExtraError
 from sttk.toolkit.core.shapes import Size
 from sttk.toolkit.core.style_net import StyleNet
@@ -18,6 +18,7 @@ from sttk.toolkit.host.optional import Lazy
 from sttk.toolkit.host.packages import version_of
 from sttk.toolkit.io.streams import quiet_library
 from sttk.toolkit.precision.cost import layers_of
+from sttk.toolkit.runtimes.base import Settings
 
 if TYPE_CHECKING:
     import onnx
@@ -48,9 +49,8 @@ def entrants(
     except Exception as error:
         yield Entrant(case, reason=f"{type(error).__name__}: {' '.join(str(error).split())[:200]}")
         return
-    options = {"model": model, "inference_precision": None, "threads": threads}
-    asked = {"subject": MODEL, "options": options, "photo": photo}
-    yield Entrant(case, MODEL_CLOCK, asked, "fp32", tuple(layers_of(net, size).values()))
+    clock = ModelClockSpec(ModelSpec(model, Settings(threads=threads)), photo)
+    yield Entrant(case, clock, layers=tuple(layers_of(net, size).values()))
 
 
 def _exported(net: StyleNet, size: Size, path: Path) -> Path:

@@ -9,13 +9,15 @@ from __future__ import annotations
 import importlib.util
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sttk.benchmarks.entrants import MODEL_CLOCK, Entrant
+from sttk.benchmarks.entrants import Entrant
 from sttk.benchmarks.rows import Case
+from sttk.benchmarks.specs import ModelClockSpec
 from sttk.benchmarks.subjects.base import OnHost
 from sttk.toolkit import styles
 from sttk.toolkit.core.errors import NotRunError, SttkError
@@ -55,9 +57,8 @@ def entrants(
     except SttkError as error:
         yield Entrant(case, reason=str(error))
         return
-    subject = f"{__name__}:StyletransferLite"
-    asked = {"subject": subject, "options": {"threads": threads}, "photo": photo}
-    yield Entrant(case, MODEL_CLOCK, asked, layers=tuple(layers.values()))
+    clock = ModelClockSpec(StyletransferLiteSpec(threads), photo)
+    yield Entrant(case, clock, layers=tuple(layers.values()))
 
 
 def _model() -> Path:
@@ -66,6 +67,17 @@ def _model() -> Path:
     if spec is None or spec.origin is None:
         raise NotRunError(f"{_NAME} is not installed", fix=INSTALL)
     return Path(spec.origin).parent / _MODEL
+
+
+@dataclass(frozen=True)
+class StyletransferLiteSpec:
+    """Its net, for a process of its own."""
+
+    threads: int
+
+    def make(self, profile: bool = False) -> StyletransferLite:  # noqa: ARG002 (it cannot tell)
+        """See ``sttk.benchmarks.subjects.base.SubjectSpec``."""
+        return StyletransferLite(self.threads)
 
 
 class StyletransferLite(OnHost):

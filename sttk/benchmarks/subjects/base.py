@@ -27,6 +27,17 @@ class Subject(Protocol):
         """The same and its seconds: on a GPU the device's alone, else all of it."""
 
 
+class SubjectSpec(Protocol):
+    """What a process needs in order to load a model: plain values that can be pickled."""
+
+    def make(self, profile: bool = False) -> Subject:
+        """Load the model.
+
+        Args:
+            profile: whether the time of each node will be asked for.
+        """
+
+
 class OnHost(ABC):
     """``timed`` for what runs where its arrays are."""
 

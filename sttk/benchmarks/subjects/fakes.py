@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -59,3 +60,34 @@ class Stale(OnHost):
         output = np.zeros_like(batch) if self._last is None else self._last
         self._last = batch.copy()
         return output
+
+
+@dataclass(frozen=True)
+class SleeperSpec:
+    """A :class:`Sleeper`."""
+
+    seconds: float
+
+    def make(self, profile: bool = False) -> Sleeper:  # noqa: ARG002 (it has no nodes)
+        """See ``sttk.benchmarks.subjects.base.SubjectSpec``."""
+        return Sleeper(self.seconds)
+
+
+@dataclass(frozen=True)
+class HastySpec:
+    """A :class:`Hasty`."""
+
+    seconds: float
+
+    def make(self, profile: bool = False) -> Hasty:  # noqa: ARG002
+        """See ``sttk.benchmarks.subjects.base.SubjectSpec``."""
+        return Hasty(self.seconds)
+
+
+@dataclass(frozen=True)
+class StaleSpec:
+    """A :class:`Stale`."""
+
+    def make(self, profile: bool = False) -> Stale:  # noqa: ARG002
+        """See ``sttk.benchmarks.subjects.base.SubjectSpec``."""
+        return Stale()

@@ -29,20 +29,15 @@ class TorchSubject(OnHost):
         compiled: by torch.compile.
         device: ``cpu`` or ``cuda``.
         threads: of the CPU.
-        profile: not needed; torch can always tell.
 
     Raises:
         NotRunError: there is no such device.
     """
 
+    notes: tuple[str, ...]
+
     def __init__(
-        self,
-        style: str,
-        precision: str,
-        compiled: bool,
-        device: str,
-        threads: int,
-        profile: bool = False,  # noqa: ARG002
+        self, style: str, precision: str, compiled: bool, device: str, threads: int
     ) -> None:
         if device == "cuda" and not torch.cuda.is_available():
             raise NotRunError("not run: no CUDA device, or a torch without CUDA")
