@@ -1,10 +1,9 @@
 """Stopwatches: one holds a model, one holds Gatys' optimisation. Each lives in its own process.
 
-A model's stopwatch looks at what it times. Two pictures take turns, and what comes back has to be
-that of the picture that went in: a runtime that returns before its result is there, or hands out an
-old one, is caught instead of praised. Known limit: one whose result is half there, and whose other
-half comes later than twice what it pretends to take, but 50 ms at least and half a second at most,
-is believed.
+A model's stopwatch looks at what it times. Two pictures alternate, and each result has to be that
+of the picture that went in: a runtime that returns before its result is complete, or returns an old
+one, is caught. Known limit: one whose result is half complete, and whose other half comes later
+than twice the time that it claims, but 50 ms at least and half a second at most, is believed.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ _STEADY_SPREAD = 1.10
 _WARM_RUNS, _WARM_SECONDS = 30, 4.0
 _ENDLESS = 10**9
 _HASTY = "returned before its result was there: its time means nothing"
-# Time for a result that is late to come in, in runs of the model, and the bounds of it in seconds.
+# The wait for a late result, in runs of the model, and its bounds in seconds.
 _LATE_RUNS, _LATE_LEAST, _LATE_MOST = 2.0, 0.05, 0.5
 
 
@@ -63,7 +62,7 @@ class Clock(Protocol):
         """Return the seconds of each of ``runs`` runs in a row."""
 
     def whole(self) -> float | None:
-        """Return the seconds from a picture file to 8-bit pixels; None if it has no such way."""
+        """Return the seconds from a picture file to 8-bit pixels; None if there are none."""
 
     def memory(self) -> int | None:
         """Return the most bytes that this process took; None where the system does not tell."""
@@ -73,9 +72,9 @@ class ModelClock:
     """Times a model.
 
     Args:
-        subject: what loads it.
-        photo: picture file of the size that is timed.
-        batch: pictures at once.
+        subject: the spec of the model.
+        photo: a picture file of the size that is timed.
+        batch: the number of pictures at once.
         profile: whether :meth:`profile` will be asked.
     """
 
@@ -94,10 +93,10 @@ class ModelClock:
         self._expected: list[Floats] = []
 
     def warm(self) -> Warmed:
-        """Run until three runs agree, and see that results are results.
+        """Run until three runs agree, and check that results belong to their pictures.
 
         Raises:
-            RunError: a run returned before its result was there.
+            RunError: a run returned before its result was complete.
         """
         runs, steady = _warmed(lambda: self._subject.timed(self._inputs[0])[0])
         self._expected = [self._settled(picture, max(runs)) for picture in self._inputs]
@@ -107,10 +106,10 @@ class ModelClock:
         return Warmed(statistics.median(runs), steady, self._load, self._first, notes)
 
     def turn(self, runs: int) -> list[float]:
-        """Seconds of each of ``runs`` runs in a row, the last one's result looked at.
+        """Return the seconds of each of ``runs`` runs in a row; check the last one's result.
 
         Raises:
-            RunError: that result is not the picture's.
+            RunError: the result is not the picture's.
         """
         samples = []
         for _ in range(runs):
@@ -121,7 +120,7 @@ class ModelClock:
         return samples
 
     def whole(self) -> float:
-        """Seconds from a file to 8-bit pictures: decoded, prepared, run, rounded."""
+        """Return the seconds from a file to 8-bit pictures: decoded, prepared, run, rounded."""
         started = time.perf_counter()
         output = self._subject.run(self._decoded())
         for index in range(self._batch):
@@ -129,11 +128,11 @@ class ModelClock:
         return time.perf_counter() - started
 
     def memory(self) -> int | None:
-        """Bytes that this process took at most."""
+        """Return the most bytes that this process took."""
         return peak()
 
     def profile(self, runs: int) -> list[Node]:
-        """Nodes and what they take, the slowest first; none if the subject cannot tell."""
+        """Return the nodes with their times, the slowest first; none if the subject has none."""
         if not isinstance(self._subject, Profiled):
             return []
         for _ in range(runs):
@@ -144,7 +143,7 @@ class ModelClock:
         return np.concatenate([to_batch(read_image(self._photo).rgb) for _ in range(self._batch)])
 
     def _settled(self, picture: Floats, seconds: float) -> Floats:
-        """The result of a picture at the second asking, with nothing more to come in."""
+        """Return a picture's result of its second run, once nothing more can come in."""
         late = min(max(_LATE_LEAST, _LATE_RUNS * seconds), _LATE_MOST)
         self._subject.timed(picture)
         time.sleep(late)
@@ -165,10 +164,11 @@ class IterationClock:
     """Times iterations of Gatys' optimisation.
 
     Args:
-        photo: JPEG file of the size that is timed; it is the painting, too, which changes no time.
-        preset: of the objective.
+        photo: a JPEG file of the size that is timed. It is the painting, too: no time depends on
+            what it shows.
+        preset: the objective's preset.
         vgg: weights of the loss network; None for those at hand.
-        threads: of torch.
+        threads: torch's CPU threads.
 
     Raises:
         SttkError: see ``sttk.toolkit.gatys.run.Run.prepare``.
@@ -187,20 +187,20 @@ class IterationClock:
         return Warmed(statistics.median(runs), steady, self._load, self._taken[0])
 
     def turn(self, runs: int) -> list[float]:
-        """Seconds of each of ``runs`` iterations."""
+        """Return the seconds of each of ``runs`` iterations."""
         return [self._iteration() for _ in range(runs)]
 
     def whole(self) -> None:
-        """Return None: an iteration is no way from a file to pixels."""
+        """Return None: an iteration does not go from a file to pixels."""
 
     def reach(self, iteration: int) -> float:
-        """Seconds from the start to this iteration, and go there if it has not come to it."""
+        """Return the seconds from the start to this iteration; go on to it if need be."""
         while len(self._taken) < iteration:
             self._iteration()
         return sum(self._taken[:iteration])
 
     def memory(self) -> int | None:
-        """Bytes that this process took at most."""
+        """Return the most bytes that this process took."""
         return peak()
 
     def _iteration(self) -> float:
@@ -227,7 +227,7 @@ def _optimisation(photo: Path, preset: str, vgg: Path | None, threads: int) -> I
 
 
 def _warmed(run: Callable[[], float]) -> tuple[list[float], bool]:
-    """The last runs, and whether they agree."""
+    """Return the last runs, and whether they agree."""
     runs: list[float] = []
     started = time.perf_counter()
     while len(runs) < _WARM_RUNS:

@@ -1,4 +1,4 @@
-"""The honest speed-up: how long the optimisation takes to be as good as the net is in one pass.
+"""The fair speed-up: how long the optimisation takes to be as good as the net is in one pass.
 
 "Hundreds of iterations" are what its authors run; the net does not reach what those reach. Both
 are judged by the objective that the net was trained on, on the same photographs.
@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from sttk.benchmarks.config import OnProgress
 from sttk.benchmarks.remote import Remote
 from sttk.toolkit import styles
 from sttk.toolkit.core.errors import UsageError
@@ -31,13 +32,13 @@ OPTION = "--style-vgg"  # of ``sttk bench``: its --vgg is for Gatys
 
 @dataclass(frozen=True)
 class EqualLossSpec:
-    """The objective of one style, which another process is to judge by.
+    """A style, and the objective that another process is to judge it by.
 
     Attributes:
-        style: trained by sttk, as ``sttk.toolkit.styles.find`` takes it.
-        paintings: folders, in one of which is its painting.
+        style: a style that was trained by sttk, as ``sttk.toolkit.styles.find`` takes it.
+        paintings: folders, one of which holds its painting.
         vgg: weights of its loss network; None for those at hand.
-        threads: of torch.
+        threads: torch's CPU threads.
     """
 
     style: str
@@ -51,7 +52,7 @@ class EqualLossSpec:
 
 
 class EqualLoss:
-    """Measures in its own process.
+    """Counts the iterations that one style is worth, in a process of its own.
 
     Args:
         spec: the style, and what it is judged by.
@@ -66,7 +67,7 @@ class EqualLoss:
         self._loss = own_loss(self._net, list(spec.paintings), spec.vgg, option=OPTION)
 
     def measure(self, photo: Path, size: Size, start: str) -> dict[str, Any]:
-        """One photograph, from one start (``noise`` or ``content``).
+        """Measure one photograph, from one start (``noise`` or ``content``).
 
         Returns:
             ``photo``, ``size``, ``start``; ``aim``, the net's loss; ``iterations`` and ``seconds``
@@ -94,7 +95,7 @@ class EqualLoss:
 
 
 def _clocked(steps: Iterable[Step], seconds: dict[int, float]) -> Iterator[Step]:
-    """The steps; ``seconds`` gets how long it took to come to each."""
+    """Yield the steps; ``seconds`` gets how long it took to come to each."""
     began = time.perf_counter()
     for step in steps:
         if step.iteration == 0:
@@ -104,7 +105,7 @@ def _clocked(steps: Iterable[Step], seconds: dict[int, float]) -> Iterator[Step]
 
 
 def photos_of(folder: Path | None) -> list[Path]:
-    """To judge by; the package's own unless there is a folder of others.
+    """Return the photographs to judge by; the package's own unless there is a folder.
 
     Raises:
         UsageError: there are none in it.
@@ -116,21 +117,21 @@ def photos_of(folder: Path | None) -> list[Path]:
 
 
 def measured(
-    spec: EqualLossSpec, folder: Path | None, sizes: Iterable[Size], told: Any
+    spec: EqualLossSpec, folder: Path | None, sizes: Iterable[Size], on_progress: OnProgress
 ) -> list[dict[str, Any]]:
-    """Every photograph at every size, from each start.
+    """Measure every photograph at every size, from each start.
 
     Args:
         spec: the style, and what it is judged by.
-        folder: of photographs; None for the package's own.
-        sizes: (height, width), each.
-        told: called with a share and what is being done.
+        folder: a folder of photographs; None for the package's own.
+        sizes: the sizes, each (height, width) in pixels.
+        on_progress: called with a share and what is being done.
     """
     found = []
     with Remote(spec, spec.threads) as judge:
         for size in sizes:
             for photo in photos_of(folder):
                 for start in STARTS:
-                    told(0.0, f"equal loss: {photo.stem} from {start}")
+                    on_progress(0.0, f"equal loss: {photo.stem} from {start}")
                     found.append(judge.call(EqualLoss.measure, photo, size, start))
     return found

@@ -26,7 +26,7 @@ class ModelSpec:
     """A model file under the runtime that its suffix stands for.
 
     Attributes:
-        model: file or package.
+        model: the model's file or package.
         settings: how its runtime is to run it.
     """
 

@@ -11,16 +11,16 @@ from functools import partial
 from pathlib import Path
 
 from sttk.benchmarks.budget import Cost, Plan
+from sttk.benchmarks.cases import PreparedCase, SizeContext
 from sttk.benchmarks.clocks import IterationClock, ModelClock
-from sttk.benchmarks.config import BenchConfig
-from sttk.benchmarks.entrants import Entrant, Setting
+from sttk.benchmarks.config import BenchConfig, OnProgress
 from sttk.benchmarks.environment import environment
-from sttk.benchmarks.field import ExportProcess, Field, Told
-from sttk.benchmarks.lineup import Candidate, candidates, table_order, without_its_arithmetic
 from sttk.benchmarks.peaks import Peaks
 from sttk.benchmarks.remote import OutOfTimeError, Remote
 from sttk.benchmarks.roofline import limit
 from sttk.benchmarks.rows import GATYS, ITERATIONS, Case, Iterations, LeftOut, Results, Row
+from sttk.benchmarks.schedule import Candidate, candidates, table_order, without_its_arithmetic
+from sttk.benchmarks.size_run import ExportProcess, SizeRun
 from sttk.benchmarks.specs import IterationSpec, ModelClockSpec, PeaksSpec
 from sttk.toolkit.core.errors import NotRunError
 from sttk.toolkit.core.shapes import Size, text
@@ -37,29 +37,31 @@ _PEAKS, _CLOSING = 8.0, 4.0
 _MOST_OF_CLOSING = 0.08
 
 
-def run(config: BenchConfig, told: Told) -> Results:
+def run(config: BenchConfig, on_progress: OnProgress) -> Results:
     """Measure everything; what cannot run is a row that says why."""
     began = time.perf_counter() if config.began is None else config.began
     whole = _plan(config, began)
     early = config.peaks and not config.planned
     peaks, unmeasured = measured_peaks(config.threads) if early else ({}, {})
     with _places(config) as (root, exports):
-        fields = [
-            _at_size(config, number, whole, root, partial(_within, config, told, number), exports)
+        size_runs = [
+            _at_size(
+                config, number, whole, root, partial(_within, config, on_progress, number), exports
+            )
             for number in range(len(config.sizes))
         ]
-        full = _fully(config, fields, told)
+        full = _fully(config, size_runs, on_progress)
     peaks, unmeasured = _again(config, peaks, unmeasured, whole)
-    rows = [pair for each in fields for pair in each.rows]
+    rows = [pair for each in size_runs for pair in each.rows]
     origin = config.net.origin
     return Results(
         {"name": origin.name, "sha256": origin.sha256},
         environment(config.threads),
         peaks,
-        tuple(_limited(row, entrant, peaks) for entrant, row in rows),
+        tuple(_limited(row, prepared, peaks) for prepared, row in rows),
         tuple(full),
         unmeasured=unmeasured,
-        left_out=tuple(each for field in fields for each in field.left_out),
+        left_out=tuple(each for one in size_runs for each in one.left_out),
         spent={"budget": config.seconds, "taken": time.perf_counter() - began},
     )
 
@@ -75,7 +77,7 @@ def _plan(config: BenchConfig, began: float) -> Plan:
 
 @contextmanager
 def _places(config: BenchConfig) -> Iterator[tuple[Path, ExportProcess]]:
-    """A folder, and the process that exports into it."""
+    """Yield a temporary folder, and the process that exports into it."""
     with tempfile.TemporaryDirectory(prefix="sttk-") as root:
         exports = ExportProcess(Path(root), config.threads)
         try:
@@ -84,22 +86,29 @@ def _places(config: BenchConfig) -> Iterator[tuple[Path, ExportProcess]]:
             exports.close()
 
 
-def _within(config: BenchConfig, told: Told, number: int, share: float, what: str) -> None:
-    """Tell of one size as a part of all."""
+def _within(
+    config: BenchConfig, on_progress: OnProgress, number: int, share: float, what: str
+) -> None:
+    """Report the progress of one size as a part of all."""
     sizes = config.sizes
-    told((number + share) / len(sizes), f"{text(sizes[number])}: {what}")
+    on_progress((number + share) / len(sizes), f"{text(sizes[number])}: {what}")
 
 
 def _at_size(
-    config: BenchConfig, number: int, whole: Plan, root: Path, told: Told, exports: ExportProcess
-) -> Field:
-    """All rows of one size, in the order of the tables."""
+    config: BenchConfig,
+    number: int,
+    whole: Plan,
+    root: Path,
+    on_progress: OnProgress,
+    exports: ExportProcess,
+) -> SizeRun:
+    """Time all rows of one size; they come in the order of the tables."""
     size = config.sizes[number]
-    setting = _setting(config, size, root)
+    context = _size_context(config, size, root)
     plan = whole.part(len(config.sizes) - number)
-    queue = [*candidates(config, setting), *_more(config, setting)]
+    queue = [*candidates(config, context), *_peers(config, context)]
     unfit = [(each, said) for each in queue if (said := _unfit(config, each))]
-    found = Field(plan, exports, config.threads, told)
+    found = SizeRun(plan, exports, config.threads, on_progress)
     found.left_out = [LeftOut(each.case, said) for each, said in unfit]
     found.run([each for each in queue if not _unfit(config, each)])
     order = table_order(config, size)
@@ -111,47 +120,47 @@ def _at_size(
 
 
 def _place(order: Sequence[Case], last: Case, case: Case) -> int:
-    """In the tables: the style's own, then other people's, then the optimisation."""
+    """Return a row's place in the tables: the style, then peers, then the optimisation."""
     if case == last:
         return len(order) + 1
     return order.index(case) if case in order else len(order)
 
 
 def _unfit(config: BenchConfig, candidate: Candidate) -> str:
-    """Why a plan does without a row from the first, or ""."""
+    """Return why the budget does without a row from the first, or ""."""
     asked = candidate.required or not config.planned
     return "" if asked else without_its_arithmetic(candidate.case)
 
 
-def _setting(config: BenchConfig, size: Size, root: Path) -> Setting:
+def _size_context(config: BenchConfig, size: Size, root: Path) -> SizeContext:
     folder = root / text(size)
     folder.mkdir()
     photo = folder / "photo.jpg"
     batch = next(photographs(shipped_photos(), size))
     write_image(photo, Picture(from_batch(batch)))
-    return Setting(photo, size, config.threads, folder)
+    return SizeContext(photo, size, config.threads, folder)
 
 
-def _more(config: BenchConfig, setting: Setting) -> Iterator[Candidate]:
-    if config.more:
-        photo, size, folder = setting.photo, setting.size, setting.root
-        for entrant in config.more(config.net, photo, size, config.threads, folder):
-            yield Candidate(entrant.case, Cost(0.0), partial(_itself, entrant), required=True)
+def _peers(config: BenchConfig, context: SizeContext) -> Iterator[Candidate]:
+    if config.peers:
+        photo, size, folder = context.photo, context.size, context.root
+        for prepared in config.peers(config.net, photo, size, config.threads, folder):
+            yield Candidate(prepared.case, Cost(0.0), partial(_itself, prepared), required=True)
 
 
-def _itself(entrant: Entrant, _: object) -> Entrant:
-    return entrant
+def _itself(prepared: PreparedCase, _: object) -> PreparedCase:
+    return prepared
 
 
 def measured_peaks(
     threads: int, until: float | None = None
 ) -> tuple[dict[str, float], dict[str, str]]:
-    """Of this machine and its GPU (``sttk.benchmarks.peaks``), and why one of them has none.
+    """Measure this machine's and its GPU's peaks; return why one of them has none, too.
 
-    A GPU that the driver knows may be out of torch's reach: its build may be of the CPU alone.
+    The driver may know a GPU that torch cannot use: its build may be for the CPU alone.
 
     Args:
-        threads: of torch.
+        threads: torch's CPU threads.
         until: moment of ``time.perf_counter`` at which time is out; None for no end.
     """
     found: dict[str, float] = {}
@@ -168,7 +177,7 @@ def measured_peaks(
 def _again(
     config: BenchConfig, peaks: dict[str, float], unmeasured: dict[str, str], plan: Plan
 ) -> tuple[dict[str, float], dict[str, str]]:
-    """Peaks after the rows: the better ones of two looks; of a budget it is the only one."""
+    """Measure the peaks after the rows; keep the better of two measurements if there were two."""
     if not config.peaks:
         return {}, {}
     if not config.planned:
@@ -185,50 +194,52 @@ def _better(one: dict[str, float], other: dict[str, float]) -> dict[str, float]:
     return {name: max(value, other.get(name, 0.0)) for name, value in one.items()}
 
 
-def _limited(row: Row, entrant: Entrant, peaks: dict[str, float]) -> Row:
-    if not entrant.layers:
+def _limited(row: Row, prepared: PreparedCase, peaks: dict[str, float]) -> Row:
+    if not prepared.layers:
         return row
-    seconds = limit(entrant.layers, entrant.arithmetic, peaks, row.case.batch)
+    seconds = limit(prepared.layers, prepared.arithmetic, peaks, row.case.batch)
     return replace(row, limit=seconds)
 
 
-def _profiled(pair: tuple[Entrant, Row], threads: int) -> tuple[Entrant, Row]:
-    entrant, row = pair
-    return entrant, replace(row, nodes=_nodes(entrant, threads)) if row.timing else row
+def _profiled(pair: tuple[PreparedCase, Row], threads: int) -> tuple[PreparedCase, Row]:
+    prepared, row = pair
+    return prepared, replace(row, nodes=_nodes(prepared, threads)) if row.timing else row
 
 
-def _nodes(entrant: Entrant, threads: int) -> tuple[Node, ...]:
-    """In another process: taking the time of every node costs time."""
-    if not isinstance(entrant.clock, ModelClockSpec):
+def _nodes(prepared: PreparedCase, threads: int) -> tuple[Node, ...]:
+    """Profile in another process: taking the time of every node costs time."""
+    if not isinstance(prepared.clock, ModelClockSpec):
         return ()
     try:
-        with Remote(replace(entrant.clock, profile=True), threads) as clock:
+        with Remote(replace(prepared.clock, profile=True), threads) as clock:
             return tuple(clock.call(ModelClock.profile, _PROFILED_RUNS))
-    except NotRunError:  # it does not tell
+    except NotRunError:  # its runtime cannot
         return ()
 
 
-def _fully(config: BenchConfig, fields: Sequence[Field], told: Told) -> list[Iterations]:
-    """The optimisations that ran, to their ends, if that is asked for."""
+def _fully(
+    config: BenchConfig, size_runs: Sequence[SizeRun], on_progress: OnProgress
+) -> list[Iterations]:
+    """Run the optimisations that could be timed to the end, if that is asked for."""
     if not config.full:
         return []
-    pairs = [pair for each in fields for pair in each.rows]
+    pairs = [pair for each in size_runs for pair in each.rows]
     ran = [one for one, row in pairs if row.case.runtime == GATYS and row.timing]
     return [
-        _in_full(one.clock, one.case.size, config.threads, told)
+        _in_full(one.clock, one.case.size, config.threads, on_progress)
         for one in ran
         if isinstance(one.clock, IterationSpec)
     ]
 
 
-def _in_full(spec: IterationSpec, size: Size, threads: int, told: Told) -> Iterations:
-    """The optimisation from its start to the last of ``ITERATIONS``."""
+def _in_full(spec: IterationSpec, size: Size, threads: int, on_progress: OnProgress) -> Iterations:
+    """Run the optimisation from its start to the last of ``ITERATIONS``."""
     last = ITERATIONS[-1]
     seconds: dict[int, float] = {}
     with Remote(spec, threads) as clock:
         for iteration in range(_STRIDE, last + 1, _STRIDE):
             spent = clock.call(IterationClock.reach, iteration)
-            told(iteration / last, f"Gatys in full, iteration {iteration}")
+            on_progress(iteration / last, f"Gatys in full, iteration {iteration}")
             if iteration in ITERATIONS:
                 seconds[iteration] = spent
     return Iterations(size, seconds)

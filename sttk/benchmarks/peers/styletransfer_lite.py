@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sttk.benchmarks.entrants import Entrant
+from sttk.benchmarks.cases import PreparedCase
 from sttk.benchmarks.rows import Case
 from sttk.benchmarks.specs import ModelClockSpec
 from sttk.benchmarks.subjects.base import OnHost
@@ -39,30 +39,30 @@ INSTALL = f"pip install {_NAME}"
 
 
 def installed() -> bool:
-    """Whether the package is here."""
+    """Return whether the package is here."""
     return importlib.util.find_spec(_PACKAGE) is not None
 
 
-def entrants(
+def cases(
     net: StyleNet,  # noqa: ARG001 (a net of its own)
     photo: Path,
     size: Size,
     threads: int,
     folder: Path,  # noqa: ARG001
-) -> Iterator[Entrant]:
-    """One: see ``sttk.benchmarks.peers.entrants``."""
+) -> Iterator[PreparedCase]:
+    """Yield one case; see ``sttk.benchmarks.peers.cases``."""
     case = Case(_NAME, "onnxruntime", "fp32", size)
     try:
         layers = layers_of(styles.find(f"{_model()}#style=0"), size)
     except SttkError as error:
-        yield Entrant(case, reason=str(error))
+        yield PreparedCase(case, reason=str(error))
         return
     clock = ModelClockSpec(StyletransferLiteSpec(threads), photo)
-    yield Entrant(case, clock, layers=tuple(layers.values()))
+    yield PreparedCase(case, clock, layers=tuple(layers.values()))
 
 
 def _model() -> Path:
-    """Its file in the installed package, whose code is not imported."""
+    """Return its file in the installed package, whose code is not imported."""
     spec = importlib.util.find_spec(_PACKAGE)
     if spec is None or spec.origin is None:
         raise NotRunError(f"{_NAME} is not installed", fix=INSTALL)
@@ -71,7 +71,7 @@ def _model() -> Path:
 
 @dataclass(frozen=True)
 class StyletransferLiteSpec:
-    """Its net, for a process of its own."""
+    """The spec of its net."""
 
     threads: int
 

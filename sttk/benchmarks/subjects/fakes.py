@@ -33,7 +33,7 @@ class Sleeper(OnHost):
 
 
 class Hasty(OnHost):
-    """Returns at once; its result comes in ``seconds`` later, as from a queue nobody waited for."""
+    """Returns at once; its result comes ``seconds`` later, as from a queue nobody waited for."""
 
     notes: tuple[str, ...] = ()
 
@@ -48,7 +48,7 @@ class Hasty(OnHost):
 
 
 class Stale(OnHost):
-    """Returns at once what the run before this one was asked for, as from an unread buffer."""
+    """Returns at once the result of the run before this one, as from an unread buffer."""
 
     notes: tuple[str, ...] = ()
 
@@ -64,7 +64,7 @@ class Stale(OnHost):
 
 @dataclass(frozen=True)
 class SleeperSpec:
-    """A :class:`Sleeper`."""
+    """The spec of a :class:`Sleeper`."""
 
     seconds: float
 
@@ -75,7 +75,7 @@ class SleeperSpec:
 
 @dataclass(frozen=True)
 class HastySpec:
-    """A :class:`Hasty`."""
+    """The spec of a :class:`Hasty`."""
 
     seconds: float
 
@@ -86,7 +86,7 @@ class HastySpec:
 
 @dataclass(frozen=True)
 class StaleSpec:
-    """A :class:`Stale`."""
+    """The spec of a :class:`Stale`."""
 
     def make(self, profile: bool = False) -> Stale:  # noqa: ARG002
         """See ``sttk.benchmarks.subjects.base.SubjectSpec``."""

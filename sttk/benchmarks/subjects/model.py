@@ -15,7 +15,7 @@ class ModelSubject(OnHost):
     """Runs an artifact's model.
 
     Args:
-        model: file or package.
+        model: the model's file or package.
         settings: how its runtime is to run it.
     """
 

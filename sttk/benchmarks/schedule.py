@@ -1,4 +1,4 @@
-"""The queue of a benchmark's rows: what matters first, and what each of them is likely to take."""
+"""The order in which a benchmark's rows are started, and what each is likely to cost."""
 
 from __future__ import annotations
 
@@ -8,18 +8,26 @@ from functools import partial
 from pathlib import Path
 
 from sttk.benchmarks.budget import Cost, Plan
+from sttk.benchmarks.cases import (
+    Prepare,
+    SizeContext,
+    bytes_of,
+    gatys_case,
+    layers,
+    prepare_gatys,
+    prepare_variant,
+)
 from sttk.benchmarks.config import BenchConfig
-from sttk.benchmarks.entrants import Enter, Setting, bytes_of, gatys_case, layers, of_gatys, of_way
 from sttk.benchmarks.rows import GATYS, Case
-from sttk.benchmarks.ways import Way, reason_against
+from sttk.benchmarks.variants import Variant, reason_against
 from sttk.toolkit import styles
 from sttk.toolkit.core.shapes import Size
 from sttk.toolkit.core.style_net import StyleNet
 from sttk.toolkit.host import machine
 
 STYLE, SMALL = "style", "small"
-# The reference, what the style replaces, and then what people run: the first rows of a budget. The
-# rest follows as ``sttk.benchmarks.ways`` has it, of the style and then of its mobile nets.
+# The first rows of a budget: the reference, what the style replaces, and then what people run. The
+# rest follows in the order of ``sttk.benchmarks.variants``, the style before its mobile nets.
 FIRST = (
     (STYLE, "torch fp32"),
     (GATYS, ""),
@@ -60,80 +68,82 @@ _ITERATIONS_TO_WARM = 5
 
 @dataclass(frozen=True)
 class Candidate:
-    """A case that may take part.
+    """A case that may be timed.
 
     Attributes:
-        case: what it is.
-        cost: estimated, without what it shares.
-        shares: what the first of several rows makes for all of them, or "", such as a graph.
-        sharing: nominal seconds to make that.
-        enter: makes what its process needs; it may take most of the cost.
-        required: whether it is offered whatever a plan says, because it was asked for or costs
+        case: the case's name.
+        cost: the estimated cost, without what several rows share.
+        prepare: makes what its process needs; it may take most of the cost.
+        required: whether it is started whatever the budget says, because it was asked for or costs
             nothing.
+        shares: the name of what the first of several rows makes for all, such as a graph, or "".
+        sharing: the nominal seconds that making it takes.
     """
 
     case: Case
     cost: Cost
-    enter: Enter
+    prepare: Prepare
     required: bool = False
     shares: str = ""
     sharing: float = 0.0
 
     def with_shared(self, made: Collection[str]) -> Cost:
-        """Its cost where some of what rows share has been made already."""
+        """Return its cost where some of what rows share has been made already."""
         seconds = 0.0 if self.shares in made else self.sharing
         return replace(self.cost, prepare=self.cost.prepare + seconds)
 
     @property
     def bytes(self) -> int:
-        """Bytes of memory that its process will take, about."""
+        """About how many bytes of memory its process will take."""
         return bytes_of(self.case)
 
 
-def candidates(config: BenchConfig, setting: Setting) -> list[Candidate]:
+def candidates(config: BenchConfig, context: SizeContext) -> list[Candidate]:
     """Return the candidates of one size, in the order in which they are to be started."""
     found = [
-        (kind, net, way, batch)
+        (kind, net, variant, batch)
         for batch in config.batches
         for kind, net in _nets(config.net)
-        for way in config.ways
-        if kind == STYLE or (way.target and not reason_against(way))
+        for variant in config.variants
+        if kind == STYLE or (variant.target and not reason_against(variant))
     ]
     found.sort(key=lambda each: _rank(each[0], str(each[2])))
-    queue = [_candidate(net, way, batch, setting) for _, net, way, batch in found]
+    queue = [_candidate(net, variant, batch, context) for _, net, variant, batch in found]
     queue = [
         replace(each, required=each.required or each.case in config.required) for each in queue
     ]
     if config.gatys:
-        after = sum(_rank(kind, str(way)) < FIRST.index((GATYS, "")) for kind, _, way, _ in found)
-        queue.insert(after, _gatys(config, setting))
+        after = sum(
+            _rank(kind, str(variant)) < FIRST.index((GATYS, "")) for kind, _, variant, _ in found
+        )
+        queue.insert(after, _gatys(config, context))
     return queue
 
 
 def nominal_seconds(config: BenchConfig) -> float:
-    """What all that is asked for takes on the nominal machine."""
+    """Return the seconds that everything asked for takes on the nominal machine."""
     plan, total = Plan(config.seconds, bounded=False), 0.0
     for size in config.sizes:
         made: set[str] = set()
-        for each in candidates(config, Setting(Path(), size, config.threads, Path())):
+        for each in candidates(config, SizeContext(Path(), size, config.threads, Path())):
             total += plan.start(each.with_shared(made))
             made.add(each.shares)
     return total + plan.for_rounds
 
 
 def table_order(config: BenchConfig, size: Size) -> list[Case]:
-    """The cases of one size in the order of the tables, the optimisation last."""
+    """Return the cases of one size in the order of the tables, the optimisation last."""
     cases = [
-        Case(net.origin.name, way.runtime, way.precision, size, batch)
+        Case(net.origin.name, variant.runtime, variant.precision, size, batch)
         for batch in config.batches
         for _, net in _nets(config.net)
-        for way in config.ways
+        for variant in config.variants
     ]
     return [*cases, gatys_case(size)]
 
 
 def without_its_arithmetic(case: Case) -> str:
-    """Why a row would say little here: a processor without bf16 computes it in float32, or ""."""
+    """Return why a row would say little here, or "": without bf16, a CPU computes it in float32."""
     wanted = "bf16" in case.precision and case.runtime == "openvino"
     if wanted and not any("bf16" in feature for feature in machine.cpu().features):
         return "no bf16 on this processor"
@@ -141,44 +151,44 @@ def without_its_arithmetic(case: Case) -> str:
 
 
 def _nets(net: StyleNet) -> Iterator[tuple[str, StyleNet]]:
-    """The style, and its shipped mobile nets, of which the first one matters first."""
+    """Yield the style and its shipped mobile nets, with what each is to the schedule."""
     yield STYLE, net
     for number, name in enumerate(styles.small_of(net.origin.source)):
         yield f"{SMALL}{number or ''}", styles.find(name)
 
 
-def _rank(kind: str, way: str) -> int:
-    return FIRST.index((kind, way)) if (kind, way) in FIRST else len(FIRST)
+def _rank(kind: str, variant: str) -> int:
+    return FIRST.index((kind, variant)) if (kind, variant) in FIRST else len(FIRST)
 
 
-def _candidate(net: StyleNet, way: Way, batch: int, setting: Setting) -> Candidate:
-    case = Case(net.origin.name, way.runtime, way.precision, setting.size, batch)
-    rate = _RATE * (_OF_TORCH if way.runtime == "torch" else 1.0)
-    run = batch * sum(layer.products for layer in layers(net, setting.size)) / rate
-    enter = partial(of_way, net, way, setting, batch)
-    if reason_against(way):  # which is soon told
-        return Candidate(case, Cost(0.0), enter, required=True)
-    cost = Cost(_PROCESS + _conversion(way), run, _RUNS_TO_WARM)
-    if not way.target:
-        return Candidate(case, cost, enter)
+def _candidate(net: StyleNet, variant: Variant, batch: int, context: SizeContext) -> Candidate:
+    case = Case(net.origin.name, variant.runtime, variant.precision, context.size, batch)
+    rate = _RATE * (_OF_TORCH if variant.runtime == "torch" else 1.0)
+    run = batch * sum(layer.products for layer in layers(net, context.size)) / rate
+    prepare = partial(prepare_variant, net, variant, context, batch)
+    if reason_against(variant):  # which costs nothing to report
+        return Candidate(case, Cost(0.0), prepare, required=True)
+    cost = Cost(_PROCESS + _conversion(variant), run, _RUNS_TO_WARM)
+    if not variant.target:
+        return Candidate(case, cost, prepare)
     # Other targets' graphs and calibrations are of forms of the net that are their own.
-    graph = "onnx" if way.target in _THROUGH_ONNX else way.target
-    tracing = _TRACE + (_CALIBRATION if way.exported == "int8" else 0.0)
+    graph = "onnx" if variant.target in _THROUGH_ONNX else variant.target
+    tracing = _TRACE + (_CALIBRATION if variant.exported == "int8" else 0.0)
     return Candidate(
-        case, cost, enter, shares=f"{net.origin.source} {way.exported} {batch} {graph}",
+        case, cost, prepare, shares=f"{net.origin.source} {variant.exported} {batch} {graph}",
         sharing=tracing,
     )  # fmt: skip
 
 
-def _gatys(config: BenchConfig, setting: Setting) -> Candidate:
-    height, width = setting.size
+def _gatys(config: BenchConfig, context: SizeContext) -> Candidate:
+    height, width = context.size
     run = _ITERATION * height * width / (_RATE * _OF_TORCH)
     cost = Cost(_PROCESS + _LOSS_NETWORK, run, _ITERATIONS_TO_WARM, whole=False)
-    return Candidate(gatys_case(setting.size), cost, lambda _: of_gatys(setting, config.vgg))
+    return Candidate(gatys_case(context.size), cost, lambda _: prepare_gatys(context, config.vgg))
 
 
-def _conversion(way: Way) -> float:
-    """From the graph to the target's own file, or what torch does in its place."""
-    if way.target:
-        return _CONVERSION.get(way.target, _OTHER_CONVERSION)
-    return _COMPILING if way.runtime.startswith("torch.compile") else 0.0
+def _conversion(variant: Variant) -> float:
+    """Return the seconds from the graph to the target's file, or of what torch does instead."""
+    if variant.target:
+        return _CONVERSION.get(variant.target, _OTHER_CONVERSION)
+    return _COMPILING if variant.runtime.startswith("torch.compile") else 0.0

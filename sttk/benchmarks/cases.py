@@ -1,4 +1,4 @@
-"""Who takes part: every case with what its process has to make, or the reason why it cannot."""
+"""Cases, prepared: what each one's process has to make, or the reason why it cannot run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import torch
 
 from sttk.benchmarks.rows import GATYS, Case
 from sttk.benchmarks.specs import IterationSpec, ModelClockSpec
-from sttk.benchmarks.ways import Way, reason_against
+from sttk.benchmarks.variants import Variant, reason_against
 from sttk.toolkit.core.contract import Precision
 from sttk.toolkit.core.errors import NotRunError
 from sttk.toolkit.core.shapes import Size
@@ -24,7 +24,7 @@ from sttk.toolkit.precision.cost import Layer, layers_of
 
 # The 2015 paper's layers and pooling; the later one's scales cost nothing once they are known.
 GATYS_PRESET = "gatys2016"
-# What a process takes before it has seen a picture: libraries and weights.
+# The memory of a process before its first picture: libraries and weights.
 _PROCESS_BYTES = 400_000_000
 
 
@@ -41,14 +41,14 @@ class ModelExporter(Protocol):
 
 
 @dataclass(frozen=True)
-class Setting:
-    """What all entrants of one size share.
+class SizeContext:
+    """What all cases of one size share.
 
     Attributes:
-        photo: JPEG file of that size.
+        photo: a JPEG file of that size.
         size: (height, width) in pixels.
-        threads: of the CPU, for each.
-        root: folder for models.
+        threads: the CPU threads that each case may use.
+        root: the folder that models are exported to.
     """
 
     photo: Path
@@ -58,15 +58,15 @@ class Setting:
 
 
 @dataclass(frozen=True)
-class Entrant:
-    """A case that takes part.
+class PreparedCase:
+    """A case that is ready to be timed, or the reason why it cannot be.
 
     Attributes:
-        case: what it is.
-        clock: its stopwatch; None if it cannot run.
+        case: the case's name: model, runtime, precision, size and batch.
+        clock: the stopwatch that its process makes; None if it cannot run.
         arithmetic: see ``sttk.benchmarks.rows.Row``.
-        layers: of the net, for the roofline; empty where they are not known.
-        reason: why it cannot run after all, or "".
+        layers: the net's layers, for the roofline; empty where they are not known.
+        reason: why it cannot run after all, or an empty string.
     """
 
     case: Case
@@ -75,52 +75,45 @@ class Entrant:
     layers: Sequence[Layer] = ()
     reason: str = ""
 
-    @property
-    def bytes(self) -> int:
-        """Memory that its process will take, about; 0 if it has no process."""
-        if self.reason:
-            return 0
-        return bytes_of(self.case)
-
 
 def bytes_of(case: Case) -> int:
-    """Bytes of memory that a case's process will take, about."""
+    """Return about how many bytes of memory a case's process will take."""
     height, width = case.size
     each = gatys_run.BYTES_PER_PIXEL if case.runtime == GATYS else BYTES_PER_PIXEL
     return _PROCESS_BYTES + each * height * width * case.batch
 
 
-Enter = Callable[[ModelExporter], Entrant]
+Prepare = Callable[[ModelExporter], PreparedCase]
 
 
-def of_way(
-    net: StyleNet, way: Way, setting: Setting, batch: int, exporter: ModelExporter
-) -> Entrant:
-    """A style in one way, exported where it has to be."""
-    case = Case(net.origin.name, way.runtime, way.precision, setting.size, batch)
-    if reason := reason_against(way):
-        return Entrant(case, reason=reason)
+def prepare_variant(
+    net: StyleNet, variant: Variant, context: SizeContext, batch: int, exporter: ModelExporter
+) -> PreparedCase:
+    """Prepare a style in one variant; export it where the variant runs an exported model."""
+    case = Case(net.origin.name, variant.runtime, variant.precision, context.size, batch)
+    if reason := reason_against(variant):
+        return PreparedCase(case, reason=reason)
     source = net.origin.source
     try:
         # torch runs the net as it is.
-        exported = source, way.target, way.exported, setting.size, batch
-        model = exporter.export(*exported) if way.target else None
+        exported = source, variant.target, variant.exported, context.size, batch
+        model = exporter.export(*exported) if variant.target else None
     except NotRunError as error:
         if type(error) is not NotRunError:  # time ran out: nothing is wrong with the case
             raise
-        return Entrant(case, reason=str(error))
-    clock = ModelClockSpec(way.subject(source, model, setting.threads), setting.photo, batch)
-    return Entrant(case, clock, way.arithmetic, layers(net, setting.size))
+        return PreparedCase(case, reason=str(error))
+    clock = ModelClockSpec(variant.subject(source, model, context.threads), context.photo, batch)
+    return PreparedCase(case, clock, variant.arithmetic, layers(net, context.size))
 
 
-def of_gatys(setting: Setting, vgg: Path | None) -> Entrant:
-    """The optimisation of one picture of this size."""
-    clock = IterationSpec(setting.photo, GATYS_PRESET, vgg, setting.threads)
-    return Entrant(gatys_case(setting.size), clock)
+def prepare_gatys(context: SizeContext, vgg: Path | None) -> PreparedCase:
+    """Prepare the optimisation of one picture of this size."""
+    clock = IterationSpec(context.photo, GATYS_PRESET, vgg, context.threads)
+    return PreparedCase(gatys_case(context.size), clock)
 
 
 def gatys_case(size: Size) -> Case:
-    """What the optimisation's row is called."""
+    """Return the case of the optimisation."""
     return Case("VGG-19", GATYS, "fp32", size)
 
 
@@ -128,8 +121,8 @@ def gatys_case(size: Size) -> Case:
 def layers(net: StyleNet, size: Size) -> tuple[Layer, ...]:
     """Return the layers of a net as it runs on one picture; every row of the net asks.
 
-    Shapes are all that is needed, and torch's meta device computes nothing else. A net that looks
-    at values cannot do without them.
+    The shapes suffice, and torch's meta device computes nothing else. A net that reads values is
+    run instead.
     """
     try:
         shapes = copy.deepcopy(net).to("meta")

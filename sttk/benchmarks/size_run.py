@@ -1,20 +1,21 @@
-"""The rows of one size: started as the budget allows, timed in turns, and read."""
+"""The rows of one size: started as the budget allows, and timed in turns."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sttk.benchmarks.budget import Cost, Plan
+from sttk.benchmarks.cases import PreparedCase, bytes_of
 from sttk.benchmarks.clocks import Clock
-from sttk.benchmarks.entrants import Entrant, bytes_of
+from sttk.benchmarks.config import OnProgress
 from sttk.benchmarks.exports import Exports
-from sttk.benchmarks.lineup import Candidate
 from sttk.benchmarks.remote import OutOfTimeError, Remote
-from sttk.benchmarks.rounds import LEAST_ROUNDS, Racer, race
+from sttk.benchmarks.rounds import LEAST_ROUNDS, TimedProcess, run_interleaved
 from sttk.benchmarks.rows import LeftOut, Row, Timing
+from sttk.benchmarks.schedule import Candidate
 from sttk.benchmarks.specs import ExportsSpec
 from sttk.toolkit.core.contract import Precision
 from sttk.toolkit.core.errors import NotRunError
@@ -23,15 +24,14 @@ from sttk.toolkit.host.memory import available
 
 NO_TIME, NO_MEMORY = "time", "memory"
 _OF_MEMORY = 0.8
-Told = Callable[[float, str], None]
 
 
 class ExportProcess:
-    """The process that exports; it is there from the first export on.
+    """The process that exports models; it starts with the first export.
 
     Args:
-        root: folder for models.
-        threads: of the CPU.
+        root: the folder that models are exported to.
+        threads: the CPU threads that it may use.
 
     Attributes:
         until: see ``sttk.benchmarks.remote.Remote``.
@@ -69,70 +69,70 @@ class ExportProcess:
 
 @dataclass
 class Started:
-    """A row whose process is up and warm, or the reason why it is not."""
+    """A case whose process is up and warm, or the reason why it is not."""
 
-    entrant: Entrant
-    racer: Racer | None = None
+    prepared: PreparedCase
+    process: TimedProcess | None = None
     reason: str = ""
 
     @property
     def row(self) -> Row:
-        """What was measured."""
-        case, arithmetic = self.entrant.case, self.entrant.arithmetic
-        if self.racer is None or self.racer.lost:
-            lost = self.racer.lost if self.racer else self.reason
-            return Row(case, not_run=lost, arithmetic=arithmetic)
-        return Row(case, _timing(self.racer), arithmetic=arithmetic)
+        """The row of what was measured."""
+        case, arithmetic = self.prepared.case, self.prepared.arithmetic
+        if self.process is None or self.process.failure:
+            failure = self.process.failure if self.process else self.reason
+            return Row(case, not_run=failure, arithmetic=arithmetic)
+        return Row(case, _timing(self.process), arithmetic=arithmetic)
 
 
 @dataclass
-class Field:
-    """Who takes part at one size, and what came of it.
+class SizeRun:
+    """The benchmark of one size.
 
     Attributes:
         plan: the budget.
         exports: the process that exports models.
-        threads: of the CPU, for each row.
-        told: who is told what goes on.
-        rows: what was found, each with the entrant that it is of.
-        left_out: what the plan has no room for.
+        threads: the CPU threads that each row may use.
+        on_progress: called with the share that is done, and what is being done.
+        rows: the rows, each with its prepared case.
+        left_out: the cases that the budget has no room for.
     """
 
     plan: Plan
     exports: ExportProcess
     threads: int
-    told: Told
-    rows: list[tuple[Entrant, Row]] = field(default_factory=list)
+    on_progress: OnProgress
+    rows: list[tuple[PreparedCase, Row]] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)
     _made: set[str] = field(default_factory=set)
 
     def run(self, queue: Sequence[Candidate]) -> None:
-        """Start what fits, and time it."""
-        # A budget has no time for a second group: what memory does not hold is left out.
+        """Start what fits into the budget, and time it."""
+        # A kept budget has no time for a second group: what memory does not hold is left out.
         groups = [list(queue)] if self.plan.bounded else list(groups_of(queue))
         for group in groups:
             self._run(group, len(groups))
         if len(groups) > 1:
-            self.rows = [(entrant, _apart(row)) for entrant, row in self.rows]
+            self.rows = [(prepared, _apart(row)) for prepared, row in self.rows]
 
     def _run(self, group: Sequence[Candidate], groups: int) -> None:
         started: list[Started] = []
         room = _room()
         try:
             for number, candidate in enumerate(group):
-                self.told(0.6 * number / len(group), f"starting {candidate.case.way}")
-                held = sum(bytes_of(each.entrant.case) for each in started if each.racer)
+                self.on_progress(0.6 * number / len(group), f"starting {candidate.case.variant}")
+                held = sum(bytes_of(each.prepared.case) for each in started if each.process)
                 if self.plan.bounded and held and held + candidate.bytes > room:
                     self.left_out.append(LeftOut(candidate.case, NO_MEMORY))
                 elif one := self._offered(candidate):
                     started.append(one)
-            self._race([each.racer for each in started if each.racer], groups)
-            self.rows += [(each.entrant, each.row) for each in started]
+            self._take_turns([each.process for each in started if each.process], groups)
+            self.rows += [(each.prepared, each.row) for each in started]
         finally:
             _close(started)
 
     def _offered(self, candidate: Candidate) -> Started | None:
-        """The candidate started; None if the plan leaves it out."""
+        """Start the candidate; return None if the plan leaves it out."""
         cost, required = candidate.with_shared(self._made), candidate.required
         one = None
         if required or self.plan.fits(cost):
@@ -142,7 +142,7 @@ class Field:
         return one
 
     def _tried(self, candidate: Candidate, cost: Cost) -> Started | None:
-        """The candidate started; None if that took longer than the plan allows."""
+        """Start the candidate; return None if that took longer than the plan allows."""
         until = None if candidate.required else self.plan.deadline
         began = time.perf_counter()
         try:
@@ -150,63 +150,65 @@ class Field:
         except OutOfTimeError:
             self.plan.pace.learn("prepare", cost.prepare, time.perf_counter() - began)
             return None
-        if one.racer is None:
+        if one.process is None:
             return one
         self._made.add(candidate.shares)
-        warmed = one.racer.warmed
-        prepare = max(0.0, one.racer.ready - began - warmed.first)
+        warmed = one.process.warmed
+        prepare = max(0.0, one.process.ready - began - warmed.first)
         if self.plan.started(cost, prepare, warmed.seconds) or candidate.required:
             return one
-        one.racer.remote.kill()
+        one.process.remote.kill()
         return None
 
     def _started(self, candidate: Candidate, until: float | None) -> Started:
-        """Raises OutOfTimeError if it is not warm by then."""
+        """Prepare and start the candidate. Raises OutOfTimeError if it is not warm by then."""
         self.exports.until = until
-        entrant = candidate.enter(self.exports)
-        if entrant.reason:
-            return Started(entrant, reason=entrant.reason)
+        prepared = candidate.prepare(self.exports)
+        if prepared.reason:
+            return Started(prepared, reason=prepared.reason)
         try:
-            return Started(entrant, started(entrant, self.threads, until))
+            return Started(prepared, started(prepared, self.threads, until))
         except OutOfTimeError:
             raise
         except NotRunError as error:
-            return Started(entrant, reason=str(error))
+            return Started(prepared, reason=str(error))
 
-    def _race(self, racers: Sequence[Racer], groups: int) -> None:
-        """Rounds; where the plan is bounded they end with it, whatever happens to a turn."""
+    def _take_turns(self, processes: Sequence[TimedProcess], groups: int) -> None:
+        """Run the rounds; a bounded plan ends them in time, whatever happens to a turn."""
         bounded = self.plan.bounded
-        for racer in racers:
-            racer.remote.until = self.plan.stop
+        for process in processes:
+            process.remote.until = self.plan.stop
         least = 1 if bounded else LEAST_ROUNDS
         seconds = self.plan.for_rounds / groups
-        race(racers, seconds, lambda done: self.told(0.6 + 0.4 * done, "rounds"), least)
-        for racer in racers:
-            if racer.running:
-                racer.attempt(Racer.weigh)
+        run_interleaved(
+            processes, seconds, lambda done: self.on_progress(0.6 + 0.4 * done, "rounds"), least
+        )
+        for process in processes:
+            if process.running:
+                process.attempt(TimedProcess.read_memory)
 
 
-def started(entrant: Entrant, threads: int, until: float | None) -> Racer:
-    """In its process, and warm.
+def started(prepared: PreparedCase, threads: int, until: float | None) -> TimedProcess:
+    """Start a case's process, and warm it up.
 
     Raises:
-        NotRunError: why it cannot run.
+        NotRunError: it cannot run.
         OutOfTimeError: it is not warm by then.
     """
-    if entrant.clock is None:
-        raise NotRunError(entrant.reason)
-    remote: Remote[Clock] = Remote(entrant.clock, threads, until)
-    racer = Racer(remote, ready=time.perf_counter())
+    if prepared.clock is None:
+        raise NotRunError(prepared.reason)
+    remote: Remote[Clock] = Remote(prepared.clock, threads, until)
+    process = TimedProcess(remote, ready=time.perf_counter())
     try:
-        racer.warm()
+        process.warm()
     except BaseException:
-        racer.remote.close()
+        process.remote.close()
         raise
-    return racer
+    return process
 
 
 def groups_of(queue: Sequence[Candidate]) -> Iterator[list[Candidate]]:
-    """As many at once as memory holds; most often all of them."""
+    """Yield groups, each as large as memory allows; most often a single one."""
     room = _room()
     group: list[Candidate] = []
     for candidate in queue:
@@ -223,29 +225,29 @@ def _room() -> float:
 
 
 def _apart(row: Row) -> Row:
-    """Rows that did not all take turns with each other say so."""
+    """Return the row with a note that not all rows took turns with each other."""
     said = "not all rows took turns with each other: memory does not hold them at once"
     if row.timing is None:
         return row
     return replace(row, timing=replace(row.timing, notes=(*row.timing.notes, said)))
 
 
-def _timing(racer: Racer) -> Timing:
-    warmed = racer.warmed
+def _timing(process: TimedProcess) -> Timing:
+    warmed = process.warmed
     return Timing(
-        tuple(map(tuple, racer.turns)),
-        tuple(map(tuple, racer.wholes)),
+        tuple(map(tuple, process.turns)),
+        tuple(map(tuple, process.wholes)),
         warmed.load,
         warmed.first,
-        racer.memory,
+        process.memory,
         warmed.steady,
         warmed.notes,
     )
 
 
 def _close(started: Sequence[Started]) -> None:
-    """End all processes, at the same time; those that have a time to keep, at once."""
-    remotes = [each.racer.remote for each in started if each.racer]
+    """End all processes at the same time; those that have a deadline, at once."""
+    remotes = [each.process.remote for each in started if each.process]
     for remote in remotes:
         remote.dismiss()
     for remote in remotes:
