@@ -19,16 +19,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from sttk.toolkit import targets
 from sttk.toolkit.io.json_text import loads
 
-_LIBRARIES = (
-    "torch", "onnx", "onnxruntime", "openvino", "tensorrt-rtx-cu13", "coremltools", "ncnn", "pnnx",
-    "ai-edge-litert", "executorch",
-)  # fmt: skip
 _NET = "ink-mobile-m"
-_TARGETS = (
-    "onnx", "openvino", "ncnn", "litert", "executorch", "coreml", "trt", "web",
-)  # fmt: skip
+_TARGETS = tuple(each.name for each in targets.every() if each.timings)
 _PRECISIONS = ("fp32", "fp16", "int8")
 _JUDGED = "128x192"
 _TIMED = "512x512"
@@ -36,15 +31,6 @@ _KINDS = ("photo", "dark", "low-contrast", "ramp")
 _REGIMES = [word for kind in _KINDS for word in ("--regime", kind)]
 # Core ML's activations are int8 from this system on.
 _EXTRA = {("coreml", "int8"): ("--deployment-target", "iOS17")}
-# Runtime of a target, as 'sttk bench' calls it, and what its precision is there.
-_RUNTIMES = {
-    "onnx": "onnxruntime",
-    "openvino": "openvino",
-    "ncnn": "ncnn",
-    "litert": "litert",
-    "executorch": "executorch",
-    "web": "onnxruntime-web",
-}
 _BASE = "onnxruntime fp32"
 _COLUMNS = ("target", "precision", "verdicts", "against the float net", "MB", "ms", "x", "")
 
@@ -127,7 +113,7 @@ def _counted(rows: list[dict[str, Any]]) -> str:
 
 def _timed(target: str, precision: str, times: dict[str, float]) -> tuple[str, str]:
     """Milliseconds, and the share of ONNX Runtime's in float32."""
-    found = times.get(f"{_RUNTIMES.get(target, target)} {precision}")
+    found = times.get(f"{targets.target(target).runtime} {precision}")
     if found is None:
         return "", ""
     return f"{found:.0f}", f"{found / times[_BASE]:.2f}"
@@ -196,7 +182,7 @@ def _markdown(one: list[Row], every: list[Row], bench: Path) -> str:
 
 def _versions() -> str:
     found = []
-    for name in _LIBRARIES:
+    for name in ("torch", *targets.distributions()):
         try:
             found.append(f"{name} {version(name)}")
         except PackageNotFoundError:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from sttk.benchmarks.rows import Results, Row
-from sttk.benchmarks.suite import ITERATIONS
-from sttk.benchmarks.words import label, speed_up, where
+from sttk.benchmarks.report_text import label, speed_up, where
+from sttk.benchmarks.rows import ITERATIONS, Results, Row
 from sttk.toolkit.core.shapes import text
 from sttk.toolkit.imaging.charts import PALETTE, blank, png, svg
 

@@ -1,25 +1,24 @@
 """Stopwatches: one holds a model, one holds Gatys' optimisation. Each lives in its own process.
 
-A model's stopwatch looks at what it times. Two pictures take turns, and what comes back has to be
-that of the picture that went in: a runtime that returns before its result is there, or hands out an
-old one, is caught instead of praised. Known limit: one whose result is half there, and whose other
-half comes later than twice what it pretends to take, but 50 ms at least and half a second at most,
-is believed.
+A model's stopwatch looks at what it times. Two pictures alternate, and each result has to be that
+of the picture that went in: a runtime that returns before its result is complete, or returns an old
+one, is caught. Known limit: one whose result is half complete, and whose other half comes later
+than twice the time that it claims, but 50 ms at least and half a second at most, is believed.
 """
 
 from __future__ import annotations
 
-import importlib
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
-from sttk.benchmarks.subjects.base import Subject
+from sttk.benchmarks.subjects.base import SubjectSpec
 from sttk.toolkit.core.errors import RunError
 from sttk.toolkit.host.memory import peak
 from sttk.toolkit.imaging.images import Floats, from_batch, read_image, to_batch
@@ -30,61 +29,87 @@ _STEADY_SPREAD = 1.10
 _WARM_RUNS, _WARM_SECONDS = 30, 4.0
 _ENDLESS = 10**9
 _HASTY = "returned before its result was there: its time means nothing"
-# Time for a result that is late to come in, in runs of the model, and the bounds of it in seconds.
+# The wait for a late result, in runs of the model, and its bounds in seconds.
 _LATE_RUNS, _LATE_LEAST, _LATE_MOST = 2.0, 0.05, 0.5
+
+
+@dataclass(frozen=True)
+class Warmed:
+    """What a stopwatch says once what it holds is warm; all times in seconds.
+
+    Attributes:
+        seconds: the median of the last runs.
+        steady: whether they agreed.
+        load: the time until the model could be run.
+        first: the first run.
+        notes: what a reader of its times must know.
+    """
+
+    seconds: float
+    steady: bool
+    load: float
+    first: float
+    notes: tuple[str, ...] = ()
+
+
+class Clock(Protocol):
+    """A stopwatch, and what it holds."""
+
+    def warm(self) -> Warmed:
+        """Run until three runs agree, or the patience is at its end."""
+
+    def turn(self, runs: int) -> list[float]:
+        """Return the seconds of each of ``runs`` runs in a row."""
+
+    def whole(self) -> float | None:
+        """Return the seconds from a picture file to 8-bit pixels; None if there are none."""
+
+    def memory(self) -> int | None:
+        """Return the most bytes that this process took; None where the system does not tell."""
 
 
 class ModelClock:
     """Times a model.
 
     Args:
-        subject: ``module:name`` of what makes the :class:`Subject`.
-        options: its arguments.
-        photo: JPEG file of the size that is timed.
-        batch: pictures at once.
+        subject: the spec of the model.
+        photo: a picture file of the size that is timed.
+        batch: the number of pictures at once.
+        profile: whether :meth:`profile` will be asked.
     """
 
     def __init__(
-        self, subject: str, options: Mapping[str, Any], photo: Path, batch: int = 1
+        self, subject: SubjectSpec, photo: Path, batch: int = 1, profile: bool = False
     ) -> None:
         self._photo, self._batch = photo, batch
         picture = self._decoded()
         # Turned upside down: as natural a picture, of the same size.
         self._inputs = [picture, np.ascontiguousarray(picture[:, :, ::-1])]
         self._turn = cycle((0, 1))
-        module, name = subject.split(":")
         started = time.perf_counter()
-        self._subject: Subject = getattr(importlib.import_module(module), name)(**options)
+        self._subject = subject.make(profile)
         self._load = time.perf_counter() - started
         self._first = self._subject.timed(picture)[0]
         self._expected: list[Floats] = []
 
-    def warm(self) -> dict[str, Any]:
-        """Run until three runs agree, and see that results are results.
-
-        Returns:
-            ``seconds`` of a run, about; ``steady``; ``load`` and ``first`` in seconds; ``notes``.
+    def warm(self) -> Warmed:
+        """Run until three runs agree, and check that results belong to their pictures.
 
         Raises:
-            RunError: a run returned before its result was there.
+            RunError: a run returned before its result was complete.
         """
         runs, steady = _warmed(lambda: self._subject.timed(self._inputs[0])[0])
         self._expected = [self._settled(picture, max(runs)) for picture in self._inputs]
         if np.array_equal(self._expected[0], self._expected[1]):
             raise RunError(f"two pictures gave the same result: it is deaf, or {_HASTY}")
-        return {
-            "seconds": statistics.median(runs),
-            "steady": steady,
-            "load": self._load,
-            "first": self._first,
-            "notes": tuple(self._subject.notes),
-        }
+        notes = tuple(self._subject.notes)
+        return Warmed(statistics.median(runs), steady, self._load, self._first, notes)
 
     def turn(self, runs: int) -> list[float]:
-        """Seconds of each of ``runs`` runs in a row, the last one's result looked at.
+        """Return the seconds of each of ``runs`` runs in a row; check the last one's result.
 
         Raises:
-            RunError: that result is not the picture's.
+            RunError: the result is not the picture's.
         """
         samples = []
         for _ in range(runs):
@@ -95,7 +120,7 @@ class ModelClock:
         return samples
 
     def whole(self) -> float:
-        """Seconds from a file to 8-bit pictures: decoded, prepared, run, rounded."""
+        """Return the seconds from a file to 8-bit pictures: decoded, prepared, run, rounded."""
         started = time.perf_counter()
         output = self._subject.run(self._decoded())
         for index in range(self._batch):
@@ -103,11 +128,11 @@ class ModelClock:
         return time.perf_counter() - started
 
     def memory(self) -> int | None:
-        """Bytes that this process took at most."""
+        """Return the most bytes that this process took."""
         return peak()
 
     def profile(self, runs: int) -> list[Node]:
-        """Nodes and what they take, the slowest first; none if the subject cannot tell."""
+        """Return the nodes with their times, the slowest first; none if the subject has none."""
         if not isinstance(self._subject, Profiled):
             return []
         for _ in range(runs):
@@ -118,7 +143,7 @@ class ModelClock:
         return np.concatenate([to_batch(read_image(self._photo).rgb) for _ in range(self._batch)])
 
     def _settled(self, picture: Floats, seconds: float) -> Floats:
-        """The result of a picture at the second asking, with nothing more to come in."""
+        """Return a picture's result of its second run, once nothing more can come in."""
         late = min(max(_LATE_LEAST, _LATE_RUNS * seconds), _LATE_MOST)
         self._subject.timed(picture)
         time.sleep(late)
@@ -139,10 +164,11 @@ class IterationClock:
     """Times iterations of Gatys' optimisation.
 
     Args:
-        photo: JPEG file of the size that is timed; it is the painting, too, which changes no time.
-        preset: of the objective.
+        photo: a JPEG file of the size that is timed. It is the painting, too: no time depends on
+            what it shows.
+        preset: the objective's preset.
         vgg: weights of the loss network; None for those at hand.
-        threads: of torch.
+        threads: torch's CPU threads.
 
     Raises:
         SttkError: see ``sttk.toolkit.gatys.run.Run.prepare``.
@@ -155,29 +181,26 @@ class IterationClock:
         self._load = time.perf_counter() - started
         self._taken: list[float] = []
 
-    def warm(self) -> dict[str, Any]:
-        """As :meth:`ModelClock.warm`."""
+    def warm(self) -> Warmed:
+        """Iterate until three iterations agree."""
         runs, steady = _warmed(self._iteration)
-        return {
-            "seconds": statistics.median(runs),
-            "steady": steady,
-            "load": self._load,
-            "first": self._taken[0],
-            "notes": (),
-        }
+        return Warmed(statistics.median(runs), steady, self._load, self._taken[0])
 
     def turn(self, runs: int) -> list[float]:
-        """Seconds of each of ``runs`` iterations."""
+        """Return the seconds of each of ``runs`` iterations."""
         return [self._iteration() for _ in range(runs)]
 
+    def whole(self) -> None:
+        """Return None: an iteration does not go from a file to pixels."""
+
     def reach(self, iteration: int) -> float:
-        """Seconds from the start to this iteration, and go there if it has not come to it."""
+        """Return the seconds from the start to this iteration; go on to it if need be."""
         while len(self._taken) < iteration:
             self._iteration()
         return sum(self._taken[:iteration])
 
     def memory(self) -> int | None:
-        """Bytes that this process took at most."""
+        """Return the most bytes that this process took."""
         return peak()
 
     def _iteration(self) -> float:
@@ -204,7 +227,7 @@ def _optimisation(photo: Path, preset: str, vgg: Path | None, threads: int) -> I
 
 
 def _warmed(run: Callable[[], float]) -> tuple[list[float], bool]:
-    """The last runs, and whether they agree."""
+    """Return the last runs, and whether they agree."""
     runs: list[float] = []
     started = time.perf_counter()
     while len(runs) < _WARM_RUNS:

@@ -1,4 +1,4 @@
-"""Where figures were measured: what has to be equal before they may be compared, and the rest."""
+"""The machine and the software that figures were measured on."""
 
 from __future__ import annotations
 
@@ -7,21 +7,17 @@ import os
 import platform
 from typing import Any
 
+from sttk.toolkit import targets
 from sttk.toolkit.core.version import VERSION
 from sttk.toolkit.host import machine, packages
 from sttk.toolkit.host.machine import Cpu
 
-# Versions that may change a figure.
-_LIBRARIES = (
-    "torch", "onnx", "onnxruntime", "onnxsim", "openvino", "coremltools", "tensorrt",
-    "tensorrt-rtx-cu13", "numpy", "ncnn", "ai-edge-litert", "executorch",
-)  # fmt: skip
-
 
 def environment(threads: int) -> dict[str, Any]:
-    """``machine``, which comparisons hold equal, and ``software``, whose changes they name."""
+    """Return ``machine``, which comparisons require to be equal, and ``software``."""
     cpu = machine.cpu()
-    installed = {name: packages.version_of(name) for name in _LIBRARIES}
+    libraries = ("torch", "numpy", *targets.distributions())  # may change a figure
+    installed = {name: packages.version_of(name) for name in libraries}
     return {
         "machine": {
             "cpu": cpu.name,
@@ -42,7 +38,7 @@ def environment(threads: int) -> dict[str, Any]:
 
 
 def threads_here() -> int:
-    """Physical cores that this process may use: a second thread on a core slows the others."""
+    """Return the physical cores that this process may use: a second thread on one only slows it."""
     cpu: Cpu = machine.cpu()
     try:
         allowed = len(os.sched_getaffinity(0))
@@ -52,7 +48,7 @@ def threads_here() -> int:
 
 
 def place(values: dict[str, Any]) -> str:
-    """One line: processor, cores and threads, GPU."""
+    """Return one line: processor, cores and threads, GPU."""
     here = values["machine"]
     gpus = "".join(f"; {gpu['name']}" for gpu in here["gpus"])
     cores = f"{here['cores']} cores, " if here["cores"] else ""

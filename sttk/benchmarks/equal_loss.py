@@ -1,4 +1,4 @@
-"""The honest speed-up: how long the optimisation takes to be as good as the net is in one pass.
+"""The fair speed-up: how long the optimisation takes to be as good as the net is in one pass.
 
 "Hundreds of iterations" are what its authors run; the net does not reach what those reach. Both
 are judged by the objective that the net was trained on, on the same photographs.
@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from sttk.benchmarks.config import OnProgress
 from sttk.benchmarks.remote import Remote
 from sttk.toolkit import styles
 from sttk.toolkit.core.errors import UsageError
@@ -28,26 +30,44 @@ MOST = 500
 OPTION = "--style-vgg"  # of ``sttk bench``: its --vgg is for Gatys
 
 
+@dataclass(frozen=True)
+class EqualLossSpec:
+    """A style, and the objective that another process is to judge it by.
+
+    Attributes:
+        style: a style that was trained by sttk, as ``sttk.toolkit.styles.find`` takes it.
+        paintings: folders, one of which holds its painting.
+        vgg: weights of its loss network; None for those at hand.
+        threads: torch's CPU threads.
+    """
+
+    style: str
+    paintings: tuple[Path, ...]
+    vgg: Path | None
+    threads: int
+
+    def make(self) -> EqualLoss:
+        """Load the net and its loss network."""
+        return EqualLoss(self)
+
+
 class EqualLoss:
-    """Measures in its own process.
+    """Counts the iterations that one style is worth, in a process of its own.
 
     Args:
-        style: trained by sttk, as ``sttk.toolkit.styles.find`` takes it.
-        paintings: folders, in one of which is its painting.
-        vgg: weights of its loss network; None for those at hand.
-        threads: of torch.
+        spec: the style, and what it is judged by.
 
     Raises:
         UsageError, NotRunError: see ``sttk.toolkit.evaluation.own_loss``.
     """
 
-    def __init__(self, style: str, paintings: list[Path], vgg: Path | None, threads: int) -> None:
-        torch.set_num_threads(threads)
-        self._net = styles.find(style)
-        self._loss = own_loss(self._net, paintings, vgg, option=OPTION)
+    def __init__(self, spec: EqualLossSpec) -> None:
+        torch.set_num_threads(spec.threads)
+        self._net = styles.find(spec.style)
+        self._loss = own_loss(self._net, list(spec.paintings), spec.vgg, option=OPTION)
 
     def measure(self, photo: Path, size: Size, start: str) -> dict[str, Any]:
-        """One photograph, from one start (``noise`` or ``content``).
+        """Measure one photograph, from one start (``noise`` or ``content``).
 
         Returns:
             ``photo``, ``size``, ``start``; ``aim``, the net's loss; ``iterations`` and ``seconds``
@@ -77,7 +97,7 @@ class EqualLoss:
 def _clocked(
     steps: Iterable[IterationLosses], seconds: dict[int, float]
 ) -> Iterator[IterationLosses]:
-    """The steps; ``seconds`` gets how long it took to come to each."""
+    """Yield the steps; ``seconds`` gets how long it took to come to each."""
     began = time.perf_counter()
     for step in steps:
         if step.iteration == 0:
@@ -87,7 +107,7 @@ def _clocked(
 
 
 def photos_of(folder: Path | None) -> list[Path]:
-    """To judge by; the package's own unless there is a folder of others.
+    """Return the photographs to judge by; the package's own unless there is a folder.
 
     Raises:
         UsageError: there are none in it.
@@ -99,21 +119,21 @@ def photos_of(folder: Path | None) -> list[Path]:
 
 
 def measured(
-    asked: dict[str, Any], folder: Path | None, sizes: Iterable[Size], told: Any
+    spec: EqualLossSpec, folder: Path | None, sizes: Iterable[Size], on_progress: OnProgress
 ) -> list[dict[str, Any]]:
-    """Every photograph at every size, from each start.
+    """Measure every photograph at every size, from each start.
 
     Args:
-        asked: arguments of :class:`EqualLoss`.
-        folder: of photographs; None for the package's own.
-        sizes: (height, width), each.
-        told: called with a share and what is being done.
+        spec: the style, and what it is judged by.
+        folder: a folder of photographs; None for the package's own.
+        sizes: the sizes, each (height, width) in pixels.
+        on_progress: called with a share and what is being done.
     """
     found = []
-    with Remote("sttk.benchmarks.equal_loss:EqualLoss", asked, asked["threads"]) as judge:
+    with Remote(spec, spec.threads) as judge:
         for size in sizes:
             for photo in photos_of(folder):
                 for start in STARTS:
-                    told(0.0, f"equal loss: {photo.stem} from {start}")
-                    found.append(judge.call("measure", photo, size, start))
+                    on_progress(0.0, f"equal loss: {photo.stem} from {start}")
+                    found.append(judge.call(EqualLoss.measure, photo, size, start))
     return found

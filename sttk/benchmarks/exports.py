@@ -1,7 +1,7 @@
-"""The exports of one benchmark: in one process, so that they share what they have in common.
+"""The exports of one benchmark, all in one process.
 
-A net is loaded once, traced once for all targets that go through ONNX, and calibrated once. The
-process can be ended when the time is.
+They share what they have in common: a net is loaded once, traced once for all targets that go
+through ONNX, and calibrated once. The process can be ended when time is up.
 """
 
 from __future__ import annotations
@@ -20,25 +20,23 @@ from sttk.toolkit.core.style_net import StyleNet
 from sttk.toolkit.imaging.regimes import shipped_photos
 from sttk.toolkit.opened.artifact import open_artifact
 
-EXPORTS = "sttk.benchmarks.exports:Exports"
-
 
 class Exports:
-    """Makes models.
+    """What exports models.
 
     Args:
-        root: folder to write them below.
+        root: the folder to write them below.
     """
 
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    def make(
+    def export(
         self, style: str, target: str, precision: Precision, size: Size, batch: int = 1
     ) -> Path:
-        """The model of a style, named as for ``sttk.toolkit.styles.find``.
+        """Export a style, named as for ``sttk.toolkit.styles.find``; return its model.
 
-        int8 is calibrated on one photograph, in all its spoilt forms: other scales give other
+        int8 is calibrated on one photograph, in all its degraded forms: other scales give other
         pictures in the same time.
 
         Raises:

@@ -6,16 +6,15 @@ benchmark, and the peak of memory is that of one runtime.
 
 from __future__ import annotations
 
-import importlib
 import multiprocessing
 import os
 import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar
 
 from sttk.toolkit.core.errors import NotRunError, SttkError
 
@@ -26,6 +25,10 @@ _POOLS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 # A process that is killed leaves what multiprocessing's tracker cleans up, and would report.
 _WARNINGS = "PYTHONWARNINGS"
 
+T_co = TypeVar("T_co", covariant=True)
+P = ParamSpec("P")
+R = TypeVar("R")
+
 
 class OutOfTimeError(NotRunError):
     """There was no answer in the time that was left; the process has been ended."""
@@ -34,35 +37,34 @@ class OutOfTimeError(NotRunError):
         super().__init__("there was no time left for it")
 
 
-class Remote:
-    """``factory(**options)`` in a new process; :meth:`call` runs one of its methods there.
+class Spec(Protocol[T_co]):
+    """What a process is to make: plain values that can be pickled, such as a frozen dataclass."""
+
+    def make(self) -> T_co:
+        """Make it; called in the new process."""
+
+
+class Remote(Generic[T_co]):
+    """What a spec makes, in a new process; :meth:`call` runs one of its methods there.
 
     Args:
-        factory: ``module:name`` of what makes the object.
-        options: its arguments; they are pickled.
-        threads: that its process's pools may have.
+        spec: makes the object there; it is pickled.
+        threads: the size of its process's thread pools; None leaves it to the libraries.
         until: moment of ``time.perf_counter`` by which it has to have answered; None for no end.
 
     Raises:
-        NotRunError: what the factory raised, or that the process died.
+        NotRunError: what ``make`` raised, or that the process died.
         OutOfTimeError: it was not there in time.
     """
 
-    def __init__(
-        self,
-        factory: str,
-        options: Mapping[str, Any],
-        threads: int,
-        until: float | None = None,
-    ) -> None:
+    def __init__(self, spec: Spec[T_co], threads: int | None, until: float | None = None) -> None:
         self.until = until
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
-        self._process = context.Process(
-            target=_serve, args=(theirs, factory, dict(options)), daemon=True
-        )
+        self._process = context.Process(target=_serve, args=(theirs, spec), daemon=True)
         quiet = ",".join(filter(None, (os.environ.get(_WARNINGS), "ignore:resource_tracker")))
-        with _environment({**dict.fromkeys(_POOLS, str(threads)), _WARNINGS: quiet}):
+        pools = dict.fromkeys(_POOLS, str(threads)) if threads else {}
+        with _environment({**pools, _WARNINGS: quiet}):
             self._process.start()
         theirs.close()
         try:
@@ -71,24 +73,33 @@ class Remote:
             self.close()
             raise
 
-    def __enter__(self) -> Remote:
+    def __enter__(self) -> Remote[T_co]:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def call(self, method: str, *arguments: Any) -> Any:
-        """What the object's method returns.
+    def call(
+        self, method: Callable[Concatenate[T_co, P], R], *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        """Return what a method of the object returns.
+
+        Args:
+            method: a method of what the spec makes, such as ``Peaks.measure``. Its name crosses
+                the pipe, so one of a protocol that the object fulfils will do.
+            args: its arguments; they are pickled.
+            kwargs: likewise.
 
         Raises:
             NotRunError: what it raised, in one line, or that its process died.
             OutOfTimeError: it did not answer until ``until``.
         """
         try:
-            self._pipe.send((method, arguments))
+            self._pipe.send((method.__name__, args, kwargs))
         except _GONE as error:
             raise self._death() from error
-        return self._answer()
+        answer: R = self._answer()
+        return answer
 
     def dismiss(self) -> None:
         """Let the process end, and do not wait for it: it reads that nobody will ask any more."""
@@ -147,18 +158,16 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _serve(pipe: Connection, factory: str, options: dict[str, Any]) -> None:
-    """The process: make the object, then answer calls until nobody asks."""
+def _serve(pipe: Connection, spec: Spec[object]) -> None:
+    """Make the object, then answer calls until nobody asks; the process's main function."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     os.dup2(sys.stderr.fileno(), 1)  # what libraries print is no part of a report
-    thing: Any = None
     try:
-        module, name = factory.split(":")
-        thing = getattr(importlib.import_module(module), name)(**options)
+        thing = spec.make()
         pipe.send((True, None))
         while True:
-            method, arguments = pipe.recv()
-            pipe.send((True, getattr(thing, method)(*arguments)))
+            name, args, kwargs = pipe.recv()
+            pipe.send((True, getattr(thing, name)(*args, **kwargs)))
     except _GONE:
         return
     # Whatever went wrong in there is the reason why the row did not run.

@@ -12,6 +12,8 @@ from sttk.toolkit.core.shapes import Size, text
 from sttk.toolkit.runtimes.base import Node
 
 GATYS = "gatys"
+# What the authors of such nets let the optimisation run to, and the tables of 2016.
+ITERATIONS = (100, 300, 500)
 # A turn of so many samples is long enough to do without its first, which finds the processor's
 # caches full of another row's data.
 _LONG = 8
@@ -19,12 +21,13 @@ _LONG = 8
 
 @dataclass(frozen=True)
 class Case:
-    """What is timed.
+    """The name of what is timed, in tables and in files.
 
     Attributes:
-        model: name of the style, or of another model.
-        runtime: what runs it; of Gatys' optimisation, :data:`GATYS`.
-        precision: as people call it; what it means to a runtime stands in ``sttk.benchmarks.ways``.
+        model: the style's name, or another model's.
+        runtime: the runtime's name; :data:`GATYS` for Gatys' optimisation.
+        precision: the precision's usual name; for what it means to a runtime, see
+            ``sttk.benchmarks.variants``.
         size: (height, width) in pixels.
         batch: pictures at once.
     """
@@ -36,28 +39,28 @@ class Case:
     batch: int = 1
 
     @property
-    def way(self) -> str:
-        """Such as ``openvino int8``."""
+    def variant(self) -> str:
+        """The runtime and precision, such as ``openvino int8``."""
         return f"{self.runtime} {self.precision}"
 
     def __str__(self) -> str:
         batch = f" x {self.batch}" if self.batch > 1 else ""
-        return f"{self.model}, {self.way}, {text(self.size)}{batch}"
+        return f"{self.model}, {self.variant}, {text(self.size)}{batch}"
 
 
 @dataclass(frozen=True)
 class Timing:
-    """Of a case that ran; all times in seconds.
+    """The measurements of a case that ran; all times in seconds.
 
     Attributes:
         turns: every sample of the model alone, from arrays in memory to arrays in memory, by turn.
-            Of a GPU: of the device alone. Of Gatys' optimisation, each is an iteration.
-        whole: samples from a JPEG file to 8-bit pictures; none of Gatys' optimisation.
-        load: from nothing to a model that can be run.
-        first: run, before anything is warm; of a compiler, with the compilation.
-        memory: bytes that its process took at most, or None where the system does not tell.
+            For a GPU, the device's time alone. For Gatys' optimisation, each is an iteration.
+        whole: samples from a JPEG file to 8-bit pictures; none for Gatys' optimisation.
+        load: the time until the model could be run.
+        first: the first run, before anything is warm; it includes a compiler's compilation.
+        memory: the most bytes that its process took, or None where the system does not tell.
         steady: whether three runs in a row agreed before the timing began.
-        notes: what a reader must know.
+        notes: what a reader of the figures must know.
     """
 
     turns: tuple[tuple[float, ...], ...]
@@ -70,12 +73,12 @@ class Timing:
 
     @property
     def settled(self) -> tuple[tuple[float, ...], ...]:
-        """The samples that count: of a long turn all but the first."""
+        """The samples that count: all but the first of a long turn, and all of a short one."""
         return tuple(turn[1:] if len(turn) >= _LONG else turn for turn in self.turns)
 
     @cached_property
     def summary(self) -> Summary:
-        """Of the model alone."""
+        """The statistics of the model alone."""
         return summary(self.settled)
 
 
@@ -84,9 +87,12 @@ class Row:
     """A case, and its timing or why there is none.
 
     Attributes:
-        arithmetic: which of the machine's peaks it can reach at most, such as ``int8``.
+        case: what was to be timed.
+        timing: its measurements, if it ran.
+        not_run: why it did not run, or "".
+        arithmetic: the one of the machine's peaks that bounds it, such as ``int8``.
         limit: seconds that the machine would take at its measured peaks, or None (roofline).
-        nodes: its slowest, if asked for.
+        nodes: its slowest nodes, if asked for.
     """
 
     case: Case
@@ -98,7 +104,7 @@ class Row:
 
     @property
     def seconds(self) -> float:
-        """Median of one run of the model; of a case that did not run, NaN."""
+        """The median of one run of the model; NaN for a case that did not run."""
         return self.timing.summary.p50 if self.timing else float("nan")
 
     @property
@@ -108,17 +114,17 @@ class Row:
 
     @property
     def share(self) -> float | None:
-        """Of the machine's limit that is reached; 1 is all."""
+        """The share of the machine's limit that is reached; 1 is all of it."""
         return self.limit / self.seconds if self.limit and self.timing else None
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values; with the summary, which is not read back."""
-        told = {"summary": {**asdict(self.timing.summary), "fps": self.fps}} if self.timing else {}
-        return {**asdict(self), **told}
+        """Return plain JSON values, with the summary, which is not read back."""
+        extra = {"summary": {**asdict(self.timing.summary), "fps": self.fps}} if self.timing else {}
+        return {**asdict(self), **extra}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Row:
-        """Inverse of :meth:`to_dict`. Raises KeyError or TypeError."""
+        """Read what :meth:`to_dict` made. Raises KeyError or TypeError."""
         fields = {key: value for key, value in values.items() if key != "summary"}
         case = _case(fields["case"])
         timing = _timing(fields["timing"]) if fields["timing"] else None
@@ -137,7 +143,7 @@ def _timing(values: Mapping[str, Any]) -> Timing:
 
 @dataclass(frozen=True)
 class Iterations:
-    """Gatys' optimisation, run to the end (``--full``): seconds after some iterations."""
+    """Gatys' optimisation, run to the end (``--full``): the seconds after some iterations."""
 
     size: Size
     seconds: dict[int, float]
@@ -180,24 +186,24 @@ class Results:
 
     @property
     def sizes(self) -> list[Size]:
-        """Each once, as asked for."""
+        """The sizes, each once, as asked for."""
         return list(dict.fromkeys(row.case.size for row in self.rows))
 
     def at(self, size: Size) -> list[Row]:
-        """The models' rows of one size."""
+        """Return the models' rows of one size."""
         return [row for row in self.rows if row.case.size == size and row.case.runtime != GATYS]
 
     def gatys(self, size: Size) -> Row | None:
-        """The optimisation of one size, if it ran."""
+        """Return the optimisation of one size, if it ran."""
         found = [r for r in self.rows if r.case.size == size and r.case.runtime == GATYS]
         return next((row for row in found if row.timing), None)
 
     def with_rows(self, rows: tuple[Row, ...]) -> Results:
-        """The same with other rows."""
+        """Return the same results with other rows."""
         return replace(self, rows=rows)
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values."""
+        """Return plain JSON values."""
         names = ("style", "environment", "peaks", "unmeasured", "equal", "spent")
         parts = {name: getattr(self, name) for name in names}
         full = [{**asdict(each), "seconds": _keyed(each.seconds)} for each in self.full]
@@ -207,7 +213,7 @@ class Results:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Results:
-        """Inverse of :meth:`to_dict`. Raises KeyError or TypeError on foreign values."""
+        """Read what :meth:`to_dict` made. Raises KeyError or TypeError on foreign values."""
         full = tuple(
             Iterations(tuple(each["size"]), {int(n): s for n, s in each["seconds"].items()})
             for each in values["full"]

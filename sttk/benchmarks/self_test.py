@@ -1,4 +1,4 @@
-"""Whether the stopwatch can be trusted on this machine: runtimes whose time is known beforehand."""
+"""A test of the stopwatch on this machine, by runtimes whose time is known beforehand."""
 
 from __future__ import annotations
 
@@ -6,18 +6,19 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from sttk.benchmarks.entrants import MODEL_CLOCK
+from sttk.benchmarks.clocks import ModelClock
 from sttk.benchmarks.remote import Remote
-from sttk.benchmarks.rounds import Racer, race
+from sttk.benchmarks.rounds import TimedProcess, run_interleaved
+from sttk.benchmarks.specs import ModelClockSpec
 from sttk.benchmarks.statistics import summary
+from sttk.benchmarks.subjects.base import SubjectSpec
+from sttk.benchmarks.subjects.fakes import HastySpec, SleeperSpec, StaleSpec
 from sttk.toolkit.core.errors import NotRunError
 from sttk.toolkit.imaging.images import Picture, write_image
 
-_FAKES = "sttk.benchmarks.subjects.fakes"
 _SLEEPS = (0.02, 0.1)
 _WITHIN = 0.02
 _LATE = (0.03, 0.2)
@@ -26,7 +27,7 @@ _SECONDS = 2.0
 
 @dataclass(frozen=True)
 class Outcome:
-    """Of one fake runtime: whether the stopwatch did right by it, and what it said."""
+    """What the stopwatch made of one fake runtime: whether it was right, and what it said."""
 
     name: str
     passed: bool
@@ -34,7 +35,7 @@ class Outcome:
 
 
 def self_test() -> Iterator[Outcome]:
-    """Time the fakes as any model: known sleeps within 2 %, and those that cheat caught.
+    """Time the fakes like any model: it must measure known sleeps to 2 %, and catch cheats.
 
     A sleep is never shorter than it says, and longer where the machine is busy: the fastest of many
     is what the stopwatch is held to, so that no neighbour of the process decides.
@@ -47,16 +48,16 @@ def self_test() -> Iterator[Outcome]:
             yield _slept(photo, seconds)
         for seconds in _LATE:
             name = f"returns {1e3 * seconds:g} ms before its result is there"
-            yield _caught(photo, name, "Hasty", {"seconds": seconds})
-        yield _caught(photo, "returns the result of the run before", "Stale", {})
+            yield _caught(photo, name, HastySpec(seconds))
+        yield _caught(photo, "returns the result of the run before", StaleSpec())
 
 
 def _slept(photo: Path, seconds: float) -> Outcome:
-    with _clock(photo, "Sleeper", {"seconds": seconds}) as clock:
-        racer = Racer(clock)
-        racer.warm()
-        race([racer], _SECONDS, lambda _: None)
-    fastest, median = min(map(min, racer.turns)), summary(racer.turns).p50
+    with _clock(photo, SleeperSpec(seconds)) as clock:
+        process = TimedProcess(clock)
+        process.warm()
+        run_interleaved([process], _SECONDS, lambda _: None)
+    fastest, median = min(map(min, process.turns)), summary(process.turns).p50
     said = (
         f"takes {1e3 * seconds:g} ms, measured {1e3 * fastest:.2f} ms at best, "
         f"{1e3 * median:.2f} in the median"
@@ -65,17 +66,16 @@ def _slept(photo: Path, seconds: float) -> Outcome:
     return Outcome(f"sleeps {1e3 * seconds:g} ms", right, said)
 
 
-def _caught(photo: Path, name: str, fake: str, options: dict[str, Any]) -> Outcome:
+def _caught(photo: Path, name: str, fake: SubjectSpec) -> Outcome:
     try:
-        with _clock(photo, fake, options) as clock:
-            racer = Racer(clock)
-            racer.warm()
-            racer.turn()
+        with _clock(photo, fake) as clock:
+            process = TimedProcess(clock)
+            process.warm()
+            process.turn()
     except NotRunError as error:
         return Outcome(name, True, str(error))
-    return Outcome(name, False, f"measured {1e3 * summary(racer.turns).p50:.3f} ms, and believed")
+    return Outcome(name, False, f"measured {1e3 * summary(process.turns).p50:.3f} ms, and believed")
 
 
-def _clock(photo: Path, fake: str, options: dict[str, Any]) -> Remote:
-    asked = {"subject": f"{_FAKES}:{fake}", "options": options, "photo": photo}
-    return Remote(MODEL_CLOCK, asked, threads=1)
+def _clock(photo: Path, fake: SubjectSpec) -> Remote[ModelClock]:
+    return Remote(ModelClockSpec(fake, photo), threads=1)

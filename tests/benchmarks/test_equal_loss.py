@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from sttk.benchmarks import equal_loss
-from sttk.benchmarks.equal_loss import EqualLoss
+from sttk.benchmarks.equal_loss import EqualLossSpec
 from sttk.toolkit.checkpoints import load
 from sttk.toolkit.checkpoints.native import write_card
 from sttk.toolkit.core.errors import UsageError
@@ -53,7 +53,7 @@ def vgg(tmp_path):
 
 def test_iterations_and_seconds_to_the_nets_loss(trained, painting, vgg, photo, monkeypatch):
     monkeypatch.setattr(equal_loss, "MOST", 60)
-    judge = EqualLoss(str(trained), [painting.parent], vgg, threads=1)
+    judge = EqualLossSpec(str(trained), (painting.parent,), vgg, threads=1).make()
     found = judge.measure(photo, (48, 64), "content")
     iterations = [row[0] for row in found["curve"]]
     assert iterations == list(range(1, len(iterations) + 1))

@@ -8,14 +8,14 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
-from sttk.benchmarks import brief, charts
+from sttk.benchmarks import charts, terminal_table
 from sttk.benchmarks.formats.html import html
 from sttk.benchmarks.formats.markdown import markdown
 from sttk.benchmarks.formats.terminal import show
 from sttk.benchmarks.paper import TABLE
+from sttk.benchmarks.report_text import lines, milliseconds, remarks, speed_up
 from sttk.benchmarks.rows import Case, LeftOut, Row
-from sttk.benchmarks.ways import WAYS
-from sttk.benchmarks.words import lines, milliseconds, remarks, speed_up
+from sttk.benchmarks.variants import VARIANTS
 from sttk.toolkit.runtimes.base import Node
 from tests.benchmarks.conftest import SIZE, row, timing
 
@@ -69,10 +69,10 @@ def test_doubts_are_said(results):
 def crowded(results):
     """Every way, of names as long as they come, and as much left out."""
     made = [
-        replace(row(way.runtime, 1234.5, way.precision), case=case)
+        replace(row(variant.runtime, 1234.5, variant.precision), case=case)
         for model in ("ink", "wave-mobile-m", "a-checkpoint-of-somebody-with-a-very-long-name")
-        for way in WAYS
-        for case in [Case(model, way.runtime, way.precision, SIZE, 16)]
+        for variant in VARIANTS
+        for case in [Case(model, variant.runtime, variant.precision, SIZE, 16)]
     ]
     left = [LeftOut(replace(each.case, size=SIZE), "time") for each in made]
     return replace(results, left_out=tuple(left), spent={"budget": 120.0}).with_rows(
@@ -86,7 +86,7 @@ def test_the_terminal_has_eighty_columns(results, capsys, monkeypatch):
         show(shown)
         lines = capsys.readouterr().out.splitlines()
         assert max(map(len, lines)) <= 80
-        found = brief.table(shown, SIZE)
+        found = terminal_table.table(shown, SIZE)
         # No name and no figure is wrapped: a row is a line, and holds all of its cells.
         for cells in found:
             assert any(all(cell in line for cell in cells) for line in lines), cells
@@ -102,11 +102,11 @@ def test_what_is_not_in_the_table_is_said(results, capsys):
 
 def test_ratios_are_against_the_style_in_plain_torch(results):
     torch = row("torch", 1.0)
-    found = brief.table(results.with_rows((torch, *results.rows)), SIZE)
+    found = terminal_table.table(results.with_rows((torch, *results.rows)), SIZE)
     ratios = {cells[:2]: cells[5:] for cells in found if len(cells) > 1}
     assert ratios["  torch", "fp32"] == ("1.00", "1,000")
     assert ratios["  openvino", "int8"] == ("10.0", "10,000")
-    assert brief.table(results, SIZE)[1][5] == ""
+    assert terminal_table.table(results, SIZE)[1][5] == ""
 
 
 def test_of_nothing_timed_there_is_no_table(results, capsys):

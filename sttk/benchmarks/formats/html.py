@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from markupsafe import Markup
 
-from sttk.benchmarks import words
+from sttk.benchmarks import report_text
 from sttk.benchmarks.rows import Results
 from sttk.toolkit.io.pages import page_template
 
@@ -28,10 +28,10 @@ def html(results: Results, command: str, charts: Mapping[str, str]) -> str:
     """
     sections = [
         {
-            "title": words.title(results, size),
-            "lines": words.lines(results, size),
-            "remarks": list(words.remarks(results, size)),
-            "costs": words.costs(results, size),
+            "title": report_text.title(results, size),
+            "lines": report_text.lines(results, size),
+            "remarks": list(report_text.remarks(results, size)),
+            "costs": report_text.costs(results, size),
         }
         for size in results.sizes
     ]
@@ -39,15 +39,15 @@ def html(results: Results, command: str, charts: Mapping[str, str]) -> str:
     drawn = [(Markup(svg), _CAPTIONS[name]) for name, svg in charts.items()]  # noqa: S704
     return page_template("sttk.benchmarks.formats").render(
         style=results.style["name"],
-        where=words.where(results),
-        peaks=words.peaks(results),
+        where=report_text.where(results),
+        peaks=report_text.peaks(results),
         software=results.environment["software"],
-        columns=words.COLUMNS,
-        explained=(words.EXPLAINED, words.COSTS_EXPLAINED, words.calm(results)),
-        cost_columns=words.COSTS,
+        columns=report_text.COLUMNS,
+        explained=(report_text.EXPLAINED, report_text.COSTS_EXPLAINED, report_text.calm(results)),
+        cost_columns=report_text.COSTS,
         sections=sections,
         charts=drawn,
-        equal=list(words.equal_loss(results)),
-        nodes=list(words.nodes(results)),
+        equal=list(report_text.equal_loss(results)),
+        nodes=list(report_text.nodes(results)),
         command=command,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from sttk.benchmarks import words
+from sttk.benchmarks import report_text
 from sttk.benchmarks.rows import Results
 from sttk.toolkit.core.shapes import Size
 
@@ -18,13 +18,17 @@ def markdown(results: Results, command: str, charts: Iterable[str] = ()) -> str:
         charts: the names of the charts, which are PNG files next to the report.
     """
     software = ", ".join(f"{k} {v}" for k, v in results.environment["software"].items())
+    peaks = report_text.peaks(results)
     parts = [
         f"# Benchmark of {results.style['name']}",
-        f"{words.where(results)}.\n\nMeasured peaks: {words.peaks(results)}.\n\n{software}.",
-        *(f"## {words.title(results, size)}\n\n{table(results, size)}" for size in results.sizes),
-        f"{words.EXPLAINED}.\n\n{words.COSTS_EXPLAINED}.\n\n{words.calm(results)}.",
-        *_section("Equal loss", words.equal_loss(results)),
-        *_section("Slowest nodes", words.nodes(results)),
+        f"{report_text.where(results)}.\n\nMeasured peaks: {peaks}.\n\n{software}.",
+        *(
+            f"## {report_text.title(results, size)}\n\n{table(results, size)}"
+            for size in results.sizes
+        ),
+        f"{report_text.EXPLAINED}.\n\n{report_text.COSTS_EXPLAINED}.\n\n{report_text.calm(results)}.",
+        *_section("Equal loss", report_text.equal_loss(results)),
+        *_section("Slowest nodes", report_text.nodes(results)),
         *(f"![{name}]({name}.png)" for name in charts),
         f"Made by: `{command}`",
     ]
@@ -33,16 +37,16 @@ def markdown(results: Results, command: str, charts: Iterable[str] = ()) -> str:
 
 def table(results: Results, size: Size) -> str:
     """Return the tables of one size and the remarks on them."""
-    said = "\n".join(f"- {remark}" for remark in words.remarks(results, size))
+    said = "\n".join(f"- {remark}" for remark in report_text.remarks(results, size))
     parts = (
-        _drawn(words.COLUMNS, words.lines(results, size)),
+        _drawn(report_text.COLUMNS, report_text.lines(results, size)),
         said,
-        _drawn(words.COSTS, words.costs(results, size)),
+        _drawn(report_text.COSTS, report_text.costs(results, size)),
     )
     return "\n\n".join(filter(None, parts))
 
 
-def _drawn(columns: Sequence[str], found: Sequence[words.Line]) -> str:
+def _drawn(columns: Sequence[str], found: Sequence[report_text.Line]) -> str:
     rows: list[Sequence[str]] = [columns, ["---"] + ["---:"] * (len(columns) - 1)]
     rows += [(each.label, *(each.figures or (f"not run: {each.reason}",))) for each in found]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)

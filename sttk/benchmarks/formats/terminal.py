@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import click
 
-from sttk.benchmarks import brief, words
+from sttk.benchmarks import report_text, terminal_table
 from sttk.benchmarks.compare import Change
 from sttk.benchmarks.rows import Results, Row
 from sttk.toolkit.io.console import print_table
@@ -19,19 +19,19 @@ _MAX_WIDTH = 100
 
 def show(results: Results) -> None:
     """Print a summary to standard output; ``--json`` and the reports have the details."""
-    say(words.where(results))
-    if peaks := words.peaks(results):
+    say(report_text.where(results))
+    if peaks := report_text.peaks(results):
         say(f"measured peaks: {peaks}")
     for size in results.sizes:
-        click.echo(f"\n{printable(words.title(results, size))}")
-        if found := brief.table(results, size):
-            click.echo("\n".join(map(printable, brief.drawn(found))))
-        for said in brief.below(results, size):
+        click.echo(f"\n{printable(report_text.title(results, size))}")
+        if found := terminal_table.table(results, size):
+            click.echo("\n".join(map(printable, terminal_table.drawn(found))))
+        for said in terminal_table.below(results, size):
             say(said)
-    for said in (*words.equal_loss(results), *words.nodes(results)):
+    for said in (*report_text.equal_loss(results), *report_text.nodes(results)):
         click.echo(said)
     click.echo()
-    say(brief.EXPLAINED)
+    say(terminal_table.EXPLAINED)
 
 
 def say(said: str) -> None:

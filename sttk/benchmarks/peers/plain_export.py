@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from sttk.benchmarks.entrants import MODEL_CLOCK, Entrant
+from sttk.benchmarks.cases import PreparedCase
 from sttk.benchmarks.rows import Case
-from sttk.benchmarks.ways import MODEL
+from sttk.benchmarks.specs import ModelClockSpec, ModelSpec
 from sttk.toolkit.core.errors import MissingExtraError
 from sttk.toolkit.core.shapes import Size
 from sttk.toolkit.core.style_net import StyleNet
@@ -18,6 +18,7 @@ from sttk.toolkit.host.optional import Lazy
 from sttk.toolkit.host.packages import version_of
 from sttk.toolkit.io.streams import quiet_library
 from sttk.toolkit.precision.cost import layers_of
+from sttk.toolkit.runtimes.base import Settings
 
 if TYPE_CHECKING:
     import onnx
@@ -30,27 +31,28 @@ INSTALL = "pip install 'sttk[onnx]'"
 
 
 def installed() -> bool:
-    """Whether what it needs is here."""
+    """Return whether what it needs is here."""
     return all(version_of(name) for name in ("onnx", "onnxsim"))
 
 
-def entrants(
+def cases(
     net: StyleNet, photo: Path, size: Size, threads: int, folder: Path
-) -> Iterator[Entrant]:
-    """One: see ``sttk.benchmarks.peers.entrants``."""
+) -> Iterator[PreparedCase]:
+    """Yield one case; see ``sttk.benchmarks.peers.cases``."""
     case = Case("plain export", "onnxruntime", "fp32", size)
     try:
         model = _exported(net, size, folder / "plain.onnx")
     except MissingExtraError as error:
-        yield Entrant(case, reason=str(error))
+        yield PreparedCase(case, reason=str(error))
         return
     # torch.onnx and onnxsim raise what their many parts raise; that is the peer's row to say.
     except Exception as error:
-        yield Entrant(case, reason=f"{type(error).__name__}: {' '.join(str(error).split())[:200]}")
+        yield PreparedCase(
+            case, reason=f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        )
         return
-    options = {"model": model, "inference_precision": None, "threads": threads}
-    asked = {"subject": MODEL, "options": options, "photo": photo}
-    yield Entrant(case, MODEL_CLOCK, asked, "fp32", tuple(layers_of(net, size).values()))
+    clock = ModelClockSpec(ModelSpec(model, Settings(threads=threads)), photo)
+    yield PreparedCase(case, clock, layers=tuple(layers_of(net, size).values()))
 
 
 def _exported(net: StyleNet, size: Size, path: Path) -> Path:

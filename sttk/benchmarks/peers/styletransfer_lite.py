@@ -9,13 +9,15 @@ from __future__ import annotations
 import importlib.util
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sttk.benchmarks.entrants import MODEL_CLOCK, Entrant
+from sttk.benchmarks.cases import PreparedCase
 from sttk.benchmarks.rows import Case
+from sttk.benchmarks.specs import ModelClockSpec
 from sttk.benchmarks.subjects.base import OnHost
 from sttk.toolkit import styles
 from sttk.toolkit.core.errors import NotRunError, SttkError
@@ -37,35 +39,45 @@ INSTALL = f"pip install {_NAME}"
 
 
 def installed() -> bool:
-    """Whether the package is here."""
+    """Return whether the package is here."""
     return importlib.util.find_spec(_PACKAGE) is not None
 
 
-def entrants(
+def cases(
     net: StyleNet,  # noqa: ARG001 (a net of its own)
     photo: Path,
     size: Size,
     threads: int,
     folder: Path,  # noqa: ARG001
-) -> Iterator[Entrant]:
-    """One: see ``sttk.benchmarks.peers.entrants``."""
+) -> Iterator[PreparedCase]:
+    """Yield one case; see ``sttk.benchmarks.peers.cases``."""
     case = Case(_NAME, "onnxruntime", "fp32", size)
     try:
         layers = layers_of(styles.find(f"{_model()}#style=0"), size)
     except SttkError as error:
-        yield Entrant(case, reason=str(error))
+        yield PreparedCase(case, reason=str(error))
         return
-    subject = f"{__name__}:StyletransferLite"
-    asked = {"subject": subject, "options": {"threads": threads}, "photo": photo}
-    yield Entrant(case, MODEL_CLOCK, asked, layers=tuple(layers.values()))
+    clock = ModelClockSpec(StyletransferLiteSpec(threads), photo)
+    yield PreparedCase(case, clock, layers=tuple(layers.values()))
 
 
 def _model() -> Path:
-    """Its file in the installed package, whose code is not imported."""
+    """Return its file in the installed package, whose code is not imported."""
     spec = importlib.util.find_spec(_PACKAGE)
     if spec is None or spec.origin is None:
         raise NotRunError(f"{_NAME} is not installed", fix=INSTALL)
     return Path(spec.origin).parent / _MODEL
+
+
+@dataclass(frozen=True)
+class StyletransferLiteSpec:
+    """The spec of its net."""
+
+    threads: int
+
+    def make(self, profile: bool = False) -> StyletransferLite:  # noqa: ARG002 (it cannot tell)
+        """See ``sttk.benchmarks.subjects.base.SubjectSpec``."""
+        return StyletransferLite(self.threads)
 
 
 class StyletransferLite(OnHost):

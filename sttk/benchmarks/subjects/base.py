@@ -1,4 +1,4 @@
-"""What a stopwatch needs of a model."""
+"""What a stopwatch needs from a model."""
 
 from __future__ import annotations
 
@@ -21,14 +21,25 @@ class Subject(Protocol):
     notes: tuple[str, ...]
 
     def run(self, batch: Floats) -> Floats:
-        """(B, 3, H, W) float32 RGB in 0..255 -> (B, 3, H', W'), in the host's memory."""
+        """Run (B, 3, H, W) float32 RGB in 0..255 -> (B, 3, H', W'), in the host's memory."""
 
     def timed(self, batch: Floats) -> tuple[float, Floats]:
-        """The same and its seconds: on a GPU the device's alone, else all of it."""
+        """Return the seconds of such a run, and its result. On a GPU, the device's time alone."""
+
+
+class SubjectSpec(Protocol):
+    """What a process needs in order to load a model: plain values that can be pickled."""
+
+    def make(self, profile: bool = False) -> Subject:
+        """Load the model.
+
+        Args:
+            profile: whether the time of each node will be asked for.
+        """
 
 
 class OnHost(ABC):
-    """``timed`` for what runs where its arrays are."""
+    """The base of subjects that run where their arrays are."""
 
     @abstractmethod
     def run(self, batch: Floats) -> Floats:

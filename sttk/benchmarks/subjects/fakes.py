@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -32,7 +33,7 @@ class Sleeper(OnHost):
 
 
 class Hasty(OnHost):
-    """Returns at once; its result comes in ``seconds`` later, as from a queue nobody waited for."""
+    """Returns at once; its result comes ``seconds`` later, as from a queue nobody waited for."""
 
     notes: tuple[str, ...] = ()
 
@@ -47,7 +48,7 @@ class Hasty(OnHost):
 
 
 class Stale(OnHost):
-    """Returns at once what the run before this one was asked for, as from an unread buffer."""
+    """Returns at once the result of the run before this one, as from an unread buffer."""
 
     notes: tuple[str, ...] = ()
 
@@ -59,3 +60,34 @@ class Stale(OnHost):
         output = np.zeros_like(batch) if self._last is None else self._last
         self._last = batch.copy()
         return output
+
+
+@dataclass(frozen=True)
+class SleeperSpec:
+    """The spec of a :class:`Sleeper`."""
+
+    seconds: float
+
+    def make(self, profile: bool = False) -> Sleeper:  # noqa: ARG002 (it has no nodes)
+        """See ``sttk.benchmarks.subjects.base.SubjectSpec``."""
+        return Sleeper(self.seconds)
+
+
+@dataclass(frozen=True)
+class HastySpec:
+    """The spec of a :class:`Hasty`."""
+
+    seconds: float
+
+    def make(self, profile: bool = False) -> Hasty:  # noqa: ARG002
+        """See ``sttk.benchmarks.subjects.base.SubjectSpec``."""
+        return Hasty(self.seconds)
+
+
+@dataclass(frozen=True)
+class StaleSpec:
+    """The spec of a :class:`Stale`."""
+
+    def make(self, profile: bool = False) -> Stale:  # noqa: ARG002
+        """See ``sttk.benchmarks.subjects.base.SubjectSpec``."""
+        return Stale()

@@ -15,20 +15,12 @@ class ModelSubject(OnHost):
     """Runs an artifact's model.
 
     Args:
-        model: file or package.
-        inference_precision: of the arithmetic; None for the model's own.
-        threads: of the CPU.
-        profile: whether the time of each node will be asked for.
+        model: the model's file or package.
+        settings: how its runtime is to run it.
     """
 
-    def __init__(
-        self,
-        model: Path,
-        inference_precision: str | None,
-        threads: int,
-        profile: bool = False,
-    ) -> None:
-        self._runner = open_model(model, Settings(inference_precision, threads, profile=profile))
+    def __init__(self, model: Path, settings: Settings) -> None:
+        self._runner = open_model(model, settings)
         self.notes = self._runner.notes
 
     def run(self, batch: Floats) -> Floats:

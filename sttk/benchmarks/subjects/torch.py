@@ -26,23 +26,18 @@ class TorchSubject(OnHost):
         style: as ``sttk.toolkit.styles.find`` takes it.
         precision: ``fp32``, ``bf16`` or ``fp16``; the lower ones by autocast, which keeps what
             they cannot hold in float32.
-        compiled: by torch.compile.
+        compiled: whether torch.compile compiles it.
         device: ``cpu`` or ``cuda``.
-        threads: of the CPU.
-        profile: not needed; torch can always tell.
+        threads: the CPU threads that it may use.
 
     Raises:
         NotRunError: there is no such device.
     """
 
+    notes: tuple[str, ...]
+
     def __init__(
-        self,
-        style: str,
-        precision: str,
-        compiled: bool,
-        device: str,
-        threads: int,
-        profile: bool = False,  # noqa: ARG002
+        self, style: str, precision: str, compiled: bool, device: str, threads: int
     ) -> None:
         if device == "cuda" and not torch.cuda.is_available():
             raise NotRunError("not run: no CUDA device, or a torch without CUDA")
@@ -68,7 +63,7 @@ class TorchSubject(OnHost):
         return super().timed(batch)
 
     def profile(self) -> list[Node]:
-        """Kinds of operations, each with its own time in one more run of the last picture."""
+        """Return the kinds of operations, each with its time in one more run."""
         os.environ["KINETO_LOG_LEVEL"] = "10"  # else it says when it starts and stops
         with torch.profiler.profile() as found:
             self._forward(self._last)
@@ -78,7 +73,7 @@ class TorchSubject(OnHost):
         ]
 
     def _timed_on_device(self, batch: Floats) -> tuple[float, Floats]:
-        """Between two events on the device's own stream, with nothing else on it."""
+        """Time a run between two events on the device's own stream, with nothing else on it."""
         picture = self._to_device(batch)
         torch.cuda.synchronize()
         event: Any = torch.cuda.Event  # untyped

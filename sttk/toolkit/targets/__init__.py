@@ -49,6 +49,14 @@ def every() -> tuple[Target, ...]:
     return tuple(map(target, NAMES))
 
 
+def distributions() -> tuple[str, ...]:
+    """Return the distributions that any target needs, each once."""
+    every_one = (
+        name for each in every() for name in (*each.requires.libraries(), *each.requires.runs)
+    )
+    return tuple(dict.fromkeys(every_one))
+
+
 def suffixes() -> tuple[str, ...]:
     """Return the suffixes of all model files and packages."""
     return tuple(each.suffix for each in every())

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from sttk.toolkit.core.errors import UsageError
 from sttk.toolkit.core.rungs import EXACT, FAITHFUL, SAME_STYLE
 from sttk.toolkit.core.shapes import Shapes
-from sttk.toolkit.targets.requirements import Requirements
+from sttk.toolkit.targets.requirements import GRAPH, Requirements
 
 if TYPE_CHECKING:
     from sttk.toolkit.artifact.manifest import Manifest
@@ -46,6 +46,31 @@ class Tensors:
 
 
 @dataclass(frozen=True)
+class Timed:
+    """One way in which ``sttk bench`` times a target.
+
+    Attributes:
+        precision: the precision's name in the tables.
+        arithmetic: the arithmetic of its multiplications, whose peak on this machine is its limit.
+        usual: whether it is timed unless somebody asks for others.
+        exported: the precision of the export.
+        inference: the precision that the runtime computes in; None for the model's own.
+        feature: what the processor must have for the figure to say much, such as ``bf16``, or "".
+        rank: its place among the rows that a budget starts with, or None if it comes after them.
+        small_rank: the same of a style's mobile nets.
+    """
+
+    precision: str
+    arithmetic: str
+    usual: bool = True
+    exported: Precision = "fp32"
+    inference: str | None = None
+    feature: str = ""
+    rank: int | None = None
+    small_rank: int | None = None
+
+
+@dataclass(frozen=True)
 class Target(ABC):
     """One export target.
 
@@ -61,6 +86,9 @@ class Target(ABC):
         selectable: whether ``sttk stylize --runtime`` can name its runtime.
         cpu_rank: its place among the runtimes by speed on a CPU, from 0, or None if unranked
             (artifacts/reports/bench).
+        timings: the ways in which ``sttk bench`` times it.
+        conversion_seconds: what an export takes after its graph, on the machine of the bench's
+            budget (``benchmarks/schedule.py``).
         shown: shapes in which ``sttk parity`` without arguments exports the shipped style, or None
             if it leaves this target out.
     """
@@ -75,6 +103,8 @@ class Target(ABC):
     timed: bool = True
     selectable: bool = True
     cpu_rank: int | None = None
+    timings: tuple[Timed, ...] = ()
+    conversion_seconds: float = 20.0
     shown: Shapes | None = None
 
     @property
@@ -101,6 +131,15 @@ class Target(ABC):
     def arithmetic(self, precision: str) -> str:
         """Return the precision in which a model of ``precision`` computes between its blocks."""
         return self.int8_arithmetic if precision == "int8" else precision
+
+    @property
+    def from_graph(self) -> bool:
+        """Whether its exporter starts from the ONNX graph, which it shares with others."""
+        return set(GRAPH) <= set(self.requires.exports)
+
+    def not_timed_here(self) -> str:
+        """Return why a time on this system would mean nothing, or ""."""
+        return ""
 
     @abstractmethod
     def open_model(self, model: Path, settings: Settings | None) -> Runner:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sttk.toolkit.core.shapes import Shapes
-from sttk.toolkit.targets.base import Target, Tensors
+from sttk.toolkit.targets.base import Target, Tensors, Timed
 from sttk.toolkit.targets.requirements import Requirements
 
 if TYPE_CHECKING:
@@ -23,6 +24,12 @@ class CoreMLTarget(Target):
         from sttk.toolkit.targets.coreml.runner import CoreMLRunner
 
         return CoreMLRunner(model, settings)
+
+    def not_timed_here(self) -> str:
+        """See :class:`Target`."""
+        if sys.platform == "darwin":
+            return ""
+        return "Core ML is a part of macOS; the time of sttk's interpreter means nothing"
 
     def describe(self, model: Path) -> dict[str, Any]:
         """See :class:`Target`."""
@@ -54,4 +61,8 @@ TARGET = CoreMLTarget(
     timed=False,
     selectable=False,
     shown=Shapes.fixed(256, 256),
+    timings=(
+        Timed("fp16", "fp16", exported="fp16", rank=4),
+        Timed("int8", "int8", usual=False, exported="int8"),
+    ),
 )

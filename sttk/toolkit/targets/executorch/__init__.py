@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sttk.toolkit.targets.base import Target, Tensors
+from sttk.toolkit.targets.base import Target, Tensors, Timed
 from sttk.toolkit.targets.requirements import Requirements
 
 if TYPE_CHECKING:
@@ -34,4 +34,10 @@ TARGET = ExecuTorchTarget(
     runtime="executorch",
     requires=Requirements(("executorch",), ("executorch",)),
     tensors=Tensors(fp16="float16 arithmetic, with weights rounded to it"),
+    timings=(
+        Timed("fp32", "fp32"),
+        Timed("fp16", "fp16", usual=False, exported="fp16"),
+        Timed("int8", "int8", exported="int8"),
+    ),
+    conversion_seconds=25.0,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sttk.toolkit.targets.base import ON_DISK, Target, Tensors
+from sttk.toolkit.targets.base import ON_DISK, Target, Tensors, Timed
 from sttk.toolkit.targets.requirements import Requirements
 
 if TYPE_CHECKING:
@@ -34,4 +34,10 @@ TARGET = NcnnTarget(
     runtime="ncnn",
     requires=Requirements(("pnnx",), ("ncnn",)),
     tensors=Tensors("in0", "out0", "(3, H, W)", batches=False, fp16=ON_DISK),
+    timings=(
+        Timed("fp32", "fp32", inference="f32"),
+        Timed("bf16", "fp32", usual=False, inference="bf16"),
+        Timed("int8", "int8", exported="int8", inference="f32"),
+    ),
+    conversion_seconds=8.0,
 )

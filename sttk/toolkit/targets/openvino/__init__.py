@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sttk.toolkit.targets.base import ON_DISK, Target, Tensors
+from sttk.toolkit.targets.base import ON_DISK, Target, Tensors, Timed
 from sttk.toolkit.targets.requirements import GRAPH, Requirements
 
 if TYPE_CHECKING:
@@ -42,4 +42,21 @@ TARGET = OpenVinoTarget(
     requires=Requirements((*GRAPH, "openvino"), ("openvino",)),
     tensors=Tensors(fp16=ON_DISK),
     cpu_rank=0,
+    # OpenVINO computes in what it is told; in int8+bf16 what lies between the convolutions is bf16.
+    timings=(
+        Timed("fp32", "fp32", inference="f32", rank=6, small_rank=7),
+        Timed("bf16", "bf16", inference="bf16", feature="bf16", rank=8, small_rank=9),
+        Timed("fp16", "fp16", usual=False, exported="fp16", inference="f16"),
+        Timed("int8", "int8", exported="int8", inference="f32", rank=11, small_rank=12),
+        Timed(
+            "int8+bf16",
+            "int8",
+            exported="int8",
+            inference="bf16",
+            feature="bf16",
+            rank=14,
+            small_rank=15,
+        ),
+    ),
+    conversion_seconds=0.5,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sttk.toolkit.targets.base import Target
+from sttk.toolkit.targets.base import Target, Timed
 from sttk.toolkit.targets.requirements import GRAPH
 from sttk.toolkit.targets.trt.requirements import TensorrtRequirements
 
@@ -42,4 +42,9 @@ TARGET = TensorrtTarget(
     runtime="tensorrt",
     requires=TensorrtRequirements(GRAPH, needs_gpu=True),
     selectable=False,
+    timings=(
+        Timed("fp16", "cuda fp16", exported="fp16", rank=2),
+        Timed("fp32", "cuda fp32", usual=False),
+        Timed("int8", "cuda int8", usual=False, exported="int8"),
+    ),
 )

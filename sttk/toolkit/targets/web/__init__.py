@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sttk.toolkit.targets.base import Target
+from sttk.toolkit.targets.base import Target, Timed
 from sttk.toolkit.targets.requirements import GRAPH
 from sttk.toolkit.targets.web.requirements import WebRequirements
 
@@ -37,4 +37,5 @@ TARGET = WebTarget(
     # It may have to fetch its runtime, 33 MB: exported when it is asked for by name.
     in_all=False,
     timed=False,
+    timings=(Timed("fp32", "fp32", usual=False),),
 )

@@ -1,4 +1,4 @@
-"""Ways to run a style, and why some cannot be gone here."""
+"""Variants in which a style runs, and why some cannot run here."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import sys
 
 import pytest
 
-from sttk.benchmarks import ways
-from sttk.benchmarks.ways import WAYS, chosen, reason_against
+from sttk.benchmarks import variants
+from sttk.benchmarks.variants import VARIANTS, chosen, reason_against
 from sttk.toolkit.core.errors import UsageError
 from sttk.toolkit.host.machine import Gpu
 from sttk.toolkit.targets import requirements
 
 
 def named(name):
-    (way,) = [way for way in WAYS if str(way) == name]
-    return way
+    (variant,) = [variant for variant in VARIANTS if str(variant) == name]
+    return variant
 
 
 def test_names_are_unique():
-    assert len(set(map(str, WAYS))) == len(WAYS)
+    assert len(set(map(str, VARIANTS))) == len(VARIANTS)
 
 
 def test_usual_ones_unless_asked_for_others():
@@ -29,7 +29,7 @@ def test_usual_ones_unless_asked_for_others():
         "openvino bf16",
         "openvino int8",
     ]
-    assert {way.precision for way in chosen((), ("bf16",))} == {"bf16"}
+    assert {variant.precision for variant in chosen((), ("bf16",))} == {"bf16"}
     with pytest.raises(UsageError, match="no onnxruntime in bf16"):
         chosen(("onnxruntime",), ("bf16",))
     with pytest.raises(UsageError, match="no torch in int8"):
@@ -37,14 +37,14 @@ def test_usual_ones_unless_asked_for_others():
 
 
 def test_without_a_gpu(monkeypatch):
-    monkeypatch.setattr(ways, "_devices", lambda: ())
+    monkeypatch.setattr(variants, "_devices", lambda: ())
     assert reason_against(named("torch cuda fp16")) == "no CUDA device"
     assert reason_against(named("tensorrt fp16"))
     assert reason_against(named("torch fp32")) == ""
 
 
 def test_a_gpu_is_used(monkeypatch):
-    monkeypatch.setattr(ways, "_devices", lambda: (Gpu("H100", "9.0", "570"),))
+    monkeypatch.setattr(variants, "_devices", lambda: (Gpu("H100", "9.0", "570"),))
     assert reason_against(named("torch cuda fp16")) == ""
 
 

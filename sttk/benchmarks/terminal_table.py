@@ -1,4 +1,4 @@
-"""What the terminal shows of results: what a user asks first, in lines of 80 columns."""
+"""The terminal's table: what a user asks first, in 80 columns, and the lines below it."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from itertools import groupby
 
 from sttk.benchmarks.budget import ROUNDS
 from sttk.benchmarks.noise import noise_of
-from sttk.benchmarks.rows import Case, LeftOut, Results, Row
-from sttk.benchmarks.suite import ITERATIONS
-from sttk.benchmarks.words import frames, milliseconds, of_gatys, speed_up
+from sttk.benchmarks.report_text import frames, gatys_lines, milliseconds, speed_up
+from sttk.benchmarks.rows import ITERATIONS, Case, LeftOut, Results, Row
 from sttk.toolkit.core.shapes import Size
 
 COLUMNS = ("", "precision", "ms", "±", "FPS", "x torch", "x Gatys")
@@ -23,7 +22,7 @@ _REFERENCE = ("torch", "fp32")
 
 
 def table(results: Results, size: Size) -> list[tuple[str, ...]]:
-    """Rows that ran: a cell alone is a model's name, and its rows follow."""
+    """Return the rows that ran; a row of one cell is a model's name, before its rows."""
     ran = [row for row in results.at(size) if row.timing]
     found: list[tuple[str, ...]] = []
     for model, rows in groupby(ran, lambda row: row.case.model):
@@ -33,7 +32,7 @@ def table(results: Results, size: Size) -> list[tuple[str, ...]]:
 
 
 def drawn(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    """Lines of the table, none of which is wrapped: every column is as wide as its widest cell."""
+    """Return the table's lines, unwrapped: every column is as wide as its widest cell."""
     whole = [COLUMNS, *(row for row in rows if len(row) == len(COLUMNS))]
     widths = [max(map(len, column)) for column in zip(*whole, strict=True)]
     found = [_aligned(row, widths) for row in (COLUMNS, *rows)]
@@ -41,7 +40,7 @@ def drawn(rows: Sequence[tuple[str, ...]]) -> list[str]:
 
 
 def _aligned(row: tuple[str, ...], widths: Sequence[int]) -> str:
-    """Words to the left, figures to the right."""
+    """Align words to the left, and figures to the right."""
     cells = [
         cell.ljust(width) if number < 2 else cell.rjust(width)
         for number, (cell, width) in enumerate(zip(row, widths, strict=False))
@@ -60,7 +59,7 @@ def _line(row: Row, results: Results) -> tuple[str, ...]:
         f"  {case.runtime}{batch}",
         case.precision,
         milliseconds(row.seconds),
-        # Turns that are so few have no interval to speak of.
+        # So few turns give no interval worth the name.
         "?" if few else f"{timing.summary.spread:.0%}",
         frames(row),
         times(row.fps / torch.fps) if torch else "",
@@ -69,7 +68,7 @@ def _line(row: Row, results: Results) -> tuple[str, ...]:
 
 
 def _reference(results: Results, size: Size) -> Row | None:
-    """The style in plain torch."""
+    """Return the row of the style in plain torch."""
     name = results.style["name"]
     found = [row for row in results.at(size) if row.timing and row.case.model == name]
     plain = [r for r in found if (r.case.runtime, r.case.precision) == _REFERENCE]
@@ -77,7 +76,7 @@ def _reference(results: Results, size: Size) -> Row | None:
 
 
 def times(ratio: float) -> str:
-    """Three figures: ``0.84``, ``12.3``, ``1,026``."""
+    """Return a ratio in three figures: ``0.84``, ``12.3``, ``1,026``."""
     return f"{ratio:.2f}" if ratio < 10 else f"{ratio:.1f}" if ratio < 100 else f"{ratio:,.0f}"
 
 
@@ -86,10 +85,10 @@ def _short(name: str) -> str:
 
 
 def below(results: Results, size: Size) -> Iterator[str]:
-    """Paragraphs below the table: the optimisation, what to doubt, and what is not in it."""
+    """Yield the paragraphs below the table: the optimisation, doubts, and what is left out."""
     if not table(results, size):
         yield "no model was timed"
-    yield from of_gatys(results, size)
+    yield from gatys_lines(results, size)
     yield from _noise(results, size)
     rows = [row for row in results.rows if row.case.size == size]
     reasons = [(row.case, row.not_run) for row in rows if not row.timing]
@@ -99,7 +98,7 @@ def below(results: Results, size: Size) -> Iterator[str]:
 
 
 def _noise(results: Results, size: Size) -> Iterator[str]:
-    """The machine's own spread once, and the rows that are worse than it."""
+    """Yield the machine's own spread, and the rows that are worse than it."""
     ran = [row for row in results.rows if row.case.size == size and row.timing]
     noise = noise_of(ran)
     fewest = min((len(row.timing.turns) for row in ran if row.timing), default=0)
@@ -107,7 +106,7 @@ def _noise(results: Results, size: Size) -> Iterator[str]:
         yield f"{noise.told}; {fewest} round{'s' if fewest > 1 else ''} at least"
     for row in ran:
         if row.timing and (said := noise.doubt(row.timing)):
-            yield f"{row.case.model}, {row.case.way}: {said}"
+            yield f"{row.case.model}, {row.case.variant}: {said}"
 
 
 def _left_out(found: Sequence[LeftOut], results: Results) -> Iterator[str]:
@@ -128,13 +127,15 @@ def _by_reason(pairs: Sequence[tuple[Case, str]]) -> list[tuple[str, list[Case]]
 
 
 def _listed(cases: Sequence[Case]) -> str:
-    """Such as ``ink: ncnn fp32 int8, litert fp32; ink-mobile-m: ncnn fp32``."""
+    """Return a list such as ``ink: ncnn fp32 int8, litert fp32; ink-mobile-m: ncnn fp32``."""
     parts = []
     for model in dict.fromkeys(case.model for case in cases):
-        ways: dict[str, list[str]] = {}
+        variants: dict[str, list[str]] = {}
         for case in cases:
             if case.model == model:
-                ways.setdefault(case.runtime, []).append(case.precision)
-        names = ", ".join(f"{way} {' '.join(dict.fromkeys(p))}" for way, p in ways.items())
+                variants.setdefault(case.runtime, []).append(case.precision)
+        names = ", ".join(
+            f"{variant} {' '.join(dict.fromkeys(p))}" for variant, p in variants.items()
+        )
         parts.append(f"{_short(model)}: {names}")
     return "; ".join(parts)

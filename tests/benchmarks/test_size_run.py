@@ -7,16 +7,17 @@ from types import SimpleNamespace
 
 import pytest
 
-from sttk.benchmarks import field, lineup, rounds
+from sttk.benchmarks import rounds, schedule, size_run
 from sttk.benchmarks.budget import Plan
-from sttk.benchmarks.entrants import Entrant, Setting
-from sttk.benchmarks.field import NO_MEMORY, NO_TIME, Field
-from sttk.benchmarks.lineup import Candidate, candidates
+from sttk.benchmarks.cases import PreparedCase, SizeContext
+from sttk.benchmarks.clocks import Clock, Warmed
+from sttk.benchmarks.config import BenchConfig
 from sttk.benchmarks.remote import OutOfTimeError
-from sttk.benchmarks.rounds import Racer
+from sttk.benchmarks.rounds import TimedProcess
 from sttk.benchmarks.rows import GATYS
-from sttk.benchmarks.suite import Request
-from sttk.benchmarks.ways import chosen
+from sttk.benchmarks.schedule import Candidate, candidates
+from sttk.benchmarks.size_run import NO_MEMORY, NO_TIME, SizeRun
+from sttk.benchmarks.variants import chosen
 from sttk.toolkit import styles
 from sttk.toolkit.precision.cost import Layer
 
@@ -39,32 +40,31 @@ class Machine:
             raise OutOfTimeError
         self.now = ends
 
-    def enter(self, candidate: Candidate, maker):
+    def prepare(self, candidate: Candidate, maker):
         """``hidden``: how wrong the estimate was."""
         if candidate.cost.prepare:
             self.work(self.hidden * (candidate.cost.prepare + candidate.sharing), maker.until)
         reason = "" if candidate.cost.prepare else "no such device"
-        return Entrant(candidate.case, reason=reason, options={"cost": candidate.cost})
+        return PreparedCase(candidate.case, clock=candidate.cost, reason=reason)
 
-    def started(self, entrant, threads, until):
-        cost = entrant.options["cost"]
+    def started(self, prepared, threads, until):
+        cost = prepared.clock  # stands in for it
         ready = self.now
         self.work(cost.warm * cost.run, until)
-        told = {"seconds": cost.run * self.slowness, "load": 1.0, "first": 0.0}
-        told |= {"steady": True, "notes": ()}
-        return Racer(Stopwatch(self, cost.run), cost.whole, told, ready=ready)
+        told = Warmed(cost.run * self.slowness, True, 1.0, 0.0)
+        return TimedProcess(Stopwatch(self, cost), told, ready=ready)
 
 
 class Stopwatch:
-    def __init__(self, machine, run):
-        self.machine, self.run, self.until = machine, run, None
+    def __init__(self, machine, cost):
+        self.machine, self.cost, self.until = machine, cost, None
 
     def call(self, method, *arguments):
-        if method == "memory":
+        if method is Clock.memory or (method is Clock.whole and not self.cost.whole):
             return None
         runs = arguments[0] if arguments else 1
-        self.machine.work(runs * self.run, self.until)
-        return [self.run] * runs if method == "turn" else self.run
+        self.machine.work(runs * self.cost.run, self.until)
+        return [self.cost.run] * runs if method is Clock.turn else self.cost.run
 
     def dismiss(self):
         pass
@@ -76,11 +76,11 @@ class Stopwatch:
 def queue(photo, tmp_path_factory):
     """The default command's candidates."""
     work = {"ink": 40e9, "ink-mobile-m": 4e9, "ink-mobile-s": 1.5e9}
-    setting = Setting(photo, SIZE, 2, tmp_path_factory.mktemp("bench"))
+    context = SizeContext(photo, SIZE, 2, tmp_path_factory.mktemp("bench"))
     with pytest.MonkeyPatch.context() as patch:
         of = lambda net, size: (Layer(0, 0, 0, work[net.origin.name]),)  # noqa: E731
-        patch.setattr(lineup, "layers", of)
-        return list(candidates(Request(styles.find("ink"), chosen((), ())), setting))
+        patch.setattr(schedule, "layers", of)
+        return list(candidates(BenchConfig(styles.find("ink"), chosen((), ())), context))
 
 
 @pytest.fixture
@@ -88,13 +88,13 @@ def measured(queue, monkeypatch):
     """The plan of the default command, carried out on a machine."""
 
     def on(machine, bounded=True, memory=None):
-        for module in (field, rounds):
+        for module in (size_run, rounds):
             monkeypatch.setattr(module, "time", machine)
-        monkeypatch.setattr(field, "started", machine.started)
-        monkeypatch.setattr(field, "available", lambda: memory)
+        monkeypatch.setattr(size_run, "started", machine.started)
+        monkeypatch.setattr(size_run, "available", lambda: memory)
         plan = Plan(BUDGET, bounded=bounded, ending=ENDING, clock=machine.perf_counter)
-        found = Field(plan, SimpleNamespace(until=None), 2, lambda *_: None)
-        found.run([replace(c, enter=lambda maker, c=c: machine.enter(c, maker)) for c in queue])
+        found = SizeRun(plan, SimpleNamespace(until=None), 2, lambda *_: None)
+        found.run([replace(c, prepare=lambda maker, c=c: machine.prepare(c, maker)) for c in queue])
         return found
 
     return on
@@ -116,8 +116,8 @@ def test_the_budget_is_kept_on_any_machine(measured, slowness, hidden):
 
 def test_what_matters_first_is_timed_on_the_nominal_machine(measured):
     found = measured(Machine(1.0))
-    ways = [case.way for case in timed(found)]
-    assert ways[:2] == ["torch fp32", f"{GATYS} fp32"]
+    variants = [case.variant for case in timed(found)]
+    assert variants[:2] == ["torch fp32", f"{GATYS} fp32"]
     assert {case.model for case in timed(found)} >= {"ink", "VGG-19"}
     assert {row.not_run for _, row in found.rows if not row.timing} == {"no such device"}
     assert {each.reason for each in found.left_out} == {NO_TIME}

@@ -1,4 +1,4 @@
-"""Figures as text, the same on the terminal, in Markdown and on the page."""
+"""The text of reports: the same figures on the terminal, in Markdown and on the page."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from sttk.benchmarks.environment import place
 from sttk.benchmarks.noise import Noise, noise_of
 from sttk.benchmarks.paper import SOURCE, TABLE
-from sttk.benchmarks.rows import Results, Row, Timing
+from sttk.benchmarks.rows import ITERATIONS, Results, Row, Timing
 from sttk.benchmarks.statistics import summary
-from sttk.benchmarks.suite import ITERATIONS
 from sttk.toolkit.core.shapes import Size, text
 
 COLUMNS = ("runtime", "ms", "p95", "FPS", "from file", "x Gatys", "of limit")
@@ -37,34 +36,34 @@ class Line:
 
 
 def title(results: Results, size: Size) -> str:
-    """Of the table of one size."""
+    """Return the title of the table of one size."""
     return f"{results.style['name']} at {text(size)}"
 
 
 def where(results: Results) -> str:
-    """The machine, in one line."""
+    """Return the machine, in one line."""
     return place(results.environment)
 
 
 def lines(results: Results, size: Size) -> list[Line]:
-    """The table of one size."""
+    """Return the table of one size."""
     gatys = results.gatys(size)
     return [_line(row, gatys, results) for row in results.at(size)]
 
 
 def costs(results: Results, size: Size) -> list[Line]:
-    """A second table of one size: how sure the figures are, and what comes before the first."""
+    """Return a second table of one size: how sure figures are, and what comes before a run."""
     return [_cost(row, row.timing, results) for row in results.at(size) if row.timing]
 
 
 def calm(results: Results) -> str:
-    """Whether the machine was quiet, in one line."""
+    """Say in one line whether the machine was quiet."""
     return noise_of(results.rows).told
 
 
 def remarks(results: Results, size: Size) -> Iterator[str]:
-    """What has to be said below the table: of the optimisation, the paper, noise, and notes."""
-    yield from of_gatys(results, size)
+    """Yield the lines below the table: the optimisation, the paper, noise, and notes."""
+    yield from gatys_lines(results, size)
     if size in TABLE:
         yield f"paper: {_published(size)} ({SOURCE})"
     doubts: dict[str, list[str]] = {}
@@ -76,25 +75,25 @@ def remarks(results: Results, size: Size) -> Iterator[str]:
     yield from (f"{', '.join(names)}: {said}" for said, names in doubts.items())
     for each in results.left_out:
         if each.case.size == size:
-            yield f"left out ({each.reason}): {each.case.model}, {each.case.way}"
+            yield f"left out ({each.reason}): {each.case.model}, {each.case.variant}"
 
 
 def label(row: Row, results: Results) -> str:
-    """What a row is called: the style's by its way, others by their model."""
+    """Return a row's name: the style's variant, or another model's name with its variant."""
     case = row.case
     batch = f" x {case.batch}" if case.batch > 1 else ""
     if _own(row, results):
-        return case.way + batch
-    return f"{case.model}, {case.way}{batch}"
+        return case.variant + batch
+    return f"{case.model}, {case.variant}{batch}"
 
 
 def speed_up(row: Row, gatys: Row, iterations: int) -> float:
-    """How many times faster a picture is made than by so many iterations."""
+    """Return how many times faster a row makes a picture than so many iterations do."""
     return iterations * gatys.seconds / row.seconds * row.case.batch
 
 
 def peaks(results: Results) -> str:
-    """The machine's, in one line, and why a device has none."""
+    """Return the machine's peaks in one line, and why a device has none."""
     said = [
         f"{name} {value / 1e9:.0f} {'GB/s' if name.endswith('copy') else 'GMAC/s'}"
         for name, value in results.peaks.items()
@@ -104,13 +103,13 @@ def peaks(results: Results) -> str:
 
 
 def milliseconds(seconds: float) -> str:
-    """Three figures: ``8.31``, ``46.2``, ``467``."""
+    """Return milliseconds in three figures: ``8.31``, ``46.2``, ``467``."""
     value = 1e3 * seconds
     return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < _FEW else f"{value:,.0f}"
 
 
 def frames(row: Row) -> str:
-    """FPS of a row, in three figures where it is slow."""
+    """Return a row's pictures a second, in three figures where it is slow."""
     return f"{row.fps:.2f}" if row.fps < 10 else f"{row.fps:.1f}"
 
 
@@ -142,8 +141,8 @@ def _cost(row: Row, timing: Timing, results: Results) -> Line:
     return Line(label(row, results), figures)
 
 
-def of_gatys(results: Results, size: Size) -> Iterator[str]:
-    """The optimisation's iterations, and what is extrapolated from them."""
+def gatys_lines(results: Results, size: Size) -> Iterator[str]:
+    """Yield the optimisation's time an iteration, and what is extrapolated from it."""
     gatys = results.gatys(size)
     if gatys is None or gatys.timing is None:
         return
@@ -176,7 +175,7 @@ def _said(timing: Timing, noise: Noise) -> Iterator[str]:
 
 
 def equal_loss(results: Results) -> Iterator[str]:
-    """What ``--equal-loss`` found, one line for each photograph and start, and the sum."""
+    """Yield what ``--equal-loss`` found: a line for each photograph and start."""
     for each in results.equal:
         size: Size = (each["size"][0], each["size"][1])
         name = f"{each['photo']} at {text(size)}, from {each['start']}"
@@ -195,7 +194,7 @@ def _own(row: Row, results: Results) -> bool:
 
 
 def nodes(results: Results) -> Iterator[str]:
-    """The slowest nodes of each profiled row."""
+    """Yield the slowest nodes of each profiled row."""
     for row in results.rows:
         whole = sum(node.seconds for node in row.nodes)
         for node in row.nodes[:_SLOWEST]:
