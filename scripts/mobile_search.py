@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sttk.exporters.artifact import make_artifact
-from sttk.exporters.base import Request
+from sttk.exporters.base import ExportRequest
 from sttk.toolkit import styles
 from sttk.toolkit.core.contract import Contract
 from sttk.toolkit.core.shapes import Shapes
@@ -217,7 +217,7 @@ def _timed(target: str, nets: Sequence[StyleNet]) -> list[float]:
     """Median milliseconds of each, in turns."""
     picture = next(photographs(shipped_photos(), SIZE))
     with tempfile.TemporaryDirectory(prefix="sttk-") as root:
-        requests = [Request(net, shapes=Shapes.fixed(*SIZE)) for net in nets]
+        requests = [ExportRequest(net, shapes=Shapes.fixed(*SIZE)) for net in nets]
         folders = [
             make_artifact(target, request, Path(root, str(number)))
             for number, request in enumerate(requests)

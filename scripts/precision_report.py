@@ -18,8 +18,8 @@ from sttk.toolkit.host.machine import cpu
 from sttk.toolkit.imaging.regimes import shipped_photos
 from sttk.toolkit.styles import find
 from sttk.workflows.plan_search.chart import draw
-from sttk.workflows.plan_search.found import Found
-from sttk.workflows.plan_search.run import Ask, search
+from sttk.workflows.plan_search.result import SearchResult
+from sttk.workflows.plan_search.run import SearchConfig, search
 from sttk.workflows.plan_search.show import by, cells, columns
 
 _SIZE = (256, 256)
@@ -41,15 +41,15 @@ def main() -> int:
     return 0 if all(one.chosen for one in found) else 1
 
 
-def _searched(style: str, target: str, low: str, floor: str) -> Found:
+def _searched(style: str, target: str, low: str, floor: str) -> SearchResult:
     cost = "time" if low == "int8" else "bytes"
     photos = tuple(shipped_photos())
     net = find(style)
-    ask = Ask(net, target, low, "fp32", float(floor), _SIZE, photos, cost=cost)  # type: ignore[arg-type]
+    ask = SearchConfig(net, target, low, "fp32", float(floor), _SIZE, photos, cost=cost)  # type: ignore[arg-type]
     return search(ask, lambda text: print(target, low, text, file=sys.stderr))  # noqa: T201
 
 
-def _chart(report: Path, found: Found) -> str:
+def _chart(report: Path, found: SearchResult) -> str:
     return f"{report.stem}-{found.target}-{found.low}.png"
 
 
@@ -64,7 +64,7 @@ def _head(arguments: list[str]) -> str:
     )
 
 
-def _section(found: Found, chart: str) -> str:
+def _section(found: SearchResult, chart: str) -> str:
     header = columns(found)
     rows = [cells(found, index) for index in range(len(found.candidates))]
     table = ["| " + " | ".join(row) + " |" for row in [header, ["---"] * len(header), *rows]]

@@ -26,7 +26,7 @@ from statistics import median
 from PIL import Image
 
 from sttk.exporters.artifact import make_artifact
-from sttk.exporters.base import Request
+from sttk.exporters.base import ExportRequest
 from sttk.exporters.web import ort_web
 from sttk.exporters.web.options import WebOptions
 from sttk.toolkit import styles
@@ -39,7 +39,7 @@ from sttk.toolkit.io.files import write_atomic
 from sttk.toolkit.opened.artifact import open_entry
 from sttk.toolkit.parity.canvas import canvas, judged
 from sttk.toolkit.parity.compare import Report, Row
-from sttk.toolkit.parity.run import Ask, Judge
+from sttk.toolkit.parity.run import Judge, ParityConfig
 from sttk.toolkit.web.chromium import Chromium, Tab, find
 from sttk.toolkit.web.page import STARTED
 from sttk.toolkit.web.server import serving
@@ -78,7 +78,7 @@ def main() -> int:
     options = _options()
     with ExitStack() as stack:
         page = options.page or _exported(stack)
-        judge = Judge(Ask(shipped_photos(), regimes=tuple(options.regime or NAMES)))
+        judge = Judge(ParityConfig(shipped_photos(), regimes=tuple(options.regime or NAMES)))
         reports = [judge.artifact(open_entry(entry)) for entry in search(page)]
         browser = stack.enter_context(Chromium(_CAMERA))
         server = stack.enter_context(serving(page))
@@ -110,7 +110,7 @@ def _options() -> argparse.Namespace:
 def _exported(stack: ExitStack) -> Path:
     root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sttk-")))
     first, *_ = shipped = styles.small_of_each()
-    request = Request(
+    request = ExportRequest(
         styles.find(first), shapes=Shapes.any(), options=WebOptions(offers=tuple(shipped))
     )
     return make_artifact("web", request, root)

@@ -15,7 +15,7 @@ from PIL import Image
 
 from sttk.exporters import exporter
 from sttk.exporters.artifact import make_artifact
-from sttk.exporters.base import Request
+from sttk.exporters.base import ExportRequest
 from sttk.exporters.options import Options
 from sttk.exporters.plans import usual_plan
 from sttk.toolkit import styles
@@ -126,7 +126,7 @@ def export(
         known = ", ".join(able.precisions)
         raise UsageError(f"{target} has no precision {precision}; it has {known}")
     plan = usual_plan(target, module, wanted)
-    request: Request[Any] = Request(
+    request: ExportRequest[Any] = ExportRequest(
         module, plan.default, _shapes(size), _options(options, target), blocks=plan.blocks
     )
     return make_artifact(target, request, Path(output))
@@ -151,13 +151,13 @@ def check(artifact: Path | str, *, vgg: Path | str | None = None, record: bool =
     """
     from sttk.toolkit.opened.artifact import open_artifact  # noqa: PLC0415
     from sttk.toolkit.parity.outcome import Judged, conclude  # noqa: PLC0415
-    from sttk.toolkit.parity.run import Ask, Judge  # noqa: PLC0415
+    from sttk.toolkit.parity.run import Judge, ParityConfig  # noqa: PLC0415
     from sttk.toolkit.parity.style import StyleJudge  # noqa: PLC0415
     from sttk.workflows.record import record_parity  # noqa: PLC0415
 
-    ask = Ask(shipped_photos(), style=StyleJudge(Path(vgg) if vgg else None))
+    config = ParityConfig(shipped_photos(), style=StyleJudge(Path(vgg) if vgg else None))
     opened = open_artifact(Path(artifact))
-    report = Judge(ask).artifact(opened)
+    report = Judge(config).artifact(opened)
     if record:
         record_parity(opened, report)
     conclude([Judged(report)])

@@ -24,7 +24,7 @@ from PIL import Image
 from sttk.cli import cli
 from sttk.exporters import exporter
 from sttk.exporters.artifact import make_artifact
-from sttk.exporters.base import Request
+from sttk.exporters.base import ExportRequest
 from sttk.exporters.web import ort_web
 from sttk.toolkit.checkpoints import load
 from sttk.toolkit.checkpoints.native import save_net
@@ -205,7 +205,7 @@ def make(
         shapes = shapes or (Shapes.fixed(*size) if size else Shapes.any())
         rewrite = options.pop("rewrites", True)
         told = exporter(target).options(**options)
-        request = Request(net, precision, shapes, told, rewrite=rewrite)
+        request = ExportRequest(net, precision, shapes, told, rewrite=rewrite)
         asked = repr((target, shapes, precision, sorted(options.items()), rewrite))
         made = built.get(asked, lambda folder: make_artifact(target, request, folder))
         place = tmp_path_factory.mktemp("artifacts") / made.parent.name / made.name

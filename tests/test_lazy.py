@@ -89,7 +89,7 @@ def test_a_module_that_is_absent_is_not_a_broken_one(package):
 PAIR = """
 import importlib.resources, pathlib, sys, warnings
 from sttk.exporters.artifact import make_artifact
-from sttk.exporters.base import Request
+from sttk.exporters.base import ExportRequest
 from sttk.toolkit.checkpoints import load
 from sttk.toolkit.core.errors import BrokenExtraError
 from sttk.toolkit.host.optional import imported
@@ -109,7 +109,8 @@ except BrokenExtraError as error:
 assert "executorch.exir" not in sys.modules
 importlib.resources.read_text = read_text
 net = load(pathlib.Path(sys.argv[1]))
-make_artifact("executorch", Request(net, shapes=Shapes.fixed(32, 32)), pathlib.Path(sys.argv[2]))
+request = ExportRequest(net, shapes=Shapes.fixed(32, 32))
+make_artifact("executorch", request, pathlib.Path(sys.argv[2]))
 imported("coremltools", "coreml")
 """
 # coremltools looks for libraries that sttk does not want it to have, and has them afterwards.

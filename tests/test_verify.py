@@ -14,7 +14,7 @@ from sttk.toolkit.io.files import sha256
 from sttk.toolkit.opened import verify as module
 from sttk.toolkit.opened.artifact import open_artifact
 from sttk.toolkit.opened.verify import verify
-from sttk.toolkit.parity.run import Ask, Judge
+from sttk.toolkit.parity.run import Judge, ParityConfig
 from sttk.toolkit.targets import target
 from sttk.toolkit.targets.onnx.runner import OnnxRuntimeRunner
 from sttk.toolkit.targets.requirements import Requirements
@@ -229,7 +229,7 @@ def test_parity_of_a_package_binds_itself_to_all_of_it(make, photo, tmp_path, mo
     dataclasses.replace(manifest, model="x.package", files=files).write(folder)
 
     opened = open_artifact(folder)
-    report = Judge(Ask([photo])).artifact(opened)
+    report = Judge(ParityConfig([photo])).artifact(opened)
     assert report.passed
     record_parity(opened, report)
     assert verify(read_entry(folder), require_parity=True).passed

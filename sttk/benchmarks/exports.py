@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sttk.exporters.artifact import make_artifact
-from sttk.exporters.base import Request
+from sttk.exporters.base import ExportRequest
 from sttk.exporters.plans import usual_plan
 from sttk.toolkit import styles
 from sttk.toolkit.core.contract import Precision
@@ -45,7 +45,7 @@ class Exports:
         photos = tuple(shipped_photos()[:1])
         net, shapes = _found(style), Shapes.fixed(*size, batch)
         plan = usual_plan(target, net, precision)
-        request: Request[Any] = Request(
+        request: ExportRequest[Any] = ExportRequest(
             net, plan.default, shapes, calibration=photos, blocks=plan.blocks
         )
         # An artifact's name does not tell its batch.

@@ -17,7 +17,7 @@ from sttk.toolkit.core.errors import SttkError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sttk.exporters.base import Request
+    from sttk.exporters.base import ExportRequest
     from sttk.exporters.options import Options
     from sttk.toolkit.artifact.search import Entry
     from sttk.toolkit.core.contract import Precision
@@ -116,7 +116,7 @@ def export(
     if half and precision not in (None, "fp16"):
         raise UsageError(f"--half is --precision fp16, and --precision {precision} is given")
     shapes = _shapes(squares, listed, dynamic, (min_size, opt_size, max_size))
-    from sttk.exporters.base import Request
+    from sttk.exporters.base import ExportRequest
     from sttk.toolkit import styles
 
     named = _named(asked)
@@ -134,7 +134,7 @@ def export(
     for target in named:
         by = chosen or _usual_plan(target, net, wanted, uniform)
         for shape in shapes or [_usual(target)]:
-            request: Request[Any] = Request(
+            request: ExportRequest[Any] = ExportRequest(
                 net, by.default, shape, told[target], pictures, by.blocks, rewrite
             )
             jobs.append((target, request))
@@ -243,7 +243,7 @@ def _usual_plan(target: str, net: StyleNet, wanted: Precision | None, uniform: b
     return Plan(usual.default) if uniform else usual
 
 
-def _export(jobs: list[tuple[str, Request[Any]]], root: Path) -> Iterator[Entry | SttkError]:
+def _export(jobs: list[tuple[str, ExportRequest[Any]]], root: Path) -> Iterator[Entry | SttkError]:
     """Each job's artifact, or why there is none: with several targets, one may fail alone."""
     from sttk.exporters.artifact import folder_name, make_entry
     from sttk.toolkit.io.console import progress

@@ -125,10 +125,10 @@ def parity(
     from sttk.toolkit.imaging.images import list_images
     from sttk.toolkit.imaging.regimes import NAMES, shipped_photos
     from sttk.toolkit.parity.outcome import conclude, required
-    from sttk.toolkit.parity.run import Ask
+    from sttk.toolkit.parity.run import ParityConfig
     from sttk.toolkit.parity.style import StyleJudge
     from sttk.toolkit.runtimes.base import Settings
-    from sttk.workflows.session import Session, Wanted
+    from sttk.workflows.session import ReportOptions, Session
 
     if summary and as_json:
         raise UsageError("--summary and --json: give one of them")
@@ -140,10 +140,14 @@ def parity(
     settings = Settings(inference_precision) if inference_precision else None
     net = styles.find(reference) if reference else None
     promised = promise.replace("-", " ") if promise else None
-    ask = Ask(pictures, net, promised, sizes, regimes or NAMES, settings, StyleJudge(vgg))
-    wanted = Wanted(precision, bisect or bool(bisect_to), bisect_to, "html" in named, heatmaps)
+    config = ParityConfig(
+        pictures, net, promised, sizes, regimes or NAMES, settings, StyleJudge(vgg)
+    )
+    wanted = ReportOptions(
+        precision, bisect or bool(bisect_to), bisect_to, "html" in named, heatmaps
+    )
     outcomes = []
-    for outcome in _judged(models, Session(ask, wanted)):
+    for outcome in _judged(models, Session(config, wanted)):
         outcomes.append(outcome)
         if not as_json:
             _show(outcome, summary)

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from sttk.exporters.options import Options
     from sttk.toolkit.core.contract import Precision
     from sttk.toolkit.core.shapes import Size
-    from sttk.workflows.plan_search.found import Cost, Found
-    from sttk.workflows.plan_search.run import Ask
+    from sttk.workflows.plan_search.result import Cost, SearchResult
+    from sttk.workflows.plan_search.run import SearchConfig
 
 
 @click.command(short_help="Search the cheapest plan that holds a floor.")
@@ -94,7 +94,7 @@ def precision(
     from sttk.toolkit import styles
     from sttk.toolkit.imaging.charts import check_charts
     from sttk.toolkit.imaging.regimes import shipped_photos
-    from sttk.workflows.plan_search.run import Ask
+    from sttk.workflows.plan_search.run import SearchConfig
 
     if chart:
         check_charts()
@@ -102,7 +102,7 @@ def precision(
         raise UsageError(f"--high {high} is what blocks are lowered to")
     net = styles.find(style or styles.DEFAULT)
     timed = precision == "int8" and _is_timed(target)
-    ask = Ask(
+    config = SearchConfig(
         net,
         target,
         precision,
@@ -115,7 +115,7 @@ def precision(
         _options(target),
     )
     file = output or Path(f"{net.origin.name}-{target}.plan.json")
-    _finish(_searched(ask), ask, file, chart, as_json)
+    _finish(_searched(config), config, file, chart, as_json)
 
 
 def _pictures(folder: Path | None) -> tuple[Path, ...]:
@@ -141,22 +141,24 @@ def _options(target: str) -> Options:
     return chosen
 
 
-def _searched(ask: Ask) -> Found:
+def _searched(config: SearchConfig) -> SearchResult:
     from sttk.toolkit.io.console import progress
     from sttk.workflows.plan_search.run import search
 
     done = 0
-    with progress(f"precision of {ask.net.origin.name}", total=1) as update:
+    with progress(f"precision of {config.net.origin.name}", total=1) as update:
 
-        def told(text: str) -> None:
+        def on_progress(text: str) -> None:
             nonlocal done
             done += 1
             update(1 - 0.97**done, text)  # nobody knows how many plans will be tried
 
-        return search(ask, told)
+        return search(config, on_progress)
 
 
-def _finish(found: Found, ask: Ask, file: Path, chart: bool, as_json: bool) -> None:
+def _finish(
+    found: SearchResult, config: SearchConfig, file: Path, chart: bool, as_json: bool
+) -> None:
     """Report; write chart and plan; without a plan, fail with the best one's name."""
     from sttk.toolkit.artifact.plan_file import write_plan
     from sttk.toolkit.io.console import print_json
@@ -168,7 +170,7 @@ def _finish(found: Found, ask: Ask, file: Path, chart: bool, as_json: bool) -> N
         draw(found, picture)
     chosen = found.chosen
     if chosen:
-        write_plan(file, chosen.plan, ask.net.origin.sha256, {"search": found.to_dict()})
+        write_plan(file, chosen.plan, config.net.origin.sha256, {"search": found.to_dict()})
     if as_json:
         print_json({**found.to_dict(), "file": str(file) if chosen else None})
     else:
@@ -180,9 +182,9 @@ def _finish(found: Found, ask: Ask, file: Path, chart: bool, as_json: bool) -> N
         raise ParityError(
             f"no plan holds {found.floor:g} dB: the best, {best.plan}, has {best.worst:.1f} on "
             f"{best.where}",
-            fix="ask for less, or for another --high",
+            fix="config for less, or for another --high",
         )
     if not as_json:
         click.echo(f"cheapest that holds the floor, by {by(found)}: {chosen.plan}")
-        click.echo(f"next: sttk export {ask.net.origin.source.removeprefix('style:')} "
-                   f"--target {ask.target} --plan {file}")  # fmt: skip
+        click.echo(f"next: sttk export {config.net.origin.source.removeprefix('style:')} "
+                   f"--target {config.target} --plan {file}")  # fmt: skip

@@ -40,7 +40,7 @@ def tune(artifacts: tuple[Path, ...], size: Size, as_json: bool) -> None:
     from sttk.toolkit.io.console import print_json, progress
     from sttk.toolkit.opened.artifact import open_entry
     from sttk.toolkit.opened.verify import artifacts_at
-    from sttk.toolkit.parity.run import Ask
+    from sttk.toolkit.parity.run import ParityConfig
     from sttk.workflows.tune import tune as choose
 
     tuned, last = [], None
@@ -48,7 +48,7 @@ def tune(artifacts: tuple[Path, ...], size: Size, as_json: bool) -> None:
         folder = entry.folder
         try:
             with progress(f"tuning {folder}", total=1) as update:
-                tuning = choose(open_entry(entry), Ask(shipped_photos()), size, update)
+                tuning = choose(open_entry(entry), ParityConfig(shipped_photos()), size, update)
         except NotRunError as error:
             click.echo(f"not run: {folder}: {error}", err=True)
             last = error

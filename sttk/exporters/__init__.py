@@ -9,7 +9,7 @@ from sttk.toolkit import targets
 from sttk.toolkit.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from sttk.exporters.base import Exporter, Request
+    from sttk.exporters.base import Exporter, ExportRequest
 
 
 def exporter(target: str) -> Exporter[Any]:
@@ -23,7 +23,7 @@ def exporter(target: str) -> Exporter[Any]:
     return found
 
 
-def check(target: str, able: Exporter[Any], request: Request[Any]) -> None:
+def check(target: str, able: Exporter[Any], request: ExportRequest[Any]) -> None:
     """Refuse what a target cannot do, before anything is made.
 
     Raises:

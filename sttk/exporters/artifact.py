@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sttk.exporters import check, exporter
-from sttk.exporters.base import Exporter, Product, Request
+from sttk.exporters.base import Exporter, ExportRequest, Product
 from sttk.exporters.plans import usual_plan
 from sttk.exporters.prepare import Prepared, prepare
 from sttk.exporters.readme import write_readme
@@ -26,7 +26,7 @@ from sttk.toolkit.core.version import VERSION
 from sttk.toolkit.io.files import sha256
 
 
-def folder_name(target: str, request: Request[Any]) -> str:
+def folder_name(target: str, request: ExportRequest[Any]) -> str:
     """Return such as ``onnx-fp32-512x512``, ``onnx-fp16-plan1a2b3c4d-512x512`` for a plan that is
     not the target's usual one, or ``coreml-fp16-palette8-512x512``: options that are not the
     default are named.
@@ -35,7 +35,7 @@ def folder_name(target: str, request: Request[Any]) -> str:
     usual = usual_plan(target, request.net, request.precision)
     mixed = [f"plan{request.plan.digest}"] if request.plan != usual else []
     plain = ["unrewritten"] if able.rewrites and not request.rewrite else []
-    tags = [*mixed, *able.told(request).options.tags(), *plain]
+    tags = [*mixed, *able.with_options(request).options.tags(), *plain]
     return "-".join([target, request.precision, *tags, _short(str(request.shapes))])
 
 
@@ -50,12 +50,12 @@ def _short(shapes: str) -> str:
     return f"{shapes[: _LONGEST - 20]}-{hashlib.sha256(shapes.encode()).hexdigest()[:8]}"
 
 
-def make_artifact(target: str, request: Request[Any], root: Path) -> Path:
+def make_artifact(target: str, request: ExportRequest[Any], root: Path) -> Path:
     """Return the folder of :func:`make_entry`."""
     return make_entry(target, request, root).folder
 
 
-def make_entry(target: str, request: Request[Any], root: Path) -> Entry:
+def make_entry(target: str, request: ExportRequest[Any], root: Path) -> Entry:
     """Export into ``root/STYLE/TARGET-PRECISION-SIZE``; an artifact of that name is replaced.
 
     Returns:
@@ -81,10 +81,10 @@ def make_entry(target: str, request: Request[Any], root: Path) -> Entry:
 
 
 def write_artifact(
-    target: str, able: Exporter[Any], request: Request[Any], folder: Path
+    target: str, able: Exporter[Any], request: ExportRequest[Any], folder: Path
 ) -> Manifest:
     """Fill ``folder``, which is empty and nobody else's, with model, README.md and manifest."""
-    prepared = prepare(able.told(request), able)
+    prepared = prepare(able.with_options(request), able)
     product = able.export(prepared.request, folder)
     write_readme(target, prepared.request, product, folder)
     manifest = _manifest(target, prepared, product, folder)
@@ -101,7 +101,7 @@ def _begin(work: Path, root: Path) -> None:
 
 
 @contextmanager
-def temporary_artifact(target: str, request: Request[Any]) -> Iterator[Entry]:
+def temporary_artifact(target: str, request: ExportRequest[Any]) -> Iterator[Entry]:
     """Make an artifact that is gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="sttk-") as root:
         yield make_entry(target, request, Path(root))
@@ -148,7 +148,7 @@ def _is_whole(folder: Path) -> bool:
     return True
 
 
-def _check_replaceable(final: Path, request: Request[Any]) -> None:
+def _check_replaceable(final: Path, request: ExportRequest[Any]) -> None:
     """What is there may be replaced if it is an artifact of the same checkpoint."""
     source = _source(final)
     if source not in (None, request.net.origin.source):

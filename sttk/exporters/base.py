@@ -25,7 +25,7 @@ O_co = TypeVar("O_co", bound=Options, covariant=True)
 
 
 @dataclass(frozen=True)
-class Request(Generic[O_co]):
+class ExportRequest(Generic[O_co]):
     """What to export.
 
     Attributes:
@@ -33,7 +33,7 @@ class Request(Generic[O_co]):
         precision: the precision of weights and arithmetic, or a plan's default; input and output
             stay float32 (8 bits in a Core ML image).
         shapes: the inputs that the model is to take.
-        options: what else the exporter is told; the base class stands for its defaults.
+        options: what else the exporter is with_options; the base class stands for its defaults.
         calibration: pictures to calibrate int8 on; none: those of the package.
         blocks: in a mixed plan, the blocks that are in a higher precision (``Plan.blocks``).
         rewrite: whether the net may be changed to one that is the same function and faster where
@@ -113,14 +113,15 @@ class Exporter(Generic[O_co]):
         halves_arithmetic: whether fp16 is the arithmetic's, too; else it is that of the weights on
             disk, and blocks pass float32 to each other.
         half_int8: whether blocks of int8 pass float16 to each other.
-        float_ends: precisions in which both ends of a net stay in float32, unless another plan is
-            asked for: devices exist whose arithmetic breaks the promise without (``plans.py``).
+        float32_boundary: precisions in which the first and last blocks of a net stay in float32,
+            unless another plan is asked for: devices exist whose arithmetic breaks the promise
+            without (``plans.py``).
         searched: the options under which plans are searched, where the defaults will not do.
         default_styles: the style and options to export where nobody names a style, or None for the
             package's own default.
     """
 
-    make: Callable[[Request[Any], Path], Product]
+    make: Callable[[ExportRequest[Any], Path], Product]
     options: type[O_co]
     precisions: tuple[Precision, ...]
     kinds: tuple[str, ...]
@@ -128,15 +129,15 @@ class Exporter(Generic[O_co]):
     rewrites: tuple[str, ...] = ()
     halves_arithmetic: bool = True
     half_int8: bool = False
-    float_ends: tuple[Precision, ...] = ()
+    float32_boundary: tuple[Precision, ...] = ()
     searched: O_co | None = None
     default_styles: Callable[[Any], tuple[str, Options]] | None = None
 
-    def export(self, request: Request[Any], folder: Path) -> Product:
+    def export(self, request: ExportRequest[Any], folder: Path) -> Product:
         """Write the model into ``folder``; see ``make``."""
-        return self.make(self.told(request), folder)
+        return self.make(self.with_options(request), folder)
 
-    def told(self, request: Request[Any]) -> Request[O_co]:
+    def with_options(self, request: ExportRequest[Any]) -> ExportRequest[O_co]:
         """Return the request with this exporter's own options: its defaults where it has none."""
         if isinstance(request.options, self.options):
             return request

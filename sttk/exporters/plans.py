@@ -6,7 +6,7 @@ from sttk.exporters import exporter
 from sttk.toolkit.core.contract import Precision
 from sttk.toolkit.core.plan import Plan
 from sttk.toolkit.core.style_net import StyleNet
-from sttk.toolkit.precision.ends import ends_of
+from sttk.toolkit.precision.boundary import boundary_blocks
 
 
 def usual_plan(target: str, net: StyleNet, precision: Precision | None = None) -> Plan:
@@ -19,9 +19,9 @@ def usual_plan(target: str, net: StyleNet, precision: Precision | None = None) -
 
     Returns:
         All of the net in that precision, but for both its ends in float32 where the target's
-        ``float_ends`` says so.
+        ``float32_boundary`` says so.
     """
     able = exporter(target)
     default = precision or able.precisions[0]
-    ends = ends_of(net) if default in able.float_ends else ()
+    ends = boundary_blocks(net) if default in able.float32_boundary else ()
     return Plan.of_blocks(default, {name: "fp32" for end in ends for name in end.modules})

@@ -22,7 +22,7 @@ from sttk.toolkit.rewrites import scale_fold
 from sttk.toolkit.rewrites.rules import rewritten
 
 if TYPE_CHECKING:
-    from sttk.exporters.base import Exporter, Request
+    from sttk.exporters.base import Exporter, ExportRequest
 
 # Precisions in which nothing is computed in float16 on any device.
 _WIDE = ("fp32",)
@@ -45,12 +45,12 @@ class Prepared:
         calibration: how the net was quantised, or None.
     """
 
-    request: Request[Any]
+    request: ExportRequest[Any]
     rewrites: tuple[str, ...] = ()
     calibration: Calibration | None = None
 
 
-def prepare(request: Request[Any], target: Exporter[Any]) -> Prepared:
+def prepare(request: ExportRequest[Any], target: Exporter[Any]) -> Prepared:
     """Rewrite and quantise the net as the request's precision and target ask for.
 
     Args:
@@ -75,7 +75,7 @@ def prepare(request: Request[Any], target: Exporter[Any]) -> Prepared:
     return Prepared(replace(request, net=quantized), rewrites, calibration)
 
 
-def _folds(request: Request[Any], able: Int8) -> bool:
+def _folds(request: ExportRequest[Any], able: Int8) -> bool:
     """Not for float32, which holds every variance; nor where what convolutions give is rounded to
     int8, too: those runtimes' norms are in float32, and the reference, whose scales are its
     own, would be rounded by those of the folded net.

@@ -9,7 +9,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from sttk.exporters.base import Product, Request
+from sttk.exporters.base import ExportRequest, Product
 from sttk.toolkit.artifact.manifest import README
 from sttk.toolkit.core.contract import Contract
 from sttk.toolkit.core.shapes import Shapes, Size, text
@@ -36,12 +36,12 @@ def _environment() -> Environment:
     )  # fmt: skip
 
 
-def write_readme(target: str, request: Request[Any], product: Product, folder: Path) -> None:
+def write_readme(target: str, request: ExportRequest[Any], product: Product, folder: Path) -> None:
     """Write ``README.md`` into an artifact's folder; the same request gives the same text."""
     (folder / README).write_text(readme(target, request, product), encoding="utf-8")
 
 
-def readme(target: str, request: Request[Any], product: Product) -> str:
+def readme(target: str, request: ExportRequest[Any], product: Product) -> str:
     """Return the text: contract, precision, proof, origin, and code for this very model."""
     usage = _USAGE.format(target=target)
     return (
@@ -56,7 +56,7 @@ def readme(target: str, request: Request[Any], product: Product) -> str:
     )
 
 
-def _model(target: str, request: Request[Any], product: Product) -> dict[str, Any]:
+def _model(target: str, request: ExportRequest[Any], product: Product) -> dict[str, Any]:
     """What the file is, what it takes and gives, and in which arithmetic."""
     shapes, contract, tensors = request.shapes, request.net.contract, target_of(target).tensors
     batch = shapes.batch if tensors.batches else 1
@@ -107,7 +107,7 @@ def _sizes(shapes: Shapes, contract: Contract) -> dict[str, Any]:
     }
 
 
-def _origin(request: Request[Any]) -> dict[str, Any]:
+def _origin(request: ExportRequest[Any]) -> dict[str, Any]:
     origin = request.net.origin
     said = {key: value for key, value in sorted(origin.card.items()) if _plain(value)}
     return {

@@ -11,7 +11,7 @@ import click
 
 from sttk.exporters import exporter
 from sttk.exporters.artifact import make_entry
-from sttk.exporters.base import Request
+from sttk.exporters.base import ExportRequest
 from sttk.toolkit import styles, targets
 from sttk.toolkit.artifact.search import Entry, search
 from sttk.toolkit.core.errors import NotRunError, UsageError
@@ -59,7 +59,7 @@ def _exported(target: str, shapes: Shapes, root: Path) -> Candidate | Unjudged:
     """The shipped style at one target; the default target has to work."""
     net, precision = styles.find(styles.DEFAULT), exporter(target).precisions[0]
     try:
-        made = make_entry(target, Request(net, precision, shapes), root)
+        made = make_entry(target, ExportRequest(net, precision, shapes), root)
     except NotRunError as error:
         if target == targets.DEFAULT:
             raise

@@ -8,7 +8,7 @@ from importlib import metadata
 
 from sttk.toolkit import targets
 from sttk.toolkit.core.shapes import text
-from sttk.workflows.mutation import KILLED, NO_FAULT, SURVIVED, KillTable, Outcome
+from sttk.workflows.mutation import KILLED, NO_FAULT, SURVIVED, KillTable, MutantOutcome
 
 _ABOUT = """\
 Every fault is put into the net, the net is exported, and the artifact is judged by what
@@ -76,18 +76,18 @@ def _versions() -> Iterator[str]:
             yield f"no {name}"
 
 
-def _by_mutant(table: KillTable) -> Iterator[tuple[str, list[Outcome]]]:
+def _by_mutant(table: KillTable) -> Iterator[tuple[str, list[MutantOutcome]]]:
     for name in dict.fromkeys(each.mutant for each in table.outcomes):
         yield name, [each for each in table.outcomes if each.mutant == name]
 
 
-def _clean(outcome: Outcome) -> str:
+def _clean(outcome: MutantOutcome) -> str:
     if outcome.verdict == NO_FAULT:
         return f"passes, {outcome.judged}"
     return f"FALSE ALARM, {outcome.caught} of {outcome.judged}"
 
 
-def _cell(outcome: Outcome) -> str:
+def _cell(outcome: MutantOutcome) -> str:
     if outcome.verdict == SURVIVED:
         return "SURVIVED"
     if outcome.verdict == NO_FAULT:
@@ -95,7 +95,7 @@ def _cell(outcome: Outcome) -> str:
     return f"{outcome.caught} of {outcome.judged}" if outcome.judged else "refused"
 
 
-def _caught_by(found: list[Outcome]) -> str:
+def _caught_by(found: list[MutantOutcome]) -> str:
     killed = [each for each in found if each.verdict == KILLED]
     if not killed or all(each.caught == each.judged for each in killed):
         return "all" if killed else ""

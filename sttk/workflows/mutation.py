@@ -8,7 +8,7 @@ from typing import Any
 
 from sttk.exporters import exporter
 from sttk.exporters.artifact import temporary_artifact
-from sttk.exporters.base import Request
+from sttk.exporters.base import ExportRequest
 from sttk.toolkit.core.errors import SttkError
 from sttk.toolkit.core.shapes import Shapes, Size
 from sttk.toolkit.core.style_net import StyleNet
@@ -17,7 +17,7 @@ from sttk.toolkit.imaging.regimes import CONSTANT, Regimes, shipped_photos
 from sttk.toolkit.opened.artifact import open_entry
 from sttk.toolkit.parity.compare import Report
 from sttk.toolkit.parity.mutants import MUTANTS, Mutant, effect
-from sttk.toolkit.parity.run import Ask, Judge
+from sttk.toolkit.parity.run import Judge, ParityConfig
 
 KILLED, SURVIVED, NO_FAULT = "killed", "survived", "no fault"
 # Of 0..255, in float64: what is left of a fault that cancels, and of none that does not.
@@ -29,7 +29,7 @@ Update = Callable[[float, str], None]
 
 
 @dataclass(frozen=True)
-class Outcome:
+class MutantOutcome:
     """What became of one net at one target.
 
     Attributes:
@@ -66,8 +66,8 @@ class KillTable:
     style: str
     size: Size
     targets: dict[str, str]
-    clean: tuple[Outcome, ...]
-    outcomes: tuple[Outcome, ...]
+    clean: tuple[MutantOutcome, ...]
+    outcomes: tuple[MutantOutcome, ...]
 
     @property
     def passed(self) -> bool:
@@ -75,7 +75,7 @@ class KillTable:
         alarms = any(each.verdict != NO_FAULT for each in self.clean)
         return not alarms and not self.of(SURVIVED) and bool(self.of(KILLED))
 
-    def of(self, verdict: str) -> list[Outcome]:
+    def of(self, verdict: str) -> list[MutantOutcome]:
         """The mutants with this verdict."""
         return [each for each in self.outcomes if each.verdict == verdict]
 
@@ -93,25 +93,25 @@ def kill_table(
 ) -> KillTable:
     """Export ``net`` and its mutants to ``targets`` in each one's default precision; judge them.
 
-    ``update`` is told how many of ``1 + len(mutants)`` nets are done.
+    ``update`` is on_progress how many of ``1 + len(mutants)`` nets are done.
 
     Raises:
         SttkError: the net itself cannot be exported or judged.
     """
-    judge = Judge(Ask(shipped_photos(), style=None))
+    judge = Judge(ParityConfig(shipped_photos(), style=None))
     precisions = {target: exporter(target).precisions[0] for target in targets}
     update(0, net.origin.name)
     clean = tuple(_clean(judge, net, target, size) for target in targets)
     samples = Regimes(shipped_photos()[:1], _SMALL)
     inputs = [sample.batch for sample in samples if sample.regime != CONSTANT]
-    outcomes: list[Outcome] = []
+    outcomes: list[MutantOutcome] = []
     for done, mutant in enumerate(mutants, 1):
         update(done, mutant.name)
         outcomes += _outcomes(judge, net, mutant, targets, size, inputs)
     return KillTable(net.origin.name, size, dict(precisions), clean, tuple(outcomes))
 
 
-def _clean(judge: Judge, net: StyleNet, target: str, size: Size) -> Outcome:
+def _clean(judge: Judge, net: StyleNet, target: str, size: Size) -> MutantOutcome:
     report = _judged(judge, net, target, size)
     return _outcome("", target, NO_FAULT if report.passed else KILLED, report)
 
@@ -123,17 +123,17 @@ def _outcomes(
     targets: Sequence[str],
     size: Size,
     inputs: Sequence[Floats],
-) -> Iterator[Outcome]:
+) -> Iterator[MutantOutcome]:
     """Of one mutant, which is exported with one net for all targets: they share its graph."""
     if not _is_fault(mutant, net, inputs):
-        yield from (Outcome(mutant.name, target, NO_FAULT) for target in targets)
+        yield from (MutantOutcome(mutant.name, target, NO_FAULT) for target in targets)
         return
     faulty = mutant.of(net)
     for target in targets:
         try:
             report = _judged(judge, faulty, target, size)
         except SttkError as error:  # the net as it is gave none
-            yield Outcome(mutant.name, target, KILLED, note=str(error))
+            yield MutantOutcome(mutant.name, target, KILLED, note=str(error))
         else:
             verdict = SURVIVED if report.passed else KILLED
             yield _outcome(mutant.name, target, verdict, report)
@@ -146,14 +146,14 @@ def _is_fault(mutant: Mutant, net: StyleNet, inputs: Sequence[Floats]) -> bool:
 def _judged(judge: Judge, net: StyleNet, target: str, size: Size) -> Report:
     # A rewrite's own check would refuse a faulty net, and it is the gate that is to be tested.
     precision = exporter(target).precisions[0]
-    request: Request[Any] = Request(net, precision, Shapes.fixed(*size), rewrite=False)
+    request: ExportRequest[Any] = ExportRequest(net, precision, Shapes.fixed(*size), rewrite=False)
     with temporary_artifact(target, request) as entry:
         return judge.artifact(open_entry(entry))
 
 
-def _outcome(name: str, target: str, verdict: str, report: Report) -> Outcome:
+def _outcome(name: str, target: str, verdict: str, report: Report) -> MutantOutcome:
     failed = [row for row in report.rows if not row.passed]
-    return Outcome(
+    return MutantOutcome(
         name,
         target,
         verdict,

@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from sttk.exporters.artifact import temporary_artifact
-from sttk.exporters.base import Request
+from sttk.exporters.base import ExportRequest
 from sttk.toolkit import styles, targets
 from sttk.toolkit.artifact.tuned import settings_here
 from sttk.toolkit.checkpoints import load
@@ -68,7 +68,7 @@ def _runner(net: StyleNet, choice: Choice, shapes: Shapes) -> Iterator[Runner]:
     if runtime == "torch":
         yield TiledRunner(net, choice.tile) if choice.tile else TorchRunner(net)
         return
-    request: Request[Any] = Request(net, shapes=shapes)
+    request: ExportRequest[Any] = ExportRequest(net, shapes=shapes)
     with temporary_artifact(target_of(runtime), request) as entry:
         yield _opened(open_entry(entry), runtime)[0]
 

@@ -15,10 +15,10 @@ from sttk.toolkit.opened.artifact import OpenArtifact, open_entry
 from sttk.toolkit.parity.bisect.bisection import Bisection
 from sttk.toolkit.parity.bisect.worst import bisect_artifact, bisect_model
 from sttk.toolkit.parity.compare import Report
+from sttk.toolkit.parity.observer import Observer
 from sttk.toolkit.parity.outcome import Judged, Outcome, Unjudged
 from sttk.toolkit.parity.pictures import Gallery, HeatMaps
-from sttk.toolkit.parity.run import Ask, Judge
-from sttk.toolkit.parity.witness import Witness
+from sttk.toolkit.parity.run import Judge, ParityConfig
 from sttk.workflows.record import record_parity
 
 
@@ -40,7 +40,7 @@ class Candidate:
 
 
 @dataclasses.dataclass(frozen=True)
-class Wanted:
+class ReportOptions:
     """What is wanted of each model beside its verdict.
 
     Attributes:
@@ -59,11 +59,11 @@ class Wanted:
 
 
 class Session:
-    """Judges models by one :class:`Ask`, and records the verdicts of artifacts."""
+    """Judges models by one :class:`ParityConfig`, and records the verdicts of artifacts."""
 
-    def __init__(self, ask: Ask, wanted: Wanted) -> None:
-        self._ask, self._wanted = ask, wanted
-        self._judge = Judge(ask)
+    def __init__(self, config: ParityConfig, wanted: ReportOptions) -> None:
+        self._config, self._wanted = config, wanted
+        self._judge = Judge(config)
 
     def outcomes(self, candidate: Candidate) -> Iterator[Outcome]:
         """Yield the model's outcome, and another if it could not be bisected as was asked."""
@@ -93,14 +93,14 @@ class Session:
 
     def _judged(self, candidate: Candidate, opened: Path | OpenArtifact) -> Judged:
         gallery = Gallery()
-        witnesses: list[Witness] = [gallery] if self._wanted.pictures else []
+        observers: list[Observer] = [gallery] if self._wanted.pictures else []
         if self._wanted.heatmaps:
-            witnesses.append(HeatMaps(self._wanted.heatmaps / file_name(candidate.name)))
+            observers.append(HeatMaps(self._wanted.heatmaps / file_name(candidate.name)))
         if isinstance(opened, Path):
-            report = self._judge.model(opened, self._wanted.precision or "fp32", *witnesses)
+            report = self._judge.model(opened, self._wanted.precision or "fp32", *observers)
         else:
-            report = self._judge.artifact(opened, *witnesses)
-            if self._ask.plain:
+            report = self._judge.artifact(opened, *observers)
+            if self._config.plain:
                 record_parity(opened, report)
         report = dataclasses.replace(report, candidate=candidate.name)
         return Judged(report, candidate.target, tuple(gallery.exhibits))
@@ -108,5 +108,5 @@ class Session:
     def _bisected(self, opened: Path | OpenArtifact, report: Report) -> Bisection:
         to = self._wanted.reproductions
         if isinstance(opened, Path):
-            return bisect_model(opened, self._wanted.precision or "fp32", self._ask, report, to)
-        return bisect_artifact(opened, self._ask, report, to)
+            return bisect_model(opened, self._wanted.precision or "fp32", self._config, report, to)
+        return bisect_artifact(opened, self._config, report, to)

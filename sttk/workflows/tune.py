@@ -22,7 +22,7 @@ from sttk.toolkit.artifact.tuned import Tuned, settings_dict, this_machine
 from sttk.toolkit.core.errors import NotRunError, UsageError
 from sttk.toolkit.core.shapes import Size
 from sttk.toolkit.opened.artifact import OpenArtifact
-from sttk.toolkit.parity.run import Ask, Judge
+from sttk.toolkit.parity.run import Judge, ParityConfig
 from sttk.toolkit.runtimes.base import Adjustable, Choices, Runner, Settings
 from sttk.workflows.plan_search.measure import ROUNDS, in_turns
 from sttk.workflows.record import record_bench
@@ -68,14 +68,14 @@ class Tuning:
         return {"runtime": self.runtime, "trials": trials, "chosen": self.chosen.to_dict()}
 
 
-def tune(artifact: OpenArtifact, ask: Ask, size: Size, told: Told) -> Tuning:
+def tune(artifact: OpenArtifact, config: ParityConfig, size: Size, on_progress: Told) -> Tuning:
     """Choose the settings of one artifact, and record them in its manifest.
 
     Args:
         artifact: what is tuned.
-        ask: what coarser arithmetic is judged by.
+        config: what coarser arithmetic is judged by.
         size: (height, width) of the picture, for a model that takes any.
-        told: is told how much is done, and what is being done.
+        on_progress: is on_progress how much is done, and what is being done.
 
     Raises:
         NotRunError: it cannot run here, or its runtime leaves nothing to choose.
@@ -84,9 +84,9 @@ def tune(artifact: OpenArtifact, ask: Ask, size: Size, told: Told) -> Tuning:
     runners = _runners(artifact)
     name = runners[0][1].name
     size = _size(artifact, size)
-    times = _times([runner for _, runner in runners], size, told)
+    times = _times([runner for _, runner in runners], size, on_progress)
     timed = [_trial(each, taken) for (each, _), taken in zip(runners, times, strict=True)]
-    trials = _judged(artifact, ask, timed, told)
+    trials = _judged(artifact, config, timed, on_progress)
     held = [each for each in trials if each.verdict in ("default", "pass")]
     best = min(held, key=_milliseconds)
     chosen = Tuned(
@@ -149,21 +149,23 @@ def _trial(settings: Settings, taken: Sequence[float]) -> Trial:
     return Trial(settings, median, max(taken) / median)
 
 
-def _times(runners: Sequence[Runner], size: Size, told: Told) -> list[list[float]]:
+def _times(runners: Sequence[Runner], size: Size, on_progress: Told) -> list[list[float]]:
     shape = (runners[0].takes.batch or 1, 3, *size)
     picture = np.random.default_rng(0).integers(0, 256, shape).astype(np.float32)
-    return in_turns(runners, picture, lambda turn: told(turn / _PARTS, f"round {turn}"))
+    return in_turns(runners, picture, lambda turn: on_progress(turn / _PARTS, f"round {turn}"))
 
 
-def _judged(artifact: OpenArtifact, ask: Ask, timed: Sequence[Trial], told: Told) -> list[Trial]:
+def _judged(
+    artifact: OpenArtifact, config: ParityConfig, timed: Sequence[Trial], on_progress: Told
+) -> list[Trial]:
     """Those that beat the runtime's own choice, the fastest first, until one passes."""
     default, *others = timed
     judged: dict[Settings, str] = {default.settings: "default"}
     for trial in sorted(others, key=_milliseconds):
         if default.milliseconds < _LEAST_GAIN * trial.milliseconds:
             break
-        told(1 - 1 / _PARTS, "judging the fastest")
-        settings = dataclasses.replace(ask, settings=trial.settings)
+        on_progress(1 - 1 / _PARTS, "judging the fastest")
+        settings = dataclasses.replace(config, settings=trial.settings)
         passed = Judge(settings).artifact(artifact).passed
         judged[trial.settings] = "pass" if passed else "fail"
         if passed:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from sttk.exporters.artifact import make_artifact
-from sttk.exporters.base import Request
+from sttk.exporters.base import ExportRequest
 from sttk.toolkit.artifact import tuned
 from sttk.toolkit.artifact.search import read_manifest
 from sttk.toolkit.artifact.tuned import Tuned, settings_here, this_machine
@@ -19,7 +19,7 @@ from sttk.toolkit.core.rungs import EXACT
 from sttk.toolkit.core.shapes import Shapes
 from sttk.toolkit.imaging.regimes import shipped_photos
 from sttk.toolkit.opened.artifact import open_artifact
-from sttk.toolkit.parity.run import Ask
+from sttk.toolkit.parity.run import ParityConfig
 from sttk.toolkit.runtimes.base import Settings
 from sttk.toolkit.styles import find
 from sttk.toolkit.targets.ncnn.runner import NcnnRunner
@@ -27,7 +27,7 @@ from sttk.workflows import tune as tuning
 from sttk.workflows.choice import Choice
 from sttk.workflows.opening import opened
 
-QUICK = Ask(shipped_photos()[:1], regimes=("photo",))
+QUICK = ParityConfig(shipped_photos()[:1], regimes=("photo",))
 
 
 @pytest.fixture
@@ -175,7 +175,7 @@ def test_what_leaves_nothing_to_choose_is_said(sttk, artifact, monkeypatch):
 
 def test_a_plain_layout_has_none_that_is_blocked(tmp_path):
     """Of a net whose channels fill blocks, on processors that have them."""
-    request = Request(find("ink-mobile-m"), shapes=Shapes.fixed(64, 96))
+    request = ExportRequest(find("ink-mobile-m"), shapes=Shapes.fixed(64, 96))
     folder = make_artifact("onnx", request, tmp_path)
 
     def kinds(layout):

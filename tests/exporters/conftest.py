@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from sttk.exporters import exporter, readme
-from sttk.exporters.base import Product, Request
+from sttk.exporters.base import ExportRequest, Product
 from sttk.toolkit.core.shapes import Shapes
 
 KINDS = {
@@ -50,7 +50,7 @@ def text_of(net):
             usage=USAGE.get(target, {}),
         )
         told = exporter(target).options(**options)
-        request = Request(of, precision, KINDS[kind], told)
+        request = ExportRequest(of, precision, KINDS[kind], told)
         return readme.readme(target, request, product)
 
     return text

@@ -14,7 +14,7 @@ import torch
 from torch.nn import functional as F
 
 from sttk.exporters import exporter
-from sttk.exporters.base import Request
+from sttk.exporters.base import ExportRequest
 from sttk.exporters.plain_norms import PlainNorms
 from sttk.exporters.prepare import prepare
 from sttk.toolkit.core.shapes import Shapes
@@ -48,7 +48,7 @@ class HalfSumsRunner:
     def __init__(self, net, plan, size):
         self.takes = Shapes.fixed(*size)
         able = exporter("executorch")
-        request = Request(net, plan.default, self.takes, blocks=plan.blocks)
+        request = ExportRequest(net, plan.default, self.takes, blocks=plan.blocks)
         ready = prepare(request, able).request
         self._net = PlainNorms(cast_net(ready.net, plan, able.CARRIERS)).eval()
 

@@ -11,7 +11,7 @@ import pytest
 import sttk.exporters
 from sttk.exporters import artifact, plans
 from sttk.exporters.artifact import folder_name, make_artifact
-from sttk.exporters.base import Exporter, Product, Request
+from sttk.exporters.base import Exporter, ExportRequest, Product
 from sttk.exporters.coreml.options import CoreMLOptions
 from sttk.exporters.options import Options
 from sttk.exporters.trt.options import TensorrtOptions
@@ -47,7 +47,7 @@ def names(folder):
 
 def test_an_artifact_binds_model_and_checkpoint(net, tmp_path, use):
     use(fake())
-    folder = make_artifact("onnx", Request(net, "fp16", Shapes.fixed(64, 96)), tmp_path)
+    folder = make_artifact("onnx", ExportRequest(net, "fp16", Shapes.fixed(64, 96)), tmp_path)
     assert folder == tmp_path / "tiny" / "onnx-fp16-64x96"
     manifest = read_manifest(folder)
     assert manifest.checkpoint.sha256 == net.origin.sha256
@@ -59,15 +59,15 @@ def test_an_artifact_binds_model_and_checkpoint(net, tmp_path, use):
 
 def test_an_export_that_fails_leaves_what_was_there(net, tmp_path, use):
     use(fake(b"old"))
-    folder = make_artifact("onnx", Request(net), tmp_path)
+    folder = make_artifact("onnx", ExportRequest(net), tmp_path)
     for error in (ExportError("no"), KeyboardInterrupt()):
         use(fake(b"new", error))
         with pytest.raises(type(error)):
-            make_artifact("onnx", Request(net), tmp_path)
+            make_artifact("onnx", ExportRequest(net), tmp_path)
         assert (folder / "model.bin").read_bytes() == b"old"
         assert names(folder.parent) == [folder.name]
     use(fake(b"new"))
-    make_artifact("onnx", Request(net), tmp_path)
+    make_artifact("onnx", ExportRequest(net), tmp_path)
     assert (folder / "model.bin").read_bytes() == b"new"
     assert names(folder.parent) == [folder.name]
     read_manifest(folder)
@@ -81,7 +81,7 @@ def test_what_killed_exports_left_is_swept_and_nothing_else(net, tmp_path, use):
     dead, alive = f".fake.{process.pid}.abc", f".fake.{os.getpid()}.abc"
     for name in (dead, alive, ".git", ".cache.d.x"):
         (style / name).mkdir(parents=True)
-    folder = make_artifact("onnx", Request(net), tmp_path)
+    folder = make_artifact("onnx", ExportRequest(net), tmp_path)
     assert names(style) == sorted([alive, ".git", ".cache.d.x", folder.name])
 
 
@@ -91,13 +91,13 @@ def test_a_folder_that_is_no_artifact_is_left_alone(net, tmp_path, use):
     there.mkdir(parents=True)
     (there / "thesis.txt").write_text("mine")
     with pytest.raises(ExportError, match="is no artifact"):
-        make_artifact("onnx", Request(net), tmp_path)
+        make_artifact("onnx", ExportRequest(net), tmp_path)
     assert names(there) == ["thesis.txt"]
 
 
 def test_an_artifact_that_appears_between_two_looks_is_replaced(net, tmp_path, use, monkeypatch):
     use(fake(b"theirs"))
-    final = make_artifact("onnx", Request(net), tmp_path)
+    final = make_artifact("onnx", ExportRequest(net), tmp_path)
     aside = final.rename(tmp_path / "aside")
     exists = Path.exists
 
@@ -109,24 +109,26 @@ def test_an_artifact_that_appears_between_two_looks_is_replaced(net, tmp_path, u
 
     monkeypatch.setattr(Path, "exists", just_before_it_appears)
     use(fake(b"ours"))
-    assert (make_artifact("onnx", Request(net), tmp_path) / "model.bin").read_bytes() == b"ours"
+    assert (
+        make_artifact("onnx", ExportRequest(net), tmp_path) / "model.bin"
+    ).read_bytes() == b"ours"
     assert not aside.exists()
 
 
 def test_another_checkpoint_of_the_same_name_is_not_replaced(net, tmp_path, use):
     use(fake())
-    make_artifact("onnx", Request(net), tmp_path)
+    make_artifact("onnx", ExportRequest(net), tmp_path)
     origin = dataclasses.replace(net.origin, source="/elsewhere/tiny.safetensors")
     other = type(net)(net.net, net.contract, origin)
     with pytest.raises(ExportError, match="of another checkpoint"):
-        make_artifact("onnx", Request(other), tmp_path)
+        make_artifact("onnx", ExportRequest(other), tmp_path)
 
 
 def test_a_root_that_cannot_be_written(net, tmp_path, use):
     use(fake())
     (tmp_path / "file").write_text("")
     with pytest.raises(ExportError, match="cannot be written"):
-        make_artifact("onnx", Request(net), tmp_path / "file")
+        make_artifact("onnx", ExportRequest(net), tmp_path / "file")
 
 
 @pytest.mark.parametrize(
@@ -142,12 +144,12 @@ def test_a_root_that_cannot_be_written(net, tmp_path, use):
     ],
 )
 def test_a_folder_is_named_after_what_is_not_the_default(net, target, options, name):
-    request = Request(net, "fp16", Shapes.fixed(64, 96), options)
+    request = ExportRequest(net, "fp16", Shapes.fixed(64, 96), options)
     assert folder_name(target, request) == name
 
 
 def test_options_of_another_target_are_a_bug(net):
-    request = Request(net, options=CoreMLOptions())
+    request = ExportRequest(net, options=CoreMLOptions())
     with pytest.raises(TypeError, match="CoreMLOptions is no GraphOptions"):
         folder_name("onnx", request)
 
@@ -160,7 +162,7 @@ def test_unknown_target():
 def test_models_that_differ_have_names_that_differ(net):
     shapes = Shapes.one_of([(side, side) for side in range(8, 600, 4)])
     requests = [
-        Request(net, "fp16", shapes, options)
+        ExportRequest(net, "fp16", shapes, options)
         for options in (
             Options(),
             CoreMLOptions(tensor_io=True),
@@ -168,7 +170,7 @@ def test_models_that_differ_have_names_that_differ(net):
             CoreMLOptions(compress="palette8"),
         )
     ]
-    requests.append(Request(net, "fp16", Shapes.one_of(shapes.sizes[:-1])))
+    requests.append(ExportRequest(net, "fp16", Shapes.one_of(shapes.sizes[:-1])))
     names = [folder_name("coreml", request) for request in requests]
     assert len(set(names)) == len(names)
     assert max(map(len, names)) < 150

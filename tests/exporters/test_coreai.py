@@ -12,7 +12,7 @@ import torch
 
 from sttk.exporters import exporter
 from sttk.exporters.artifact import make_artifact
-from sttk.exporters.base import Request
+from sttk.exporters.base import ExportRequest
 from sttk.toolkit.artifact.search import read_manifest
 from sttk.toolkit.core.errors import ExportError, RunError, UsageError
 from sttk.toolkit.core.rungs import EXACT, FAITHFUL
@@ -95,7 +95,7 @@ def test_instance_norms_and_reflect_pads_stay_whole(make):
 
 
 def test_same_input_same_bytes(make, net, tmp_path):
-    again = make_artifact("coreai", Request(net, shapes=TWO), tmp_path)
+    again = make_artifact("coreai", ExportRequest(net, shapes=TWO), tmp_path)
     assert same(make("coreai", shapes=TWO), again)
 
 
@@ -125,7 +125,7 @@ def test_nothing_of_this_machine_is_inside(make, net, tmp_path):
 def test_a_range_is_refused(net, tmp_path):
     shapes = Shapes.within((32, 32), (64, 64), (96, 96))
     with pytest.raises(UsageError, match=r"takes no --min-size.*pass --size, or --dynamic, or --s"):
-        make_artifact("coreai", Request(net, shapes=shapes), tmp_path)
+        make_artifact("coreai", ExportRequest(net, shapes=shapes), tmp_path)
 
 
 def test_a_net_that_cannot_be_exported_is_one_line(net, tmp_path, capsys):
@@ -135,6 +135,6 @@ def test_a_net_that_cannot_be_exported_is_one_line(net, tmp_path, capsys):
 
     stubborn = type(net)(Stubborn(), net.contract, net.origin)
     with pytest.raises(ExportError, match="coreai-torch failed") as caught:
-        exporter("coreai").export(Request(stubborn, shapes=Shapes.fixed(64, 64)), tmp_path)
+        exporter("coreai").export(ExportRequest(stubborn, shapes=Shapes.fixed(64, 64)), tmp_path)
     assert "\n" not in str(caught.value)
     assert capsys.readouterr().out == ""

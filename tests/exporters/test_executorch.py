@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sttk.exporters.artifact import make_artifact
-from sttk.exporters.base import Request
+from sttk.exporters.base import ExportRequest
 from sttk.toolkit.artifact.search import read_manifest
 from sttk.toolkit.core.errors import ArtifactError, NotRunError, RunError, UsageError
 from sttk.toolkit.core.rungs import EXACT
@@ -45,7 +45,7 @@ def test_another_size_and_another_precision_are_refused(make):
 
 def test_any_size_is_refused(net, tmp_path):
     with pytest.raises(UsageError, match="executorch takes no --dynamic"):
-        make_artifact("executorch", Request(net, shapes=Shapes.any()), tmp_path)
+        make_artifact("executorch", ExportRequest(net, shapes=Shapes.any()), tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -77,5 +77,5 @@ def test_int8_is_what_the_quantised_reference_computes(make, net):
 
 @pytest.mark.nightly
 def test_the_same_bytes_again(make, net, tmp_path):
-    again = make_artifact("executorch", Request(net, shapes=Shapes.fixed(64, 96)), tmp_path)
+    again = make_artifact("executorch", ExportRequest(net, shapes=Shapes.fixed(64, 96)), tmp_path)
     assert read_manifest(again).files == read_manifest(make("executorch", **SIZE)).files

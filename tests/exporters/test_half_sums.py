@@ -17,7 +17,7 @@ from sttk.toolkit.core.plan import Plan
 from sttk.toolkit.core.rungs import DIFFERENT, FAITHFUL
 from sttk.toolkit.core.shapes import Shapes
 from sttk.toolkit.imaging.regimes import Regimes, shipped_photos
-from sttk.toolkit.parity.compare import Jury
+from sttk.toolkit.parity.compare import Comparison
 from sttk.toolkit.parity.reference import References
 from tests.exporters.half_sums import HalfSums, HalfSumsRunner
 
@@ -69,7 +69,7 @@ def test_what_fp16_promises_needs_both_ends_in_float32(style, side, regime):
 
     def rung(plan):
         runner = HalfSumsRunner(net, plan, (side, side))
-        return Jury(FAITHFUL).row(runner, sample, answer)[0].rung
+        return Comparison(FAITHFUL).row(runner, sample, answer)[0].rung
 
     assert rung(Plan("fp16")) == DIFFERENT
     assert rung(usual_plan("executorch", net, "fp16")) == FAITHFUL

@@ -22,7 +22,7 @@ COMMON = """
 import json, os, shutil, signal, sys
 from pathlib import Path
 from sttk.exporters import artifact, plans
-from sttk.exporters.base import Exporter, Product, Request
+from sttk.exporters.base import Exporter, Product, ExportRequest
 from sttk.exporters.options import Options
 from sttk.toolkit.artifact import staging
 from sttk.toolkit.checkpoints import load
@@ -46,7 +46,7 @@ if way == "rename":
 def export(new):
     global content
     content = new
-    return artifact.make_artifact("onnx", Request(net), root)
+    return artifact.make_artifact("onnx", ExportRequest(net), root)
 
 def found():
     contents = []

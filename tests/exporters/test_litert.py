@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from sttk.exporters.artifact import make_artifact
-from sttk.exporters.base import Request
+from sttk.exporters.base import ExportRequest
 from sttk.exporters.litert.lower import Lowering
 from sttk.toolkit.artifact.search import read_manifest
 from sttk.toolkit.core.contract import Contract
@@ -105,18 +105,18 @@ class Layers(nn.Module):
 @pytest.mark.parametrize("shapes", [Shapes.fixed(32, 48), Shapes.any()], ids=str)
 def test_what_other_peoples_nets_have(shapes, tmp_path):
     net = StyleNet(Layers(), Contract(size_multiple=2), ORIGIN)
-    folder = make_artifact("litert", Request(net, shapes=shapes), tmp_path)
+    folder = make_artifact("litert", ExportRequest(net, shapes=shapes), tmp_path)
     assert rung_of(folder, net, pictures(1, 3, 32, 48)) == EXACT
 
 
 def test_an_operation_without_a_form_is_named(tmp_path):
     net = StyleNet(nn.Sequential(nn.Conv2d(3, 3, 1), nn.Softplus()), Contract(), ORIGIN)
     with pytest.raises(ExportError, match="no form of Softplus for LiteRT"):
-        make_artifact("litert", Request(net, shapes=Shapes.fixed(32, 32)), tmp_path)
+        make_artifact("litert", ExportRequest(net, shapes=Shapes.fixed(32, 32)), tmp_path)
 
 
 def test_the_same_bytes_again(make, net, tmp_path):
-    again = make_artifact("litert", Request(net, shapes=Shapes.fixed(64, 96)), tmp_path)
+    again = make_artifact("litert", ExportRequest(net, shapes=Shapes.fixed(64, 96)), tmp_path)
     assert read_manifest(again).files == read_manifest(make("litert", size=(64, 96))).files
 
 

@@ -11,10 +11,10 @@ import pytest
 from sttk.exporters import TARGETS
 from sttk.toolkit.core.rungs import SAME_STYLE
 from sttk.toolkit.parity.mutants import MUTANTS, Mutant
-from sttk.toolkit.parity.run import Ask
+from sttk.toolkit.parity.run import ParityConfig
 from sttk.toolkit.styles import DEFAULT, find
 from sttk.workflows import kill_report, mutation
-from sttk.workflows.mutation import KILLED, NO_FAULT, SURVIVED, KillTable, Outcome, kill_table
+from sttk.workflows.mutation import KILLED, NO_FAULT, SURVIVED, KillTable, MutantOutcome, kill_table
 
 SIZE = (96, 128)
 OTHERS = ("trt", "coreai", "web")  # not run here, in beta, slow to run
@@ -68,8 +68,10 @@ def test_a_converter_that_knows_modules_by_their_class_mends_no_fault(net):
 
 
 def test_a_blind_gate_is_found_out(net, monkeypatch):
-    blind = Ask([*mutation.shipped_photos()], promise=SAME_STYLE, regimes=("constant", "photo"))
-    monkeypatch.setattr(mutation, "Ask", lambda *_, **__: blind)
+    blind = ParityConfig(
+        [*mutation.shipped_photos()], promise=SAME_STYLE, regimes=("constant", "photo")
+    )
+    monkeypatch.setattr(mutation, "ParityConfig", lambda *_, **__: blind)
     weak = Mutant("fractions cut off", None, lambda run, image: run(image).floor())
     table = kill_table(net, ["onnx"], SIZE, unwatched, [weak])
     assert [each.verdict for each in table.outcomes] == [SURVIVED]
@@ -83,10 +85,10 @@ def test_what_is_no_fault_is_not_counted(net):
     assert not table.passed, "a gate that was shown no fault has proven nothing"
 
 
-CLEAN = Outcome("", "onnx", NO_FAULT, 0, 3)
-KILLS = Outcome("a", "onnx", KILLED, 2, 3, ("dark", "ramp"))
-REFUSED = Outcome("b", "onnx", KILLED, note="no such operation")
-LIVES = Outcome("c", "onnx", SURVIVED, 0, 3)
+CLEAN = MutantOutcome("", "onnx", NO_FAULT, 0, 3)
+KILLS = MutantOutcome("a", "onnx", KILLED, 2, 3, ("dark", "ramp"))
+REFUSED = MutantOutcome("b", "onnx", KILLED, note="no such operation")
+LIVES = MutantOutcome("c", "onnx", SURVIVED, 0, 3)
 
 
 def table_of(*outcomes, clean=CLEAN):
@@ -103,11 +105,11 @@ def test_the_table_says_what_was_caught_and_by_what():
 
 
 def test_survivors_and_false_alarms_fail(sttk, monkeypatch):
-    alarm = Outcome("", "onnx", KILLED, 1, 3)
+    alarm = MutantOutcome("", "onnx", KILLED, 1, 3)
     cases = {
         "c at onnx": table_of(KILLS, LIVES),
         "the net as it is fails at onnx": table_of(KILLS, clean=alarm),
-        "nothing is proven": table_of(Outcome("d", "onnx", NO_FAULT)),
+        "nothing is proven": table_of(MutantOutcome("d", "onnx", NO_FAULT)),
     }
     for said, table in cases.items():
         monkeypatch.setattr(mutation, "kill_table", lambda *_, table=table: table)

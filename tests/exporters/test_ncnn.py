@@ -8,7 +8,7 @@ import pytest
 from torch import nn
 
 from sttk.exporters.artifact import make_artifact
-from sttk.exporters.base import Request
+from sttk.exporters.base import ExportRequest
 from sttk.exporters.ncnn.export import pnnx
 from sttk.toolkit.artifact.search import read_manifest
 from sttk.toolkit.core.errors import ArtifactError, ExportError, NotRunError, RunError
@@ -58,7 +58,7 @@ def test_int8_has_no_number_below_minus_127(make):
 
 def test_a_plan_keeps_a_block_in_float32(net, make, tmp_path):
     blocks = (("net.conv3", "fp32"),)
-    request = Request(net, "fp16", Shapes.fixed(64, 96), blocks=blocks)
+    request = ExportRequest(net, "fp16", Shapes.fixed(64, 96), blocks=blocks)
     folder = make_artifact("ncnn", request, tmp_path)
     weights = (folder / "model.bin").read_bytes()
     assert net.net.conv3.conv.weight.numpy().tobytes() in weights
@@ -67,7 +67,7 @@ def test_a_plan_keeps_a_block_in_float32(net, make, tmp_path):
 
 
 def test_the_same_bytes_again(make, net, tmp_path):
-    again = make_artifact("ncnn", Request(net, shapes=Shapes.fixed(64, 96)), tmp_path)
+    again = make_artifact("ncnn", ExportRequest(net, shapes=Shapes.fixed(64, 96)), tmp_path)
     assert read_manifest(again).files == read_manifest(make("ncnn", size=(64, 96))).files
 
 
@@ -123,7 +123,7 @@ class Within(nn.Module):
 
 def test_a_first_layer_that_works_in_place(net, tmp_path):
     unit = type(net)(Within(net.net, lambda x: x / 255), net.contract, net.origin)
-    folder = make_artifact("ncnn", Request(unit, shapes=Shapes.fixed(64, 96)), tmp_path)
+    folder = make_artifact("ncnn", ExportRequest(unit, shapes=Shapes.fixed(64, 96)), tmp_path)
     x = pictures(1, 3, 64, 96)
     given = x.copy()
     assert rung_of(folder, unit, x) == EXACT
@@ -133,7 +133,7 @@ def test_a_first_layer_that_works_in_place(net, tmp_path):
 def test_what_ncnn_has_no_layer_for_is_named(net, tmp_path):
     turned = type(net)(Within(net.net, lambda x: x.mT), net.contract, net.origin)
     with pytest.raises(ExportError, match=r"ncnn has no aten::mT, which this net uses"):
-        make_artifact("ncnn", Request(turned, shapes=Shapes.fixed(64, 96)), tmp_path)
+        make_artifact("ncnn", ExportRequest(turned, shapes=Shapes.fixed(64, 96)), tmp_path)
     assert not list(tmp_path.rglob("*.param"))
 
 
@@ -150,7 +150,7 @@ def test_pnnx_that_fails(net, tmp_path, monkeypatch):
     monkeypatch.setattr(subprocess, "run", failed)
     monkeypatch.setattr(pnnx, "EXEC_PATH", "/bin/false", raising=False)
     with pytest.raises(ExportError, match="pnnx failed with code 3: no such operator"):
-        make_artifact("ncnn", Request(net, shapes=Shapes.fixed(64, 96)), tmp_path)
+        make_artifact("ncnn", ExportRequest(net, shapes=Shapes.fixed(64, 96)), tmp_path)
 
 
 def test_describe(make):

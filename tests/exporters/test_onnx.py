@@ -7,7 +7,7 @@ import torch
 
 from sttk.exporters import exporter
 from sttk.exporters.artifact import make_artifact
-from sttk.exporters.base import Request
+from sttk.exporters.base import ExportRequest
 from sttk.exporters.onnx import simplify
 from sttk.exporters.onnx.options import GraphOptions
 from sttk.toolkit.artifact.search import read_manifest
@@ -98,7 +98,7 @@ def test_no_norm_is_taken_apart_or_joined(make, net, how):
 @pytest.mark.parametrize("size", [(64, 96), None])
 def test_same_input_same_bytes(make, net, tmp_path, size):
     shapes = Shapes.fixed(*size) if size else Shapes.any()
-    again = make_artifact("onnx", Request(net, shapes=shapes), tmp_path)
+    again = make_artifact("onnx", ExportRequest(net, shapes=shapes), tmp_path)
     for name in ("model.onnx", "manifest.json"):
         assert (again / name).read_bytes() == (make(size=size) / name).read_bytes()
 
@@ -120,7 +120,9 @@ def test_without_simplification(make, net):
 def test_requests_that_cannot_be_met(net, tmp_path, opset, size):
     with pytest.raises(UsageError):
         make_artifact(
-            "onnx", Request(net, shapes=Shapes.fixed(*size), options=GraphOptions(opset)), tmp_path
+            "onnx",
+            ExportRequest(net, shapes=Shapes.fixed(*size), options=GraphOptions(opset)),
+            tmp_path,
         )
 
 
@@ -153,5 +155,5 @@ def test_a_net_that_cannot_be_exported_is_one_line(net, tmp_path):
 
     stubborn = type(net)(Stubborn(), net.contract, net.origin)
     with pytest.raises(ExportError, match=r"torch.onnx.export failed") as caught:
-        exporter("onnx").export(Request(stubborn, shapes=Shapes.fixed(64, 64)), tmp_path)
+        exporter("onnx").export(ExportRequest(stubborn, shapes=Shapes.fixed(64, 64)), tmp_path)
     assert "\n" not in str(caught.value)

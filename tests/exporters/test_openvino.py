@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from sttk.exporters.artifact import make_artifact
-from sttk.exporters.base import Request
+from sttk.exporters.base import ExportRequest
 from sttk.toolkit.artifact.search import read_manifest
 from sttk.toolkit.core.errors import ArtifactError, NotRunError, RunError
 from sttk.toolkit.core.rungs import EXACT, FAITHFUL
@@ -47,7 +47,7 @@ def test_fp16_is_of_the_weights(make, net):
 
 
 def test_the_same_bytes_again(make, net, tmp_path):
-    again = make_artifact("openvino", Request(net, shapes=Shapes.fixed(64, 96)), tmp_path)
+    again = make_artifact("openvino", ExportRequest(net, shapes=Shapes.fixed(64, 96)), tmp_path)
     assert read_manifest(again).files == read_manifest(make("openvino", size=(64, 96))).files
 
 

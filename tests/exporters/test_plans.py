@@ -7,7 +7,7 @@ import pytest
 
 from sttk.exporters import exporter
 from sttk.exporters.artifact import folder_name, make_artifact
-from sttk.exporters.base import Request
+from sttk.exporters.base import ExportRequest
 from sttk.toolkit.artifact.search import read_manifest
 from sttk.toolkit.core.errors import ArtifactError, UsageError
 from sttk.toolkit.core.plan import Plan
@@ -37,7 +37,7 @@ def made(net, tmp_path):
         calibration = tuple(shipped_photos()[:1])
         shapes = Shapes.fixed(*size) if size else FIXED
         told = exporter(target).options(**options)
-        request = Request(net, default, shapes, told, calibration, plan.blocks)
+        request = ExportRequest(net, default, shapes, told, calibration, plan.blocks)
         return make_artifact(target, request, tmp_path)
 
     return artifact
@@ -160,7 +160,9 @@ def test_the_manifest_and_the_readme_say_the_plan(made, net):
 
 def test_two_plans_have_two_folders(net):
     names = {
-        folder_name("onnx", Request(net, "fp16", FIXED, blocks=Plan.of_blocks("fp16", b).blocks))
+        folder_name(
+            "onnx", ExportRequest(net, "fp16", FIXED, blocks=Plan.of_blocks("fp16", b).blocks)
+        )
         for b in ({}, {"net.conv1": "fp32"}, {"net.head": "fp32"})
     }
     assert len(names) == 3
@@ -193,5 +195,7 @@ def test_the_same_bytes_again(made, net, tmp_path):
 
 def test_the_model_is_one_of_any_size_too(net, tmp_path):
     blocks = Plan.of_blocks("fp16", FIRST_TWO).blocks
-    folder = make_artifact("onnx", Request(net, "fp16", Shapes.any(), blocks=blocks), tmp_path)
+    folder = make_artifact(
+        "onnx", ExportRequest(net, "fp16", Shapes.any(), blocks=blocks), tmp_path
+    )
     assert rung_of(folder, net, pictures(2, 3, 37, 61)) == FAITHFUL

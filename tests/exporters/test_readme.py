@@ -7,7 +7,7 @@ import jinja2
 import pytest
 
 from sttk.exporters import readme
-from sttk.exporters.base import Product, Request
+from sttk.exporters.base import ExportRequest, Product
 from sttk.toolkit.artifact.search import read_manifest
 from sttk.toolkit.core.shapes import Shapes
 
@@ -64,7 +64,7 @@ def test_the_contract_is_the_nets(net, text_of):
     other = dataclasses.replace(net.contract, size_multiple=1)
     free = type(net)(net.net, other, net.origin)
     assert "| output size | same as the input |" in text_of("onnx", "any", of=free)
-    odd = Request(net, shapes=Shapes.fixed(70, 90))
+    odd = ExportRequest(net, shapes=Shapes.fixed(70, 90))
     assert "70x90 gives 72x92" in readme.readme("onnx", odd, Product("model.onnx"))
     image = text_of("coreml")
     assert "`image`: image, 8 bits per channel, RGB |" in image
@@ -119,7 +119,7 @@ def test_it_is_in_the_manifest_names_no_path_and_needs_no_template(net, make, mo
     assert str(folder.parent) not in text
     assert net.origin.source not in text
     monkeypatch.setattr(readme, "_USAGE", "{target}/absent.md")
-    plain = readme.readme("onnx", Request(net), Product("model.abacus"))
+    plain = readme.readme("onnx", ExportRequest(net), Product("model.abacus"))
     assert "## Use" not in plain
     assert "`model.abacus`" in plain
 

@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 import sttk.exporters.trt.export
 from sttk.exporters.artifact import make_artifact
-from sttk.exporters.base import Request
+from sttk.exporters.base import ExportRequest
 from sttk.exporters.trt.options import TensorrtOptions
 from sttk.toolkit.artifact.search import read_manifest
 from sttk.toolkit.core.errors import ExportError, MissingExtraError, UsageError
@@ -54,14 +54,14 @@ def test_an_engine_and_its_graph(make, shapes, precision):
 
 
 def test_same_request_same_bytes_wherever_it_goes(make, net, tmp_path):
-    again = make_artifact("trt", Request(net, shapes=FIXED), tmp_path)
+    again = make_artifact("trt", ExportRequest(net, shapes=FIXED), tmp_path)
     for name in ("model.engine", "model.onnx", "manifest.json"):
         assert (again / name).read_bytes() == (make("trt", shapes=FIXED) / name).read_bytes()
     assert b"/tmp" not in (again / "model.engine").read_bytes()
 
 
 def test_of_a_range_the_engine_is_the_same_but_for_names_of_temporaries(make, net, tmp_path):
-    again = make_artifact("trt", Request(net, shapes=RANGE), tmp_path)
+    again = make_artifact("trt", ExportRequest(net, shapes=RANGE), tmp_path)
     first = make("trt", shapes=RANGE)
     assert (again / "model.onnx").read_bytes() == (first / "model.onnx").read_bytes()
     engines = [(folder / "model.engine").read_bytes() for folder in (again, first)]
@@ -93,28 +93,28 @@ def test_capabilities_by_name(make):
     ],
 )
 def test_capabilities_that_cannot_be(net, tmp_path, precision, asked, text):
-    request = Request(net, precision, FIXED, TensorrtOptions(compute_capabilities=asked))
+    request = ExportRequest(net, precision, FIXED, TensorrtOptions(compute_capabilities=asked))
     with pytest.raises(UsageError, match=text):
         make_artifact("trt", request, tmp_path)
 
 
 def test_shapes_that_cannot_be(net, tmp_path, make, monkeypatch):
     with pytest.raises(UsageError, match="pass --size, or --min-size"):
-        make_artifact("trt", Request(net, shapes=Shapes.any()), tmp_path)
+        make_artifact("trt", ExportRequest(net, shapes=Shapes.any()), tmp_path)
     with pytest.raises(UsageError, match="one batch size"):
-        make_artifact("trt", Request(net, shapes=Shapes.fixed(64, 96, batch=None)), tmp_path)
+        make_artifact("trt", ExportRequest(net, shapes=Shapes.fixed(64, 96, batch=None)), tmp_path)
     model = onnx.load(make(size=None) / "model.onnx")
     monkeypatch.setattr(sttk.exporters.trt, "graph", lambda request: model)
     small = Shapes.within((4, 64), (64, 64), (64, 64))
     with pytest.raises(UsageError, match="would reflect 4 pixels of 4"):
-        sttk.exporters.trt.export.export(Request(net, shapes=small), tmp_path)
+        sttk.exporters.trt.export.export(ExportRequest(net, shapes=small), tmp_path)
 
 
 def test_without_the_library(net, tmp_path, monkeypatch):
     for name in ("tensorrt", "tensorrt_rtx"):
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(MissingExtraError, match=r"pip install 'sttk\[trt\]'"):
-        make_artifact("trt", Request(net, shapes=FIXED), tmp_path)
+        make_artifact("trt", ExportRequest(net, shapes=FIXED), tmp_path)
 
 
 def test_what_the_parser_refuses_is_one_line(net, make, tmp_path, monkeypatch, capfd):
@@ -122,7 +122,7 @@ def test_what_the_parser_refuses_is_one_line(net, make, tmp_path, monkeypatch, c
     model.graph.node[-1].op_type = "NoSuchThing"
     monkeypatch.setattr(sttk.exporters.trt, "graph", lambda request: model)
     with pytest.raises(ExportError, match="refuses the graph: NoSuchThing node_clamp") as caught:
-        sttk.exporters.trt.export.export(Request(net, shapes=FIXED), tmp_path)
+        sttk.exporters.trt.export.export(ExportRequest(net, shapes=FIXED), tmp_path)
     assert "\n" not in str(caught.value)
     assert capfd.readouterr() == ("", "")
 
@@ -153,7 +153,7 @@ def kernels(model):
 
 def export_of(model, net, precision, folder, monkeypatch):
     monkeypatch.setattr(sttk.exporters.trt, "graph", lambda request: model)
-    product = sttk.exporters.trt.export.export(Request(net, precision, FIXED), folder)
+    product = sttk.exporters.trt.export.export(ExportRequest(net, precision, FIXED), folder)
     return product, convolutions((folder / product.model).read_bytes())
 
 

@@ -15,7 +15,7 @@ import torch
 
 import sttk.exporters.web.export
 from sttk.exporters.artifact import make_artifact
-from sttk.exporters.base import Request
+from sttk.exporters.base import ExportRequest
 from sttk.exporters.web import ort_web, part
 from sttk.exporters.web.options import WebOptions
 from sttk.toolkit.artifact.search import find_artifacts, read_manifest
@@ -77,14 +77,14 @@ def test_a_page_knows_torchs_answer(page, net):
 
 
 def test_the_same_bytes_again(page, net, checkpoint, tmp_path):
-    again = make_artifact("web", Request(net, shapes=Shapes.any()), tmp_path)
+    again = make_artifact("web", ExportRequest(net, shapes=Shapes.any()), tmp_path)
     assert read_manifest(again).files["model.onnx"] == read_manifest(page).files["model.onnx"]
-    third = make_artifact("web", Request(net, shapes=Shapes.any()), tmp_path)
+    third = make_artifact("web", ExportRequest(net, shapes=Shapes.any()), tmp_path)
     assert read_manifest(third).files == read_manifest(again).files
 
 
 def test_verify_misses_nothing_of_what_a_page_holds(net, tmp_path, monkeypatch, sttk, page):
-    folder = make_artifact("web", Request(net, shapes=Shapes.fixed(64, 96)), tmp_path)
+    folder = make_artifact("web", ExportRequest(net, shapes=Shapes.fixed(64, 96)), tmp_path)
     assert part_of(folder / "index.html").size == (64, 96)
     (folder / "app.js").write_text("alert(1)")
     (folder / "more.js").write_text("alert(2)")
@@ -101,7 +101,7 @@ def test_two_styles_of_one_name(net, checkpoint, tmp_path, page):
 
     other = tmp_path / "tiny.safetensors"
     save_net(other, random_johnson(seed=2), Contract(), {})
-    request = Request(net, shapes=Shapes.any(), options=WebOptions(offers=(str(other),)))
+    request = ExportRequest(net, shapes=Shapes.any(), options=WebOptions(offers=(str(other),)))
     with pytest.raises(UsageError, match="two styles of the page are called tiny"):
         make_artifact("web", request, tmp_path / "out")
     assert not find_artifacts(tmp_path / "out")
@@ -276,7 +276,7 @@ def test_styles_of_one_file_are_each_offered(net, monkeypatch, tmp_path):
         return StyleNet(net.net, net.contract, origin)
 
     monkeypatch.setattr(sttk.exporters.web.styles, "find", chosen)
-    request = Request(chosen("x.onnx#style=1"), shapes=Shapes.any())
+    request = ExportRequest(chosen("x.onnx#style=1"), shapes=Shapes.any())
     offers = ("x.onnx#style=2", "x.onnx#style=1", "y/x.onnx#style=2")
     options = WebOptions(offers=offers)
     found = sttk.exporters.web.export._offers(dataclasses.replace(request, options=options))

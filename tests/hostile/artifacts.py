@@ -13,7 +13,7 @@ from random import Random
 from typing import Any
 
 from sttk.exporters.artifact import make_artifact
-from sttk.exporters.base import Request
+from sttk.exporters.base import ExportRequest
 from sttk.toolkit.checkpoints import load
 from sttk.toolkit.checkpoints.native import save_net
 from sttk.toolkit.core.contract import Contract
@@ -42,7 +42,9 @@ def exported(target: str, scratch: Path) -> Path:
     """An artifact of a tiny net, whose checkpoint lies in ``scratch``."""
     save_net(scratch / "net.safetensors", random_johnson(SPEC), Contract(), {})
     shapes = Shapes.any() if target == "onnx" else Shapes.fixed(*_SIZE)
-    return make_artifact(target, Request(load(scratch / "net.safetensors"), shapes=shapes), scratch)
+    return make_artifact(
+        target, ExportRequest(load(scratch / "net.safetensors"), shapes=shapes), scratch
+    )
 
 
 def _portable(sample: Sample) -> Sample:

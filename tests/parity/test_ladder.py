@@ -15,7 +15,7 @@ from sttk.toolkit.core.shapes import Shapes
 from sttk.toolkit.core.style_net import StyleNet
 from sttk.toolkit.imaging.regimes import Regimes, Sample
 from sttk.toolkit.parity import judge
-from sttk.toolkit.parity.compare import Jury, Report, Row
+from sttk.toolkit.parity.compare import Comparison, Report, Row
 from sttk.toolkit.parity.metrics import regions
 from sttk.toolkit.parity.reference import References
 from sttk.toolkit.parity.show import explained, summary
@@ -38,7 +38,7 @@ def samples(photo):
 def verdict(references, sample, change, promise="exact", style=None):
     answer = references.of(sample.batch)
     output = change(answer.exact.copy()).astype(np.float32)
-    return Jury(promise, style).verdict(sample, output, answer)
+    return Comparison(promise, style).verdict(sample, output, answer)
 
 
 def add(rms):

@@ -12,7 +12,7 @@ import pytest
 from onnx import numpy_helper
 
 from sttk.exporters.artifact import make_artifact
-from sttk.exporters.base import Request
+from sttk.exporters.base import ExportRequest
 from sttk.toolkit.artifact.manifest import Manifest
 from sttk.toolkit.artifact.search import outermost, read_manifest, search
 from sttk.toolkit.core.contract import Contract
@@ -23,12 +23,12 @@ from sttk.toolkit.imaging.images import read_image
 from sttk.toolkit.imaging.regimes import NAMES, Sample, shipped_photos
 from sttk.toolkit.io.files import sha256
 from sttk.toolkit.opened.artifact import open_artifact
-from sttk.toolkit.parity.compare import Jury
+from sttk.toolkit.parity.compare import Comparison
 from sttk.toolkit.parity.metrics import difference
 from sttk.toolkit.parity.outcome import Unjudged
 from sttk.toolkit.parity.reference import References
-from sttk.toolkit.parity.run import Ask, Judge
-from sttk.workflows.session import Candidate, Session, Wanted
+from sttk.toolkit.parity.run import Judge, ParityConfig
+from sttk.workflows.session import Candidate, ReportOptions, Session
 from tests.conftest import random_johnson
 
 
@@ -42,11 +42,11 @@ def test_metrics_of_known_values():
     assert difference(a, a).psnr == math.inf
 
 
-def judged_and_recorded(ask, folder):
+def judged_and_recorded(config, folder):
     """The report on an artifact, as ``sttk parity`` makes and records it."""
     (entry,) = outermost(search(folder))
     candidate = Candidate(entry, str(folder))
-    (outcome,) = Session(ask, Wanted()).outcomes(candidate)
+    (outcome,) = Session(config, ReportOptions()).outcomes(candidate)
     if isinstance(outcome, Unjudged):
         raise outcome.error
     return outcome.report
@@ -57,10 +57,10 @@ def judged(photo):
     """Judges an artifact or, with a reference, a bare model, without asking for its style."""
 
     def judge(path, net=None, **how):
-        ask = Ask([photo], net, style=None, **how)
+        config = ParityConfig([photo], net, style=None, **how)
         if path.is_file():
-            return Judge(ask).model(path, "fp32")
-        return judged_and_recorded(ask, path)
+            return Judge(config).model(path, "fp32")
+        return judged_and_recorded(config, path)
 
     return judge
 
@@ -80,7 +80,7 @@ class Constant:
 def test_another_shape_fails_and_says_so(net):
     sample = Sample("x", np.zeros((1, 3, 16, 16), np.float32))
     answer = References(net).of(sample.batch)
-    row, _ = Jury("exact").row(Constant(1, (1, 3, 8, 8)), sample, answer)
+    row, _ = Comparison("exact").row(Constant(1, (1, 3, 8, 8)), sample, answer)
     assert not row.passed
     assert "(1, 3, 8, 8)" in row.note
 
@@ -269,7 +269,7 @@ def test_a_model_that_fails_when_it_runs_is_a_failed_row(net):
             raise RunError("it broke")
 
     sample = Sample("x", np.zeros((1, 3, 16, 16), np.float32))
-    row, output = Jury("exact").row(Refuses(), sample, References(net).of(sample.batch))
+    row, output = Comparison("exact").row(Refuses(), sample, References(net).of(sample.batch))
     assert output is None
     assert not row.passed
     assert row.note == "it broke"
@@ -293,16 +293,16 @@ def test_styles_of_one_file_have_each_a_reference(make, photo, tmp_path, monkeyp
         origin = Origin(f"s{seed}", f"x.onnx#style={seed}", "f" * 64, "onnx")
         nets[origin.source] = StyleNet(random_johnson(seed=seed), Contract(), origin)
     monkeypatch.setattr("sttk.toolkit.opened.artifact.find", nets.get)
-    judge = Judge(Ask([photo], style=None, regimes=("photo",)))
+    judge = Judge(ParityConfig([photo], style=None, regimes=("photo",)))
     for source, net in nets.items():
-        request = Request(net, shapes=Shapes.fixed(32, 48))
+        request = ExportRequest(net, shapes=Shapes.fixed(32, 48))
         folder = make_artifact("onnx", request, tmp_path / source[-1])
         assert judge.artifact(open_artifact(folder)).passed
 
 
 def test_targets_of_one_calibration_share_its_reference(make, photo, tmp_path):
     folders = [make(target, size=(32, 48), precision="int8") for target in ("onnx", "openvino")]
-    judge = Judge(Ask([photo], style=None, regimes=("photo",)))
+    judge = Judge(ParityConfig([photo], style=None, regimes=("photo",)))
     for folder in folders:
         judge.artifact(open_artifact(folder))
     assert len(judge._references) == 2  # the float net's, and the quantised one's

@@ -11,10 +11,10 @@ from PIL import Image
 
 from sttk.toolkit.imaging.regimes import Sample
 from sttk.toolkit.parity import heat
-from sttk.toolkit.parity.compare import Jury
+from sttk.toolkit.parity.compare import Comparison
+from sttk.toolkit.parity.observer import Observation
 from sttk.toolkit.parity.pictures import Gallery, HeatMaps
 from sttk.toolkit.parity.reference import References
-from sttk.toolkit.parity.witness import Seen
 
 
 def test_the_scale_is_logarithmic_and_ends():
@@ -67,8 +67,8 @@ def seen(net, photo):
 
     def look(change, **more):
         output = change(answer.exact.astype(np.float32).copy())
-        row = Jury("exact").verdict(sample, output, answer)
-        return dataclasses.replace(Seen(sample, output, answer, row), **more)
+        row = Comparison("exact").verdict(sample, output, answer)
+        return dataclasses.replace(Observation(sample, output, answer, row), **more)
 
     return look
 

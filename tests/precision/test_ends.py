@@ -8,12 +8,12 @@ from sttk.toolkit import styles
 from sttk.toolkit.core.contract import Contract
 from sttk.toolkit.core.plan import Plan
 from sttk.toolkit.core.style_net import Origin, StyleNet
-from sttk.toolkit.precision.ends import ends_of
+from sttk.toolkit.precision.boundary import boundary_blocks
 from tests.precision.test_blocks import NETS
 
 
 def names(net):
-    return {module.removeprefix("net.") for end in ends_of(net) for module in end.modules}
+    return {module.removeprefix("net.") for end in boundary_blocks(net) for module in end.modules}
 
 
 def of(layers):
@@ -53,7 +53,7 @@ def test_a_net_that_is_all_ends_has_none():
 
 
 def test_where_a_target_has_them(net):
-    ends = {name: "fp32" for end in ends_of(net) for name in end.modules}
+    ends = {name: "fp32" for end in boundary_blocks(net) for name in end.modules}
     assert usual_plan("executorch", net, "fp16") == Plan.of_blocks("fp16", ends)
     assert usual_plan("executorch", net) == Plan("fp32")
     assert usual_plan("executorch", net, "int8") == Plan("int8")

@@ -7,7 +7,7 @@ import onnxruntime
 import pytest
 import torch
 
-from sttk.exporters.base import Request
+from sttk.exporters.base import ExportRequest
 from sttk.exporters.onnx import export as exporter
 from sttk.exporters.onnx.options import GraphOptions
 from sttk.exporters.prepare import prepare
@@ -39,7 +39,7 @@ def test_the_largest_value_is_the_end():
 
 @pytest.fixture(scope="module")
 def prepared(net, photo):
-    request = Request(net, "fp8", Shapes.fixed(64, 96), calibration=(photo,))
+    request = ExportRequest(net, "fp8", Shapes.fixed(64, 96), calibration=(photo,))
     return prepare(request, trt)
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from sttk.exporters import exporter
-from sttk.exporters.base import Request
+from sttk.exporters.base import ExportRequest
 from sttk.exporters.prepare import prepare
 from sttk.toolkit.artifact.search import read_manifest
 from sttk.toolkit.core.contract import Contract
@@ -102,11 +102,11 @@ def test_a_layer_whose_output_has_sides_of_any_length_is_left_as_it_is():
     ("target", "rewrites"), [("onnx", (PHASES, NAME)), ("openvino", (PHASES, NAME)), ("trt", ())]
 )
 def test_targets_get_what_pays_there(target, rewrites, net):
-    assert prepare(Request(net), exporter(target)).rewrites == rewrites
+    assert prepare(ExportRequest(net), exporter(target)).rewrites == rewrites
 
 
 def test_they_can_be_left_out(net):
-    prepared = prepare(Request(net, rewrite=False), exporter("onnx"))
+    prepared = prepare(ExportRequest(net, rewrite=False), exporter("onnx"))
     assert prepared.request.net is net
     assert prepared.rewrites == ()
 

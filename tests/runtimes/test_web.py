@@ -18,7 +18,7 @@ import torch
 from PIL import Image
 
 from sttk.exporters.artifact import make_artifact
-from sttk.exporters.base import Request
+from sttk.exporters.base import ExportRequest
 from sttk.toolkit.artifact.search import read_manifest
 from sttk.toolkit.checkpoints import load
 from sttk.toolkit.checkpoints.native import save_net
@@ -29,7 +29,7 @@ from sttk.toolkit.core.shapes import Shapes
 from sttk.toolkit.imaging.regimes import Sample
 from sttk.toolkit.nets.johnson import JohnsonSpec
 from sttk.toolkit.parity.canvas import canvas, judged
-from sttk.toolkit.parity.compare import Jury
+from sttk.toolkit.parity.compare import Comparison
 from sttk.toolkit.parity.reference import References
 from sttk.toolkit.runtimes.base import Settings
 from sttk.toolkit.targets import open_model
@@ -81,7 +81,7 @@ def test_another_net_is_caught(page, browser):
     runner = open_model(page / INNER / "index.html", Settings(threads=1))
     x = np.random.default_rng(0).integers(0, 256, (1, 3, 32, 40)).astype(np.float32)
     nets = [load(read_manifest(place).checkpoint.source) for place in (page / INNER, page)]
-    jury, sample = Jury(EXACT), Sample("noise", x, "noise")
+    jury, sample = Comparison(EXACT), Sample("noise", x, "noise")
     right, wrong = (jury.row(runner, sample, References(net).of(x))[0] for net in nets)
     assert right.passed
     assert not wrong.passed
@@ -91,7 +91,7 @@ def test_another_net_is_caught(page, browser):
 def exported(spec, folder):
     checkpoint = folder / "wide.safetensors"
     save_net(checkpoint, random_johnson(spec), Contract(), {})
-    return make_artifact("web", Request(load(checkpoint), shapes=Shapes.any()), folder)
+    return make_artifact("web", ExportRequest(load(checkpoint), shapes=Shapes.any()), folder)
 
 
 @pytest.mark.nightly

@@ -12,7 +12,7 @@ import torch
 from PIL import Image, ImageOps
 
 from sttk.exporters.artifact import make_artifact
-from sttk.exporters.base import Request
+from sttk.exporters.base import ExportRequest
 from sttk.toolkit import styles
 from sttk.toolkit.core.shapes import Shapes
 from sttk.toolkit.imaging.images import to_batch
@@ -49,7 +49,7 @@ def net():
 def model(net, tmp_path_factory):
     """A shipped net's artifact: its .param and .bin."""
     pytest.importorskip("pnnx")
-    request = Request(net, shapes=Shapes.any())
+    request = ExportRequest(net, shapes=Shapes.any())
     folder = make_artifact("ncnn", request, tmp_path_factory.mktemp("model"))
     return folder / "model.param", folder / "model.bin"
 

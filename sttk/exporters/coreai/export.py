@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from sttk.exporters.base import Product, Request
+from sttk.exporters.base import ExportRequest, Product
 from sttk.exporters.options import Options
 from sttk.toolkit.core.errors import ExportError
 from sttk.toolkit.core.shapes import Shapes, Size, text
@@ -46,7 +46,7 @@ _TRACE_SHAPE = (2, 3, 96, 128)
 _DRAWN = re.compile(r"\b(resource)_\d+\b|(?<=@)(\w+)_[a-z]{8}\b")
 
 
-def export(request: Request[Options], folder: Path) -> Product:
+def export(request: ExportRequest[Options], folder: Path) -> Product:
     """See :class:`Exporter`."""
     shapes = request.shapes
     for size in shapes.sizes:
@@ -71,7 +71,7 @@ def _entries(shapes: Shapes) -> list[tuple[str, Size | None]]:
     return [(_ENTRY, first), *((f"{_ENTRY}_{text(size)}", size) for size in others if size)]
 
 
-def _convert(request: Request[Options]) -> coreai_authoring.AIProgram:
+def _convert(request: ExportRequest[Options]) -> coreai_authoring.AIProgram:
     net = cast.cast_net(request.net, request.plan)
     # Debug information in full would be stack traces, with this machine's paths.
     converter = coreai_torch.TorchConverter(mode=coreai_torch.TorchConverter.Mode.RELEASE)
@@ -115,7 +115,7 @@ def _with_settled_names(program: coreai_authoring.AIProgram) -> coreai_authoring
     return coreai_authoring.AIProgram._from_mlir_module(read)  # noqa: SLF001
 
 
-def _save(program: coreai_authoring.AIProgram, path: Path, request: Request[Options]) -> None:
+def _save(program: coreai_authoring.AIProgram, path: Path, request: ExportRequest[Options]) -> None:
     """Write the package, without a date and with its metadata in order."""
     program.save_asset(path)
     origin, about = request.net.origin, path / "metadata.json"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sttk.exporters.base import Exporter, Int8, Product, Request
+from sttk.exporters.base import Exporter, ExportRequest, Int8, Product
 from sttk.exporters.coreml.options import CoreMLOptions
 
 
-def _make(request: Request[CoreMLOptions], folder: Path) -> Product:
+def _make(request: ExportRequest[CoreMLOptions], folder: Path) -> Product:
     from sttk.exporters.coreml.export import export
 
     return export(request, folder)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from sttk.exporters.base import Request
+from sttk.exporters.base import ExportRequest
 from sttk.exporters.coreml.options import CoreMLOptions
 from sttk.exporters.coreml.precisions import compute_precision
 from sttk.exporters.coreml.quantisers import QUANTISE, register_quantisers
@@ -26,7 +26,7 @@ else:
 INPUT, OUTPUT = "image", "stylizedImage"
 
 
-def converted(request: Request[CoreMLOptions]) -> ct.models.MLModel:
+def converted(request: ExportRequest[CoreMLOptions]) -> ct.models.MLModel:
     """The request's net as coremltools' model, its weights in a temporary folder.
 
     Raises:
@@ -46,7 +46,7 @@ def converted(request: Request[CoreMLOptions]) -> ct.models.MLModel:
     return model
 
 
-def _program(request: Request[CoreMLOptions]) -> torch.export.ExportedProgram:
+def _program(request: ExportRequest[CoreMLOptions]) -> torch.export.ExportedProgram:
     size, dynamic = torch_shape(request)
     example = torch.zeros(1, 3, *size)
     program = torch.export.export(request.net.eval(), (example,), dynamic_shapes=(dynamic,))
@@ -57,7 +57,7 @@ def _program(request: Request[CoreMLOptions]) -> torch.export.ExportedProgram:
 
 
 def _convert(
-    program: torch.export.ExportedProgram, request: Request[CoreMLOptions]
+    program: torch.export.ExportedProgram, request: ExportRequest[CoreMLOptions]
 ) -> ct.models.MLModel:
     register_quantisers()
     shape = core_ml_shape(request.shapes)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sttk.exporters.base import Product, Request
+from sttk.exporters.base import ExportRequest, Product
 from sttk.exporters.coreml.compress import SCHEMES, compressed
 from sttk.exporters.coreml.convert import converted
 from sttk.exporters.coreml.metadata import describe
@@ -28,7 +28,7 @@ _LEAST_FOR_INT8 = "iOS17"
 _MOST_SIZES = 128
 
 
-def export(request: Request[CoreMLOptions], folder: Path) -> Product:
+def export(request: ExportRequest[CoreMLOptions], folder: Path) -> Product:
     """See :class:`Exporter`."""
     _check(request)
     options = request.options
@@ -53,7 +53,7 @@ def export(request: Request[CoreMLOptions], folder: Path) -> Product:
     )
 
 
-def _check(request: Request[CoreMLOptions]) -> None:
+def _check(request: ExportRequest[CoreMLOptions]) -> None:
     """Refuse what the system cannot do, before anything is made."""
     options = request.options
     if options.deployment_target not in SYSTEMS:
@@ -76,7 +76,7 @@ def _check(request: Request[CoreMLOptions]) -> None:
     _need(request, SCHEMES[options.compress].least, f"compression {options.compress}")
 
 
-def _need(request: Request[CoreMLOptions], least: str, what: str) -> None:
+def _need(request: ExportRequest[CoreMLOptions], least: str, what: str) -> None:
     target = request.options.deployment_target
     if SYSTEMS.index(target) < SYSTEMS.index(least):
         raise UsageError(f"{what} needs {least}", fix=f"pass --deployment-target {least}")

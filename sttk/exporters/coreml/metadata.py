@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sttk.exporters.base import Request
+from sttk.exporters.base import ExportRequest
 from sttk.exporters.coreml.options import CoreMLOptions
 from sttk.toolkit.core.shapes import Shapes, text
 from sttk.toolkit.core.version import VERSION
@@ -12,7 +12,7 @@ from sttk.toolkit.core.version import VERSION
 _DATE = "com.github.apple.coremltools.conversion_date"
 
 
-def describe(spec: Any, request: Request[CoreMLOptions]) -> None:
+def describe(spec: Any, request: ExportRequest[CoreMLOptions]) -> None:
     """Author, licence, descriptions, version, and the checkpoint's hash; no date."""
     origin, about = request.net.origin, spec.description.metadata
     about.author = _said(origin.card, "author") or "exported by sttk"
@@ -43,7 +43,7 @@ def _sizes(shapes: Shapes) -> str:
     return " or ".join(map(text, shapes.sizes))
 
 
-def _output_sizes(request: Request[CoreMLOptions]) -> str:
+def _output_sizes(request: ExportRequest[CoreMLOptions]) -> str:
     contract = request.net.contract
     if request.shapes.only:
         return text(contract.output_size(*request.shapes.only))

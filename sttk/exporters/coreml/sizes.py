@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from sttk.exporters.base import Request
+from sttk.exporters.base import ExportRequest
 from sttk.exporters.coreml.options import CoreMLOptions
 from sttk.toolkit.core.shapes import Shapes, Size
 from sttk.toolkit.host.optional import Lazy
@@ -19,7 +19,7 @@ else:
 _AXES = ("height", "width")
 
 
-def torch_shape(request: Request[CoreMLOptions]) -> tuple[Size, dict[int, Any]]:
+def torch_shape(request: ExportRequest[CoreMLOptions]) -> tuple[Size, dict[int, Any]]:
     """Size to trace at, and the free axes with their bounds.
 
     Where all sizes are multiples of what the net's are, the trace says so: some nets pad by an
@@ -52,7 +52,7 @@ def core_ml_shape(shapes: Shapes) -> Any:
     return ct.EnumeratedShapes(listed, default=listed[0])
 
 
-def mend_output(spec: Any, request: Request[CoreMLOptions]) -> None:
+def mend_output(spec: Any, request: ExportRequest[CoreMLOptions]) -> None:
     """Say which sizes a flexible image output can have: coremltools writes 1 x 1, or any."""
     shapes = request.shapes
     if shapes.only or request.options.tensor_io:

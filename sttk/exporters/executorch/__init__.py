@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sttk.exporters.base import Exporter, Int8, Product, Request
+from sttk.exporters.base import Exporter, ExportRequest, Int8, Product
 from sttk.exporters.options import Options
 
 
-def _make(request: Request[Options], folder: Path) -> Product:
+def _make(request: ExportRequest[Options], folder: Path) -> Product:
     from sttk.exporters.executorch.export import export
 
     return export(request, folder)
@@ -22,5 +22,5 @@ EXPORTER = Exporter(
     int8=Int8(outputs=True),
     rewrites=("transposed-upsample", "wide-head", "sliced-pads"),
     # On CPUs with float16 arithmetic XNNPACK rounds a convolution's sum after each product.
-    float_ends=("fp16",),
+    float32_boundary=("fp16",),
 )

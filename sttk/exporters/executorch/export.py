@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sttk.exporters.base import Product, Request
+from sttk.exporters.base import ExportRequest, Product
 from sttk.exporters.options import Options
 from sttk.exporters.plain_norms import PlainNorms
 from sttk.toolkit.core.errors import ExportError, MissingExtraError
@@ -37,7 +37,7 @@ else:
 MODEL = TARGET.model
 
 
-def export(request: Request[Options], folder: Path) -> Product:
+def export(request: ExportRequest[Options], folder: Path) -> Product:
     """See :class:`Exporter`."""
     (size,) = request.shapes.sizes
     check_fits(*size)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sttk.exporters.base import Product, Request
+from sttk.exporters.base import ExportRequest, Product
 from sttk.exporters.litert import net_ops, plain_ops
 from sttk.exporters.litert.flat import Flat
 from sttk.exporters.litert.lower import lower
@@ -42,7 +42,7 @@ OPERATIONS = (plain_ops, net_ops)  # imported for what they register
 _SIZE, _OTHER = (256, 256), (320, 384)
 
 
-def export(request: Request[GraphOptions], folder: Path) -> Product:
+def export(request: ExportRequest[GraphOptions], folder: Path) -> Product:
     """See :class:`Exporter`."""
     tools = {**onnx.tool_versions(), "ai_edge_litert": ai_edge_litert.__version__}
     flat = Flat(f"style {request.net.origin.name}, RGB, 0 to 255")
@@ -56,7 +56,7 @@ def export(request: Request[GraphOptions], folder: Path) -> Product:
     return Product(MODEL, tools, onnx.graph_options(request))
 
 
-def _in_fp32(request: Request[GraphOptions]) -> Request[GraphOptions]:
+def _in_fp32(request: ExportRequest[GraphOptions]) -> ExportRequest[GraphOptions]:
     """The graph's arithmetic, but for quantisers; weights are rounded as the plan says."""
     if request.precision == "int8":
         blocks: tuple[tuple[str, Precision], ...] = tuple((n, "fp32") for n, _ in request.blocks)

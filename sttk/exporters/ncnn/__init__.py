@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sttk.exporters.base import Exporter, Int8, Product, Request
+from sttk.exporters.base import Exporter, ExportRequest, Int8, Product
 from sttk.exporters.options import Options
 
 
-def _make(request: Request[Options], folder: Path) -> Product:
+def _make(request: ExportRequest[Options], folder: Path) -> Product:
     from sttk.exporters.ncnn.export import export
 
     return export(request, folder)

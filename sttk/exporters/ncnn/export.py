@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from sttk.exporters.base import Product, Request
+from sttk.exporters.base import ExportRequest, Product
 from sttk.exporters.ncnn.shifted import ShiftedConv
 from sttk.exporters.ncnn.weights import store
 from sttk.exporters.options import Options
@@ -42,7 +42,7 @@ _TRACE = (96, 128)
 _TIMEOUT = 300  # seconds; a Johnson net takes some 10
 
 
-def export(request: Request[Options], folder: Path) -> Product:
+def export(request: ExportRequest[Options], folder: Path) -> Product:
     """See :class:`Exporter`."""
     height, width = request.shapes.only or _TRACE
     check_fits(height, width)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from sttk.exporters.base import Product, Request
+from sttk.exporters.base import ExportRequest, Product
 from sttk.exporters.onnx.int8 import store_weights_as_int8
 from sttk.exporters.onnx.options import GraphOptions
 from sttk.exporters.onnx.simplify import simplify
@@ -36,7 +36,7 @@ INPUT, OUTPUT = "image", "stylized"
 _TRACE_BATCH, _TRACE_SIZE = 2, (96, 128)
 
 
-def export(request: Request[GraphOptions], folder: Path) -> Product:
+def export(request: ExportRequest[GraphOptions], folder: Path) -> Product:
     """See :class:`Exporter`."""
     tools = tool_versions()
     onnx.save_model(graph(request), folder / MODEL)
@@ -48,29 +48,31 @@ def tool_versions() -> dict[str, str]:
     return versions("onnx", *_TOOLS)
 
 
-def graph_options(request: Request[GraphOptions]) -> dict[str, Any]:
+def graph_options(request: ExportRequest[GraphOptions]) -> dict[str, Any]:
     """How the graph is made, for the manifest."""
     return {"opset": _opset(request), "simplified": request.options.simplify}
 
 
-def _opset(request: Request[GraphOptions]) -> int:
+def _opset(request: ExportRequest[GraphOptions]) -> int:
     default = _FP8_OPSET if request.precision == "fp8" else OPSETS[0]
     return default if request.options.opset is None else request.options.opset
 
 
-def graph(request: Request[GraphOptions]) -> onnx.ModelProto:
+def graph(request: ExportRequest[GraphOptions]) -> onnx.ModelProto:
     """The style net as a checked ONNX graph, input ``image``, output ``stylized``.
 
     Raises:
         ExportError: see :class:`Exporter`.
     """
     read = GraphOptions(_opset(request), request.options.simplify)
-    asked = Request(request.net, request.precision, request.shapes, read, blocks=request.blocks)
+    asked = ExportRequest(
+        request.net, request.precision, request.shapes, read, blocks=request.blocks
+    )
     return onnx.load_model_from_string(_built(asked))
 
 
 @lru_cache(maxsize=4)
-def _built(request: Request[GraphOptions]) -> bytes:
+def _built(request: ExportRequest[GraphOptions]) -> bytes:
     """Cached, by what it reads of a request: several targets ask for the same graph."""
     opset, least = _opset(request), _FP8_OPSET if request.precision == "fp8" else OPSETS[0]
     if opset not in OPSETS or opset < least:
@@ -100,7 +102,7 @@ def _example(shapes: Shapes) -> Tensor:
     )
 
 
-def _trace(request: Request[GraphOptions]) -> onnx.ModelProto:
+def _trace(request: ExportRequest[GraphOptions]) -> onnx.ModelProto:
     net = cast.cast_net(request.net, request.plan)
     free = _free_axes(request.shapes)
     dynamic = (dict.fromkeys(free, torch.export.Dim.DYNAMIC),) if free else None
@@ -143,7 +145,7 @@ def _free_axes(shapes: Shapes) -> tuple[int, ...]:
     return (*((0,) if shapes.batch is None else ()), *(() if shapes.only else (2, 3)))
 
 
-def _tidy(model: onnx.ModelProto, request: Request[GraphOptions]) -> None:
+def _tidy(model: onnx.ModelProto, request: ExportRequest[GraphOptions]) -> None:
     """Name the free axes, and take out stack traces with this machine's paths: same input, same
     bytes, wherever it was exported.
     """

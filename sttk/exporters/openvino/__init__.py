@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sttk.exporters.base import Exporter, Int8, Product, Request
+from sttk.exporters.base import Exporter, ExportRequest, Int8, Product
 from sttk.exporters.onnx.options import GraphOptions
 
 
-def _make(request: Request[GraphOptions], folder: Path) -> Product:
+def _make(request: ExportRequest[GraphOptions], folder: Path) -> Product:
     from sttk.exporters.openvino.export import export
 
     return export(request, folder)

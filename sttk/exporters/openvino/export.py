@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from torch import nn
 
-from sttk.exporters.base import Product, Request
+from sttk.exporters.base import ExportRequest, Product
 from sttk.exporters.onnx import export as onnx
 from sttk.exporters.onnx.options import GraphOptions
 from sttk.toolkit.core.contract import Precision
@@ -32,7 +32,7 @@ else:
 MODEL = TARGET.model
 
 
-def export(request: Request[GraphOptions], folder: Path) -> Product:
+def export(request: ExportRequest[GraphOptions], folder: Path) -> Product:
     """See :class:`Exporter`."""
     tools = {**onnx.tool_versions(), "openvino": openvino.get_version()}
     graph = onnx.graph(_in_fp32(request)).SerializeToString()
@@ -57,7 +57,7 @@ def _rename(model: openvino.Model) -> None:
             operation.set_friendly_name(f"{kind}_{index}")
 
 
-def _in_fp32(request: Request[GraphOptions]) -> Request[GraphOptions]:
+def _in_fp32(request: ExportRequest[GraphOptions]) -> ExportRequest[GraphOptions]:
     """The graph's arithmetic, but for quantisers."""
     if request.precision == "int8":
         blocks: tuple[tuple[str, Precision], ...] = tuple((n, "fp32") for n, _ in request.blocks)
@@ -65,7 +65,7 @@ def _in_fp32(request: Request[GraphOptions]) -> Request[GraphOptions]:
     return dataclasses.replace(request, precision="fp32", blocks=())
 
 
-def _halve_weights(model: openvino.Model, request: Request[GraphOptions]) -> None:
+def _halve_weights(model: openvino.Model, request: ExportRequest[GraphOptions]) -> None:
     """Keep the weights that the plan has in fp16 as float16; OpenVINO widens them as it loads.
 
     OpenVINO's own compression takes all weights or none.

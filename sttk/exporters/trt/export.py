@@ -16,7 +16,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sttk.exporters.base import Product, Request
+from sttk.exporters.base import ExportRequest, Product
 from sttk.exporters.onnx.export import MODEL as GRAPH
 from sttk.exporters.onnx.export import graph, graph_options, tool_versions
 from sttk.exporters.trt.options import TensorrtOptions
@@ -40,7 +40,7 @@ MODEL = TARGET.model
 _LEAST = {"int8": (8, 0), "fp8": (8, 9)}
 
 
-def export(request: Request[TensorrtOptions], folder: Path) -> Product:
+def export(request: ExportRequest[TensorrtOptions], folder: Path) -> Product:
     """See :class:`Exporter`."""
     tools = tool_versions()
     trt = builder_library()
@@ -68,7 +68,7 @@ def _check_batch(shapes: Shapes) -> None:
         raise UsageError("trt engines are for one batch size; any batch was asked for")
 
 
-def _capabilities(trt: Any, request: Request[TensorrtOptions]) -> tuple[str, ...]:
+def _capabilities(trt: Any, request: ExportRequest[TensorrtOptions]) -> tuple[str, ...]:
     """What to build for, such as ``8.6``; none: what the library takes as portable.
 
     Raises:
@@ -117,7 +117,7 @@ def _number(name: str) -> tuple[int, int]:
     return int(major), int(minor)
 
 
-def _check_graph(model: onnx.ModelProto, request: Request[TensorrtOptions]) -> None:
+def _check_graph(model: onnx.ModelProto, request: ExportRequest[TensorrtOptions]) -> None:
     """What is to be built must be in the precision that was asked for, and reflect what is there.
 
     The builder looks at neither.

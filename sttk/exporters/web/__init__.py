@@ -5,17 +5,17 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from sttk.exporters.base import Exporter, Int8, Product, Request
+from sttk.exporters.base import Exporter, ExportRequest, Int8, Product
 from sttk.exporters.web.options import WebOptions
 
 
-def _make(request: Request[WebOptions], folder: Path) -> Product:
+def _make(request: ExportRequest[WebOptions], folder: Path) -> Product:
     from sttk.exporters.web.export import export
 
     return export(request, folder)
 
 
-def _make_part(request: Request[WebOptions], folder: Path) -> Product:
+def _make_part(request: ExportRequest[WebOptions], folder: Path) -> Product:
     from sttk.exporters.web.part import export
 
     return export(request, folder)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from sttk.exporters.artifact import write_artifact
-from sttk.exporters.base import Product, Request
+from sttk.exporters.base import ExportRequest, Product
 from sttk.exporters.web import PART, ort_web, part
 from sttk.exporters.web.options import WebOptions
 from sttk.toolkit import styles
@@ -35,7 +35,7 @@ _EXAMPLE = "cat.jpg"  # CC0
 _NOTICES = "ThirdPartyNotices.txt"
 
 
-def export(request: Request[WebOptions], folder: Path) -> Product:
+def export(request: ExportRequest[WebOptions], folder: Path) -> Product:
     """See :class:`Exporter`."""
     runtime = ort_web.files()
     product = part.export(request, folder)
@@ -56,7 +56,7 @@ def export(request: Request[WebOptions], folder: Path) -> Product:
     )
 
 
-def _offers(request: Request[WebOptions]) -> Iterator[StyleNet]:
+def _offers(request: ExportRequest[WebOptions]) -> Iterator[StyleNet]:
     """The nets of the further styles, each once; the page's own is none of them."""
     seen = {_identity(request.net)}
     for name in request.options.offers:
@@ -72,7 +72,7 @@ def _identity(net: StyleNet) -> tuple[str, str]:
 
 
 def _offer(
-    net: StyleNet, request: Request[WebOptions], folder: Path
+    net: StyleNet, request: ExportRequest[WebOptions], folder: Path
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """Make a style's artifact within the page's, the same in all but the net.
 

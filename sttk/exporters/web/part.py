@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps
 
-from sttk.exporters.base import Product, Request
+from sttk.exporters.base import ExportRequest, Product
 from sttk.exporters.onnx import export as onnx
 from sttk.exporters.web.options import WebOptions
 from sttk.toolkit.imaging.images import from_batch, to_batch
@@ -38,7 +38,7 @@ _STUB = """<!doctype html>
 """
 
 
-def export(request: Request[WebOptions], folder: Path) -> Product:
+def export(request: ExportRequest[WebOptions], folder: Path) -> Product:
     """See :class:`Exporter`."""
     made = onnx.export(request, folder)
     (folder / made.model).rename(folder / GRAPH)
@@ -47,7 +47,7 @@ def export(request: Request[WebOptions], folder: Path) -> Product:
     return Product(MODEL, made.tools, made.options, graph=GRAPH)
 
 
-def facts(request: Request[WebOptions]) -> dict[str, Any]:
+def facts(request: ExportRequest[WebOptions]) -> dict[str, Any]:
     """What the page's scripts know of a style; ``name`` is one for URLs, ``title`` for people."""
     contract = request.net.contract
     return {
@@ -62,7 +62,7 @@ def facts(request: Request[WebOptions]) -> dict[str, Any]:
     }
 
 
-def listed(request: Request[WebOptions], folder: str) -> dict[str, Any]:
+def listed(request: ExportRequest[WebOptions], folder: str) -> dict[str, Any]:
     """What a page says of a style, and by what it knows a GPU that computes it wrongly.
 
     Args:
@@ -72,7 +72,7 @@ def listed(request: Request[WebOptions], folder: str) -> dict[str, Any]:
     return {"folder": folder, **facts(request), "check": _check(request)}
 
 
-def _check(request: Request[WebOptions]) -> dict[str, Any]:
+def _check(request: ExportRequest[WebOptions]) -> dict[str, Any]:
     """PyTorch's answer to numbers that the page's scripts make, too: some of its values."""
     height, width = request.shapes.only or _CHECKED
     numbers = np.arange(3 * height * width) * _STEP % 256
@@ -90,7 +90,7 @@ def title(name: str) -> str:
     return words[:1].upper() + words[1:]
 
 
-def _small_picture(request: Request[WebOptions]) -> Image.Image:
+def _small_picture(request: ExportRequest[WebOptions]) -> Image.Image:
     """A photograph in the style."""
     with (resources.files("sttk.toolkit") / "photos" / _PHOTO).open("rb") as file:
         photo = ImageOps.fit(Image.open(file).convert("RGB"), (_SIDE, _SIDE))

@@ -10,7 +10,7 @@ from sttk.toolkit.core.rungs import FAITHFUL
 from sttk.toolkit.core.style_net import StyleNet
 from sttk.toolkit.imaging.images import Floats
 from sttk.toolkit.imaging.regimes import Sample
-from sttk.toolkit.parity.compare import Jury, Row
+from sttk.toolkit.parity.compare import Comparison, Row
 from sttk.toolkit.parity.reference import References
 from sttk.toolkit.parity.screen import OnScreen
 from sttk.toolkit.web.chromium import Tab
@@ -49,4 +49,6 @@ def judged(net: StyleNet, given: Floats, seen: Floats, name: str = "canvas") -> 
         seen: the same of what it showed.
         name: of the picture, for reports.
     """
-    return Jury(FAITHFUL).verdict(Sample(name, given), seen, References(OnScreen(net)).of(given))
+    return Comparison(FAITHFUL).verdict(
+        Sample(name, given), seen, References(OnScreen(net)).of(given)
+    )

@@ -13,7 +13,7 @@ from sttk.toolkit.imaging.images import Floats
 from sttk.toolkit.imaging.regimes import CONSTANT, Sample
 from sttk.toolkit.parity import judge
 from sttk.toolkit.parity.metrics import Difference, Regions, regions
-from sttk.toolkit.parity.reference import Answer
+from sttk.toolkit.parity.reference import ReferenceOutput
 from sttk.toolkit.parity.style import StyleDifference, StyleJudge
 from sttk.toolkit.runtimes.base import Check, Runner
 
@@ -123,7 +123,7 @@ class Report:
 
 
 @dataclass(frozen=True)
-class Jury:
+class Comparison:
     """Judges one candidate's outputs.
 
     Attributes:
@@ -136,7 +136,9 @@ class Jury:
     style: StyleJudge | None = None
     against: str = REFERENCE
 
-    def row(self, candidate: Runner, sample: Sample, answer: Answer) -> tuple[Row, Floats | None]:
+    def row(
+        self, candidate: Runner, sample: Sample, answer: ReferenceOutput
+    ) -> tuple[Row, Floats | None]:
         """The verdict on one input, and the output itself, if there is one."""
         try:
             output = candidate.run(sample.batch)
@@ -144,7 +146,7 @@ class Jury:
             return self._failed(sample, str(error)), None
         return self.verdict(sample, output, answer), output
 
-    def verdict(self, sample: Sample, output: Floats, answer: Answer) -> Row:
+    def verdict(self, sample: Sample, output: Floats, answer: ReferenceOutput) -> Row:
         """The verdict on an output, (B, 3, H', W') in 0..255."""
         if sample.regime == CONSTANT:
             return self._finite(sample, output, answer)
@@ -154,12 +156,14 @@ class Jury:
             return self._failed(sample, _NOT_FINITE)
         return self._judged(sample, output, answer, regions(output, answer.exact))
 
-    def _finite(self, sample: Sample, output: Floats, answer: Answer) -> Row:
+    def _finite(self, sample: Sample, output: Floats, answer: ReferenceOutput) -> Row:
         if not np.isfinite(output).all() and np.isfinite(answer.single).all():
             return self._failed(sample, _NOT_FINITE)
         return Row(sample.name, sample.regime, judge.FINITE, True, against=self.against)
 
-    def _judged(self, sample: Sample, output: Floats, answer: Answer, found: Regions) -> Row:
+    def _judged(
+        self, sample: Sample, output: Floats, answer: ReferenceOutput, found: Regions
+    ) -> Row:
         rung, style, note = self._rung(sample, output, answer, found)
         return Row(
             sample.name,
@@ -177,7 +181,7 @@ class Jury:
         )
 
     def _rung(
-        self, sample: Sample, output: Floats, answer: Answer, found: Regions
+        self, sample: Sample, output: Floats, answer: ReferenceOutput, found: Regions
     ) -> tuple[str, StyleDifference | None, str]:
         if judge.is_sure(found):
             return EXACT, None, ""

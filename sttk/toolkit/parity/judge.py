@@ -5,9 +5,10 @@ a ramp, and a style net turns half a grey level of noise into 13 dB on one pictu
 another. So each input has limits of its own:
 
 exact
-    within what float32 arithmetic costs on this input (:attr:`Answer.floor`).
+    within what float32 arithmetic costs on this input (:attr:`ReferenceOutput.floor`).
 faithful
-    within the net's own answer to half a grey level of noise in this input (:attr:`Answer.noise`).
+    within the net's own answer to half a grey level of noise in this input
+    (:attr:`ReferenceOutput.noise`).
 same style
     another picture perhaps, but its content and style losses are the reference's
     (:mod:`sttk.toolkit.parity.style`).
@@ -25,7 +26,7 @@ from dataclasses import dataclass
 
 from sttk.toolkit.core.rungs import DIFFERENT, EXACT, FAITHFUL, SAME_STYLE
 from sttk.toolkit.parity.metrics import Difference, Regions
-from sttk.toolkit.parity.reference import Answer
+from sttk.toolkit.parity.reference import ReferenceOutput
 
 ILL_CONDITIONED, FINITE, NOT_RUN = "ill-conditioned", "finite", "not run"
 
@@ -68,14 +69,14 @@ def is_sure(found: Regions) -> bool:
     return all(Limit(*_LEAST_EXACT).allows(region) for region in found)
 
 
-def is_conditioned(answer: Answer, promise: str) -> bool:
+def is_conditioned(answer: ReferenceOutput, promise: str) -> bool:
     """Whether the reference is sure enough of its own answer for anything to be said."""
     if answer.unquantized.floor.whole.psnr < _LEAST_FLOOR:
         return False
     return promise == EXACT or answer.noise.whole.psnr >= _LEAST_NOISE
 
 
-def rung_of(found: Regions, answer: Answer) -> str:
+def rung_of(found: Regions, answer: ReferenceOutput) -> str:
     """``exact``, ``faithful`` or ``different``, by arithmetic alone.
 
     Whole, border and inside are held to the limits apart: those of a region are its own floor's,

@@ -14,8 +14,8 @@ from sttk.toolkit.io.files import write_atomic
 from sttk.toolkit.io.text import file_name
 from sttk.toolkit.parity import heat, judge
 from sttk.toolkit.parity.metrics import Array
+from sttk.toolkit.parity.observer import Observation
 from sttk.toolkit.parity.show import title
-from sttk.toolkit.parity.witness import Seen
 
 _LONGEST = 256  # pixels of a preview
 _QUALITY = 85
@@ -41,13 +41,13 @@ class Exhibit:
 
 
 class Gallery:
-    """A witness that keeps an exhibit of every row, in their order."""
+    """A observer that keeps an exhibit of every row, in their order."""
 
     def __init__(self) -> None:
         self.exhibits: list[Exhibit] = []
 
-    def __call__(self, seen: Seen) -> None:
-        """See :data:`Witness`."""
+    def __call__(self, seen: Observation) -> None:
+        """See :data:`Observer`."""
         look = _look(seen)
         apart = None if look.apart is None else heat.pooled(look.apart, _LONGEST)
         self.exhibits.append(
@@ -62,7 +62,7 @@ class Gallery:
 
 
 class HeatMaps:
-    """A witness that writes ``NAME OF INPUT.png``, in full size, for each row that failed.
+    """A observer that writes ``NAME OF INPUT.png``, in full size, for each row that failed.
 
     Args:
         folder: of one candidate.
@@ -71,8 +71,8 @@ class HeatMaps:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def __call__(self, seen: Seen) -> None:
-        """See :data:`Witness`. Raises OSError."""
+    def __call__(self, seen: Observation) -> None:
+        """See :data:`Observer`. Raises OSError."""
         apart = None if seen.row.passed else _look(seen).apart
         if apart is not None:
             image = heat.with_legend(heat.to_image(apart))
@@ -91,7 +91,7 @@ class _Look:
     apart: Array | None = None
 
 
-def _look(seen: Seen) -> _Look:
+def _look(seen: Observation) -> _Look:
     batch, output = seen.sample.batch, seen.output
     if output is None or output.ndim != 4 or output.shape[1] != 3:
         return _Look(0, batch[0])

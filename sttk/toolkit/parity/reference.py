@@ -27,7 +27,7 @@ _KEPT = 64
 
 
 @dataclass(frozen=True, eq=False)
-class Answer:
+class ReferenceOutput:
     """The reference's answer to one input; each part is computed when it is first asked for.
 
     Attributes:
@@ -40,10 +40,10 @@ class Answer:
     net: StyleNet
     wide: nn.Module
     batch: Floats
-    float_net: Answer | None = None
+    float_net: ReferenceOutput | None = None
 
     @property
-    def unquantized(self) -> Answer:
+    def unquantized(self) -> ReferenceOutput:
         """The float net's answer. A quantised net jumps where a value passes from one of its 256
         levels to the next, so how well an input is conditioned is asked of the float net.
         """
@@ -93,16 +93,16 @@ class References:
         self.net = net
         self.float_net = float_net
         self._wide = copy.deepcopy(net).double()
-        self._answers: dict[bytes, Answer] = {}
+        self._answers: dict[bytes, ReferenceOutput] = {}
 
-    def of(self, batch: Floats) -> Answer:
+    def of(self, batch: Floats) -> ReferenceOutput:
         """The answer to (B, 3, H, W) in 0..255; its parts raise RunError where the net does not
         take such an input.
         """
         key = hashlib.sha256(repr(batch.shape).encode() + batch.tobytes()).digest()
         if key not in self._answers:
             plain = self.float_net.of(batch) if self.float_net else None
-            self._answers[key] = Answer(self.net, self._wide, batch, plain)
+            self._answers[key] = ReferenceOutput(self.net, self._wide, batch, plain)
             if len(self._answers) > _KEPT:
                 del self._answers[next(iter(self._answers))]
         return self._answers[key]

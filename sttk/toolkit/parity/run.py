@@ -26,11 +26,11 @@ from sttk.toolkit.opened.artifact import (
     quantized,
     with_half_weights,
 )
-from sttk.toolkit.parity.compare import FLOAT_NET, HALF_WEIGHTS, REFERENCE, Jury, Report, Row
+from sttk.toolkit.parity.compare import FLOAT_NET, HALF_WEIGHTS, REFERENCE, Comparison, Report, Row
 from sttk.toolkit.parity.judge import promise_of_precision
+from sttk.toolkit.parity.observer import Observation, Observer
 from sttk.toolkit.parity.reference import References
 from sttk.toolkit.parity.style import StyleJudge
-from sttk.toolkit.parity.witness import Seen, Witness
 from sttk.toolkit.runtimes.base import Check, Runner, Settings
 from sttk.toolkit.targets import open_model, static_checks
 
@@ -39,7 +39,7 @@ _NOT_APART = f"not run: {HALF_WEIGHTS} in float32 arithmetic"
 
 
 @dataclasses.dataclass(frozen=True)
-class Ask:
+class ParityConfig:
     """What to judge models by.
 
     Attributes:
@@ -70,13 +70,13 @@ class Ask:
 class Judge:
     """Judges models; what it finds out about a reference it keeps for the next artifact of it."""
 
-    def __init__(self, ask: Ask) -> None:
-        self.ask = ask
+    def __init__(self, config: ParityConfig) -> None:
+        self.config = config
         self._references: dict[Hashable, References] = {}
         self._nets: dict[Checkpoint, StyleNet] = {}
 
-    def artifact(self, opened: OpenArtifact, *witnesses: Witness) -> Report:
-        """Judge an artifact against the checkpoint that its manifest names, before witnesses.
+    def artifact(self, opened: OpenArtifact, *observers: Observer) -> Report:
+        """Judge an artifact against the checkpoint that its manifest names, before observers.
 
         Where its runtime cannot run here (an engine without a GPU), the report says so, and judges
         the graph that the model was compiled from, if the artifact keeps it.
@@ -85,16 +85,16 @@ class Judge:
             ArtifactError: the artifact's reference is missing or has changed.
         """
         manifest = opened.manifest
-        references = self._of(self.ask.net or self._float_reference(manifest))
+        references = self._of(self.config.net or self._float_reference(manifest))
         promise = manifest.promise
-        if manifest.quantization and self.ask.net:
+        if manifest.quantization and self.config.net:
             promise = promise_of_precision(manifest.target.precision)
         elif manifest.quantization:
             references = self._quantized(references, manifest)
-        runner, not_run = opened.runner_or_graph(self.ask.settings)
+        runner, not_run = opened.runner_or_graph(self.config.settings)
         trial = _Trial(runner, references, self._held_to(promise))
         beside, note = self._of_saved_weights(opened, references)
-        report = self._judge(str(opened.folder), [trial, *beside], witnesses)
+        report = self._judge(str(opened.folder), [trial, *beside], observers)
         return dataclasses.replace(
             report,
             notes=(*report.notes, *note),
@@ -103,8 +103,8 @@ class Judge:
             checks=static_checks(opened.model, manifest),
         )
 
-    def model(self, model: Path, precision: str, *witnesses: Witness) -> Report:
-        """Judge a bare model file, which anyone may have made, against ``ask.net``.
+    def model(self, model: Path, precision: str, *observers: Observer) -> Report:
+        """Judge a bare model file, which anyone may have made, against ``config.net``.
 
         Most people clamp after the model, not in it: its output is clamped to the net's range
         before it is compared, and the report says so where that changed anything.
@@ -112,13 +112,13 @@ class Judge:
         Raises:
             UsageError: there is no reference.
         """
-        if self.ask.net is None:
+        if self.config.net is None:
             raise UsageError(f"{model} has no manifest", fix="pass --reference CHECKPOINT")
-        low, high = self.ask.net.contract.output_range
-        runner = _Clamped(open_model(model, self.ask.settings), low, high)
+        low, high = self.config.net.contract.output_range
+        runner = _Clamped(open_model(model, self.config.settings), low, high)
         promise = self._held_to(promise_of_precision(precision))
-        trial = _Trial(runner, self._of(self.ask.net), promise)
-        report = self._judge(str(model), [trial], witnesses)
+        trial = _Trial(runner, self._of(self.config.net), promise)
+        report = self._judge(str(model), [trial], observers)
         checks = _checks(model)
         if not runner.changed:
             return dataclasses.replace(report, checks=checks)
@@ -127,9 +127,9 @@ class Judge:
 
     def _held_to(self, promise: str) -> str:
         """What was asked for, else the promise, less if less precise arithmetic was."""
-        settings = self.ask.settings
+        settings = self.config.settings
         coarse = settings and settings.inference_precision not in (None, "f32")
-        return self.ask.promise or (FAITHFUL if coarse and promise == EXACT else promise)
+        return self.config.promise or (FAITHFUL if coarse and promise == EXACT else promise)
 
     def _float_reference(self, manifest: Manifest) -> StyleNet:
         """The net of an artifact's checkpoint, which is read once for all artifacts of it."""
@@ -163,7 +163,7 @@ class Judge:
         target = opened.manifest.target
         if target.precision != "fp16" or target.options.get("compress"):
             return [], []
-        if self.ask.settings or self.ask.promise == SAME_STYLE:
+        if self.config.settings or self.config.promise == SAME_STYLE:
             return [], []
         try:
             runner = opened.wide_runner()
@@ -176,19 +176,21 @@ class Judge:
         graph = opened.manifest.graph
         return [trial], [f"{_APART}, of {graph} beside the model" if graph else _APART]
 
-    def _judge(self, name: str, trials: Sequence[_Trial], witnesses: Sequence[Witness]) -> Report:
+    def _judge(self, name: str, trials: Sequence[_Trial], observers: Sequence[Observer]) -> Report:
         """By the first of the trials, and on each input by the others, too."""
         trial = trials[0]
-        inputs = inputs_of(name, trial.runner, trial.references.net, self.ask)
+        inputs = inputs_of(name, trial.runner, trial.references.net, self.config)
         rows: list[Row] = []
         with progress(f"parity of {name}", total=len(inputs)) as update:
             for done, sample in enumerate(inputs, 1):
                 # A constant is looked at for NaN alone, once.
                 held = trials[:1] if sample.regime == CONSTANT else trials
-                for seen in (each for every in held for each in every.of(sample, self.ask.style)):
+                for seen in (
+                    each for every in held for each in every.of(sample, self.config.style)
+                ):
                     rows.append(seen.row)
-                    for witness in witnesses:
-                        witness(seen)
+                    for observer in observers:
+                        observer(seen)
                 update(done, sample.name)
         source, runner = trial.references.net.origin.source, trial.runner
         return Report(name, runner.name, source, trial.promise, tuple(rows), runner.notes)
@@ -203,15 +205,15 @@ class _Trial:
     promise: str
     against: str = REFERENCE
 
-    def of(self, sample: Sample, style: StyleJudge | None) -> Iterator[Seen]:
+    def of(self, sample: Sample, style: StyleJudge | None) -> Iterator[Observation]:
         """One row, and of a quantised reference another: the float net's style."""
         answer = self.references.of(sample.batch)
-        jury = Jury(self.promise, style, self.against)
+        jury = Comparison(self.promise, style, self.against)
         row, output = jury.row(self.runner, sample, answer)
-        yield Seen(sample, output, answer, row)
+        yield Observation(sample, output, answer, row)
         if answer.float_net and output is not None and row.judged:
-            row = Jury(SAME_STYLE, style, FLOAT_NET).verdict(sample, output, answer.float_net)
-            yield Seen(sample, output, answer.float_net, row)
+            row = Comparison(SAME_STYLE, style, FLOAT_NET).verdict(sample, output, answer.float_net)
+            yield Observation(sample, output, answer.float_net, row)
 
 
 def _checks(model: Path) -> tuple[Check, ...]:
@@ -243,21 +245,21 @@ class _Clamped:
         return clamped
 
 
-def inputs_of(name: str, runner: Runner, net: StyleNet, ask: Ask) -> Regimes:
+def inputs_of(name: str, runner: Runner, net: StyleNet, config: ParityConfig) -> Regimes:
     """What a model is tried on.
 
     Raises:
         UsageError: it does not take a size that was asked for, or none of the regimes is for it.
     """
     takes = runner.takes
-    if not all(takes.takes(size) for size in ask.sizes):
+    if not all(takes.takes(size) for size in config.sizes):
         raise UsageError(f"{name} takes {takes} only")
     least = net.contract.smallest_side
-    inputs = Regimes(ask.files, takes, ask.sizes, ask.regimes, least)
+    inputs = Regimes(config.files, takes, config.sizes, config.regimes, least)
     if min(map(min, inputs.every_size)) < least:
         raise UsageError(f"{name}: the reference takes no side under {least} pixels")
     for size in inputs.every_size:
         check_fits(*size)
     if not len(inputs):
-        raise UsageError(f"{name} takes {takes}: none of {', '.join(ask.regimes)} is for it")
+        raise UsageError(f"{name} takes {takes}: none of {', '.join(config.regimes)} is for it")
     return inputs

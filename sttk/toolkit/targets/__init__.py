@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sttk.toolkit.artifact.manifest import Manifest
     from sttk.toolkit.runtimes.base import Check, Runner, Settings
     from sttk.toolkit.targets.base import Target
-    from sttk.toolkit.targets.intermediates import Tapped
+    from sttk.toolkit.targets.intermediates import InstrumentedModel
 
 # Each is the name of a package here and in sttk/exporters; the first is the default.
 NAMES = (
@@ -97,7 +97,7 @@ def static_checks(model: Path, manifest: Manifest | None = None) -> tuple[Check,
     return found.checks(model, manifest) if found else ()
 
 
-def open_intermediates(model: Path) -> Tapped:
+def open_intermediates(model: Path) -> InstrumentedModel:
     """Lay open the tensors within a model.
 
     Raises:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sttk.toolkit.artifact.manifest import Manifest
     from sttk.toolkit.core.contract import Precision
     from sttk.toolkit.runtimes.base import Check, Runner, Settings
-    from sttk.toolkit.targets.intermediates import Tapped
+    from sttk.toolkit.targets.intermediates import InstrumentedModel
 
 ON_DISK = "float16 weights in the file; the runtime chooses its arithmetic"
 
@@ -164,6 +164,6 @@ class Target(ABC):
         """Whether the tensors within its models can be read, so that they can be bisected."""
         return type(self).intermediates is not Target.intermediates
 
-    def intermediates(self, model: Path) -> Tapped:
+    def intermediates(self, model: Path) -> InstrumentedModel:
         """Lay open the tensors within a model. Raises UsageError where the format is closed."""
         raise UsageError(f"{model}: no bisection of {self.suffix} models")

@@ -13,7 +13,7 @@ Values = Mapping[str, Floats]
 
 
 @dataclass(frozen=True)
-class Tap:
+class Intermediate:
     """A tensor that one operation of the model computes.
 
     Attributes:
@@ -29,7 +29,7 @@ class Tap:
     weights: tuple[str, ...] = ()
 
 
-class Part(Protocol):
+class Subgraph(Protocol):
     """A model of its own, cut out of another.
 
     Attributes:
@@ -45,12 +45,12 @@ class Part(Protocol):
         """Write the model into ``folder``; its file name."""
 
 
-class Tapped(Protocol):
+class InstrumentedModel(Protocol):
     """A model with its inner tensors laid open.
 
     Attributes:
         name: of the model's file.
-        taps: in the order of execution.
+        intermediates: in the order of execution.
         input: name of the tensor that the model takes.
         output: name of the tensor that it gives.
         script: text of a program that runs a saved part, see ``reproduction.py``.
@@ -58,14 +58,17 @@ class Tapped(Protocol):
     """
 
     name: str
-    taps: tuple[Tap, ...]
+    intermediates: tuple[Intermediate, ...]
     input: str
     output: str
     script: str
     notes: tuple[str, ...]
 
     def run(self, batch: Floats) -> Values:
-        """Every tap's value, those that are no (B, C, H, W) floats left out. Raises RunError."""
+        """Return every intermediate's value; what is no (B, C, H, W) float is left out.
 
-    def part(self, tensor: str, known: Collection[str]) -> Part:
+        Raises RunError.
+        """
+
+    def part(self, tensor: str, known: Collection[str]) -> Subgraph:
         """What computes ``tensor`` from ``known`` tensors, or from the model's input."""

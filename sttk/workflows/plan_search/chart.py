@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from sttk.toolkit.imaging.charts import blank, write_png
-from sttk.workflows.plan_search.found import Candidate, Found
+from sttk.workflows.plan_search.result import Candidate, SearchResult
 
 _INCHES = (11.0, 4.5)
 _PLAIN, _CHOSEN, _FLOOR = "#4878a8", "#c8502d", "#555555"
 
 
-def draw(found: Found, path: Path) -> None:
+def draw(found: SearchResult, path: Path) -> None:
     """Write a PNG, whole or not at all."""
     page = blank(_INCHES)
     front, alone = page.subplots(1, 2, width_ratios=(3, 2))
@@ -24,7 +24,7 @@ def draw(found: Found, path: Path) -> None:
     write_png(page, path)
 
 
-def _front(axes: Any, found: Found) -> None:
+def _front(axes: Any, found: SearchResult) -> None:
     timed = found.cost == "time"
     across = [_across(one, timed) for one in found.candidates]
     axes.plot(across, [one.worst for one in found.candidates], "o", color=_PLAIN, label="a plan")
@@ -49,7 +49,7 @@ def _across(one: Candidate, timed: bool) -> float:
     return one.milliseconds or 0.0 if timed else one.bytes / 1e6
 
 
-def _alone(axes: Any, found: Found) -> None:
+def _alone(axes: Any, found: SearchResult) -> None:
     names = list(found.alone)
     axes.barh(names, [max(0.0, found.alone[name]) for name in names], color=_PLAIN)
     axes.invert_yaxis()  # input first

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sttk.exporters.artifact import make_artifact
-from sttk.exporters.base import Request
+from sttk.exporters.base import ExportRequest
 from sttk.toolkit import targets
 from sttk.toolkit.imaging.images import Floats
 from sttk.toolkit.opened.artifact import open_artifact
@@ -43,7 +43,10 @@ class Measured:
 
 
 def measure(
-    target: str, requests: Sequence[Request[Any]], inputs: Inputs, told: Callable[[int], None]
+    target: str,
+    requests: Sequence[ExportRequest[Any]],
+    inputs: Inputs,
+    on_progress: Callable[[int], None],
 ) -> list[Measured]:
     """Export and run each request.
 
@@ -53,7 +56,7 @@ def measure(
         runners: list[tuple[Runner, str]] = []
         scores = []
         for index, request in enumerate(requests):
-            told(index)
+            on_progress(index)
             folder = make_artifact(target, request, Path(root))
             runner, not_run = open_artifact(folder).runner_or_graph()
             runners.append((runner, not_run))
@@ -74,16 +77,16 @@ def _notes(runner: Runner, not_run: str) -> tuple[str, ...]:
 
 
 def in_turns(
-    runners: Sequence[Runner], picture: Floats, told: Callable[[int], None] = lambda _: None
+    runners: Sequence[Runner], picture: Floats, on_progress: Callable[[int], None] = lambda _: None
 ) -> list[list[float]]:
     """Milliseconds of each runner, in ``ROUNDS`` rounds after one warm-up.
 
     A round is one picture of each, so that what else the machine does hits all of them alike;
-    ``told`` is told the number of each, 0 for the warm-up.
+    ``on_progress`` is on_progress the number of each, 0 for the warm-up.
     """
     taken: list[list[float]] = [[] for _ in runners]
     for turn in range(ROUNDS + 1):
-        told(turn)
+        on_progress(turn)
         for runner, times in zip(runners, taken, strict=True):
             time.sleep(_PAUSE)
             started = time.perf_counter()

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sttk.exporters import check, exporter
-from sttk.exporters.base import Request
+from sttk.exporters.base import ExportRequest
 from sttk.exporters.options import Options
 from sttk.exporters.prepare import Prepared, carriers, prepare
 from sttk.toolkit.core.contract import Precision
@@ -24,8 +24,8 @@ from sttk.toolkit.imaging.images import Floats
 from sttk.toolkit.precision.blocks import Block, blocks_of
 from sttk.toolkit.precision.cast import cast_net
 from sttk.toolkit.precision.cost import Costs, layers_of
-from sttk.workflows.plan_search.found import Candidate, Cost, Found, price_of
 from sttk.workflows.plan_search.measure import Measured, measure
+from sttk.workflows.plan_search.result import Candidate, Cost, SearchResult, price_of
 from sttk.workflows.plan_search.search import High, Search, Tried
 from sttk.workflows.plan_search.trial import Inputs, each, emulated, inputs_for
 
@@ -38,7 +38,7 @@ _HALF_IN_FLOAT = (
 
 
 @dataclass(frozen=True)
-class Ask:
+class SearchConfig:
     """What to search for.
 
     Attributes:
@@ -64,13 +64,15 @@ class Ask:
     cost: Cost = "bytes"
     options: Options = field(default_factory=Options)
 
-    def request(self, plan: Plan) -> Request[Options]:
+    def request(self, plan: Plan) -> ExportRequest[Options]:
         """The export of a plan."""
         shapes = Shapes.fixed(*self.size)
-        return Request(self.net, plan.default, shapes, self.options, self.calibration, plan.blocks)
+        return ExportRequest(
+            self.net, plan.default, shapes, self.options, self.calibration, plan.blocks
+        )
 
 
-def search(ask: Ask, told: Callable[[str], None]) -> Found:
+def search(config: SearchConfig, on_progress: Callable[[str], None]) -> SearchResult:
     """Search, export the plans of the Pareto front, and measure them.
 
     Raises:
@@ -78,77 +80,81 @@ def search(ask: Ask, told: Callable[[str], None]) -> Found:
         NotRunError: the cost is to be time, and the model's runtime has none to give here.
         ExportError: the target cannot be exported.
     """
-    bench = _Bench(ask)
-    for precision in (ask.low, ask.high):
-        check(ask.target, exporter(ask.target), ask.request(Plan(precision)))
-    told("reference")
-    inputs = inputs_for(ask.net, ask.photos, ask.size)
-    told("first export")  # what cannot be exported or run here is found out before the search
-    (first,) = measure(ask.target, [ask.request(Plan(ask.low))], inputs, lambda _: None)
-    _check_timed(ask, first)
-    searched = bench.searched(inputs, lambda plan: told(f"tried: {len(plan.high)} {ask.high}"))
-    searched.run(ask.floor)
-    shown = _thinned(searched.front(), ask.floor)
+    bench = _Bench(config)
+    for precision in (config.low, config.high):
+        check(config.target, exporter(config.target), config.request(Plan(precision)))
+    on_progress("reference")
+    inputs = inputs_for(config.net, config.photos, config.size)
+    on_progress(
+        "first export"
+    )  # what cannot be exported or run here is found out before the search
+    (first,) = measure(config.target, [config.request(Plan(config.low))], inputs, lambda _: None)
+    _check_timed(config, first)
+    searched = bench.searched(
+        inputs, lambda plan: on_progress(f"tried: {len(plan.high)} {config.high}")
+    )
+    searched.run(config.floor)
+    shown = _thinned(searched.front(), config.floor)
     plans = [bench.plan(tried.high, searched.every) for tried in shown]
     measured = measure(
-        ask.target,
-        [ask.request(plan) for plan in plans],
+        config.target,
+        [config.request(plan) for plan in plans],
         inputs,
-        lambda index: told(f"measured: plan {index + 1} of {len(plans)}"),
+        lambda index: on_progress(f"measured: plan {index + 1} of {len(plans)}"),
     )
     candidates = tuple(
         Candidate(plan, _names(bench.blocks, tried.high), bench.costs.bytes(plan), tried.score,
                   result.score, result.milliseconds)
         for plan, tried, result in zip(plans, shown, measured, strict=True)
     )  # fmt: skip
-    return Found(
-        style=ask.net.origin.name,
-        target=ask.target,
-        low=ask.low,
-        high=ask.high,
-        floor=ask.floor,
-        cost=ask.cost,
-        size=text(ask.size),
-        candidates=tuple(sorted(candidates, key=lambda one: price_of(one, ask.cost))),
+    return SearchResult(
+        style=config.net.origin.name,
+        target=config.target,
+        low=config.low,
+        high=config.high,
+        floor=config.floor,
+        cost=config.cost,
+        size=text(config.size),
+        candidates=tuple(sorted(candidates, key=lambda one: price_of(one, config.cost))),
         alone={block.name: value for block, value in searched.alone.items()},
         tried=len(searched.tried),
         runtime=first.runtime,
-        notes=_notes(ask, inputs, first),
+        notes=_notes(config, inputs, first),
     )
 
 
 class _Bench:
     """Plans of one net as the target would compute them, and what they cost."""
 
-    def __init__(self, ask: Ask) -> None:
-        self._ask, self._able = ask, exporter(ask.target)
-        self.blocks = blocks_of(ask.net)
+    def __init__(self, config: SearchConfig) -> None:
+        self._config, self._able = config, exporter(config.target)
+        self.blocks = blocks_of(config.net)
 
     @property
     def costs(self) -> Costs:
-        prepared = self._prepared(Plan(self._ask.low))
+        prepared = self._prepared(Plan(self._config.low))
         quantised = prepared.calibration.inputs if prepared.calibration else {}
-        layers = layers_of(self._ask.net, self._ask.size)
+        layers = layers_of(self._config.net, self._config.size)
         return Costs(layers, set(quantised), carriers(self._able))
 
     def plan(self, high: High, every: High = frozenset()) -> Plan:
         """With all blocks high, if ``every`` names them, it is the high precision's own plan."""
         if high and high == every:
-            return Plan(self._ask.high)
-        entries = (block.entries(self._ask.high) for block in high)
+            return Plan(self._config.high)
+        entries = (block.entries(self._config.high) for block in high)
         blocks = {name: precision for entry in entries for name, precision in entry.items()}
-        return Plan.of_blocks(self._ask.low, blocks)
+        return Plan.of_blocks(self._config.low, blocks)
 
-    def searched(self, inputs: Inputs, told: Callable[[Tried], None]) -> Search:
+    def searched(self, inputs: Inputs, on_progress: Callable[[Tried], None]) -> Search:
         """A search that is ready to run."""
         costs, single = self.costs, dict(each(inputs))
-        price = costs.work if self._ask.cost == "time" else costs.bytes
+        price = costs.work if self._config.cost == "time" else costs.bytes
         return Search(
             self.blocks,
             cost=lambda high: price(self.plan(high)),
             score=lambda high: inputs.score(self._run(high)),
             score_on=lambda high, name: single[name].score(self._run(high)).worst,
-            told=told,
+            on_progress=on_progress,
         )
 
     def _run(self, high: High) -> Callable[[Floats], Floats]:
@@ -157,13 +163,13 @@ class _Bench:
         return emulated(cast_net(net, plan, carriers(self._able)))
 
     def _prepared(self, plan: Plan) -> Prepared:
-        return prepare(self._ask.request(plan), self._able)
+        return prepare(self._config.request(plan), self._able)
 
 
-def _check_timed(ask: Ask, first: Measured) -> None:
-    if ask.cost == "time" and first.milliseconds is None:
+def _check_timed(config: SearchConfig, first: Measured) -> None:
+    if config.cost == "time" and first.milliseconds is None:
         raise NotRunError(
-            f"{ask.target} cannot be timed here, in {first.runtime}", fix="pass --cost bytes"
+            f"{config.target} cannot be timed here, in {first.runtime}", fix="pass --cost bytes"
         )
 
 
@@ -180,9 +186,9 @@ def _names(blocks: Sequence[Block], high: High) -> tuple[str, ...]:
     return tuple(block.name for block in blocks if block in high)
 
 
-def _notes(ask: Ask, inputs: Inputs, first: Measured) -> tuple[str, ...]:
+def _notes(config: SearchConfig, inputs: Inputs, first: Measured) -> tuple[str, ...]:
     notes = list(first.notes)
-    if first.runtime == "onnxruntime" and "fp16" in (ask.low, ask.high):
+    if first.runtime == "onnxruntime" and "fp16" in (config.low, config.high):
         notes.append(_HALF_IN_FLOAT)
     if inputs.left_out:
         notes.append(f"ill-conditioned, left out: {', '.join(inputs.left_out)}")

@@ -49,7 +49,7 @@ class Search:
         cost: of a plan, by its high blocks.
         score: of a plan, on all inputs.
         score_on: the same on the one input of that name.
-        told: is called with each plan that was tried on all inputs.
+        on_progress: is called with each plan that was tried on all inputs.
 
     Attributes:
         tried: every plan, by its high blocks.
@@ -62,9 +62,9 @@ class Search:
         cost: Callable[[High], float],
         score: Callable[[High], Score],
         score_on: Callable[[High, str], float],
-        told: Callable[[Tried], None] = lambda _: None,
+        on_progress: Callable[[Tried], None] = lambda _: None,
     ) -> None:
-        self._cost, self._score, self._score_on, self._told = cost, score, score_on, told
+        self._cost, self._score, self._score_on, self._told = cost, score, score_on, on_progress
         none: High = frozenset()
         prices = {block: cost(none | {block}) - cost(none) for block in blocks}
         # What the low precision does not change is of no interest.

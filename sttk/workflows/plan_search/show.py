@@ -5,10 +5,10 @@ from __future__ import annotations
 import click
 
 from sttk.toolkit.io.console import print_table
-from sttk.workflows.plan_search.found import Candidate, Found
+from sttk.workflows.plan_search.result import Candidate, SearchResult
 
 
-def show(found: Found) -> None:
+def show(found: SearchResult) -> None:
     """Print what was searched, the Pareto table, and what each plan keeps high."""
     click.echo(
         f"{found.style} for {found.target}: {found.low} with blocks in {found.high}, "
@@ -21,13 +21,13 @@ def show(found: Found) -> None:
         click.echo(f"note: {note}")
 
 
-def columns(found: Found) -> list[str]:
+def columns(found: SearchResult) -> list[str]:
     """Of the table."""
     floor = f"{found.floor:g} dB"
     return ["plan", found.high, "MB", "ms", "emulated", "measured", "worst input", floor]
 
 
-def cells(found: Found, index: int) -> list[str]:
+def cells(found: SearchResult, index: int) -> list[str]:
     """One plan's row."""
     one = found.candidates[index]
     time = "-" if one.milliseconds is None else f"{one.milliseconds:.1f}"
@@ -43,14 +43,14 @@ def cells(found: Found, index: int) -> list[str]:
     ]
 
 
-def by(found: Found) -> str:
+def by(found: SearchResult) -> str:
     """What "cheapest" means, in words."""
     if found.cost == "time":
         return f"milliseconds of {found.runtime} on this machine"
     return "bytes of weights and activations moved"
 
 
-def _verdict(found: Found, one: Candidate) -> str:
+def _verdict(found: SearchResult, one: Candidate) -> str:
     if one is found.chosen:
         return "cheapest"
     return "holds" if one.worst >= found.floor else "below"

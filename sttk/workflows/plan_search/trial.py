@@ -19,7 +19,7 @@ from sttk.toolkit.imaging.images import Floats
 from sttk.toolkit.imaging.regimes import CONSTANT, NAMES, Regimes, Sample
 from sttk.toolkit.parity.judge import is_conditioned
 from sttk.toolkit.parity.metrics import difference
-from sttk.toolkit.parity.reference import Answer, References
+from sttk.toolkit.parity.reference import ReferenceOutput, References
 from sttk.toolkit.precision.half import RoundedHalf
 
 
@@ -49,7 +49,7 @@ class Inputs:
         left_out: names of the inputs on which the reference is not sure of its own answer.
     """
 
-    asked: tuple[tuple[Sample, Answer], ...]
+    asked: tuple[tuple[Sample, ReferenceOutput], ...]
     left_out: tuple[str, ...]
 
     def score(self, run: Callable[[Floats], Floats]) -> Score:
@@ -96,7 +96,7 @@ def each(inputs: Inputs) -> Iterator[tuple[str, Inputs]]:
         yield entry[0].name, Inputs((entry,), ())
 
 
-def _psnr(output: Floats, answer: Answer) -> float:
+def _psnr(output: Floats, answer: ReferenceOutput) -> float:
     if output.shape != answer.exact.shape or not np.isfinite(output).all():
         return -math.inf
     return difference(output, answer.exact).psnr

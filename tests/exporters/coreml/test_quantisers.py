@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from sttk.exporters import exporter
 from sttk.exporters.artifact import make_artifact
-from sttk.exporters.base import Request
+from sttk.exporters.base import ExportRequest
 from sttk.exporters.coreml.options import CoreMLOptions
 from sttk.toolkit.core.errors import ExportError
 from sttk.toolkit.core.shapes import Shapes
@@ -53,7 +53,7 @@ class WithTensors(Quantised):
 def request(net, module, precision="int8", system="iOS17"):
     style = StyleNet(nn.Sequential(*module), net.contract, net.origin)
     options = CoreMLOptions(deployment_target=system, tensor_io=True)
-    return Request(style, precision, Shapes.fixed(32, 40), options)
+    return ExportRequest(style, precision, Shapes.fixed(32, 40), options)
 
 
 def layers(**options):

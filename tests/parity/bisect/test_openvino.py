@@ -5,7 +5,7 @@ import pytest
 
 from sttk.toolkit.host import machine
 from sttk.toolkit.parity.bisect.bisection import bisect
-from sttk.toolkit.targets.openvino.intermediates import TappedOpenVino
+from sttk.toolkit.targets.openvino.intermediates import InstrumentedOpenVino
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_int8_is_run_as_the_runtime_runs_it(make, batch, monkeypatch, overflows)
     """Where 16-bit sums overflow, in float32: else right convolutions are found at fault."""
     model = make("openvino", size=batch.shape[2:], precision="int8") / "model.xml"
     monkeypatch.setattr(machine, "int8_sums_overflow", lambda: overflows)
-    assert ("LP_TRANSFORMS_MODE" in TappedOpenVino(model).script) == overflows
+    assert ("LP_TRANSFORMS_MODE" in InstrumentedOpenVino(model).script) == overflows
     asked = []
     compiled = openvino.Core.compile_model
 
@@ -52,5 +52,5 @@ def test_int8_is_run_as_the_runtime_runs_it(make, batch, monkeypatch, overflows)
         return compiled(core, network, device, hints)
 
     monkeypatch.setattr(openvino.Core, "compile_model", noted)
-    TappedOpenVino(model).run(batch)
+    InstrumentedOpenVino(model).run(batch)
     assert asked == [overflows]

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from sttk.exporters.artifact import make_artifact
-from sttk.exporters.base import Request
+from sttk.exporters.base import ExportRequest
 from sttk.exporters.coreml.options import CoreMLOptions
 from sttk.toolkit.artifact.manifest import Manifest
 from sttk.toolkit.checkpoints import load
@@ -56,7 +56,7 @@ def test_variances_beyond_float16_are_hinted_at(checkpoint, tmp_path):
         copy = load(checkpoint)
         with torch.no_grad():
             copy.net.conv1.conv.weight.mul_(factor)
-        folder = make_artifact("coreml", Request(copy, "fp16", FIXED), tmp_path)
+        folder = make_artifact("coreml", ExportRequest(copy, "fp16", FIXED), tmp_path)
         assert ("variance-beyond-half" in rules(folder / "model.mlpackage")) is hinted
 
 
@@ -67,7 +67,7 @@ class Odd(nn.Module):
 
 
 def test_operations_and_ranks_that_are_unusual_are_hinted_at(net, tmp_path):
-    request = Request(StyleNet(Odd(), net.contract, net.origin), "fp16", FIXED)
+    request = ExportRequest(StyleNet(Odd(), net.contract, net.origin), "fp16", FIXED)
     found = rules(make_artifact("coreml", request, tmp_path) / "model.mlpackage")
     assert "1 x softmax" in found["unusual-operation"]
     assert "not of rank 4" in found["not-four-dimensions"]
@@ -147,5 +147,5 @@ def test_compression_is_described(make, checkpoint, tmp_path):
     net = load(checkpoint)
     options = CoreMLOptions(compress="int8")
     wide = StyleNet(nn.Conv2d(3, 3, 17, padding=8), net.contract, net.origin)
-    folder = make_artifact("coreml", Request(wide, "fp16", FIXED, options), tmp_path)
+    folder = make_artifact("coreml", ExportRequest(wide, "fp16", FIXED, options), tmp_path)
     assert describe(folder / "model.mlpackage")["compression"] == {"linear": 1}

@@ -4,7 +4,7 @@ import pytest
 
 from sttk.toolkit.core.errors import ArtifactError
 from sttk.toolkit.core.shapes import Shapes
-from sttk.toolkit.parity.run import Ask, Judge
+from sttk.toolkit.parity.run import Judge, ParityConfig
 from sttk.toolkit.targets import open_model
 from sttk.toolkit.targets.coreml.package import read_package
 
@@ -28,7 +28,7 @@ def replicate(spec):
 
 @pytest.mark.parametrize("fault", [{"weights": flip}, {"spec": replicate}], ids=["flip", "edge"])
 def test_other_numbers_are_caught_by_parity(broken, model, net, photo, fault):
-    judge = Judge(Ask([photo], net, style=None))
+    judge = Judge(ParityConfig([photo], net, style=None))
     assert judge.model(model, "fp32").passed
     assert not judge.model(broken(**fault), "fp32").passed
 

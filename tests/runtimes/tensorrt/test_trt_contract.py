@@ -11,7 +11,7 @@ import onnx
 import pytest
 
 import sttk.exporters.trt.export
-from sttk.exporters.base import Request
+from sttk.exporters.base import ExportRequest
 from sttk.exporters.trt.options import TensorrtOptions
 from sttk.toolkit.core.errors import ExportError, MissingExtraError, NotRunError, UsageError
 from sttk.toolkit.core.shapes import Shapes
@@ -42,7 +42,7 @@ def build(gpu, fake_trt, engine_bytes, make, net, tmp_path, monkeypatch):
         kinds = dict.fromkeys(precisions(model), "float")
         own.engine = engine_bytes(library, own.module.__version__, types=kinds)
         monkeypatch.setattr(sttk.exporters.trt, "graph", lambda request: model)
-        request = Request(net, precision, shapes, TensorrtOptions(compute_capabilities=asked))
+        request = ExportRequest(net, precision, shapes, TensorrtOptions(compute_capabilities=asked))
         return sttk.exporters.trt.export.export(request, tmp_path), own
 
     return run

@@ -11,17 +11,17 @@ import numpy as np
 
 from sttk.toolkit.core.style_net import StyleNet
 from sttk.toolkit.imaging.images import Floats
-from sttk.toolkit.parity.bisect.cuts import Cuts
 from sttk.toolkit.parity.bisect.match import match
+from sttk.toolkit.parity.bisect.partition import Partition
 from sttk.toolkit.parity.bisect.reference import Block, reference_blocks
 from sttk.toolkit.parity.bisect.reproduction import write_reproduction
 from sttk.toolkit.parity.bisect.snr import agreement, snr
 from sttk.toolkit.targets import open_intermediates, open_model
-from sttk.toolkit.targets.intermediates import Tap, Values
+from sttk.toolkit.targets.intermediates import Intermediate, Values
 
 
 @dataclass(frozen=True)
-class Row:
+class BlockRow:
     """One block of the reference, and what the model has in its place.
 
     Attributes:
@@ -78,12 +78,12 @@ class Bisection:
     """
 
     model: str
-    rows: tuple[Row, ...]
+    rows: tuple[BlockRow, ...]
     notes: tuple[str, ...] = ()
     reproduction: str = ""
 
     @property
-    def first(self) -> Row | None:
+    def first(self) -> BlockRow | None:
         """The first block that falls."""
         return next((row for row in self.rows if row.falls), None)
 
@@ -109,34 +109,40 @@ def bisect(
         ArtifactError: the model cannot be loaded.
         RunError: it does not run, or not with its inner tensors as outputs.
     """
-    tapped = open_intermediates(model)
+    instrumented = open_intermediates(model)
     plain = open_model(model).run(batch)
-    values = tapped.run(batch)
+    values = instrumented.run(batch)
     blocks = reference_blocks(net, batch, precision)
-    taps = match(blocks, tapped.taps, values)
-    rows = [_row(block, tap, values) for block, tap in zip(blocks, taps, strict=True)]
+    intermediates = match(blocks, instrumented.intermediates, values)
+    rows = [
+        _row(block, intermediate, values)
+        for block, intermediate in zip(blocks, intermediates, strict=True)
+    ]
     tensors = [(row.tensor, row.scale) for row in rows]
-    cuts = Cuts(tapped, blocks, tensors, batch)
+    cuts = Partition(instrumented, blocks, tensors, batch)
     for index in range(len(rows)):
         rows[index] = _looked_into(rows, cuts, index)
         tensors[index] = rows[index].tensor, rows[index].scale
     first = next((index for index, row in enumerate(rows) if row.falls), None)
-    notes = (*tapped.notes, *_notes(rows, blocks[-1], plain, values[tapped.output], net))
+    notes = (
+        *instrumented.notes,
+        *_notes(rows, blocks[-1], plain, values[instrumented.output], net),
+    )
     written = ""
     if folder and first is not None:
         written = str(write_reproduction(folder, cuts, first, alone=rows[first].at_fault))
     return Bisection(str(model), tuple(rows), notes, written)
 
 
-def _row(block: Block, tap: Tap | None, values: Values) -> Row:
-    if tap is None:
-        return Row(block.name, block.function, block.floor)
-    found, scale = agreement(values[tap.tensor], block.wanted, cancelled=block.cancelled)
-    named = tap.tensor, tap.operation, tap.kind
-    return Row(block.name, block.function, block.floor, *named, found, scale)
+def _row(block: Block, intermediate: Intermediate | None, values: Values) -> BlockRow:
+    if intermediate is None:
+        return BlockRow(block.name, block.function, block.floor)
+    found, scale = agreement(values[intermediate.tensor], block.wanted, cancelled=block.cancelled)
+    named = intermediate.tensor, intermediate.operation, intermediate.kind
+    return BlockRow(block.name, block.function, block.floor, *named, found, scale)
 
 
-def _looked_into(rows: Sequence[Row], cuts: Cuts, index: int) -> Row:
+def _looked_into(rows: Sequence[BlockRow], cuts: Partition, index: int) -> BlockRow:
     """A row under its floor: whether what follows from it is right, and what it is alone."""
     row = rows[index]
     if not row.is_under:
@@ -149,11 +155,11 @@ def _looked_into(rows: Sequence[Row], cuts: Cuts, index: int) -> Row:
 
 
 def _notes(
-    rows: Sequence[Row], last: Block, plain: Floats, tapped: Floats, net: StyleNet
+    rows: Sequence[BlockRow], last: Block, plain: Floats, instrumented: Floats, net: StyleNet
 ) -> Iterator[str]:
     """What the table does not say."""
-    if not np.array_equal(plain, tapped, equal_nan=True):
-        found = snr(tapped, plain)
+    if not np.array_equal(plain, instrumented, equal_nan=True):
+        found = snr(instrumented, plain)
         yield (
             f"with its inner tensors as outputs the model gives another answer, {found:.0f} dB SNR "
             "against the one without: the runtime fuses less then"

@@ -20,7 +20,7 @@ from sttk.toolkit.core.style_net import StyleNet
 
 
 @dataclass(frozen=True)
-class Step:
+class TracedStep:
     """A block as it is computed.
 
     Attributes:
@@ -37,7 +37,7 @@ class Step:
     result: Tensor
 
 
-Observe = Callable[[Step], None]
+Observe = Callable[[TracedStep], None]
 Rounding = Callable[[Tensor], Tensor]
 
 
@@ -92,7 +92,7 @@ class _Recorder(TorchFunctionMode):
             return result
         result = self._rounding(result) if self._rounding else result
         module, function = self._where[-1][0], func.__name__.strip("_")
-        self._observe(Step(self._name(function), module, function, result))
+        self._observe(TracedStep(self._name(function), module, function, result))
         return result
 
     def _name(self, function: str) -> str:

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from sttk.toolkit.imaging.images import Floats
 from sttk.toolkit.parity.bisect.reference import Block
 from sttk.toolkit.parity.bisect.snr import agreement
-from sttk.toolkit.targets.intermediates import Tap
+from sttk.toolkit.targets.intermediates import Intermediate
 
 # In dB. Neighbours of one shape, such as a norm and its ReLU, agree to 10 dB or so: a kind is worth
 # less than that, a name as much. A shape alone is next to nothing, but says where a block should
@@ -50,25 +50,29 @@ _KINDS = (
 
 
 def match(
-    blocks: Sequence[Block], taps: Sequence[Tap], values: Mapping[str, Floats]
-) -> list[Tap | None]:
-    """For each block its tap, or None where the model has no such tensor."""
+    blocks: Sequence[Block], intermediates: Sequence[Intermediate], values: Mapping[str, Floats]
+) -> list[Intermediate | None]:
+    """For each block its intermediate, or None where the model has no such tensor."""
     few = {name: _thinned(value) for name, value in values.items()}
     wanted = [_thinned(block.wanted) for block in blocks]
-    taps = [tap for tap in taps if tap.tensor in values]
-    kinds = _kinds_of(taps, values)
+    intermediates = [
+        intermediate for intermediate in intermediates if intermediate.tensor in values
+    ]
+    kinds = _kinds_of(intermediates, values)
     alike = [[_same_kind(block.function, kind) for kind in kinds] for block in blocks]
 
     def evidence(i: int, j: int) -> float:
-        block, tap = blocks[i], taps[j]
-        if values[tap.tensor].shape != block.wanted.shape:
+        block, intermediate = blocks[i], intermediates[j]
+        if values[intermediate.tensor].shape != block.wanted.shape:
             return 0.0
-        found, _ = agreement(few[tap.tensor], wanted[i], cancelled=block.cancelled)
-        named = _NAME * any(_same_module(block.module, name) for name in tap.weights)
+        found, _ = agreement(few[intermediate.tensor], wanted[i], cancelled=block.cancelled)
+        named = _NAME * any(_same_module(block.module, name) for name in intermediate.weights)
         return min(max(found, 0.0), _MOST) + _SHAPE + _KIND * alike[i][j] + named
 
-    pairs = _aligned([[evidence(i, j) for j in range(len(taps))] for i in range(len(blocks))])
-    return [None if j is None else taps[j] for j in pairs]
+    pairs = _aligned(
+        [[evidence(i, j) for j in range(len(intermediates))] for i in range(len(blocks))]
+    )
+    return [None if j is None else intermediates[j] for j in pairs]
 
 
 def _aligned(evidence: list[list[float]]) -> list[int | None]:
@@ -98,12 +102,14 @@ def _thinned(x: Floats) -> Floats:
     return x[..., ::step, ::step]
 
 
-def _kinds_of(taps: Sequence[Tap], values: Mapping[str, Floats]) -> list[set[str]]:
-    """Of each tap; one that adds the bias to a convolution is that convolution, too."""
+def _kinds_of(
+    intermediates: Sequence[Intermediate], values: Mapping[str, Floats]
+) -> list[set[str]]:
+    """Of each intermediate; one that adds the bias to a convolution is that convolution, too."""
     kinds: list[set[str]] = []
-    last: dict[tuple[int, ...], str] = {}  # kind of the tap before, by shape
-    for tap in taps:
-        kind, shape = tap.kind.lower(), values[tap.tensor].shape
+    last: dict[tuple[int, ...], str] = {}  # kind of the intermediate before, by shape
+    for intermediate in intermediates:
+        kind, shape = intermediate.kind.lower(), values[intermediate.tensor].shape
         before = last.get(shape, "")
         kinds.append({kind, before} if kind == "add" and "conv" in before else {kind})
         last[shape] = kind

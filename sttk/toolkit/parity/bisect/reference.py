@@ -12,7 +12,7 @@ from torch import Tensor
 
 from sttk.toolkit.core.style_net import StyleNet
 from sttk.toolkit.imaging.images import Floats
-from sttk.toolkit.parity.bisect.blocks import Rounding, Step, run
+from sttk.toolkit.parity.bisect.blocks import Rounding, TracedStep, run
 from sttk.toolkit.parity.bisect.snr import agreement
 from sttk.toolkit.quantize.fake import QuantConv
 from sttk.toolkit.quantize.float8 import Float8Conv
@@ -40,7 +40,7 @@ class Block:
     """One step of the reference.
 
     Attributes:
-        name: see :class:`Step`.
+        name: see :class:`TracedStep`.
         module: the torch module that computes it.
         function: of torch, such as ``conv2d``.
         wanted: its result in float64, kept as float32: (B, C, H, W).
@@ -64,14 +64,14 @@ def reference_blocks(net: StyleNet, batch: Floats, precision: str) -> list[Block
     """
     blocks: list[Block] = []
 
-    def collect(step: Step) -> None:
+    def collect(step: TracedStep) -> None:
         blocks.append(Block(step.name, step.module, step.function, _array(step.result)))
 
     run(copy.deepcopy(net).double(), torch.from_numpy(batch).double(), collect)
     blocks = [replace(block, cancelled=_cancelled(blocks, i)) for i, block in enumerate(blocks)]
     found: list[float] = []
 
-    def hold(step: Step) -> None:
+    def hold(step: TracedStep) -> None:
         block = blocks[len(found)]
         result = _array(step.result)
         found.append(agreement(result, block.wanted, cancelled=block.cancelled)[0])

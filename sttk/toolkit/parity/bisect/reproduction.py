@@ -10,7 +10,7 @@ import numpy as np
 
 from sttk.toolkit.artifact.staging import make_work, put_in_place, work_name
 from sttk.toolkit.core.errors import UsageError
-from sttk.toolkit.parity.bisect.cuts import Cuts
+from sttk.toolkit.parity.bisect.partition import Partition
 
 SCRIPT = "reproduce.py"
 _TENSORS = "tensors.npz"
@@ -55,7 +55,7 @@ if __name__ == "__main__":
 '''
 
 
-def write_reproduction(folder: Path, cuts: Cuts, index: int, *, alone: bool) -> Path:
+def write_reproduction(folder: Path, cuts: Partition, index: int, *, alone: bool) -> Path:
     """Write ``folder``: the part, its tensors, and ``reproduce.py``, which runs the part on them.
 
     Args:
@@ -80,13 +80,13 @@ def write_reproduction(folder: Path, cuts: Cuts, index: int, *, alone: bool) -> 
         text = _PROGRAM.format(
             title=f"{block.name} ({block.function} in torch) is not what it should be.",
             path=model,
-            model=cuts.tapped.name,
+            model=cuts.instrumented.name,
             tensors=_TENSORS,
             inputs=part.inputs,
             floor=round(block.floor, 2),
             centred=block.cancelled,
             scale=scale,
-            run=cuts.tapped.script,
+            run=cuts.instrumented.script,
         )
         (work / SCRIPT).write_text(text, encoding="utf-8")
         work.chmod(0o755)

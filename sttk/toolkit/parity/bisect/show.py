@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from sttk.toolkit.io.console import print_table
-from sttk.toolkit.parity.bisect.bisection import Bisection, Row
+from sttk.toolkit.parity.bisect.bisection import Bisection, BlockRow
 
 _COLUMNS = ("block", "in the model", "SNR dB", "floor", "alone", "")
 
@@ -19,7 +19,7 @@ def show(bisection: Bisection) -> None:
     click.echo(f"{verdict(bisection)}\n")
 
 
-def _cells(row: Row) -> list[str]:
+def _cells(row: BlockRow) -> list[str]:
     operation = f"{row.operation} ({row.kind})" if row.tensor else "-"
     figures = [_figure(row.snr), _figure(row.floor), _figure(row.alone)]
     return [row.block, operation, *figures, _word(row)]
@@ -29,7 +29,7 @@ def _figure(value: float | None) -> str:
     return "" if value is None else f"{value:.1f}"
 
 
-def _word(row: Row) -> str:
+def _word(row: BlockRow) -> str:
     if row.falls:
         return "AT FAULT" if row.at_fault else "passes it on"
     if row.heals:

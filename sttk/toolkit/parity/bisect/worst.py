@@ -11,19 +11,21 @@ from sttk.toolkit.imaging.images import Floats
 from sttk.toolkit.opened.artifact import OpenArtifact, reference_of
 from sttk.toolkit.parity.bisect.bisection import Bisection, bisect
 from sttk.toolkit.parity.compare import Report
-from sttk.toolkit.parity.run import Ask, inputs_of
+from sttk.toolkit.parity.run import ParityConfig, inputs_of
 from sttk.toolkit.runtimes.base import Runner
 from sttk.toolkit.targets import open_model, target
 
 _FROM_GRAPH = "the inner tensors of {} cannot be read: this is the graph that it was compiled from"
 
 
-def bisect_artifact(opened: OpenArtifact, ask: Ask, report: Report, to: Path | None) -> Bisection:
+def bisect_artifact(
+    opened: OpenArtifact, config: ParityConfig, report: Report, to: Path | None
+) -> Bisection:
     """Bisect an artifact, or the graph that it was compiled from where it is closed itself.
 
     Args:
         opened: the artifact.
-        ask: what it was judged by.
+        config: what it was judged by.
         report: the verdict.
         to: where to make a folder that reproduces the error, if there is one.
 
@@ -32,10 +34,10 @@ def bisect_artifact(opened: OpenArtifact, ask: Ask, report: Report, to: Path | N
         SttkError: what :func:`bisect` raises.
     """
     exported, model = opened.manifest.target, _readable(opened)
-    net = ask.net or reference_of(opened.manifest)
+    net = config.net or reference_of(opened.manifest)
     precision = target(exported.name).arithmetic(exported.precision)
     runner = opened.runner() if model == opened.model else opened.graph_runner()
-    batch = _worst(report, runner or open_model(model), net, ask)
+    batch = _worst(report, runner or open_model(model), net, config)
     found = bisect(model, net, batch, precision, _place(to, opened.folder))
     if model == opened.model:
         return found
@@ -43,13 +45,13 @@ def bisect_artifact(opened: OpenArtifact, ask: Ask, report: Report, to: Path | N
 
 
 def bisect_model(
-    model: Path, precision: str, ask: Ask, report: Report, to: Path | None
+    model: Path, precision: str, config: ParityConfig, report: Report, to: Path | None
 ) -> Bisection:
-    """Bisect a bare model against ``ask.net``; see :func:`bisect_artifact`."""
-    if ask.net is None:
+    """Bisect a bare model against ``config.net``; see :func:`bisect_artifact`."""
+    if config.net is None:
         raise UsageError(f"{model} has no manifest", fix="pass --reference CHECKPOINT")
-    batch = _worst(report, open_model(model), ask.net, ask)
-    return bisect(model, ask.net, batch, precision, _place(to, model))
+    batch = _worst(report, open_model(model), config.net, config)
+    return bisect(model, config.net, batch, precision, _place(to, model))
 
 
 def _readable(opened: OpenArtifact) -> Path:
@@ -58,12 +60,12 @@ def _readable(opened: OpenArtifact) -> Path:
     return opened.folder / graph if closed and graph else opened.model
 
 
-def _worst(report: Report, runner: Runner, net: StyleNet, ask: Ask) -> Floats:
+def _worst(report: Report, runner: Runner, net: StyleNet, config: ParityConfig) -> Floats:
     """The input of the report's worst row, made again."""
-    if ask.settings and ask.settings.inference_precision not in (None, "f32"):
+    if config.settings and config.settings.inference_precision not in (None, "f32"):
         raise UsageError("a bisection runs in f32", fix="leave out --inference-precision")
     wanted = report.worst.name
-    inputs = inputs_of(report.candidate, runner, net, ask)
+    inputs = inputs_of(report.candidate, runner, net, config)
     return next(sample.batch for sample in inputs if sample.name == wanted)
 
 

@@ -8,7 +8,7 @@ net without it (DeMillo et al. 1978, "Hints on Test Data Selection").
 from __future__ import annotations
 
 from sttk.toolkit.parity.mutants.arithmetic import ARITHMETIC
-from sttk.toolkit.parity.mutants.ends import ENDS
+from sttk.toolkit.parity.mutants.io_convention import ENDS
 from sttk.toolkit.parity.mutants.mutant import Mutant, effect
 from sttk.toolkit.parity.mutants.weights import WEIGHTS
 

@@ -13,7 +13,7 @@ from sttk.toolkit.targets.requirements import Requirements
 if TYPE_CHECKING:
     from sttk.toolkit.artifact.manifest import Manifest
     from sttk.toolkit.runtimes.base import Check, Runner, Settings
-    from sttk.toolkit.targets.intermediates import Tapped
+    from sttk.toolkit.targets.intermediates import InstrumentedModel
 
 
 class CoreMLTarget(Target):
@@ -43,11 +43,11 @@ class CoreMLTarget(Target):
 
         return check(model, manifest)
 
-    def intermediates(self, model: Path) -> Tapped:
+    def intermediates(self, model: Path) -> InstrumentedModel:
         """See :class:`Target`."""
-        from sttk.toolkit.targets.coreml.intermediates import TappedCoreML
+        from sttk.toolkit.targets.coreml.intermediates import InstrumentedCoreML
 
-        return TappedCoreML(model)
+        return InstrumentedCoreML(model)
 
 
 TARGET = CoreMLTarget(

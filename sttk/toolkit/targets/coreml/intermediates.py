@@ -16,7 +16,7 @@ from sttk.toolkit.host.optional import Lazy
 from sttk.toolkit.imaging.images import Floats
 from sttk.toolkit.targets.coreml.interpreter import Interpreter
 from sttk.toolkit.targets.coreml.package import Feature, Package, read_package, read_spec
-from sttk.toolkit.targets.intermediates import Tap, Values
+from sttk.toolkit.targets.intermediates import Intermediate, Values
 
 if TYPE_CHECKING:
     import coremltools as ct
@@ -43,8 +43,8 @@ def run(folder, given):
 """
 
 
-class TappedCoreML:
-    """See :class:`Tapped`. Raises ArtifactError.
+class InstrumentedCoreML:
+    """See :class:`InstrumentedModel`. Raises ArtifactError.
 
     A tensor's name is that of the value; the program keeps each under one name.
     """
@@ -58,22 +58,24 @@ class TappedCoreML:
         self._interpreter = Interpreter(package)
         self.input, self.output = package.input.name, package.output.name
         operations = (op for op in package.operations if not _is_stored(op))
-        self.taps = tuple(Tap(op.outputs[0].name, _name(op), op.type) for op in operations)
+        self.intermediates = tuple(
+            Intermediate(op.outputs[0].name, _name(op), op.type) for op in operations
+        )
 
     def run(self, batch: Floats) -> Values:
-        """See :class:`Tapped`."""
-        names = [tap.tensor for tap in self.taps]
+        """See :class:`InstrumentedModel`."""
+        names = [intermediate.tensor for intermediate in self.intermediates]
         found = _evaluate(self._interpreter, {self.input: batch}, names)
         return {name: value for name, value in found.items() if value.ndim == 4}
 
     def part(self, tensor: str, known: Collection[str]) -> CoreMLPart:
-        """See :class:`Tapped`."""
+        """See :class:`InstrumentedModel`."""
         known = {*known, self.input} - {tensor}
         return CoreMLPart(self._package, self._interpreter, tensor, known)
 
 
 class CoreMLPart:
-    """See :class:`Part`."""
+    """See :class:`Subgraph`."""
 
     def __init__(
         self, package: Package, interpreter: Interpreter, tensor: str, known: Collection[str]
@@ -83,11 +85,11 @@ class CoreMLPart:
         self._operations = [op for op in package.operations if _made(op) & needed]
 
     def run(self, given: Values) -> Floats:
-        """See :class:`Part`."""
+        """See :class:`Subgraph`."""
         return _evaluate(self._interpreter, given, [self._tensor])[self._tensor]
 
     def save(self, folder: Path) -> str:
-        """See :class:`Part`. The weights' file is the whole model's."""
+        """See :class:`Subgraph`. The weights' file is the whole model's."""
         spec = self._spec()
         data = folder / _MODEL / "Data" / _AUTHOR
         data.mkdir(parents=True)

@@ -11,7 +11,7 @@ from sttk.toolkit.targets.requirements import GRAPH, Requirements
 
 if TYPE_CHECKING:
     from sttk.toolkit.runtimes.base import Runner, Settings
-    from sttk.toolkit.targets.intermediates import Tapped
+    from sttk.toolkit.targets.intermediates import InstrumentedModel
 
 
 class OnnxTarget(Target):
@@ -29,11 +29,11 @@ class OnnxTarget(Target):
 
         return describe(model)
 
-    def intermediates(self, model: Path) -> Tapped:
+    def intermediates(self, model: Path) -> InstrumentedModel:
         """See :class:`Target`."""
-        from sttk.toolkit.targets.onnx.intermediates import TappedOnnx
+        from sttk.toolkit.targets.onnx.intermediates import InstrumentedOnnx
 
-        return TappedOnnx(model)
+        return InstrumentedOnnx(model)
 
 
 TARGET = OnnxTarget(

@@ -11,7 +11,7 @@ import numpy as np
 from sttk.toolkit.core.errors import ArtifactError, RunError
 from sttk.toolkit.host.optional import Lazy
 from sttk.toolkit.imaging.images import Floats
-from sttk.toolkit.targets.intermediates import Tap, Values
+from sttk.toolkit.targets.intermediates import Intermediate, Values
 
 if TYPE_CHECKING:
     import onnx
@@ -34,8 +34,8 @@ def run(folder, given):
 """
 
 
-class TappedOnnx:
-    """See :class:`Tapped`. Raises ArtifactError."""
+class InstrumentedOnnx:
+    """See :class:`InstrumentedModel`. Raises ArtifactError."""
 
     script = _SCRIPT
     notes: tuple[str, ...] = ()
@@ -51,14 +51,16 @@ class TappedOnnx:
         self._stored = {item.name: item for item in graph.initializer}
         self.input = next(i.name for i in graph.input if i.name not in self._stored)
         self.output = graph.output[0].name
-        self.taps = tuple(self._taps())
+        self.intermediates = tuple(self._taps())
         self._types: dict[str, str] = {}
 
-    def _taps(self) -> Iterable[Tap]:
+    def _taps(self) -> Iterable[Intermediate]:
         for node in self._model.graph.node:
             if node.op_type != "Constant":
                 for out in filter(None, node.output):
-                    yield Tap(out, node.name or out, node.op_type, tuple(self._weights(node)))
+                    yield Intermediate(
+                        out, node.name or out, node.op_type, tuple(self._weights(node))
+                    )
 
     def _weights(self, node: onnx.NodeProto) -> Iterable[str]:
         """Names of stored tensors that it reads, itself or through a dequantiser."""
@@ -69,14 +71,18 @@ class TappedOnnx:
                 yield from (other for other in self._producers[name].input if other in self._stored)
 
     def run(self, batch: Floats) -> Values:
-        """See :class:`Tapped`."""
-        tapped = onnx.ModelProto()
-        tapped.CopyFrom(self._model)
+        """See :class:`InstrumentedModel`."""
+        instrumented = onnx.ModelProto()
+        instrumented.CopyFrom(self._model)
         floats = self._floats()
-        names = [tap.tensor for tap in self.taps if tap.tensor in floats]
-        del tapped.graph.output[:]
-        tapped.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
-        found = dict(zip(names, _run(tapped, {self.input: batch}), strict=True))
+        names = [
+            intermediate.tensor
+            for intermediate in self.intermediates
+            if intermediate.tensor in floats
+        ]
+        del instrumented.graph.output[:]
+        instrumented.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
+        found = dict(zip(names, _run(instrumented, {self.input: batch}), strict=True))
         self._types = {name: str(value.dtype) for name, value in found.items()}
         self._types[self.input] = str(batch.dtype)
         return {
@@ -91,13 +97,13 @@ class TappedOnnx:
         known = {item.name: item.type.tensor_type for item in inferred.value_info}
         known |= {item.name: item.type.tensor_type for item in inferred.output}
         return {
-            tap.tensor
-            for tap in self.taps
-            if tap.tensor not in known or _is_picture(known[tap.tensor])
+            intermediate.tensor
+            for intermediate in self.intermediates
+            if intermediate.tensor not in known or _is_picture(known[intermediate.tensor])
         }
 
     def part(self, tensor: str, known: Collection[str]) -> OnnxPart:
-        """See :class:`Tapped`."""
+        """See :class:`InstrumentedModel`."""
         model, inputs = self._cut(tensor, {*known, self.input} - {tensor})
         return OnnxPart(model, {name: self._types[name] for name in inputs})
 
@@ -130,20 +136,20 @@ class TappedOnnx:
 
 
 class OnnxPart:
-    """See :class:`Part`."""
+    """See :class:`Subgraph`."""
 
     def __init__(self, model: onnx.ModelProto, types: dict[str, str]) -> None:
         self.inputs = tuple(types)
         self._model, self._types = model, types
 
     def run(self, given: Values) -> Floats:
-        """See :class:`Part`."""
+        """See :class:`Subgraph`."""
         feeds = {name: given[name].astype(kind) for name, kind in self._types.items()}
         (result,) = _run(self._model, feeds)
         return np.asarray(result, dtype=np.float32)
 
     def save(self, folder: Path) -> str:
-        """See :class:`Part`."""
+        """See :class:`Subgraph`."""
         onnx.save_model(self._model, str(folder / _MODEL))
         return _MODEL
 

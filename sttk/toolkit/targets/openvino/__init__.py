@@ -10,7 +10,7 @@ from sttk.toolkit.targets.requirements import GRAPH, Requirements
 
 if TYPE_CHECKING:
     from sttk.toolkit.runtimes.base import Runner, Settings
-    from sttk.toolkit.targets.intermediates import Tapped
+    from sttk.toolkit.targets.intermediates import InstrumentedModel
 
 
 class OpenVinoTarget(Target):
@@ -28,11 +28,11 @@ class OpenVinoTarget(Target):
 
         return describe(model)
 
-    def intermediates(self, model: Path) -> Tapped:
+    def intermediates(self, model: Path) -> InstrumentedModel:
         """See :class:`Target`."""
-        from sttk.toolkit.targets.openvino.intermediates import TappedOpenVino
+        from sttk.toolkit.targets.openvino.intermediates import InstrumentedOpenVino
 
-        return TappedOpenVino(model)
+        return InstrumentedOpenVino(model)
 
 
 TARGET = OpenVinoTarget(

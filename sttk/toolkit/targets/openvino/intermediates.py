@@ -11,7 +11,7 @@ import numpy as np
 from sttk.toolkit.core.errors import ArtifactError, RunError
 from sttk.toolkit.host.optional import Lazy
 from sttk.toolkit.imaging.images import Floats
-from sttk.toolkit.targets.intermediates import Tap, Values
+from sttk.toolkit.targets.intermediates import Intermediate, Values
 from sttk.toolkit.targets.openvino.runner import sound_hints
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ def run(folder, given):
 """
 
 
-class TappedOpenVino:
-    """See :class:`Tapped`. Raises ArtifactError.
+class InstrumentedOpenVino:
+    """See :class:`InstrumentedModel`. Raises ArtifactError.
 
     A tensor's name is its operation's: an IR names only some of its tensors.
     """
@@ -48,7 +48,9 @@ class TappedOpenVino:
         self.output = network.outputs[0].get_node().input_value(0).get_node().get_friendly_name()
         self.input = network.inputs[0].get_node().get_friendly_name()
         operations = list(_operations(network))
-        self.taps = tuple(Tap(_name(op), _name(op), op.get_type_name()) for op in operations)
+        self.intermediates = tuple(
+            Intermediate(_name(op), _name(op), op.get_type_name()) for op in operations
+        )
 
     def _read(self) -> openvino.Model:
         try:
@@ -58,16 +60,16 @@ class TappedOpenVino:
             raise ArtifactError(f"{self._path}: OpenVINO cannot load it: {reason}") from error
 
     def run(self, batch: Floats) -> Values:
-        """See :class:`Tapped`."""
+        """See :class:`InstrumentedModel`."""
         network = self._read()
         operations = [op for op in _operations(network) if _is_picture(op)]
         names = [_name(op) for op in operations]
         results = [openvino.opset13.result(op.output(0)) for op in operations]
-        tapped = openvino.Model(results, network.get_parameters(), "tapped")
-        return dict(zip(names, _run(tapped, [batch]), strict=True))
+        instrumented = openvino.Model(results, network.get_parameters(), "instrumented")
+        return dict(zip(names, _run(instrumented, [batch]), strict=True))
 
     def part(self, tensor: str, known: Collection[str]) -> OpenVinoPart:
-        """See :class:`Tapped`."""
+        """See :class:`InstrumentedModel`."""
         network = self._read()
         by_name = {_name(op): op for op in network.get_ordered_ops()}
         inputs = _cut(by_name[tensor], {*known, self.input} - {tensor})
@@ -75,7 +77,7 @@ class TappedOpenVino:
 
 
 class OpenVinoPart:
-    """See :class:`Part`."""
+    """See :class:`Subgraph`."""
 
     def __init__(self, operation: Any, cut: list[Any]) -> None:
         parameters = [_parameter(op) for op in cut]
@@ -85,11 +87,11 @@ class OpenVinoPart:
         self._model.validate_nodes_and_infer_types()
 
     def run(self, given: Values) -> Floats:
-        """See :class:`Part`."""
+        """See :class:`Subgraph`."""
         return _run(self._model, [given[name] for name in self.inputs])[0]
 
     def save(self, folder: Path) -> str:
-        """See :class:`Part`."""
+        """See :class:`Subgraph`."""
         openvino.save_model(self._model, folder / _MODEL, compress_to_fp16=False)
         return _MODEL
 

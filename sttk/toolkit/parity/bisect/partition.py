@@ -10,32 +10,32 @@ from sttk.toolkit.core.errors import RunError
 from sttk.toolkit.imaging.images import Floats
 from sttk.toolkit.parity.bisect.reference import Block
 from sttk.toolkit.parity.bisect.snr import agreement
-from sttk.toolkit.targets.intermediates import Part, Tapped
+from sttk.toolkit.targets.intermediates import InstrumentedModel, Subgraph
 
 
 @dataclass(frozen=True)
-class Cuts:
+class Partition:
     """Where a model can be cut: at each tensor that is a block of the reference.
 
     Attributes:
-        tapped: the model.
+        instrumented: the model.
         blocks: of the reference.
         tensors: for each block, the model's tensor, or "", and the scale that it holds it at.
         batch: the picture.
     """
 
-    tapped: Tapped
+    instrumented: InstrumentedModel
     blocks: Sequence[Block]
     tensors: Sequence[tuple[str, float]]
     batch: Floats
 
-    def part(self, index: int, *, alone: bool) -> tuple[Part, dict[str, Floats]]:
+    def part(self, index: int, *, alone: bool) -> tuple[Subgraph, dict[str, Floats]]:
         """What computes a block, and its inputs: the reference's results before it; or, where it is
         not ``alone``, the picture.
         """
         before = range(index) if alone else ()
         at = {self.tensors[i][0]: i for i in before if self.tensors[i][0]}
-        part = self.tapped.part(self.tensors[index][0], set(at))
+        part = self.instrumented.part(self.tensors[index][0], set(at))
         return part, {name: self._given(at, name) for name in part.inputs}
 
     def _given(self, at: dict[str, int], name: str) -> Floats:
@@ -47,7 +47,7 @@ class Cuts:
     def depends(self, later: int, index: int) -> bool:
         """Whether the model computes a block from another one."""
         tensor = self.tensors[index][0]
-        return tensor in self.tapped.part(self.tensors[later][0], {tensor}).inputs
+        return tensor in self.instrumented.part(self.tensors[later][0], {tensor}).inputs
 
     def alone(self, index: int) -> tuple[float, float] | None:
         """SNR in dB of the block alone and its scale; None where it does not run so."""

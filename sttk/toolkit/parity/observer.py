@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from sttk.toolkit.imaging.images import Floats
 from sttk.toolkit.imaging.regimes import Sample
 from sttk.toolkit.parity.compare import Row
-from sttk.toolkit.parity.reference import Answer
+from sttk.toolkit.parity.reference import ReferenceOutput
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class Observation:
     """One input as it was judged.
 
     Attributes:
@@ -24,9 +24,9 @@ class Seen:
 
     sample: Sample
     output: Floats | None
-    answer: Answer
+    answer: ReferenceOutput
     row: Row
 
 
 # Shown each row of a report, in order. Arrays are large: a witness keeps what it makes of them.
-Witness = Callable[[Seen], None]
+Observer = Callable[[Observation], None]

@@ -65,7 +65,7 @@ def price_of(candidate: Candidate, cost: Cost) -> float:
 
 
 @dataclass(frozen=True)
-class Found:
+class SearchResult:
     """A search's result.
 
     Attributes:

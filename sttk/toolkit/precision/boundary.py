@@ -21,7 +21,7 @@ from sttk.toolkit.precision.blocks import Block, blocks_of
 _BLOCKS = 2
 
 
-def ends_of(net: StyleNet) -> tuple[Block, ...]:
+def boundary_blocks(net: StyleNet) -> tuple[Block, ...]:
     """Return the first two blocks of a net and its last two, in the order in which they run.
 
     Returns:
