@@ -18,7 +18,7 @@ from sttk.exporters.artifact import make_artifact
 from sttk.exporters.base import ExportRequest
 from sttk.exporters.options import Options
 from sttk.exporters.plans import usual_plan
-from sttk.toolkit import styles
+from sttk.toolkit import styles, targets
 from sttk.toolkit.core.errors import ImageError, UsageError
 from sttk.toolkit.core.shapes import Shapes, Size
 from sttk.toolkit.core.style_net import StyleNet
@@ -93,7 +93,7 @@ def load(style: str | Path = styles.DEFAULT) -> Net:
 
 def export(
     net: Net | str | Path,
-    target: str = "onnx",
+    target: str = targets.DEFAULT,
     *,
     output: Path | str = "artifacts",
     precision: str | None = None,
