@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import av
 
-from sttk import __version__
+from sttk.toolkit.core.version import VERSION
 from sttk.toolkit.host.machine import cpu
 from sttk.toolkit.io.files import write_atomic
 from sttk.toolkit.runtimes.stylize import prepare
@@ -86,7 +86,7 @@ before."""
 
 
 def _head(options: Any, size: tuple[int, int]) -> str:
-    machine = f"{cpu().name}, {platform.system()}; sttk {__version__}, PyAV {av.__version__}"
+    machine = f"{cpu().name}, {platform.system()}; sttk {VERSION}, PyAV {av.VERSION}"
     command = f"python scripts/video_report.py {options.clip.name} -o artifacts/reports/video.md"
     return f"""# Video
 

@@ -36,7 +36,7 @@ from sttk.toolkit.core.style_net import StyleNet
 from sttk.toolkit.host.machine import cpu
 from sttk.toolkit.imaging.regimes import NAMES, shipped_photos
 from sttk.toolkit.io.files import write_atomic
-from sttk.toolkit.opened.artifact import open_entry
+from sttk.toolkit.opened.artifact import float_reference_of, open_entry
 from sttk.toolkit.parity.canvas import canvas, judged
 from sttk.toolkit.parity.compare import Report, Row
 from sttk.toolkit.parity.run import Judge, ParityConfig
@@ -79,7 +79,10 @@ def main() -> int:
     with ExitStack() as stack:
         page = options.page or _exported(stack)
         judge = Judge(ParityConfig(shipped_photos(), regimes=tuple(options.regime or NAMES)))
-        reports = [judge.artifact(open_entry(entry)) for entry in search(page)]
+        reports = [
+            judge.artifact(opened, float_reference_of(opened.manifest))
+            for opened in map(open_entry, search(page))
+        ]
         browser = stack.enter_context(Chromium(_CAMERA))
         server = stack.enter_context(serving(page))
         tab = _opened(browser, server.url, *_DESKTOP)

@@ -149,7 +149,7 @@ def check(artifact: Path | str, *, vgg: Path | str | None = None, record: bool =
         ArtifactError: there is no artifact, or it cannot be read.
         NotRunError: it cannot be run here.
     """
-    from sttk.toolkit.opened.artifact import open_artifact  # noqa: PLC0415
+    from sttk.toolkit.opened.artifact import float_reference_of, open_artifact  # noqa: PLC0415
     from sttk.toolkit.parity.outcome import Judged, conclude  # noqa: PLC0415
     from sttk.toolkit.parity.run import Judge, ParityConfig  # noqa: PLC0415
     from sttk.toolkit.parity.style import StyleJudge  # noqa: PLC0415
@@ -157,7 +157,7 @@ def check(artifact: Path | str, *, vgg: Path | str | None = None, record: bool =
 
     config = ParityConfig(shipped_photos(), style=StyleJudge(Path(vgg) if vgg else None))
     opened = open_artifact(Path(artifact))
-    report = Judge(config).artifact(opened)
+    report = Judge(config).artifact(opened, float_reference_of(opened.manifest))
     if record:
         record_parity(opened, report)
     conclude([Judged(report)])

@@ -12,7 +12,7 @@ from sttk.toolkit.artifact.search import parse_manifest, read_entry
 from sttk.toolkit.core.shapes import Shapes
 from sttk.toolkit.io.files import sha256
 from sttk.toolkit.opened import verify as module
-from sttk.toolkit.opened.artifact import open_artifact
+from sttk.toolkit.opened.artifact import float_reference_of, open_artifact
 from sttk.toolkit.opened.verify import verify
 from sttk.toolkit.parity.run import Judge, ParityConfig
 from sttk.toolkit.targets import target
@@ -229,7 +229,7 @@ def test_parity_of_a_package_binds_itself_to_all_of_it(make, photo, tmp_path, mo
     dataclasses.replace(manifest, model="x.package", files=files).write(folder)
 
     opened = open_artifact(folder)
-    report = Judge(ParityConfig([photo])).artifact(opened)
+    report = Judge(ParityConfig([photo])).artifact(opened, float_reference_of(opened.manifest))
     assert report.passed
     record_parity(opened, report)
     assert verify(read_entry(folder), require_parity=True).passed

@@ -51,9 +51,10 @@ def docstrings(tree):
 def strings(tree):
     left_out = {id(node) for node in docstrings(tree)}
     for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            if id(node) not in left_out:
-                yield node.value
+        if not isinstance(node, ast.Constant) or id(node) in left_out:
+            continue
+        if isinstance(node.value, str):
+            yield node.value
 
 
 def test_modules_are_imported_by_name_in_these_places_only():

@@ -14,7 +14,7 @@ from sttk.toolkit.core.shapes import Shapes, Size
 from sttk.toolkit.core.style_net import StyleNet
 from sttk.toolkit.imaging.images import Floats
 from sttk.toolkit.imaging.regimes import CONSTANT, Regimes, shipped_photos
-from sttk.toolkit.opened.artifact import open_entry
+from sttk.toolkit.opened.artifact import float_reference_of, open_entry
 from sttk.toolkit.parity.compare import Report
 from sttk.toolkit.parity.mutants import MUTANTS, Mutant, effect
 from sttk.toolkit.parity.run import Judge, ParityConfig
@@ -148,7 +148,8 @@ def _judged(judge: Judge, net: StyleNet, target: str, size: Size) -> Report:
     precision = exporter(target).precisions[0]
     request: ExportRequest[Any] = ExportRequest(net, precision, Shapes.fixed(*size), rewrite=False)
     with temporary_artifact(target, request) as entry:
-        return judge.artifact(open_entry(entry))
+        opened = open_entry(entry)
+        return judge.artifact(opened, float_reference_of(opened.manifest))
 
 
 def _outcome(name: str, target: str, verdict: str, report: Report) -> MutantOutcome:

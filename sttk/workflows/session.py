@@ -10,8 +10,9 @@ from sttk.toolkit import targets
 from sttk.toolkit.artifact.search import Entry
 from sttk.toolkit.core.contract import Precision
 from sttk.toolkit.core.errors import ArtifactError, SttkError, UsageError
+from sttk.toolkit.core.style_net import StyleNet
 from sttk.toolkit.io.text import file_name
-from sttk.toolkit.opened.artifact import OpenArtifact, open_entry
+from sttk.toolkit.opened.artifact import OpenArtifact, ReferenceNets, open_entry
 from sttk.toolkit.parity.bisect.bisection import Bisection
 from sttk.toolkit.parity.bisect.worst import bisect_artifact, bisect_model
 from sttk.toolkit.parity.compare import Report
@@ -63,7 +64,7 @@ class Session:
 
     def __init__(self, config: ParityConfig, wanted: ReportOptions) -> None:
         self._config, self._wanted = config, wanted
-        self._judge = Judge(config)
+        self._judge, self._nets = Judge(config), ReferenceNets()
 
     def outcomes(self, candidate: Candidate) -> Iterator[Outcome]:
         """Yield the model's outcome, and another if it could not be bisected as was asked."""
@@ -99,7 +100,7 @@ class Session:
         if isinstance(opened, Path):
             report = self._judge.model(opened, self._wanted.precision or "fp32", *observers)
         else:
-            report = self._judge.artifact(opened, *observers)
+            report = self._judge.artifact(opened, self._net(opened), *observers)
             if self._config.plain:
                 record_parity(opened, report)
         report = dataclasses.replace(report, candidate=candidate.name)
@@ -109,4 +110,7 @@ class Session:
         to = self._wanted.reproductions
         if isinstance(opened, Path):
             return bisect_model(opened, self._wanted.precision or "fp32", self._config, report, to)
-        return bisect_artifact(opened, self._config, report, to)
+        return bisect_artifact(opened, self._net(opened), self._config, report, to)
+
+    def _net(self, opened: OpenArtifact) -> StyleNet:
+        return self._config.net or self._nets.of(opened.manifest)

@@ -21,7 +21,7 @@ from sttk.toolkit.artifact.manifest import model_sha256
 from sttk.toolkit.artifact.tuned import Tuned, settings_dict, this_machine
 from sttk.toolkit.core.errors import NotRunError, UsageError
 from sttk.toolkit.core.shapes import Size
-from sttk.toolkit.opened.artifact import OpenArtifact
+from sttk.toolkit.opened.artifact import OpenArtifact, float_reference_of
 from sttk.toolkit.parity.run import Judge, ParityConfig
 from sttk.toolkit.runtimes.base import Adjustable, Choices, Runner, Settings
 from sttk.workflows.plan_search.measure import ROUNDS, in_turns
@@ -166,7 +166,8 @@ def _judged(
             break
         on_progress(1 - 1 / _PARTS, "judging the fastest")
         settings = dataclasses.replace(config, settings=trial.settings)
-        passed = Judge(settings).artifact(artifact).passed
+        net = float_reference_of(artifact.manifest)
+        passed = Judge(settings).artifact(artifact, net).passed
         judged[trial.settings] = "pass" if passed else "fail"
         if passed:
             break

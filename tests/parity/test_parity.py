@@ -22,7 +22,7 @@ from sttk.toolkit.core.style_net import Origin, StyleNet
 from sttk.toolkit.imaging.images import read_image
 from sttk.toolkit.imaging.regimes import NAMES, Sample, shipped_photos
 from sttk.toolkit.io.files import sha256
-from sttk.toolkit.opened.artifact import open_artifact
+from sttk.toolkit.opened.artifact import float_reference_of, open_artifact
 from sttk.toolkit.parity.compare import Comparison
 from sttk.toolkit.parity.metrics import difference
 from sttk.toolkit.parity.outcome import Unjudged
@@ -40,6 +40,12 @@ def test_metrics_of_known_values():
     assert (found.largest, found.mean) == (12, 1)
     assert found.psnr == pytest.approx(10 * math.log10(255**2 / 12))
     assert difference(a, a).psnr == math.inf
+
+
+def opened(folder):
+    """An artifact and its reference."""
+    artifact = open_artifact(folder)
+    return artifact, float_reference_of(artifact.manifest)
 
 
 def judged_and_recorded(config, folder):
@@ -297,14 +303,14 @@ def test_styles_of_one_file_have_each_a_reference(make, photo, tmp_path, monkeyp
     for source, net in nets.items():
         request = ExportRequest(net, shapes=Shapes.fixed(32, 48))
         folder = make_artifact("onnx", request, tmp_path / source[-1])
-        assert judge.artifact(open_artifact(folder)).passed
+        assert judge.artifact(*opened(folder)).passed
 
 
 def test_targets_of_one_calibration_share_its_reference(make, photo, tmp_path):
     folders = [make(target, size=(32, 48), precision="int8") for target in ("onnx", "openvino")]
     judge = Judge(ParityConfig([photo], style=None, regimes=("photo",)))
     for folder in folders:
-        judge.artifact(open_artifact(folder))
+        judge.artifact(*opened(folder))
     assert len(judge._references) == 2  # the float net's, and the quantised one's
 
 

@@ -6,7 +6,7 @@ import copy
 from dataclasses import dataclass
 from pathlib import Path
 
-from sttk.toolkit.artifact.manifest import Manifest
+from sttk.toolkit.artifact.manifest import Checkpoint, Manifest
 from sttk.toolkit.artifact.search import Entry, outermost, search
 from sttk.toolkit.core.errors import (
     ArtifactError,
@@ -112,6 +112,20 @@ def open_entry(entry: Entry) -> OpenArtifact:
         ArtifactError: its manifest is none, or its files do not match it.
     """
     return OpenArtifact(entry.folder, entry.verified())
+
+
+class ReferenceNets:
+    """The nets of artifacts' checkpoints; each is read once for all artifacts of it."""
+
+    def __init__(self) -> None:
+        self._nets: dict[Checkpoint, StyleNet] = {}
+
+    def of(self, manifest: Manifest) -> StyleNet:
+        """Return the net that a manifest names; see :func:`float_reference_of`."""
+        checkpoint = manifest.checkpoint
+        if checkpoint not in self._nets:
+            self._nets[checkpoint] = float_reference_of(manifest)
+        return self._nets[checkpoint]
 
 
 def float_reference_of(manifest: Manifest) -> StyleNet:

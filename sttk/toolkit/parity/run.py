@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sttk.toolkit.artifact.manifest import Checkpoint, Manifest
+from sttk.toolkit.artifact.manifest import Manifest
 from sttk.toolkit.artifact.search import manifest_of_model
 from sttk.toolkit.core.errors import ArtifactError, NotRunError, UsageError
 from sttk.toolkit.core.plan import DEFAULT, Plan
@@ -22,7 +22,6 @@ from sttk.toolkit.imaging.regimes import CONSTANT, NAMES, Regimes, Sample
 from sttk.toolkit.io.console import progress
 from sttk.toolkit.opened.artifact import (
     OpenArtifact,
-    float_reference_of,
     quantized,
     with_half_weights,
 )
@@ -73,19 +72,24 @@ class Judge:
     def __init__(self, config: ParityConfig) -> None:
         self.config = config
         self._references: dict[Hashable, References] = {}
-        self._nets: dict[Checkpoint, StyleNet] = {}
 
-    def artifact(self, opened: OpenArtifact, *observers: Observer) -> Report:
-        """Judge an artifact against the checkpoint that its manifest names, before observers.
+    def artifact(self, opened: OpenArtifact, net: StyleNet, *observers: Observer) -> Report:
+        """Judge an artifact against its checkpoint, before observers.
 
         Where its runtime cannot run here (an engine without a GPU), the report says so, and judges
         the graph that the model was compiled from, if the artifact keeps it.
 
+        Args:
+            opened: the artifact.
+            net: the net that it must equal, as it was loaded from the artifact's checkpoint; the
+                configuration's own takes its place.
+            observers: are shown every row.
+
         Raises:
-            ArtifactError: the artifact's reference is missing or has changed.
+            ArtifactError: the manifest's quantisers are not this net's.
         """
         manifest = opened.manifest
-        references = self._of(self.config.net or self._float_reference(manifest))
+        references = self._of(self.config.net or net)
         promise = manifest.promise
         if manifest.quantization and self.config.net:
             promise = promise_of_precision(manifest.target.precision)
@@ -130,13 +134,6 @@ class Judge:
         settings = self.config.settings
         coarse = settings and settings.inference_precision not in (None, "f32")
         return self.config.promise or (FAITHFUL if coarse and promise == EXACT else promise)
-
-    def _float_reference(self, manifest: Manifest) -> StyleNet:
-        """The net of an artifact's checkpoint, which is read once for all artifacts of it."""
-        checkpoint = manifest.checkpoint
-        if checkpoint not in self._nets:
-            self._nets[checkpoint] = float_reference_of(manifest)
-        return self._nets[checkpoint]
 
     def _of(self, net: StyleNet, saved: Plan | None = None) -> References:
         """Of ``net``, or of the weights that a float16 model of a plan has of it."""

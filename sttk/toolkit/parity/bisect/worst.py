@@ -8,7 +8,7 @@ from pathlib import Path
 from sttk.toolkit.core.errors import UsageError
 from sttk.toolkit.core.style_net import StyleNet
 from sttk.toolkit.imaging.images import Floats
-from sttk.toolkit.opened.artifact import OpenArtifact, reference_of
+from sttk.toolkit.opened.artifact import OpenArtifact, quantized
 from sttk.toolkit.parity.bisect.bisection import Bisection, bisect
 from sttk.toolkit.parity.compare import Report
 from sttk.toolkit.parity.run import ParityConfig, inputs_of
@@ -19,12 +19,13 @@ _FROM_GRAPH = "the inner tensors of {} cannot be read: this is the graph that it
 
 
 def bisect_artifact(
-    opened: OpenArtifact, config: ParityConfig, report: Report, to: Path | None
+    opened: OpenArtifact, net: StyleNet, config: ParityConfig, report: Report, to: Path | None
 ) -> Bisection:
     """Bisect an artifact, or the graph that it was compiled from where it is closed itself.
 
     Args:
         opened: the artifact.
+        net: the net of its checkpoint, as it was loaded.
         config: what it was judged by.
         report: the verdict.
         to: where to make a folder that reproduces the error, if there is one.
@@ -34,7 +35,7 @@ def bisect_artifact(
         SttkError: what :func:`bisect` raises.
     """
     exported, model = opened.manifest.target, _readable(opened)
-    net = config.net or reference_of(opened.manifest)
+    net = config.net or (quantized(net, opened.manifest) if opened.manifest.quantization else net)
     precision = target(exported.name).arithmetic(exported.precision)
     runner = opened.runner() if model == opened.model else opened.graph_runner()
     batch = _worst(report, runner or open_model(model), net, config)
