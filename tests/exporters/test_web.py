@@ -275,7 +275,7 @@ def test_styles_of_one_file_are_each_offered(net, monkeypatch, tmp_path):
         origin = dataclasses.replace(net.origin, name=source[-1], source=source)
         return StyleNet(net.net, net.contract, origin)
 
-    monkeypatch.setattr(sttk.exporters.web.styles, "find", chosen)
+    monkeypatch.setattr(sttk.exporters.web.export.styles, "find", chosen)
     request = ExportRequest(chosen("x.onnx#style=1"), shapes=Shapes.any())
     offers = ("x.onnx#style=2", "x.onnx#style=1", "y/x.onnx#style=2")
     options = WebOptions(offers=offers)

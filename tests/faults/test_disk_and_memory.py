@@ -74,7 +74,7 @@ def test_export_on_a_full_disk(there, sttk, checkpoint, tmp_path, traced, full):
 def limited(limit, *arguments):
     """A command in a process of its own, after ``limit``, Python text, was run in it."""
     program = "import resource, sys\nimport openvino, onnx, torch"
-    program += "\nimport sttk.toolkit.runtimes.stylize, sttk.exporters.onnx"
+    program += "\nimport sttk.toolkit.runtimes.stylize, sttk.exporters.onnx.export"
     program += f"\n{limit}\nfrom sttk.cli import main\nmain()"
     command = [sys.executable, "-c", program, *map(str, arguments)]
     one = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}

@@ -30,7 +30,7 @@ _HEAVY = (
     "ncnn",
     "ai_edge_litert.interpreter",
     "executorch.runtime",
-    "sttk.exporters.onnx",
+    "sttk.exporters.onnx.export",
     "sttk.exporters.artifact",
     "sttk.toolkit.opened.artifact",
     "sttk.toolkit.opened.verify",
