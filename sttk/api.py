@@ -76,10 +76,10 @@ class Net:
         styled = stylize(picture, self._runner, self.module.contract, look)
         if isinstance(image, np.ndarray):
             return styled.rgb
-        made = Image.fromarray(styled.rgb)
+        output = Image.fromarray(styled.rgb)
         if styled.alpha is not None:
-            made.putalpha(Image.fromarray(styled.alpha))
-        return made
+            output.putalpha(Image.fromarray(styled.alpha))
+        return output
 
 
 def load(style: str | Path = styles.DEFAULT) -> Net:
@@ -121,11 +121,11 @@ def export(
     """
     module = (net if isinstance(net, Net) else load(net)).module
     able = exporter(target)
-    wanted = next((known for known in able.precisions if known == precision), None)
-    if precision is not None and wanted is None:
+    chosen = next((known for known in able.precisions if known == precision), None)
+    if precision is not None and chosen is None:
         known = ", ".join(able.precisions)
         raise UsageError(f"{target} has no precision {precision}; it has {known}")
-    plan = usual_plan(target, module, wanted)
+    plan = usual_plan(target, module, chosen)
     request: ExportRequest[Any] = ExportRequest(
         module, plan.default, _shapes(size), _options(options, target), blocks=plan.blocks
     )
@@ -186,5 +186,5 @@ def _options(given: dict[str, Any], target: str) -> Options:
     known = {each.name for each in dataclasses.fields(kind)}
     if unread := [name for name in given if name not in known]:
         raise UsageError(f"{', '.join(unread)}: not an option of {target}")
-    told: Options = kind(**given)
-    return told
+    options: Options = kind(**given)
+    return options

@@ -142,9 +142,9 @@ def _failure(error: BaseException) -> Failure:
         return Failure(error.format_message(), SttkError.code, error.exit_code)
     if _is_out_of_memory(error):
         error = MemoryError()
-    for kind, said in _PLAIN.items():
+    for kind, known in _PLAIN.items():
         if isinstance(error, kind):
-            return Failure(*said)
+            return Failure(*known)
     if isinstance(error, OSError):
         text = f"{error.strerror or error}: {error.filename or 'output'}"
         return Failure(text, "system", 1)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from sttk.commands.export_report import finish
+from sttk.commands.export_shapes import default_shapes, shapes_of
 from sttk.commands.options import SIZE, SIZES, json_option
 from sttk.commands.target_options import given, target_options
 from sttk.toolkit import targets
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from sttk.toolkit.artifact.search import Entry
     from sttk.toolkit.core.contract import Precision
     from sttk.toolkit.core.plan import Plan
-    from sttk.toolkit.core.shapes import Shapes, Size
+    from sttk.toolkit.core.shapes import Size
     from sttk.toolkit.core.style_net import StyleNet
 
 _ALL = "all"
@@ -115,69 +116,32 @@ def export(
     """
     if half and precision not in (None, "fp16"):
         raise UsageError(f"--half is --precision fp16, and --precision {precision} is given")
-    shapes = _shapes(squares, listed, dynamic, (min_size, opt_size, max_size))
+    shapes = shapes_of(squares, listed, dynamic, (min_size, opt_size, max_size))
     from sttk.exporters.base import ExportRequest
     from sttk.toolkit import styles
 
     named = _named(asked)
-    told = given(context, named, options)
+    by_target = given(context, named, options)
     if not rewrite:
         _check_rewrites(named)
     if style is None and len(named) == 1:
-        style, told[named[0]] = _default_styles(named[0], told[named[0]])
+        target = named[0]
+        style, by_target[target] = _default_styles(target, by_target[target])
     net = styles.find(style or styles.DEFAULT)
-    wanted: Precision | None = "fp16" if half else precision
+    if half:
+        precision = "fp16"
     uniform = plan == Path(_UNIFORM)
-    chosen = None if uniform else _plan(plan, net, wanted)
-    pictures = _pictures(calib, chosen.default if chosen else wanted)
+    chosen = None if uniform else _plan(plan, net, precision)
+    pictures = _pictures(calib, chosen.default if chosen else precision)
     jobs = []
     for target in named:
-        by = chosen or _usual_plan(target, net, wanted, uniform)
-        for shape in shapes or [_usual(target)]:
+        each = chosen or _usual_plan(target, net, precision, uniform)
+        for shape in shapes or [default_shapes(target)]:
             request: ExportRequest[Any] = ExportRequest(
-                net, by.default, shape, told[target], pictures, by.blocks, rewrite
+                net, each.default, shape, by_target[target], pictures, each.blocks, rewrite
             )
             jobs.append((target, request))
-    _finish(_export(jobs, output), as_json)
-
-
-def _shapes(
-    squares: tuple[Size, ...],
-    listed: tuple[Size, ...] | None,
-    dynamic: bool,
-    bounds: tuple[Size | None, Size | None, Size | None],
-) -> list[Shapes]:
-    """Return the shapes of the models to export, from the one way to give them that was used."""
-    from sttk.toolkit.core.shapes import Shapes
-
-    ways = {
-        "--size": bool(squares),
-        "--sizes": listed is not None,
-        "--dynamic": dynamic,
-        "--min-size": any(bounds),
-    }
-    used = [way for way, given in ways.items() if given]
-    if len(used) > 1:
-        raise UsageError(f"{' and '.join(used)}: give one of them")
-    try:
-        if listed:
-            return [Shapes.one_of(listed)]
-        if any(bounds):
-            return [_range(*bounds)]
-    except ValueError as error:
-        raise UsageError(str(error)) from error
-    if dynamic:
-        return [Shapes.any()]
-    return [Shapes.fixed(*size) for size in dict.fromkeys(squares)]
-
-
-def _usual(target: str) -> Shapes:
-    """Return a target's shapes where no size is given."""
-    from sttk.exporters import exporter
-    from sttk.exporters.base import SQUARE
-    from sttk.toolkit.core.shapes import Shapes
-
-    return Shapes.any() if exporter(target).kinds[0] == "any" else SQUARE
+    finish(_export(jobs, output), as_json)
 
 
 def _default_styles(target: str, options: Options) -> tuple[str | None, Options]:
@@ -193,17 +157,6 @@ def _check_rewrites(named: list[str]) -> None:
 
     if not any(exporter(target).rewrites for target in named):
         raise UsageError(f"--no-rewrites is not an option of {', '.join(named)}")
-
-
-def _range(least: Size | None, tuned: Size | None, most: Size | None) -> Shapes:
-    from sttk.toolkit.core.shapes import Shapes
-
-    if least is None or most is None:
-        raise UsageError("a range needs --min-size and --max-size")
-    tuned = tuned or most
-    if not all(a <= b <= c for a, b, c in zip(least, tuned, most, strict=True)):
-        raise UsageError("--min-size, --opt-size and --max-size must not fall, in height or width")
-    return Shapes.within(least, tuned, most)
 
 
 def _named(asked: tuple[str, ...]) -> list[str]:
@@ -234,12 +187,12 @@ def _plan(file: Path | None, net: StyleNet, precision: Precision | None) -> Plan
     return plan
 
 
-def _usual_plan(target: str, net: StyleNet, wanted: Precision | None, uniform: bool) -> Plan:
+def _usual_plan(target: str, net: StyleNet, precision: Precision | None, uniform: bool) -> Plan:
     """Return the target's usual plan for a net, or, if ``uniform``, one precision throughout."""
     from sttk.exporters.plans import usual_plan
     from sttk.toolkit.core.plan import Plan
 
-    usual = usual_plan(target, net, wanted)
+    usual = usual_plan(target, net, precision)
     return Plan(usual.default) if uniform else usual
 
 
@@ -258,57 +211,3 @@ def _export(jobs: list[tuple[str, ExportRequest[Any]]], root: Path) -> Iterator[
                     raise
                 error.message = f"{folder_name(target, request)}: {error.message}"
                 yield error
-
-
-def _finish(results: Iterator[Entry | SttkError], as_json: bool) -> None:
-    """Report the artifacts that were made; then raise if some were not."""
-    found = list(results)
-    errors = [result for result in found if isinstance(result, SttkError)]
-    _report([result for result in found if not isinstance(result, SttkError)], as_json)
-    for error in errors[:-1]:
-        click.echo(f"error: {error} [{error.code}]", err=True)
-    if errors:
-        # The gravest exit code: a failed export must not look like a missing library.
-        errors[-1].exit_code = min(error.exit_code for error in errors)
-        raise errors[-1]
-
-
-def _report(made: list[Entry], as_json: bool) -> None:
-    from sttk.toolkit.core.plan import Plan
-    from sttk.toolkit.io.console import print_json
-    from sttk.toolkit.io.text import printable
-
-    facts = [_facts(entry) for entry in made]
-    if as_json:
-        print_json(facts)
-        return
-    for fact in facts:
-        click.echo(f"{fact['artifact']}: {fact['model']}, {fact['bytes'] / 1e6:.1f} MB")
-        if len(fact["plan"]) > 1:
-            click.echo(f"  by the plan: {printable(str(Plan.from_dict(fact['plan'])))}")
-        if seen := fact["calibration"]:
-            kinds = ", ".join(f"{seen[kind]} {kind}" for kind in ("dark", "bright", "blurred"))
-            click.echo(f"  calibrated on {seen['pictures']} pictures, {kinds}")
-    if made:
-        click.echo(f"next: sttk parity {_common([entry.folder for entry in made])}")
-
-
-def _common(folders: list[Path]) -> str:
-    """Return the only artifact, or the folder that all of them are in."""
-    return os.path.commonpath(folders)
-
-
-def _facts(entry: Entry) -> dict[str, Any]:
-    from sttk.toolkit.core.plan import DEFAULT
-
-    folder, manifest = entry.folder, entry.manifest
-    beside = (manifest.graph, "README.md")
-    size = sum((folder / name).stat().st_size for name in manifest.files if name not in beside)
-    coverage = manifest.quantization["coverage"] if manifest.quantization else None
-    return {
-        "artifact": str(folder),
-        "model": manifest.model,
-        "bytes": size,
-        "calibration": coverage,
-        "plan": manifest.plan or {DEFAULT: manifest.target.precision},
-    }

@@ -143,11 +143,11 @@ def parity(
     config = ParityConfig(
         pictures, net, promised, sizes, regimes or NAMES, settings, StyleJudge(vgg)
     )
-    wanted = ReportOptions(
+    options = ReportOptions(
         precision, bisect or bool(bisect_to), bisect_to, "html" in named, heatmaps
     )
     outcomes = []
-    for outcome in _judged(models, Session(config, wanted)):
+    for outcome in _judged(models, Session(config, options)):
         outcomes.append(outcome)
         if not as_json:
             _show(outcome, summary)

@@ -62,9 +62,9 @@ def _exported(target: str, shapes: Shapes, root: Path) -> Candidate | Unjudged:
     """Export the shipped style to one target; only the default target is required to work."""
     net, precision = styles.find(styles.DEFAULT), exporter(target).precisions[0]
     try:
-        made = make_entry(target, ExportRequest(net, precision, shapes), root)
+        entry = make_entry(target, ExportRequest(net, precision, shapes), root)
     except NotRunError as error:
         if target == targets.DEFAULT:
             raise
         return Unjudged(f"{styles.DEFAULT} to {target}", error, target, needed=False)
-    return Candidate(made, str(made.folder.relative_to(root)))
+    return Candidate(entry, str(entry.folder.relative_to(root)))

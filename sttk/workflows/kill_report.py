@@ -45,7 +45,7 @@ def summary(table: KillTable) -> Iterator[str]:
 def to_markdown(table: KillTable) -> str:
     """Return the table as the Markdown report that is committed."""
     targets = [f"{name} {precision}" for name, precision in table.targets.items()]
-    made = " ".join(f"--target {name}" for name in table.targets)
+    flags = " ".join(f"--target {name}" for name in table.targets)
     regimes = {name: _caught_by(found) for name, found in _by_mutant(table)}
     lines = [
         f"# Kill table: {table.style}, {text(table.size)}",
@@ -55,7 +55,7 @@ def to_markdown(table: KillTable) -> str:
         *(f"**{line}.**" for line in summary(table)),
         "",
         f"Python {platform.python_version()}, {', '.join(_versions())}; {platform.machine()}.",
-        f"Made by: `sttk mutants {table.style} {made} --size {text(table.size)} --markdown FILE`",
+        f"Made by: `sttk mutants {table.style} {flags} --size {text(table.size)} --markdown FILE`",
         "",
         _row(["fault", *targets, "caught by"]),
         "|" + "---|" * (len(targets) + 2),

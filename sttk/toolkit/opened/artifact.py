@@ -138,13 +138,15 @@ def float_reference_of(manifest: Manifest) -> StyleNet:
     Raises:
         ArtifactError: it is gone, or is not the one that was exported.
     """
-    wanted = manifest.checkpoint
+    checkpoint = manifest.checkpoint
     try:
-        net = find(wanted.source)
+        net = find(checkpoint.source)
     except CheckpointError as error:
         raise ArtifactError(f"the reference is gone: {error}", fix="pass --reference") from error
-    if net.origin.sha256 != wanted.sha256:
-        raise ArtifactError(f"{wanted.source} has changed since the export", fix="export it again")
+    if net.origin.sha256 != checkpoint.sha256:
+        raise ArtifactError(
+            f"{checkpoint.source} has changed since the export", fix="export it again"
+        )
     return net
 
 

@@ -132,20 +132,20 @@ def _names(folder: Path) -> Iterator[str]:
 
 
 def _checkpoint(manifest: Manifest) -> Finding:
-    wanted = manifest.checkpoint
+    checkpoint = manifest.checkpoint
     try:
-        path = styles.locate(wanted.source)
+        path = styles.locate(checkpoint.source)
         if path and (why_not := _not_a_checkpoint(path)):
-            return Finding("checkpoint", None, f"{wanted.source} not checked: {why_not}")
-        same = sha256(path) == wanted.sha256 if path else None
+            return Finding("checkpoint", None, f"{checkpoint.source} not checked: {why_not}")
+        same = sha256(path) == checkpoint.sha256 if path else None
     except OSError as error:
         reason = error.strerror or error
-        return Finding("checkpoint", None, f"{wanted.source} not checked: {reason}")
+        return Finding("checkpoint", None, f"{checkpoint.source} not checked: {reason}")
     if same is None:
-        return Finding("checkpoint", None, f"{wanted.source} not checked: gone")
+        return Finding("checkpoint", None, f"{checkpoint.source} not checked: gone")
     if not same:
-        return Finding("checkpoint", False, f"{wanted.source} has changed since the export")
-    return Finding("checkpoint", True, wanted.source)
+        return Finding("checkpoint", False, f"{checkpoint.source} has changed since the export")
+    return Finding("checkpoint", True, checkpoint.source)
 
 
 def _not_a_checkpoint(path: Path) -> str:

@@ -40,15 +40,15 @@ def _planes(text: str, height: int, width: int) -> Floats:
     return np.ascontiguousarray(rgba[..., :3].transpose(2, 0, 1)[None], dtype=np.float32)
 
 
-def judged(net: StyleNet, given: Floats, seen: Floats, name: str = "canvas") -> Row:
+def judged(net: StyleNet, given: Floats, shown: Floats, name: str = "canvas") -> Row:
     """Judge a canvas by the parity gate, against the rung *faithful*.
 
     Args:
         net: the style net that the page says it runs.
         given: the picture that the page gave its net, (1, 3, H, W) float32 in 0..255.
-        seen: the picture that the page showed, in the same format.
+        shown: the picture that the page showed, in the same format.
         name: the picture's name, for reports.
     """
     return Comparison(FAITHFUL).verdict(
-        Sample(name, given), seen, References(OnScreen(net)).of(given)
+        Sample(name, given), shown, References(OnScreen(net)).of(given)
     )

@@ -18,6 +18,9 @@ class ReferenceCache:
     def __init__(self) -> None:
         self._references: dict[Hashable, References] = {}
 
+    def __len__(self) -> int:
+        return len(self._references)
+
     def float_net(self, net: StyleNet) -> References:
         """Return the outputs of ``net``."""
         key = _identity(net)
