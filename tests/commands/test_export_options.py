@@ -320,7 +320,7 @@ def test_executorch_keeps_both_ends_in_float32_and_says_so(sttk, checkpoint, ask
     ]
     folder = Path("artifacts/tiny/executorch-fp16-64x64")
     assert read_manifest(folder).plan == {"default": "fp16", **ENDS}
-    said = f"by the plan: fp16, but fp32 in {', '.join(ENDS)} |"
+    said = f"plan: fp16, but fp32 in {', '.join(ENDS)} |"
     assert said in (folder / "README.md").read_text()
     (_, request), *_ = asked
     assert dict(request.blocks) == ENDS

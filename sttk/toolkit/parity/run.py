@@ -10,8 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from sttk.toolkit.artifact.manifest import Manifest
-from sttk.toolkit.artifact.search import manifest_of_model
-from sttk.toolkit.core.errors import ArtifactError, NotRunError, UsageError
+from sttk.toolkit.core.errors import NotRunError, UsageError
 from sttk.toolkit.core.plan import DEFAULT, Plan
 from sttk.toolkit.core.rungs import EXACT, FAITHFUL, SAME_STYLE
 from sttk.toolkit.core.shapes import Size
@@ -25,12 +24,13 @@ from sttk.toolkit.opened.artifact import (
     quantized,
     with_half_weights,
 )
+from sttk.toolkit.opened.checks import checks_of_file
 from sttk.toolkit.parity.compare import FLOAT_NET, HALF_WEIGHTS, REFERENCE, Comparison, Report, Row
 from sttk.toolkit.parity.judge import promise_of_precision
 from sttk.toolkit.parity.observer import Observation, Observer
 from sttk.toolkit.parity.reference import References
 from sttk.toolkit.parity.style import StyleJudge
-from sttk.toolkit.runtimes.base import Check, Runner, Settings
+from sttk.toolkit.runtimes.base import Runner, Settings
 from sttk.toolkit.targets import open_model, static_checks
 
 _APART = f"the rows against {HALF_WEIGHTS} are of the saved weights in float32 arithmetic"
@@ -123,7 +123,7 @@ class Judge:
         promise = self._held_to(promise_of_precision(precision))
         trial = _Trial(runner, self._of(self.config.net), promise)
         report = self._judge(str(model), [trial], observers)
-        checks = _checks(model)
+        checks = checks_of_file(model)
         if not runner.changed:
             return dataclasses.replace(report, checks=checks)
         note = f"the model's output leaves {low:g}..{high:g}; it was clamped before it was compared"
@@ -211,14 +211,6 @@ class _Trial:
         if answer.float_net and output is not None and row.judged:
             row = Comparison(SAME_STYLE, style, FLOAT_NET).verdict(sample, output, answer.float_net)
             yield Observation(sample, output, answer.float_net, row)
-
-
-def _checks(model: Path) -> tuple[Check, ...]:
-    """What can be said of a bare model, by the manifest next to it if there is one."""
-    try:
-        return static_checks(model, manifest_of_model(model))
-    except ArtifactError as error:
-        return (*static_checks(model), Check("bound", False, str(error)))
 
 
 def _identity(net: StyleNet) -> tuple[str, str]:

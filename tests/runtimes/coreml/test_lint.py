@@ -16,7 +16,7 @@ from sttk.toolkit.artifact.manifest import Manifest
 from sttk.toolkit.checkpoints import load
 from sttk.toolkit.core.shapes import Shapes
 from sttk.toolkit.core.style_net import StyleNet
-from sttk.toolkit.targets import static_checks
+from sttk.toolkit.opened.checks import checks_of_file
 from sttk.toolkit.targets.coreml.describe import describe
 from sttk.toolkit.targets.coreml.lint import RULES, wide_reflection
 from sttk.toolkit.targets.coreml.package import read_package
@@ -96,7 +96,7 @@ def test_every_rule_has_its_page():
 
 def test_checks_of_a_clean_artifact_pass(make):
     for shapes in (FIXED, RANGE):
-        checks = static_checks(make("coreml", shapes=shapes, precision="fp32") / "model.mlpackage")
+        checks = checks_of_file(make("coreml", shapes=shapes, precision="fp32") / "model.mlpackage")
         assert len(checks) == 3
         assert all(check.passed for check in checks)
 
@@ -113,7 +113,7 @@ def flexible_output(spec):
 
 @pytest.mark.parametrize("edit", [wrong_output, flexible_output])
 def test_an_output_of_another_size_is_certain(broken, edit):
-    (check,) = static_checks(broken(spec=edit))
+    (check,) = checks_of_file(broken(spec=edit))
     assert not check.passed
     assert "computed is 64x96" in check.detail
 
@@ -124,7 +124,7 @@ def test_a_fixed_output_of_a_flexible_program_is_certain(make, tmp_path):
     spec = read_package(copy).spec
     spec.description.output[0].type.imageType.ClearField("SizeFlexibility")
     next(copy.rglob("model.mlmodel")).write_bytes(spec.SerializeToString())
-    (check,) = static_checks(copy)
+    (check,) = checks_of_file(copy)
     assert not check.passed
 
 
@@ -135,7 +135,7 @@ def test_a_package_that_is_not_its_manifests(make, tmp_path):
     target = dataclasses.replace(manifest.target, precision="fp16")
     half = {"plan": {"default": "fp16"}, "target": target}
     dataclasses.replace(manifest, checkpoint=other, **half).write(folder)
-    passed = {check.name: check.passed for check in static_checks(folder / "model.mlpackage")}
+    passed = {check.name: check.passed for check in checks_of_file(folder / "model.mlpackage")}
     assert passed == {
         "output size": True,
         "checkpoint named in the package": False,
