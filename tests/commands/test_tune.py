@@ -9,15 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sttk.benchmarks.rows import Timing
 from sttk.exporters.artifact import make_artifact
 from sttk.exporters.base import Request
 from sttk.toolkit.artifact import tuned
 from sttk.toolkit.artifact.manifest import read_manifest
 from sttk.toolkit.artifact.tuned import Tuned, settings_here, this_machine
-from sttk.toolkit.core.errors import UsageError
+from sttk.toolkit.core.errors import NotRunError, UsageError
 from sttk.toolkit.core.shapes import Shapes
 from sttk.toolkit.imaging.regimes import shipped_photos
-from sttk.toolkit.opened.artifact import open_artifact
+from sttk.toolkit.opened.artifact import OpenArtifact, open_artifact
 from sttk.toolkit.parity.judge import EXACT
 from sttk.toolkit.parity.run import Ask
 from sttk.toolkit.runtimes.base import Settings
@@ -40,13 +41,18 @@ def times(monkeypatch):
     """Makes up the milliseconds of the combinations, the runtime's own choice first."""
 
     def made_up(*milliseconds, slowest=1.0):
-        def of(runners, *_):
-            given = [*milliseconds, *[99.0] * (len(runners) - len(milliseconds))]
-            return [[each] * 3 + [each * slowest] for each in given]
+        def of(models, *_):
+            given = [*milliseconds, *[99.0] * (len(models) - len(milliseconds))]
+            return [timing(each, slowest) for each in given]
 
         monkeypatch.setattr(tuning, "_times", of)
 
     return made_up
+
+
+def timing(milliseconds, slowest=1.0):
+    turns = [milliseconds] * 3 + [milliseconds * slowest]
+    return Timing(tuple((each / 1e3,) for each in turns), (), 0.1, 0.1, None, True)
 
 
 def record(folder, **changes):
@@ -99,6 +105,40 @@ def test_arithmetic_that_breaks_the_promise_is_not_chosen(make, times):
     assert fastest.settings == Settings("bf16")
     assert fastest.verdict == "fail"
     assert found.chosen.settings == Settings()
+
+
+def test_what_cannot_run_here_is_left_out(artifact, times, monkeypatch):
+    def runner(self, settings=None):
+        if settings and settings.threads:
+            raise NotRunError("no such arithmetic here")
+        return run(self, settings)
+
+    run = OpenArtifact.runner
+    monkeypatch.setattr(OpenArtifact, "runner", runner)
+    times(10.0, 9.0)
+    found = tuning.tune(artifact, QUICK, (512, 512), lambda *_: None)
+    assert [trial.settings for trial in found.trials] == [Settings(), Settings(layout="plain")]
+
+
+def test_one_that_fails_while_it_is_timed_is_an_error(artifact, monkeypatch):
+    def broken(models, *_, **__):
+        return [timing(9.0), *[NotRunError("its process died")] * (len(models) - 1)]
+
+    monkeypatch.setattr(tuning, "time_interleaved", broken)
+    with pytest.raises(NotRunError, match="its process died"):
+        tuning.tune(artifact, QUICK, (512, 512), lambda *_: None)
+    assert read_manifest(artifact).bench is None
+
+
+def test_only_the_fastest_are_judged_until_one_passes(artifact, times, monkeypatch):
+    judged = []
+    run = tuning.Judge.artifact
+    monkeypatch.setattr(
+        tuning.Judge, "artifact", lambda self, folder: judged.append(folder) or run(self, folder)
+    )
+    times(10.0, 3.0, 2.0, 4.0)
+    tuning.tune(artifact, QUICK, (512, 512), lambda *_: None)
+    assert len(judged) == 1
 
 
 def test_what_was_chosen_is_used(make):
