@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sttk.toolkit.runtimes.base import Settings
     from sttk.workflows.tune import Trial, Tuning
 
-# The slowest of 15 pictures, in medians, above which the order may be chance.
+# The slowest picture of 15 rounds, in medians, above which the order may be chance.
 _BUSY = 1.5
 
 

