@@ -12,6 +12,7 @@ import itertools
 import os
 import statistics
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,10 +82,11 @@ def tune(artifact: OpenArtifact, config: ParityConfig, size: Size, on_progress: 
         NotRunError: it cannot run here, or its runtime leaves nothing to choose.
         UsageError: it does not take such a picture.
     """
-    runners = _runners(artifact)
-    name = runners[0][1].name
-    size = _size(artifact, size)
-    times = _times([runner for _, runner in runners], size, on_progress)
+    with ExitStack() as stack:
+        runners = _runners(artifact, stack)
+        name = runners[0][1].name
+        size = _size(artifact, size)
+        times = _times([runner for _, runner in runners], size, on_progress)
     timed = [_trial(each, taken) for (each, _), taken in zip(runners, times, strict=True)]
     trials = _judged(artifact, config, timed, on_progress)
     held = [each for each in trials if each.verdict in ("default", "pass")]
@@ -106,14 +108,14 @@ def _milliseconds(trial: Trial) -> float:
     return trial.milliseconds
 
 
-def _runners(artifact: OpenArtifact) -> list[tuple[Settings, Runner]]:
+def _runners(artifact: OpenArtifact, stack: ExitStack) -> list[tuple[Settings, Runner]]:
     """Of each combination that can run here, the runtime's own choice first."""
-    own = artifact.runner()
+    own = stack.enter_context(artifact.runner())
     found: list[tuple[Settings, Runner]] = [(Settings(), own)]
     choices = own.choices if isinstance(own, Adjustable) else Choices()
     for settings in _combinations(choices):
         try:
-            found.append((settings, artifact.runner(settings)))
+            found.append((settings, stack.enter_context(artifact.runner(settings))))
         except NotRunError:  # no such arithmetic on this machine
             continue
     if len(found) == 1:

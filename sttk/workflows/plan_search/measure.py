@@ -6,6 +6,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,14 +53,14 @@ def measure(
 
     Times are taken in turns.
     """
-    with tempfile.TemporaryDirectory(prefix="sttk-") as root:
+    with tempfile.TemporaryDirectory(prefix="sttk-") as root, ExitStack() as stack:
         runners: list[tuple[Runner, str]] = []
         scores = []
         for index, request in enumerate(requests):
             on_progress(index)
             folder = make_artifact(target, request, Path(root))
             runner, not_run = open_artifact(folder).runner_or_graph()
-            runners.append((runner, not_run))
+            runners.append((stack.enter_context(runner), not_run))
             scores.append(inputs.score(runner.run))
         timed = all(runner.name in TIMED and not not_run for runner, not_run in runners)
         picture = inputs.asked[0][0].batch
