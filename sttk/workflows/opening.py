@@ -37,7 +37,9 @@ def opened(choice: Choice, size: Size | None = None) -> Iterator[tuple[Runner, C
         MissingExtraError: the runtime is not installed.
     """
     if choice.artifact is not None:
-        yield _opened(open_artifact(choice.artifact), choice.runtime)
+        runner, contract = _opened(open_artifact(choice.artifact), choice.runtime)
+        with runner:
+            yield runner, contract
         return
     parts = _nets(choice)
     contract = _contract(choice, [net for net, _ in parts])
@@ -69,8 +71,11 @@ def _runner(net: StyleNet, choice: Choice, shapes: Shapes) -> Iterator[Runner]:
         yield TiledRunner(net, choice.tile) if choice.tile else TorchRunner(net)
         return
     request: ExportRequest[Any] = ExportRequest(net, shapes=shapes)
-    with temporary_artifact(target_of(runtime), request) as entry:
-        yield _opened(open_entry(entry), runtime)[0]
+    with (
+        temporary_artifact(target_of(runtime), request) as entry,
+        _opened(open_entry(entry), runtime)[0] as runner,
+    ):
+        yield runner
 
 
 def _opened(artifact: OpenArtifact, runtime: str | None) -> tuple[Runner, Contract]:
@@ -78,6 +83,7 @@ def _opened(artifact: OpenArtifact, runtime: str | None) -> tuple[Runner, Contra
         return TorchRunner(reference_of(artifact.manifest)), artifact.manifest.contract
     runner = _tuned(artifact)
     if runtime not in (None, FASTEST, runner.name):
+        runner.close()
         raise UsageError(f"{artifact.folder} runs under {runner.name}, not {runtime}")
     return runner, artifact.manifest.contract
 

@@ -83,9 +83,9 @@ def tune(
         NotRunError: it cannot run here, or its runtime leaves nothing to choose.
         UsageError: it does not take such a picture.
     """
-    runner, tried = _settings(artifact)
-    name, batch = runner.name, runner.takes.batch or 1
-    del runner  # no time is taken in this process, and none of its memory is needed
+    with artifact.runner() as runner:
+        name, batch = runner.name, runner.takes.batch or 1
+        tried = _settings(artifact, runner)
     size = _size(artifact, size)
     models = [ModelSpec(artifact.model, settings) for settings in tried]
     timed = list(map(_trial, tried, _times(models, size, batch, on_progress)))
@@ -109,23 +109,22 @@ def _milliseconds(trial: Trial) -> float:
     return trial.milliseconds
 
 
-def _settings(artifact: OpenArtifact) -> tuple[Runner, list[Settings]]:
-    """Return its runner, and the combinations that can run here, its runtime's own choice first.
+def _settings(artifact: OpenArtifact, own: Runner) -> list[Settings]:
+    """Return the combinations that can run here, the runtime's own choice first.
 
     Raises:
-        NotRunError: it cannot run here, or there is nothing to choose.
+        NotRunError: there is nothing to choose.
     """
-    own = artifact.runner()
     found = [Settings()]
     for settings in _combinations(own.choices if isinstance(own, Adjustable) else Choices()):
         try:
-            artifact.runner(settings)
+            artifact.runner(settings).close()
         except NotRunError:  # no such arithmetic on this machine
             continue
         found.append(settings)
     if len(found) == 1:
         raise NotRunError(f"{own.name} leaves nothing to choose here")
-    return own, found
+    return found
 
 
 def _combinations(choices: Choices) -> Iterator[Settings]:

@@ -20,6 +20,7 @@ from sttk.exporters.prepare import prepare
 from sttk.toolkit.core.shapes import Shapes
 from sttk.toolkit.precision.cast import cast_net
 from sttk.toolkit.precision.half import RoundedHalf
+from sttk.toolkit.runtimes.base import Closing
 
 
 class HalfSums(RoundedHalf):
@@ -33,7 +34,7 @@ class HalfSums(RoundedHalf):
         return super().__torch_function__(func, types, args, kwargs)
 
 
-class HalfSumsRunner:
+class HalfSumsRunner(Closing):
     """A net as ExecuTorch computes it by a plan, on such a CPU.
 
     Args:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Hashable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +31,7 @@ from sttk.toolkit.parity.judge import promise_of_precision
 from sttk.toolkit.parity.observer import Observation, Observer
 from sttk.toolkit.parity.reference import References
 from sttk.toolkit.parity.style import StyleJudge
-from sttk.toolkit.runtimes.base import Runner, Settings
+from sttk.toolkit.runtimes.base import Closing, Runner, Settings
 from sttk.toolkit.targets import open_model, static_checks
 
 _APART = f"the rows against {HALF_WEIGHTS} are of the saved weights in float32 arithmetic"
@@ -95,10 +96,14 @@ class Judge:
             promise = promise_of_precision(manifest.target.precision)
         elif manifest.quantization:
             references = self._quantized(references, manifest)
-        runner, not_run = opened.runner_or_graph(self.config.settings)
-        trial = _Trial(runner, references, self._held_to(promise))
-        beside, note = self._of_saved_weights(opened, references)
-        report = self._judge(str(opened.folder), [trial, *beside], observers)
+        with ExitStack() as stack:
+            runner, not_run = opened.runner_or_graph(self.config.settings)
+            stack.enter_context(runner)
+            trial = _Trial(runner, references, self._held_to(promise))
+            beside, note = self._of_saved_weights(opened, references)
+            for other in beside:
+                stack.enter_context(other.runner)
+            report = self._judge(str(opened.folder), [trial, *beside], observers)
         return dataclasses.replace(
             report,
             notes=(*report.notes, *note),
@@ -119,10 +124,10 @@ class Judge:
         if self.config.net is None:
             raise UsageError(f"{model} has no manifest", fix="pass --reference CHECKPOINT")
         low, high = self.config.net.contract.output_range
-        runner = _Clamped(open_model(model, self.config.settings), low, high)
         promise = self._held_to(promise_of_precision(precision))
-        trial = _Trial(runner, self._of(self.config.net), promise)
-        report = self._judge(str(model), [trial], observers)
+        with _Clamped(open_model(model, self.config.settings), low, high) as runner:
+            trial = _Trial(runner, self._of(self.config.net), promise)
+            report = self._judge(str(model), [trial], observers)
         checks = checks_of_file(model)
         if not runner.changed:
             return dataclasses.replace(report, checks=checks)
@@ -218,7 +223,7 @@ def _identity(net: StyleNet) -> tuple[str, str]:
     return net.origin.source, net.origin.sha256
 
 
-class _Clamped:
+class _Clamped(Closing):
     """A runner whose output is clamped; ``changed`` once that made a difference."""
 
     def __init__(self, runner: Runner, low: float, high: float) -> None:
@@ -232,6 +237,10 @@ class _Clamped:
         clamped = np.clip(output, *self._range)
         self.changed = self.changed or not np.array_equal(output, clamped)
         return clamped
+
+    def close(self) -> None:
+        """See :class:`Runner`."""
+        self._runner.close()
 
 
 def inputs_of(name: str, runner: Runner, net: StyleNet, config: ParityConfig) -> Regimes:

@@ -85,8 +85,9 @@ def measure(
 def _scored(entry: Entry, inputs: Inputs) -> _Scored:
     artifact = open_entry(entry)
     runner, graph = artifact.runner_or_graph()
-    score = inputs.score(runner.run)
-    return _Scored(artifact.model, score, runner.name, runner.notes, graph)
+    with runner:
+        score = inputs.score(runner.run)
+        return _Scored(artifact.model, score, runner.name, runner.notes, graph)
 
 
 def _milliseconds(models: Sequence[Path], size: Size) -> list[float]:

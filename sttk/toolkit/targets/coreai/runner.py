@@ -19,7 +19,7 @@ from sttk.toolkit.imaging.images import Floats
 from sttk.toolkit.io.files import MOST_BYTES, read_bounded
 from sttk.toolkit.io.json_text import read_json
 from sttk.toolkit.io.streams import quiet_stderr
-from sttk.toolkit.runtimes.base import Settings
+from sttk.toolkit.runtimes.base import Closing, Settings
 
 if TYPE_CHECKING:
     import coreai.authoring as coreai_authoring
@@ -39,7 +39,7 @@ _NOTE = (
 )
 
 
-class CoreAiRunner:
+class CoreAiRunner(Closing):
     """Runs a style net's package: each function has one float32 input (B, 3, H, W), and one output.
 
     A package of several sizes has a function for each; ``main`` is the default.

@@ -9,7 +9,7 @@ import numpy as np
 
 from sttk.toolkit.core.errors import RunError, UsageError
 from sttk.toolkit.imaging.images import Floats, to_bytes
-from sttk.toolkit.runtimes.base import WIDE, Settings
+from sttk.toolkit.runtimes.base import WIDE, Closing, Settings
 from sttk.toolkit.targets.coreml.interpreter import Interpreter
 from sttk.toolkit.targets.coreml.package import read_package
 from sttk.toolkit.targets.coreml.predictor import Predictor
@@ -23,7 +23,7 @@ _PREDICTED = "run by Core ML on this Mac, on the units that it chose"
 _IMAGE_OUT = "the output is judged before it is rounded to the 8 bits of an image"
 
 
-class CoreMLRunner:
+class CoreMLRunner(Closing):
     """Runs a style net's ``.mlpackage``, one picture at a time.
 
     ``f32`` is the interpreter's, on any machine: no result is rounded to float16.

@@ -14,7 +14,7 @@ from sttk.toolkit.host.optional import Lazy
 from sttk.toolkit.imaging.images import Floats
 from sttk.toolkit.io.files import read_flatbuffer
 from sttk.toolkit.io.streams import quiet_library
-from sttk.toolkit.runtimes.base import Settings
+from sttk.toolkit.runtimes.base import Closing, Settings
 
 if TYPE_CHECKING:
     from executorch import runtime as executorch
@@ -26,7 +26,7 @@ _IDENTIFIER = b"ET12"
 _MOST_BYTES = 1 << 28  # ours take 0.3 to 7 MB
 
 
-class ExecuTorchRunner:
+class ExecuTorchRunner(Closing):
     """Runs a style net's ``.pte``: one float32 input (B, 3, H, W) of a fixed size, one output.
 
     The number of threads is the library's own: Python has no way to it.

@@ -15,7 +15,7 @@ from sttk.toolkit.host.optional import Lazy
 from sttk.toolkit.imaging.images import Floats
 from sttk.toolkit.io.files import read_flatbuffer
 from sttk.toolkit.io.streams import quiet_stderr
-from sttk.toolkit.runtimes.base import Choices, Settings
+from sttk.toolkit.runtimes.base import Choices, Closing, Settings
 
 if TYPE_CHECKING:
     from ai_edge_litert import interpreter as litert
@@ -27,7 +27,7 @@ _IDENTIFIER = b"TFL3"
 _MOST_BYTES = 1 << 28  # ours take 0.2 to 7 MB
 
 
-class LiteRtRunner:
+class LiteRtRunner(Closing):
     """Runs a style net's ``.tflite``: one float32 input (1, H, W, 3), one output like it.
 
     Pictures run one after the other, and are turned to channels last and back, which counts as the

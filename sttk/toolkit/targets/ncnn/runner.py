@@ -16,7 +16,7 @@ from sttk.toolkit.host.optional import Lazy
 from sttk.toolkit.imaging.images import Floats
 from sttk.toolkit.io.files import read_bounded
 from sttk.toolkit.io.streams import quiet_stderr
-from sttk.toolkit.runtimes.base import Choices, Settings
+from sttk.toolkit.runtimes.base import Choices, Closing, Settings
 
 if TYPE_CHECKING:
     import ncnn
@@ -32,7 +32,7 @@ _LAYER = re.compile(r"[A-Za-z_]\w* +\S+ +\d+ +\d+( +\S+)*")
 _LARGEST = 1 << 24
 
 
-class NcnnRunner:
+class NcnnRunner(Closing):
     """Runs a style net's ``.param`` and the ``.bin`` beside it: input ``in0``, output ``out0``.
 
     A model has no batch: pictures run one after the other. The arithmetic is float32 unless bf16

@@ -16,7 +16,7 @@ from sttk.toolkit.host.optional import Lazy
 from sttk.toolkit.imaging.images import Floats
 from sttk.toolkit.io.files import MOST_BYTES
 from sttk.toolkit.io.json_text import read_json
-from sttk.toolkit.runtimes.base import WIDE, Choices, Node, Settings
+from sttk.toolkit.runtimes.base import WIDE, Choices, Closing, Node, Settings
 from sttk.toolkit.targets.onnx.widen import widened
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _FATAL_ONLY = 4
 _KERNEL = "_kernel_time"
 
 
-class OnnxRuntimeRunner:
+class OnnxRuntimeRunner(Closing):
     """Runs a style net's ONNX file: one float32 input (B, 3, H, W), one output like it.
 
     The graph says in which precision it is computed; ``f32`` computes what it has in float16 in

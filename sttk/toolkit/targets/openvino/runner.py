@@ -14,7 +14,7 @@ from sttk.toolkit.host import machine
 from sttk.toolkit.host.optional import Lazy
 from sttk.toolkit.imaging.images import Floats
 from sttk.toolkit.io.streams import quiet_stderr
-from sttk.toolkit.runtimes.base import Choices, Node, Settings
+from sttk.toolkit.runtimes.base import Choices, Closing, Node, Settings
 
 if TYPE_CHECKING:
     import openvino
@@ -32,7 +32,7 @@ _MOST_BYTES = 1 << 26
 _IR = re.compile(rb'\s*(<\?xml[^>]*>\s*)?<net\s[^>]*\bversion="1[01]"')
 
 
-class OpenVinoRunner:
+class OpenVinoRunner(Closing):
     """Runs a style net's IR: one float32 input (B, 3, H, W), one output like it.
 
     Raises:

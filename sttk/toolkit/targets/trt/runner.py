@@ -11,13 +11,13 @@ from sttk.toolkit.core.errors import ArtifactError, RunError, UsageError
 from sttk.toolkit.core.shapes import Shapes
 from sttk.toolkit.imaging.images import Floats
 from sttk.toolkit.io.files import MOST_BYTES, read_bounded
-from sttk.toolkit.runtimes.base import Settings
+from sttk.toolkit.runtimes.base import Closing, Settings
 from sttk.toolkit.targets.trt.cuda import Buffer, Device
 from sttk.toolkit.targets.trt.engine import read_header
 from sttk.toolkit.targets.trt.library import library, log, said
 
 
-class TensorrtRunner:
+class TensorrtRunner(Closing):
     """Runs a style net's engine: one float32 input (B, 3, H, W), one output like it.
 
     TensorRT for RTX compiles the kernels for this GPU when the engine is loaded.
@@ -76,6 +76,13 @@ class TensorrtRunner:
         output = self._device.download(results, shape)
         self.device_seconds = self._device.between(self._began, self._ended)
         return output
+
+    def close(self) -> None:
+        """See :class:`Runner`. Free the device's memory and what TensorRT made."""
+        self._device.make_current()
+        self._buffers.clear()
+        # The reverse of the order in which they were made.
+        self._context = self._engine = self._runtime = None
 
     @property
     def _library(self) -> str:

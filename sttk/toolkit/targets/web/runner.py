@@ -16,7 +16,7 @@ import numpy as np
 from sttk.toolkit.core.errors import NotRunError, RunError, UsageError
 from sttk.toolkit.core.shapes import Shapes
 from sttk.toolkit.imaging.images import Floats
-from sttk.toolkit.runtimes.base import Settings
+from sttk.toolkit.runtimes.base import Closing, Settings
 from sttk.toolkit.web.chromium import Chromium, Tab
 from sttk.toolkit.web.page import STARTED, Part, part_of
 from sttk.toolkit.web.server import serving
@@ -48,7 +48,7 @@ _STYLIZE = """async (text, dims) => {
 }"""
 
 
-class WebRunner:
+class WebRunner(Closing):
     """Runs one style of a page, named by its ``index.html``.
 
     Raises:
@@ -75,6 +75,7 @@ class WebRunner:
         except BaseException:
             stack.close()
             raise
+        # If nobody closes it, the browser ends with this object, or with the process.
         self._end = weakref.finalize(self, stack.close)
         self._turn = threading.Lock()
 
@@ -88,6 +89,10 @@ class WebRunner:
         values = np.frombuffer(base64.b64decode(given["text"]), dtype="<f4")
         output: Floats = values.reshape(given["dims"]).astype(np.float32)
         return output
+
+    def close(self) -> None:
+        """See :class:`Runner`. End the browser and the server."""
+        self._end()
 
 
 def _backend() -> tuple[str, tuple[str, ...], str]:
