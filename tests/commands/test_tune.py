@@ -134,7 +134,7 @@ def test_only_the_fastest_are_judged_until_one_passes(artifact, times, monkeypat
     judged = []
     run = tuning.Judge.artifact
     monkeypatch.setattr(
-        tuning.Judge, "artifact", lambda self, folder: judged.append(folder) or run(self, folder)
+        tuning.Judge, "artifact", lambda *arguments: judged.append(1) or run(*arguments)
     )
     times(10.0, 3.0, 2.0, 4.0)
     tuning.tune(open_artifact(artifact), QUICK, (512, 512), lambda *_: None)
