@@ -1,4 +1,4 @@
-"""What this machine can do with each target, and what is missing where something is required."""
+"""What this machine can do with each target, and what it lacks of what is required."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def abilities(devices: Sequence[Gpu]) -> list[Ability]:
 
 
 def missing(names: Iterable[str]) -> list[str]:
-    """Return what is required and not here, one line each.
+    """Return what is required and missing here, one line each.
 
     Args:
-        names: targets (that it can be exported), extras (that its libraries are installed), or
-            ``cuda`` (that there is a device).
+        names: the requirements: targets, which must be exportable; extras, whose libraries must be
+            installed; or ``cuda``, which requires a device.
 
     Raises:
-        UsageError: a name that is none of these.
+        UsageError: a name is none of these.
     """
     extras = packages.extras()
     on_gpu = {each.name for each in targets.every() if each.requires.needs_gpu}
@@ -42,7 +42,7 @@ def missing(names: Iterable[str]) -> list[str]:
         if name in able and not able[name].exports:
             found.append(f"{name}: export {able[name].export}")
         elif name in extras:
-            # A target may do with another library than its extra installs, not with an old one.
+            # Another library than the extra's may serve a target, but an outdated one does not.
             found += _lacking(name, absent=name not in able)
     return found
 

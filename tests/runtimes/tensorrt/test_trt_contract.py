@@ -41,7 +41,7 @@ def build(gpu, fake_trt, engine_bytes, make, net, tmp_path, monkeypatch):
         library = own.module.__name__
         kinds = dict.fromkeys(precisions(model), "float")
         own.engine = engine_bytes(library, own.module.__version__, types=kinds)
-        monkeypatch.setattr(sttk.exporters.trt, "graph", lambda request: model)
+        monkeypatch.setattr(sttk.exporters.trt.export, "graph", lambda request: model)
         request = ExportRequest(net, precision, shapes, TensorrtOptions(compute_capabilities=asked))
         return sttk.exporters.trt.export.export(request, tmp_path), own
 
