@@ -1,6 +1,6 @@
 """sttk, the Style Transfer ToolKit: style nets from PyTorch to phones, edge boxes and GPUs.
 
-What the command does, in Python::
+The main commands are available as functions::
 
     import sttk
 
@@ -24,7 +24,7 @@ __all__ = ["Net", "SttkError", "__version__", "check", "export", "load"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import the functions when they are used: they bring torch, which takes seconds."""
+    """Import the functions when they are used: they import torch, which takes seconds."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if name == "SttkError":

@@ -1,4 +1,4 @@
-"""``python -m sttk`` is ``sttk``: for launchers that take a module, such as torchrun."""
+"""``python -m sttk`` runs ``sttk``, for launchers that take a module, such as torchrun."""
 
 from sttk.cli import main
 

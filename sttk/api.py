@@ -1,7 +1,7 @@
 """The commands as functions: ``load``, ``export``, ``check``, and pictures through a net.
 
-They raise what the commands print: a :class:`SttkError` with one line, a fix, and
-the exit code that the command would end with.
+They raise what the commands print: an :class:`SttkError` with a one-line message, a fix, and the
+command's exit code.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ class Net:
 
     Attributes:
         module: the torch module, (B, 3, H, W) RGB in 0..255 -> the same, with its ``contract``.
-        name: such as ``ink``.
-        card: what the checkpoint says about itself: painting, licence, recipe.
+        name: the net's name, such as ``ink``.
+        card: the checkpoint's metadata: painting, licence, recipe.
     """
 
     def __init__(self, module: StyleNet) -> None:
@@ -54,19 +54,19 @@ class Net:
     def stylize(
         self, image: ImageT, *, strength: float = 1.0, preserve_color: bool = False
     ) -> ImageT:
-        """A picture in this style, of the same kind and size.
+        """Return a picture in this style, of the same kind and size.
 
         Args:
             image: a Pillow image of any mode, or an array (H, W, 3) uint8 RGB.
-            strength: 0 gives the picture back, 1 the net's output, between them a blend.
-            preserve_color: keep the picture's colours and take only the style's light and dark.
+            strength: 0 returns the picture, 1 the net's output, values in between blend the two.
+            preserve_color: keep the picture's colours and take only the luminance from the output.
 
         Returns:
             For an image, an image in mode RGB, or RGBA if it was transparent somewhere; for an
             array, an array.
 
         Raises:
-            ImageError: it is no picture, or takes more memory than there is.
+            ImageError: ``image`` is not a picture, or needs more memory than there is.
             UsageError: ``strength`` is out of bounds.
         """
         if not 0 <= strength <= 1:
@@ -83,10 +83,10 @@ class Net:
 
 
 def load(style: str | Path = styles.DEFAULT) -> Net:
-    """A shipped style by its name, or a checkpoint of any layout by its path.
+    """Load a shipped style by its name, or a checkpoint of any layout by its path.
 
     Raises:
-        CheckpointError: it is neither, or cannot be read.
+        CheckpointError: there is no such style or checkpoint, or it cannot be read.
     """
     return Net(styles.find(str(style)))
 
@@ -103,11 +103,11 @@ def export(
     """Export a net, as ``sttk export`` does.
 
     Args:
-        net: from :func:`load`, or what it takes.
-        target: one of those of ``sttk export --target``, such as ``onnx``.
-        output: the artifact is made in a folder below, which is named after the net.
+        net: a net from :func:`load`, or the name or path of one.
+        target: a target of ``sttk export --target``, such as ``onnx``.
+        output: the folder in which the artifact's folder is made, under the net's name.
         precision: ``fp32``, ``fp16``, ``int8`` or ``fp8``; by default the target's first.
-        size: side of a square, or (height, width); None for any size.
+        size: the side of a square in pixels, or (height, width); None for any size.
         options: fields of the target's options, such as ``opset=19``; ``sttk export --help`` lists
             them as flags.
 
@@ -116,8 +116,8 @@ def export(
 
     Raises:
         UsageError: the target cannot do what is asked for.
-        ExportError: it failed.
-        MissingExtraError: a library is not installed.
+        ExportError: the export failed.
+        MissingExtraError: a library that the target needs is not installed.
     """
     module = (net if isinstance(net, Net) else load(net)).module
     able = exporter(target)
@@ -133,12 +133,12 @@ def export(
 
 
 def check(artifact: Path | str, *, vgg: Path | str | None = None, record: bool = False) -> Report:
-    """Prove that an artifact is the same function as its PyTorch reference, as ``sttk parity``.
+    """Prove that an artifact is the same function as its reference, as ``sttk parity`` does.
 
     Args:
-        artifact: its folder.
-        vgg: weights of the loss network, by which int8 is compared in style; by default those of
-            the ``train`` extra.
+        artifact: the artifact's folder.
+        vgg: weights of the loss network, with which the style of int8 artifacts is compared; by
+            default those of the ``train`` extra.
         record: whether to write the verdict into the manifest, as the command does.
 
     Returns:
@@ -147,7 +147,7 @@ def check(artifact: Path | str, *, vgg: Path | str | None = None, record: bool =
     Raises:
         ParityError: it is not the same function.
         ArtifactError: there is no artifact, or it cannot be read.
-        NotRunError: it cannot be run here.
+        NotRunError: the artifact cannot be run here.
     """
     from sttk.toolkit.opened.artifact import float_reference_of, open_artifact  # noqa: PLC0415
     from sttk.toolkit.parity.outcome import Judged, conclude  # noqa: PLC0415
@@ -181,7 +181,7 @@ def _shapes(size: int | Size | None) -> Shapes:
 
 
 def _options(given: dict[str, Any], target: str) -> Options:
-    """Those that the target reads, and no others, as with the command."""
+    """Make the target's options; one that the target does not read is an error, as in the CLI."""
     kind = exporter(target).options
     known = {each.name for each in dataclasses.fields(kind)}
     if unread := [name for name in given if name not in known]:

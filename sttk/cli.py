@@ -1,4 +1,4 @@
-"""The ``sttk`` command. It knows names only: a command is imported when it is called."""
+"""The ``sttk`` command, which knows its subcommands by name and imports them when called."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sttk.toolkit.core.version import VERSION
 from sttk.toolkit.host.signals import ONE_SIGNAL
 from sttk.toolkit.io.text import printable
 
-# A command is a function of the module of its name in ``sttk/commands``; the daily ones first.
+# A command is a function in the module of its name in ``sttk/commands``; the most used come first.
 COMMANDS = {
     "export": "Export a style net to a target.",
     "parity": "Prove that an artifact is its PyTorch reference.",
@@ -48,19 +48,19 @@ page: docs/diagnostics/image.md."""
 
 
 class Failure(click.ClickException):
-    """An error as the terminal shows it: one line, which ends with its code, and an exit code."""
+    """An error as the terminal shows it: one line that ends with its code, and an exit code."""
 
     def __init__(self, message: str, code: str, exit_code: int) -> None:
         super().__init__(f"{_shortened(' '.join(message.split()))} [{code}]")
         vars(self)["exit_code"] = exit_code  # a class attribute of click's
 
     def show(self, file: Any = None) -> None:
-        """Print to standard error."""
+        """Print the error to standard error."""
         click.echo(f"error: {printable(self.message)}", err=True, file=file)
 
 
 def _shortened(line: str) -> str:
-    """Names in files may be of any length; what went wrong stands first, and the fix last."""
+    """Cut the middle out of a long line: the cause comes first, and the fix last."""
     return line if len(line) <= 1600 else f"{line[:1200]} ... {line[-300:]}"
 
 
@@ -68,7 +68,7 @@ class LazyGroup(click.Group):
     """A group that imports a command when it is called, and turns errors into one line."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        """In the order of ``COMMANDS``: the daily ones first."""
+        """Return the names in the order of ``COMMANDS``, the most used first."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
@@ -80,45 +80,45 @@ class LazyGroup(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """From the table, so that ``--help`` imports nothing."""
+        """Write the commands from the table, so that ``--help`` imports nothing."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
     def make_context(self, *args: Any, **options: Any) -> click.Context:
-        """As click does; a wrong option of the group itself is one line, too."""
+        """Make click's context; a wrong option of the group itself is reported in one line, too."""
         try:
             return super().make_context(*args, **options)
         except click.UsageError as error:
             raise _failure(error) from error
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; what goes wrong becomes one line, after its traceback if asked for."""
+        """Run the command; an error becomes one line, after its traceback with ``--debug``."""
         try:
             return super().invoke(ctx)
         except (Failure, click.exceptions.Exit, click.Abort):
             raise
         except BaseException as error:
             if isinstance(error, OSError) and error.errno == errno.EPIPE:
-                raise  # who read our output has gone; click ends quietly
+                raise  # the reader of our output has gone; click exits quietly
             if ctx.params.get("debug"):
                 traceback.print_exception(error)
             raise _failure(error) from error
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM. Who tidies up or saves a state when the user interrupts does so for it, too."""
+    """Raised on SIGTERM: code that cleans up or saves a state on Ctrl-C does so for it, too."""
 
 
-# Errors that are not ours: what is said of them, their codes and exit codes. Subclasses before what
-# they derive from; numpy has a MemoryError of its own.
+# Errors that are not sttk's own: message, code and exit code. Subclasses come before their base
+# classes; numpy has a MemoryError of its own.
 _PLAIN: dict[type[BaseException], tuple[str, str, int]] = {
     Terminated: ("terminated", "interrupted", 143),
     KeyboardInterrupt: ("interrupted", "interrupted", 130),
     MemoryError: ("out of memory", "memory", 1),
 }
-# All that stand in brackets at the ends of lines, beside those of sttk.toolkit.core.errors.
+# The codes in brackets at the ends of lines that are not in sttk.toolkit.core.errors.
 PLAIN_CODES = ("memory", "system", "bug")
-# What torch and the loader of libraries say with other exceptions.
+# Messages of torch and of the dynamic linker in exceptions of other types.
 _OUT_OF_MEMORY = re.compile(
     r"can(no|')t allocate memory|not enough memory|out of memory|bad_alloc|failed to map segment"
     r"|can't start new thread",
@@ -162,14 +162,14 @@ def cli(debug: bool) -> None:
 
 
 def main() -> None:
-    """Entry point of the console script."""
+    """Run the command line; the entry point of the console script."""
     if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _Terminator())
     sys.exit(cli(prog_name="sttk"))
 
 
 class _Terminator:
-    """Raises once for signals that come together, so that the second stops no tidying up."""
+    """A signal handler that raises once for a burst of signals, lest the second stop a clean-up."""
 
     def __init__(self) -> None:
         self._last = -ONE_SIGNAL

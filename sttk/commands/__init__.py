@@ -1,1 +1,1 @@
-"""One small file per command."""
+"""The commands of ``sttk``, one small file each."""

@@ -147,7 +147,7 @@ def _shapes(
     dynamic: bool,
     bounds: tuple[Size | None, Size | None, Size | None],
 ) -> list[Shapes]:
-    """One or more models' shapes, from the one of four ways to say it that was used, if any was."""
+    """Return the shapes of the models to export, from the one way to give them that was used."""
     from sttk.toolkit.core.shapes import Shapes
 
     ways = {
@@ -172,7 +172,7 @@ def _shapes(
 
 
 def _usual(target: str) -> Shapes:
-    """Where no size is asked for."""
+    """Return a target's shapes where no size is given."""
     from sttk.exporters import exporter
     from sttk.exporters.base import SQUARE
     from sttk.toolkit.core.shapes import Shapes
@@ -181,7 +181,7 @@ def _usual(target: str) -> Shapes:
 
 
 def _default_styles(target: str, options: Options) -> tuple[str | None, Options]:
-    """What to export where nobody named a style, if the target has a word in it."""
+    """Return the styles to export where none is named, if the target chooses, and its options."""
     from sttk.exporters import exporter
 
     choose = exporter(target).default_styles
@@ -212,7 +212,7 @@ def _named(asked: tuple[str, ...]) -> list[str]:
 
 
 def _pictures(folder: Path | None, precision: str | None) -> tuple[Path, ...]:
-    """What to calibrate on; none: the package's own."""
+    """Return the pictures to calibrate on; none means the package's own."""
     from sttk.toolkit.imaging.images import list_images
 
     if folder is None:
@@ -225,7 +225,7 @@ def _pictures(folder: Path | None, precision: str | None) -> tuple[Path, ...]:
 
 
 def _plan(file: Path | None, net: StyleNet, precision: Precision | None) -> Plan | None:
-    """The plan in a file; a precision that is said beside it must be the plan's default."""
+    """Read a plan file; a precision given as well must be the plan's default."""
     from sttk.toolkit.artifact.plan_file import read_plan
 
     plan = read_plan(file, net.origin.sha256) if file else None
@@ -235,7 +235,7 @@ def _plan(file: Path | None, net: StyleNet, precision: Precision | None) -> Plan
 
 
 def _usual_plan(target: str, net: StyleNet, wanted: Precision | None, uniform: bool) -> Plan:
-    """The target's own, or every block in its default."""
+    """Return the target's usual plan for a net, or, if ``uniform``, one precision throughout."""
     from sttk.exporters.plans import usual_plan
     from sttk.toolkit.core.plan import Plan
 
@@ -244,7 +244,7 @@ def _usual_plan(target: str, net: StyleNet, wanted: Precision | None, uniform: b
 
 
 def _export(jobs: list[tuple[str, ExportRequest[Any]]], root: Path) -> Iterator[Entry | SttkError]:
-    """Each job's artifact, or why there is none: with several targets, one may fail alone."""
+    """Yield each job's artifact, or the error: with several targets, one may fail alone."""
     from sttk.exporters.artifact import folder_name, make_entry
     from sttk.toolkit.io.console import progress
 
@@ -261,14 +261,14 @@ def _export(jobs: list[tuple[str, ExportRequest[Any]]], root: Path) -> Iterator[
 
 
 def _finish(results: Iterator[Entry | SttkError], as_json: bool) -> None:
-    """Report what was made; then what was not is an error."""
+    """Report the artifacts that were made; then raise if some were not."""
     found = list(results)
     errors = [result for result in found if isinstance(result, SttkError)]
     _report([result for result in found if not isinstance(result, SttkError)], as_json)
     for error in errors[:-1]:
         click.echo(f"error: {error} [{error.code}]", err=True)
     if errors:
-        # The gravest: what failed is not to pass as what is not here.
+        # The gravest exit code: a failed export must not look like a missing library.
         errors[-1].exit_code = min(error.exit_code for error in errors)
         raise errors[-1]
 
@@ -294,7 +294,7 @@ def _report(made: list[Entry], as_json: bool) -> None:
 
 
 def _common(folders: list[Path]) -> str:
-    """The one, or the folder that all of them are in."""
+    """Return the only artifact, or the folder that all of them are in."""
     return os.path.commonpath(folders)
 
 

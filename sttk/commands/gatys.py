@@ -104,7 +104,7 @@ def _reporter(
 
 
 def _write(run: Run, output: Path, table: Path, chart: Path) -> list[str]:
-    """The picture as far as it came, and the losses; what could not be drawn, in words."""
+    """Write the picture as far as it came, and the losses; return what could not be drawn."""
     from sttk.toolkit.core.errors import MissingExtraError
     from sttk.toolkit.gatys.run import write_step
     from sttk.toolkit.losses.curve import draw_curve

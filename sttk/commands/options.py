@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     _SizeParam = click.ParamType[Size]
     _SizesParam = click.ParamType[tuple[Size, ...]]
 else:
-    _SizeParam = _SizesParam = click.ParamType  # click 8.2 and 8.3 have it, not yet generic
+    _SizeParam = _SizesParam = click.ParamType  # not generic yet in click 8.2 and 8.3
 
 
 class Finite(click.FloatRange):
-    """A number within bounds that is not NaN, which passes all comparisons, nor infinite."""
+    """A finite number within bounds; NaN would pass click's comparisons."""
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
-        """As click does, then refuse."""
+        """Convert as click does, but refuse NaN and infinity."""
         number = float(super().convert(value, param, ctx))
         if not math.isfinite(number):
             self.fail(f"{value!r} is not a finite number", param, ctx)
@@ -34,22 +34,22 @@ class Finite(click.FloatRange):
 
 
 class Percent(Finite):
-    """``10%`` or ``10``: a tenth, as 0.1."""
+    """A percentage: ``10%`` or ``10`` is 0.1."""
 
     name = "PERCENT"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
-        """As click does, without the sign."""
+        """Parse a number or a percentage, and return it as a share."""
         return super().convert(str(value).removesuffix("%"), param, ctx) / 100
 
 
 class MultipleOfFour(click.IntRange):
-    """A side that every net gives back unchanged."""
+    """A side of a size that every net returns unchanged: a multiple of four."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """As click does, then refuse."""
+        """Convert as click does, but refuse other numbers."""
         number = int(super().convert(value, param, ctx))
         if number % 4:
             self.fail(f"{number} is not a multiple of 4", param, ctx)
@@ -57,12 +57,12 @@ class MultipleOfFour(click.IntRange):
 
 
 class SizeType(_SizeParam):
-    """``512`` for a square, ``HxW``, such as ``720x1280``, or ``720p``, ``1080p``, ``4k``."""
+    """A size: ``512`` for a square, ``HxW`` such as ``720x1280``, ``720p``, ``1080p`` or ``4k``."""
 
     name = "SIZE"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Size:
-        """To (height, width)."""
+        """Parse a size as (height, width)."""
         if isinstance(value, tuple):
             return value
         if str(value).lower() in _SCREENS:
@@ -77,27 +77,27 @@ class SizeType(_SizeParam):
 
 
 class SizesType(_SizesParam):
-    """Sizes with commas between them: ``256,512,720x1280``."""
+    """Sizes separated by commas: ``256,512,720x1280``."""
 
     name = "SIZES"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[Size, ...]:
-        """To ((height, width), ...)."""
+        """Parse sizes as ((height, width), ...)."""
         if isinstance(value, tuple):
             return value
         return tuple(SIZE.convert(part.strip(), param, ctx) for part in str(value).split(","))
 
 
 class OutputType(click.Path):
-    """A file or folder to write; an empty name is a variable that is not set, not this folder."""
+    """A file or folder to write; an empty name, as from an unset variable, is refused."""
 
     def __init__(self) -> None:
         super().__init__(path_type=Path)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """As click does, but for the empty name."""
+        """Convert as click does, but refuse the empty name."""
         if not str(value):
             self.fail("it is an empty name", param, ctx)
         return super().convert(value, param, ctx)

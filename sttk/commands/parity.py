@@ -23,7 +23,7 @@ _PROMISES = ("exact", "faithful", "same-style")
 
 
 class _Regime(click.ParamType[str]):
-    """Its names are known to a module that is slow to import."""
+    """A regime's name; not a click.Choice, as the names' module is slow to import."""
 
     name = "regime"
 
@@ -157,7 +157,7 @@ def parity(
 
 
 def _checked(files: Mapping[str, Path | None], heatmaps: Path | None) -> dict[str, Path]:
-    """Those that were named; what cannot be written is found before hours of work."""
+    """Return the report files that were named, after checking that they can be written."""
     from sttk.toolkit.io.outputs import check_folder, check_outputs
 
     named = {name: path for name, path in files.items() if path}

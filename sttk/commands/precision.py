@@ -128,7 +128,7 @@ def _pictures(folder: Path | None) -> tuple[Path, ...]:
 
 
 def _is_timed(target: str) -> bool:
-    """Where quantised arithmetic is for a runtime that is timed here, time is what is asked for."""
+    """Return whether the target's runtime can be timed here."""
     found = targets.target(target)
     return found.timed and found.selectable
 
@@ -151,7 +151,7 @@ def _searched(config: SearchConfig) -> SearchResult:
         def on_progress(text: str) -> None:
             nonlocal done
             done += 1
-            update(1 - 0.97**done, text)  # nobody knows how many plans will be tried
+            update(1 - 0.97**done, text)  # the number of plans is not known beforehand
 
         return search(config, on_progress)
 
@@ -159,7 +159,7 @@ def _searched(config: SearchConfig) -> SearchResult:
 def _finish(
     found: SearchResult, config: SearchConfig, file: Path, chart: bool, as_json: bool
 ) -> None:
-    """Report; write chart and plan; without a plan, fail with the best one's name."""
+    """Report; write the chart and the plan; fail if no plan holds, naming the best one."""
     from sttk.toolkit.artifact.plan_file import write_plan
     from sttk.toolkit.io.console import print_json
     from sttk.workflows.plan_search.chart import draw

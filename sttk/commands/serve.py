@@ -67,7 +67,7 @@ def _check(folder: Path) -> None:
 
 
 def _is_page(entry: Entry) -> bool:
-    """A whole page, and not one of the styles within it."""
+    """Return whether an artifact is a whole page, not one of the styles within it."""
     from sttk.toolkit.core.errors import ArtifactError
     from sttk.toolkit.web.page import FACTS
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sttk.toolkit.runtimes.stylize import Look
 
 _STREAM = "-"
-_SHOWN = 20  # of what failed; the number says the rest
+_SHOWN = 20  # failures listed by name; the rest are only counted
 
 
 @click.command(short_help="Stylise photographs.")
@@ -81,7 +81,7 @@ def stylize(
 
 @dataclasses.dataclass(frozen=True)
 class _Work:
-    """What to do with each picture."""
+    """The settings for each picture."""
 
     choice: Choice
     look: Look

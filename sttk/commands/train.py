@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _PATH = click.Path(path_type=Path)
 _PRESETS = "sttk, johnson2016, jcjohnson, pytorch-examples, lengstrom, gatys2015, gatys2016, gatys"
-# Where no terminal shows a bar, one line as often as this.
+# Interval of progress lines where there is no terminal to show a bar.
 _LINE_SECONDS = 30.0
 
 

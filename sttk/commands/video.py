@@ -74,7 +74,7 @@ def video(
 
 
 def _run(reader: Any, output: Path, choice: Choice, settings: VideoSettings) -> tuple[str, Result]:
-    """The runtime's name, and what came of it."""
+    """Stylise the video; return the runtime's name and the result."""
     from sttk.toolkit.io.console import progress
     from sttk.toolkit.video.convert import stylize_video
     from sttk.workflows.opening import opened

@@ -1,1 +1,1 @@
-"""What joins export, parity, bench and tune into the work of a command."""
+"""The work behind the commands, which joins export, parity, bench and tune."""

@@ -1,4 +1,4 @@
-"""What ``sttk parity`` judges: as named, else every artifact, else the shipped style, exported."""
+"""The models that ``sttk parity`` judges: those named, else all artifacts, else a shipped style."""
 
 from __future__ import annotations
 
@@ -26,10 +26,13 @@ Candidates = list[Candidate | Unjudged]
 
 @contextmanager
 def candidates(models: tuple[Path, ...]) -> Iterator[Candidates]:
-    """Yield model files and artifacts, and what of the shipped style could not be exported.
+    """Yield the models and artifacts to judge.
+
+    Where nothing is named and there are no artifacts, the shipped style is exported to the targets
+    on show; those that cannot be exported here are yielded as :class:`Unjudged`.
 
     Raises:
-        UsageError: a path leads to nothing that can be judged.
+        UsageError: a path is neither a model nor an artifact.
         SttkError: the shipped style cannot be exported.
     """
     if models:
@@ -56,7 +59,7 @@ def _of_entry(entry: Entry) -> Candidate:
 
 
 def _exported(target: str, shapes: Shapes, root: Path) -> Candidate | Unjudged:
-    """The shipped style at one target; the default target has to work."""
+    """Export the shipped style to one target; only the default target is required to work."""
     net, precision = styles.find(styles.DEFAULT), exporter(target).precisions[0]
     try:
         made = make_entry(target, ExportRequest(net, precision, shapes), root)

@@ -1,4 +1,4 @@
-"""What a user names to be run, and where; light, so that commands can have it as options."""
+"""The user's choice of a net and a runtime, as options; quick to import, for commands' help."""
 
 from __future__ import annotations
 
@@ -23,14 +23,15 @@ _SHARE = re.compile(r"(?P<name>.+):(?P<share>[0-9]*\.?[0-9]+)")
 
 @dataclass(frozen=True)
 class Choice:
-    """A net, and what runs it.
+    """A choice of net and runtime.
 
     Attributes:
         style: a shipped style or a checkpoint; or several with shares: ``ink:0.7,scream:0.3``.
-        checkpoint: a file of any layout.
-        artifact: folder of an exported model.
-        runtime: one of ``RUNTIMES``; ``FASTEST`` of those here; None: the artifact's, else torch.
-        tile: side of the tiles in which torch runs, or None.
+        checkpoint: a checkpoint file of any layout.
+        artifact: the folder of an exported model.
+        runtime: one of ``RUNTIMES``; ``FASTEST`` for the fastest one installed; None for the
+            artifact's own, or torch.
+        tile: the side in pixels of the tiles in which torch runs, or None.
     """
 
     style: str | None = None
@@ -40,7 +41,7 @@ class Choice:
     tile: int | None = None
 
     def __post_init__(self) -> None:
-        """Raise UsageError on what excludes each other."""
+        """Raise UsageError if choices exclude each other."""
         named = (self.style, self.checkpoint, self.artifact)
         if sum(value is not None for value in named) > 1:
             raise UsageError("--style, --checkpoint and --artifact exclude each other")
@@ -54,10 +55,10 @@ def target_of(runtime: str) -> str:
 
 
 def shares(style: str) -> list[tuple[str, float]]:
-    """``ink:0.7,scream:0.3`` as names with shares, which are brought to a sum of 1.
+    """Parse ``ink:0.7,scream:0.3`` into names with shares, normalised to a sum of 1.
 
     Raises:
-        UsageError: only some of them have a share, or the shares' sum is nothing.
+        UsageError: only some of them have a share, or the shares' sum is zero.
     """
     matches = [_SHARE.fullmatch(part.strip()) for part in style.split(",")]
     if not any(matches):
@@ -72,10 +73,10 @@ def shares(style: str) -> list[tuple[str, float]]:
 
 
 def net_options(default: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """``--style``, ``--checkpoint``, ``--artifact`` and ``--runtime``, as one argument ``choice``.
+    """Add ``--style``, ``--checkpoint``, ``--artifact``, ``--runtime`` as one argument ``choice``.
 
     Args:
-        default: what runs where ``--runtime`` is silent and no artifact says it, for the help.
+        default: the runtime without ``--runtime`` and ``--artifact``, for the help text.
     """
     options = (
         click.option(

@@ -1,4 +1,4 @@
-"""What this machine can do: libraries, devices, targets, and what is known to go wrong."""
+"""The report on this machine: libraries, devices, targets, and known problems."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sttk.toolkit.targets.abilities import abilities
 
 
 def examine() -> dict[str, Any]:
-    """Return everything, as plain JSON values."""
+    """Return the whole report as plain JSON values."""
     cpu, devices = machine.cpu(), machine.gpus()
     return {
         "sttk": VERSION,
@@ -36,7 +36,7 @@ def examine() -> dict[str, Any]:
 
 
 def _unlisted() -> list[packages.Library]:
-    """Libraries of targets that the installed metadata does not name: an older installation's."""
+    """Return the targets' libraries that the metadata of an older installation does not name."""
     listed = {canonicalize_name(library.name) for library in packages.libraries()}
     found = {}
     for each in targets.every():

@@ -1,4 +1,4 @@
-"""A kill table for people."""
+"""A kill table as text."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ this table, since at 512x512 it comes to no more than the order of a sum.
 
 
 def cells(table: KillTable) -> list[list[str]]:
-    """A row for the net as it is, then one for each fault: its name, and a cell for each target."""
+    """Return a row for the unchanged net, then one for each fault: its name, a cell per target."""
     rows = [["(no fault)", *map(_clean, table.clean)]]
     rows += [[name, *map(_cell, found)] for name, found in _by_mutant(table)]
     return rows
 
 
 def summary(table: KillTable) -> Iterator[str]:
-    """Lines: the rate of kills, false alarms, what was not run."""
+    """Yield lines: the kill rate and false alarms, then what was not run."""
     killed, survived = len(table.of(KILLED)), len(table.of(SURVIVED))
     faults = len({each.mutant for each in table.outcomes if each.verdict != NO_FAULT})
     alarms = sum(each.verdict != NO_FAULT for each in table.clean)
@@ -43,7 +43,7 @@ def summary(table: KillTable) -> Iterator[str]:
 
 
 def to_markdown(table: KillTable) -> str:
-    """The report that is committed."""
+    """Return the table as the Markdown report that is committed."""
     targets = [f"{name} {precision}" for name, precision in table.targets.items()]
     made = " ".join(f"--target {name}" for name in table.targets)
     regimes = {name: _caught_by(found) for name, found in _by_mutant(table)}

@@ -1,4 +1,4 @@
-"""The gate, tested: faulty nets are exported and judged, and each must be caught."""
+"""Mutation tests of the parity gate: faulty nets are exported, and each must be caught."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from sttk.toolkit.parity.mutants import MUTANTS, Mutant, effect
 from sttk.toolkit.parity.run import Judge, ParityConfig
 
 KILLED, SURVIVED, NO_FAULT = "killed", "survived", "no fault"
-# Of 0..255, in float64: what is left of a fault that cancels, and of none that does not.
+# In units of 0..255, in float64: the effect of a fault that cancels is smaller, any other's larger.
 _NOTHING = 1e-6
-# Large enough for each pad and upsampling to show.
+# Large enough for each pad and upsampling to have an effect.
 _SMALL = Shapes.fixed(96, 128)
 
 Update = Callable[[float, str], None]
@@ -30,16 +30,16 @@ Update = Callable[[float, str], None]
 
 @dataclass(frozen=True)
 class MutantOutcome:
-    """What became of one net at one target.
+    """The outcome of one net at one target.
 
     Attributes:
-        mutant: its fault, "" for the net as it is.
-        target: it was exported to.
-        verdict: :data:`KILLED`, :data:`SURVIVED`, or :data:`NO_FAULT`: the same function.
-        caught: inputs of which a row failed.
-        judged: inputs of which a row was judged.
-        regimes: of the inputs that failed.
-        note: what else must be known.
+        mutant: the name of the fault, "" for the unchanged net.
+        target: the target that it was exported to.
+        verdict: :data:`KILLED`, :data:`SURVIVED`, or :data:`NO_FAULT` if the function is the same.
+        caught: the number of inputs with a failed row.
+        judged: the number of inputs with a judged row.
+        regimes: the regimes of the inputs that failed.
+        note: an error, or why the model itself was not run.
     """
 
     mutant: str
@@ -53,13 +53,13 @@ class MutantOutcome:
 
 @dataclass(frozen=True)
 class KillTable:
-    """How a gate did.
+    """The results of a mutation test.
 
     Attributes:
-        style: whose net was broken.
-        size: that was exported and judged.
-        targets: and the precision of each.
-        clean: the net as it is, at each target.
+        style: the style whose net was mutated.
+        size: (height, width) that was exported and judged.
+        targets: the precision of each target, by name.
+        clean: the unchanged net at each target.
         outcomes: every mutant at every target.
     """
 
@@ -71,16 +71,16 @@ class KillTable:
 
     @property
     def passed(self) -> bool:
-        """Every fault was caught, and what has none was passed."""
+        """Whether every fault was caught, and the unchanged net passed."""
         alarms = any(each.verdict != NO_FAULT for each in self.clean)
         return not alarms and not self.of(SURVIVED) and bool(self.of(KILLED))
 
     def of(self, verdict: str) -> list[MutantOutcome]:
-        """The mutants with this verdict."""
+        """Return the outcomes of mutants with this verdict."""
         return [each for each in self.outcomes if each.verdict == verdict]
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values."""
+        """Return the table as plain JSON values."""
         return {**asdict(self), "passed": self.passed}
 
 
@@ -91,9 +91,14 @@ def kill_table(
     update: Update,
     mutants: Sequence[Mutant] = MUTANTS,
 ) -> KillTable:
-    """Export ``net`` and its mutants to ``targets`` in each one's default precision; judge them.
+    """Export ``net`` and its mutants to ``targets`` in their default precisions, and judge them.
 
-    ``update`` is on_progress how many of ``1 + len(mutants)`` nets are done.
+    Args:
+        net: the net.
+        targets: the names of the targets.
+        size: (height, width) to export and judge.
+        update: progress callback: how many of ``1 + len(mutants)`` nets are done, and the next.
+        mutants: the faults.
 
     Raises:
         SttkError: the net itself cannot be exported or judged.
@@ -124,7 +129,7 @@ def _outcomes(
     size: Size,
     inputs: Sequence[Floats],
 ) -> Iterator[MutantOutcome]:
-    """Of one mutant, which is exported with one net for all targets: they share its graph."""
+    """Yield one mutant's outcomes; all targets export the same faulty net and share its graph."""
     if not _is_fault(mutant, net, inputs):
         yield from (MutantOutcome(mutant.name, target, NO_FAULT) for target in targets)
         return
@@ -132,7 +137,7 @@ def _outcomes(
     for target in targets:
         try:
             report = _judged(judge, faulty, target, size)
-        except SttkError as error:  # the net as it is gave none
+        except SttkError as error:  # the unchanged net raised none
             yield MutantOutcome(mutant.name, target, KILLED, note=str(error))
         else:
             verdict = SURVIVED if report.passed else KILLED
@@ -144,7 +149,7 @@ def _is_fault(mutant: Mutant, net: StyleNet, inputs: Sequence[Floats]) -> bool:
 
 
 def _judged(judge: Judge, net: StyleNet, target: str, size: Size) -> Report:
-    # A rewrite's own check would refuse a faulty net, and it is the gate that is to be tested.
+    # A rewrite's own check would reject a faulty net; the gate is to be tested, not that check.
     precision = exporter(target).precisions[0]
     request: ExportRequest[Any] = ExportRequest(net, precision, Shapes.fixed(*size), rewrite=False)
     with temporary_artifact(target, request) as entry:

@@ -1,4 +1,4 @@
-"""From what a user chose, a style, several, a checkpoint or an artifact, to a runner of it."""
+"""Runners of what a user chose: a style, several styles, a checkpoint or an artifact."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from sttk.workflows.choice import FASTEST, Choice, shares, target_of
 
 @contextmanager
 def opened(choice: Choice, size: Size | None = None) -> Iterator[tuple[Runner, Contract]]:
-    """A runner of what was chosen, else of the default style, and the contract of its net.
+    """Yield a runner of what was chosen, by default the default style, and its net's contract.
 
     Args:
-        choice: what and where.
-        size: of all pictures, if they are of one: a model that is exported for them is fixed then,
-            which is faster.
+        choice: the net and the runtime.
+        size: (height, width) of all pictures if they have the same: a model exported for them then
+            has a fixed size, which is faster.
 
     Raises:
-        UsageError: no such style or file, or the artifact runs elsewhere.
+        UsageError: there is no such style or file, or the artifact has another runtime.
         MissingExtraError: the runtime is not installed.
     """
     if choice.artifact is not None:
@@ -89,7 +89,7 @@ def _opened(artifact: OpenArtifact, runtime: str | None) -> tuple[Runner, Contra
 
 
 def _fastest() -> str:
-    """The fastest runtime that is installed, as artifacts/reports/bench has it."""
+    """Return the fastest installed runtime, as ranked in artifacts/reports/bench."""
     ranked = [each for each in targets.every() if each.cpu_rank is not None]
     for each in sorted(ranked, key=lambda each: each.cpu_rank or 0):
         if each.requires.ability(each.name, ()).runs:
@@ -98,7 +98,7 @@ def _fastest() -> str:
 
 
 def _tuned(artifact: OpenArtifact) -> Runner:
-    """With the settings that 'sttk tune' chose here, as long as they can be had."""
+    """Load the model with the settings that 'sttk tune' chose here, if they still work."""
     settings = settings_here(artifact.manifest)
     try:
         return artifact.runner(settings)

@@ -1,4 +1,4 @@
-"""What was found out about an artifact, written into its manifest."""
+"""Parity and bench records, written into an artifact's manifest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Models judged one after the other; one that cannot be does not keep the others from it."""
+"""A session judges models one after the other, and goes on if one cannot be judged."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from sttk.workflows.record import record_parity
 
 @dataclasses.dataclass(frozen=True)
 class Candidate:
-    """A bare model file or an artifact, and what reports call it."""
+    """A bare model file or an artifact, and its name in reports."""
 
     model: Path | Entry
     name: str
 
     @property
     def target(self) -> str:
-        """The name of its target, such as ``onnx``; "" where nothing says."""
+        """The name of its target, such as ``onnx``; "" where it is unknown."""
         if isinstance(self.model, Entry):
             content = self.model.content
             return "" if isinstance(content, ArtifactError) else content.target.name
@@ -42,12 +42,12 @@ class Candidate:
 
 @dataclasses.dataclass(frozen=True)
 class ReportOptions:
-    """What is wanted of each model beside its verdict.
+    """What is reported on each model besides its verdict.
 
     Attributes:
-        precision: the precision that bare model files are said to have, or None.
-        bisect: whether to find the block at which it goes wrong.
-        reproductions: a folder for what reproduces that, or None.
+        precision: the precision of bare model files, as the user states it, or None.
+        bisect: whether to find the block at which the model goes wrong.
+        reproductions: a folder for a reproduction of that fault, or None.
         pictures: whether to keep small pictures of every input.
         heatmaps: a folder for a heat map of each input that fails, or None.
     """
@@ -60,14 +60,14 @@ class ReportOptions:
 
 
 class Session:
-    """Judges models by one :class:`ParityConfig`, and records the verdicts of artifacts."""
+    """A run over several models with one :class:`ParityConfig`; artifacts record their verdicts."""
 
     def __init__(self, config: ParityConfig, wanted: ReportOptions) -> None:
         self._config, self._wanted = config, wanted
         self._judge, self._nets = Judge(config), ReferenceNets()
 
     def outcomes(self, candidate: Candidate) -> Iterator[Outcome]:
-        """Yield the model's outcome, and another if it could not be bisected as was asked."""
+        """Yield the model's outcome, and another one if a requested bisection failed."""
         try:
             opened = self._opened(candidate)
             judged = self._judged(candidate, opened)

@@ -1,1 +1,1 @@
-"""What an exported folder holds, and whether it is still what was exported."""
+"""Artifacts on disk: the manifest, the files that it names, and how they are written and found."""

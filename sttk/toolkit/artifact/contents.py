@@ -1,4 +1,4 @@
-"""The files of an artifact: whether they are those that its manifest names."""
+"""The check of an artifact's files against its manifest."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from sttk.toolkit.io.files import MOST_BYTES, sha256
 
 
 def file_faults(folder: Path, manifest: Manifest) -> Iterator[ArtifactError]:
-    """What is wrong with the files that the manifest names, one by one."""
+    """Yield an error for each thing that is wrong with the files that the manifest names."""
     if not any(_belongs(name, manifest.model) for name in manifest.files):
         yield ArtifactError(f"{folder}: the manifest does not list {manifest.model}")
     for name, digest in manifest.files.items():
         try:
             fault = _fault(folder, name, digest)
-        # A name with NUL, a folder without rights; before Python 3.13, links in a circle.
+        # A name with NUL, a folder without permission; before Python 3.13, links in a circle.
         except (OSError, ValueError, RuntimeError) as error:
             fault = ArtifactError(f"{folder}: {name[:200]!r} cannot be read: {reason(error)}")
         if fault:
@@ -25,9 +25,9 @@ def file_faults(folder: Path, manifest: Manifest) -> Iterator[ArtifactError]:
 
 
 def file_of(folder: Path, name: str) -> Path | None:
-    """The file of this name in an artifact; None if there is none, or it is elsewhere.
+    """Return the path of a file in an artifact; None if it is missing or outside the folder.
 
-    ``.`` and ``..`` are elsewhere, too, so that each file has but one name.
+    Names with ``.`` or ``..`` count as outside, so that each file has only one name.
     """
     try:
         inside = _is_inside(folder, name)
@@ -61,10 +61,10 @@ def _fault(folder: Path, name: str, digest: str) -> ArtifactError | None:
 
 
 def reason(error: Exception) -> str:
-    """Return what an error says, on one line of at most 160 characters."""
+    """Return an error's message on one line of at most 160 characters."""
     return " ".join(str(error).split())[:160]
 
 
 def _belongs(name: str, model: str) -> bool:
-    """Whether a file is the model, or in it: some models are folders."""
+    """Return whether a file is the model, or inside it: some models are folders."""
     return name == model or name.startswith(f"{model}/")

@@ -1,4 +1,4 @@
-"""An artifact's ``manifest.json``: what was exported, from what, with what, and what was proven."""
+"""An artifact's ``manifest.json``: its source, target, files, tools and parity record."""
 
 from __future__ import annotations
 
@@ -15,14 +15,20 @@ from sttk.toolkit.io.files import write_atomic
 from sttk.toolkit.io.json_text import dumps
 
 FILE_NAME = "manifest.json"
-# Text about the model; all other files of an artifact are the model or what it was made of.
+# A text about the model; all other files of an artifact are the model or its sources.
 README = "README.md"
 SCHEMA = 3
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The reference: ``source`` is ``style:NAME`` or a path, ``sha256`` of its bytes."""
+    """The checkpoint that was exported.
+
+    Attributes:
+        source: ``style:NAME`` or a path.
+        sha256: the digest of its bytes.
+        layout: the name of the checkpoint layout.
+    """
 
     source: str
     sha256: str
@@ -31,13 +37,13 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class Target:
-    """What was exported to, and how.
+    """The target of an export, with its options.
 
     Attributes:
-        name: of the exporter, such as ``onnx``.
+        name: the target's name, such as ``onnx``.
         precision: one of ``sttk.toolkit.core.contract.PRECISIONS``.
-        shapes: the inputs that it takes.
-        options: what else the exporter was told: opset, simplified, ...
+        shapes: the input shapes that the model takes.
+        options: the other options of the export: opset, simplified, ...
     """
 
     name: str
@@ -48,19 +54,19 @@ class Target:
 
 @dataclass(frozen=True)
 class Manifest:
-    """Binds a model file to its checkpoint, contract, tools and proofs.
+    """The manifest, which binds a model file to its checkpoint, contract, tools and results.
 
     Attributes:
-        style: short name of the style.
-        model: file name of the model within the folder.
-        files: sha256 of each file that belongs to the artifact, by name.
+        style: the style's short name.
+        model: the model's file name within the folder.
+        files: the sha256 of each file that belongs to the artifact, by name.
         promise: the rung that the artifact promises against its reference (core/rungs.py).
-        rewrites: names of the exact rewrites that were applied.
-        plan: precision by block; ``default`` is for the blocks not named.
-        quantization: how an int8 net was quantised (sttk.toolkit.quantize.calibrate), or None.
-        tools: versions of what made the artifact.
-        graph: name of the ONNX file that the model was compiled from, where it is kept beside it.
-        parity: the last parity record, or None if there was none.
+        rewrites: the names of the exact rewrites that were applied.
+        plan: precision by block; ``default`` is for the blocks that are not named.
+        quantization: the calibration of an int8 net (sttk.toolkit.quantize.calibrate), or None.
+        tools: the versions of the tools that made the artifact.
+        graph: the name of the ONNX file that the model was compiled from, if it is kept, or None.
+        parity: the last parity record, or None.
         bench: the last bench record, or None.
     """
 
@@ -80,12 +86,12 @@ class Manifest:
     bench: dict[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values."""
+        """Return the manifest as plain JSON values."""
         return {"schema": SCHEMA, **asdict(self), "contract": self.contract.to_dict()}
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> Manifest:
-        """The inverse of :meth:`to_dict`. Raises KeyError, TypeError or ValueError."""
+        """Parse the values of :meth:`to_dict`. Raises KeyError, TypeError or ValueError."""
         fields = dict(fields)
         if fields.pop("schema") != SCHEMA:
             raise ValueError("written by another sttk")
@@ -121,7 +127,7 @@ class Manifest:
 
 
 def _is_unicode(text: str) -> bool:
-    """JSON can say halves of characters, which no digest can be taken of."""
+    """Return whether a text has no lone surrogates, which JSON allows but UTF-8 cannot encode."""
     return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
@@ -131,11 +137,11 @@ def _require(condition: bool, what: str) -> None:
 
 
 def model_sha256(manifest: Manifest) -> str:
-    """What a proof binds itself to: one digest of all that the model consists of.
+    """Return one digest of all the model's files, to which parity and bench records are bound.
 
-    Of a model that is one file, that file's own sha256. Of a package, of a model with its weights
-    beside it, or of one with the graph that it was compiled from: of the names and hashes of all
-    of these files, sorted, as ``sttk.toolkit.io.files.sha256`` digests a folder.
+    If the model is a single file, it is that file's sha256. For a package, or a model with separate
+    weights or the graph that it was compiled from, it is the digest of the sorted names and hashes
+    of all these files, computed like ``sttk.toolkit.io.files.sha256`` of a folder.
     """
     files = {name: digest for name, digest in manifest.files.items() if name != README}
     if list(files) == [manifest.model]:

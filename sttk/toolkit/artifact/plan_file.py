@@ -6,8 +6,8 @@
       "plan": {"default": "fp16", "net.conv1": "fp32"}
     }
 
-``checkpoint`` is the sha256 of the one that the plan was found for; a plan without it is for any
-net that has its blocks.
+``checkpoint`` is the sha256 of the checkpoint that the plan was found for; a plan without it can be
+used with any net that has its blocks.
 """
 
 from __future__ import annotations
@@ -30,23 +30,23 @@ def write_plan(path: Path, plan: Plan, checkpoint: str, about: Mapping[str, Any]
 
     Args:
         path: the file.
-        plan: what it says.
-        checkpoint: sha256 of the checkpoint that it is for.
-        about: what else it should tell people; readers pass over it.
+        plan: the plan.
+        checkpoint: the sha256 of the checkpoint that the plan is for.
+        about: further information for people; :func:`read_plan` ignores it.
     """
     content = {"schema": SCHEMA, "checkpoint": checkpoint, "plan": plan.to_dict(), **about}
     write_atomic(path, f"{dumps(content)}\n".encode())
 
 
 def read_plan(path: Path, checkpoint: str) -> Plan:
-    """The plan in a file that anyone may have written.
+    """Read a plan from a file, which may have been written by hand.
 
     Args:
         path: the file.
-        checkpoint: sha256 of the checkpoint that it is to be used with.
+        checkpoint: the sha256 of the checkpoint that the plan is to be used with.
 
     Raises:
-        UsageError: it cannot be read, is no plan, or is for another checkpoint.
+        UsageError: the file cannot be read, is not a plan, or is for another checkpoint.
     """
     try:
         content = read_json(path, _LARGEST_FILE)

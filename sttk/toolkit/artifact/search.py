@@ -1,4 +1,4 @@
-"""Artifacts on a disk: found, and their manifests read once."""
+"""The search for artifacts on a disk, which reads each manifest once."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from sttk.toolkit.artifact.manifest import FILE_NAME, Manifest
 from sttk.toolkit.core.errors import ArtifactError
 from sttk.toolkit.io.json_text import read_json
 
-# Ours take 2 to 40 kB; those of int8 models are by far the longest.
+# The manifests that sttk writes take 2 to 40 kB; those of int8 models are by far the longest.
 _MOST_BYTES = 1 << 22
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A folder with a manifest of ours, which has been read.
+    """An artifact that was found, with its parsed manifest.
 
     Attributes:
         folder: the artifact's folder.
-        content: its manifest, or why that is none.
+        content: its manifest, or the error why it could not be parsed.
     """
 
     folder: Path
@@ -30,20 +30,20 @@ class Entry:
 
     @property
     def manifest(self) -> Manifest:
-        """The manifest as it is written; nobody has looked at the files that it names.
+        """The manifest as it is written; the files that it names have not been checked.
 
         Raises:
-            ArtifactError: it is no manifest.
+            ArtifactError: it could not be parsed.
         """
         if isinstance(self.content, ArtifactError):
             raise self.content
         return self.content
 
     def verified(self) -> Manifest:
-        """Return the manifest, all of whose files are there with the bytes that it names.
+        """Return the manifest after checking that all its files are there with the right bytes.
 
         Raises:
-            ArtifactError: it is no manifest, or a file is missing or has changed.
+            ArtifactError: the manifest could not be parsed, or a file is missing or has changed.
         """
         for fault in file_faults(self.folder, self.manifest):
             raise fault
@@ -53,60 +53,60 @@ class Entry:
 def search(root: Path) -> list[Entry]:
     """Return the artifacts at or below ``root``, sorted by folder.
 
-    One whose manifest cannot be parsed counts, so that opening it says what is wrong; other
-    programs' ``manifest.json`` do not.
+    An artifact whose manifest cannot be parsed is included, so that opening it says what is wrong;
+    other programs' ``manifest.json`` are not.
     """
     found = []
-    for name, folders, files in os.walk(root):  # passes over what another process removes just now
+    for name, folders, files in os.walk(root):  # skips what another process removes just now
         entry = _look(Path(name)) if FILE_NAME in (*files, *folders) else None
         if entry:
             found.append(entry)
-        # Folders that an unfinished export left behind, or still fills, begin with a dot.
+        # The folders of unfinished exports begin with a dot.
         folders[:] = (folder for folder in folders if not folder.startswith("."))
     return sorted(found, key=lambda entry: entry.folder)
 
 
 def outermost(entries: list[Entry]) -> list[Entry]:
-    """Return the entries without those whose folder lies within another one's."""
+    """Return the entries whose folder is not inside another one's."""
     known = frozenset(entry.folder for entry in entries)
     return [entry for entry in entries if known.isdisjoint(entry.folder.parents)]
 
 
 def inner_artifacts(folder: Path) -> list[Path]:
-    """Return the folders of the artifacts below ``folder``, but for ``folder`` itself."""
+    """Return the folders of the artifacts below ``folder``, excluding ``folder`` itself."""
     children = [child for child in folder.iterdir() if child.is_dir() and not child.is_symlink()]
     visible = sorted(child for child in children if not child.name.startswith("."))
     return [entry.folder for child in visible for entry in search(child)]
 
 
 def find_artifacts(root: Path) -> list[Path]:
-    """Return the folders of :func:`search`."""
+    """Return the folders of the artifacts at or below ``root``; see :func:`search`."""
     return [entry.folder for entry in search(root)]
 
 
 def parse_manifest(folder: Path) -> Manifest:
-    """Return the manifest of the artifact in ``folder``; its files are not looked at.
+    """Return the manifest of the artifact in ``folder``, without checking its files.
 
     Raises:
-        ArtifactError: there is no manifest, or it is not one.
+        ArtifactError: there is no manifest, or it cannot be parsed.
     """
     return read_entry(folder).manifest
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Return the manifest of the artifact in ``folder``, its files verified.
+    """Return the manifest of the artifact in ``folder``, after checking its files.
 
     Raises:
-        ArtifactError: there is no manifest, it is not one, or a file is missing or has changed.
+        ArtifactError: there is no manifest, it cannot be parsed, or a file is missing or changed.
     """
     return read_entry(folder).verified()
 
 
 def manifest_of_model(model: Path) -> Manifest | None:
-    """Return the verified manifest of the artifact that a model file is part of, if it is of one.
+    """Return the verified manifest of the artifact that a model file belongs to, or None.
 
     Raises:
-        ArtifactError: there is a manifest next to it that is not one, or a file has changed.
+        ArtifactError: the manifest next to the file cannot be parsed, or a file has changed.
     """
     if not (model.parent / FILE_NAME).is_file():
         return None
@@ -115,7 +115,7 @@ def manifest_of_model(model: Path) -> Manifest | None:
 
 
 def artifact_source(folder: Path) -> str | None:
-    """Return the checkpoint that the artifact in ``folder`` names, or None if it is no artifact."""
+    """Return the source of the artifact's checkpoint, or None if ``folder`` is no artifact."""
     try:
         source = read_json(folder / FILE_NAME, _MOST_BYTES)["checkpoint"]["source"]
     except (OSError, ValueError, KeyError, TypeError):
@@ -124,7 +124,7 @@ def artifact_source(folder: Path) -> str | None:
 
 
 def _look(folder: Path) -> Entry | None:
-    """The entry of a folder, or None where the manifest is another program's."""
+    """Read the entry of a folder; None if the manifest is another program's."""
     try:
         content = read_json(folder / FILE_NAME, _MOST_BYTES)
     except (OSError, ValueError) as error:
@@ -135,7 +135,7 @@ def _look(folder: Path) -> Entry | None:
 
 
 def read_entry(folder: Path) -> Entry:
-    """Return the entry of a folder, whosever its manifest is."""
+    """Read the entry of a folder, even if its manifest is another program's."""
     try:
         return _entry(folder, read_json(folder / FILE_NAME, _MOST_BYTES))
     except (OSError, ValueError) as error:

@@ -1,7 +1,8 @@
-"""Folders that are whole or not there: made beside, put in place in one step, swept after a kill.
+"""Folders that are written atomically: filled under another name, then renamed into place.
 
-Beside ``NAME`` may lie ``.NAME.PID.RANDOM``, which process PID is still filling or about to remove,
-and ``.NAME.PID.RANDOM.old``, which it has moved aside to put a new ``NAME`` in its place.
+Next to ``NAME`` there may be ``.NAME.PID.RANDOM``, which process PID is still filling or about to
+remove, and ``.NAME.PID.RANDOM.old``, the old folder that it moved aside to put a new one in its
+place. What a killed process leaves behind is removed by :func:`sweep`.
 """
 
 from __future__ import annotations
@@ -26,30 +27,30 @@ _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 
 
 def work_name(final: Path) -> Path:
-    """A name beside ``final`` for its next content, that nothing has.
+    """Return an unused path next to ``final`` for its next content.
 
-    It is known before there is such a folder: who makes it (:func:`make_work`) within the ``try``
-    that removes it leaves none behind, whenever a signal arrives.
+    The folder is not made yet: a caller that makes it (:func:`make_work`) within the ``try`` that
+    removes it leaves none behind, whenever a signal arrives.
     """
     return final.parent / f".{final.name}.{os.getpid()}.{secrets.token_hex(4)}"
 
 
 def make_work(work: Path) -> None:
-    """Make the empty folder of this name. Raises OSError."""
+    """Make the empty folder ``work``. Raises OSError."""
     work.parent.mkdir(parents=True, exist_ok=True)
     work.mkdir(mode=0o700)
 
 
 def put_in_place(work: Path, final: Path) -> None:
-    """Give ``work`` the name ``final``; a folder that has it is removed.
+    """Rename ``work`` to ``final``; a folder of that name is removed.
 
-    Where the system can exchange two names (Linux), ``final`` is the old folder or the new one at
-    every moment. Elsewhere it is missing for a moment; who is killed in it leaves the old folder
-    beside, and :func:`sweep` brings it back. Two processes that do this at once both succeed, and
-    the last one's folder stays.
+    Where the system can exchange two names (Linux), ``final`` is always either the old folder or
+    the new one. Elsewhere it is missing for a moment; a process that is killed then leaves the old
+    folder next to it, and :func:`sweep` restores it. If two processes do this at once, both
+    succeed, and the last one's folder stays.
 
     Raises:
-        OSError: it cannot be done; ``final`` is what it was.
+        OSError: the rename failed; ``final`` is unchanged.
     """
     aside: list[Path] = []
     try:
@@ -66,9 +67,9 @@ def put_in_place(work: Path, final: Path) -> None:
 
 
 def sweep(folder: Path, is_whole: Callable[[Path], bool]) -> None:
-    """Clear ``folder`` of what processes that are gone left in it.
+    """Remove from ``folder`` what processes that no longer run left in it.
 
-    An old folder that was moved aside comes back, if it is whole and nothing has its name.
+    An old folder that was moved aside is restored if it is complete and its name is free.
     """
     for left in sorted(folder.iterdir()) if folder.is_dir() else ():
         match = _BESIDE.fullmatch(left.name)
@@ -80,7 +81,7 @@ def sweep(folder: Path, is_whole: Callable[[Path], bool]) -> None:
 
 
 def exchange(one: Path, other: Path) -> bool:
-    """Exchange two names in one step; False where that cannot be done, and nothing happened."""
+    """Exchange two names atomically; return False, with no change, where that is impossible."""
     rename = _renameat2()
     if rename is None:
         return False
@@ -90,7 +91,7 @@ def exchange(one: Path, other: Path) -> bool:
 
 @functools.cache
 def _renameat2() -> Any:
-    """Linux's system call, through the C library; None where there is none."""
+    """Return Linux's system call, through the C library; None where there is none."""
     try:
         rename = ctypes.CDLL(None).renameat2
     except (AttributeError, OSError, TypeError):
@@ -101,7 +102,7 @@ def _renameat2() -> Any:
 
 
 def _renamed(work: Path, final: Path) -> bool:
-    """False if something has the name already."""
+    """Rename ``work``; return False if ``final`` exists already."""
     try:
         work.rename(final)
     except OSError as error:
@@ -112,7 +113,7 @@ def _renamed(work: Path, final: Path) -> bool:
 
 
 def _moved_aside(final: Path) -> list[Path]:
-    """Where ``final`` is now; nowhere, if another process was faster."""
+    """Move ``final`` aside; return its new path, or nothing if another process was faster."""
     prefix = f".{final.name}.{os.getpid()}."
     old = Path(tempfile.mkdtemp(dir=final.parent, prefix=prefix, suffix=".old"))
     try:

@@ -1,4 +1,4 @@
-"""Settings that were measured to be the fastest, as a manifest's bench record keeps them."""
+"""The fastest measured settings, as a manifest's bench record stores them."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ _NAMES = ("inference_precision", "threads", "layout")
 
 @dataclass(frozen=True)
 class Tuned:
-    """What was chosen for one model on one machine.
+    """The settings that were chosen for one model on one machine.
 
     Attributes:
-        settings: of the runtime.
-        machine: where; elsewhere they may be the slowest, or cannot run at all.
-        model_sha256: of the model; those of another one say nothing.
+        settings: the runtime's settings.
+        machine: the machine; on another one they may be the slowest, or not run at all.
+        model_sha256: the model's digest; the settings say nothing about another model.
         size: (height, width) of the pictures.
-        milliseconds: median of one picture with these settings.
-        default_milliseconds: with the runtime's own, in the same rounds.
-        verdict: of the parity gate on the model with these settings.
+        milliseconds: the median time of one picture with these settings.
+        default_milliseconds: the median time with the runtime's defaults, in the same rounds.
+        verdict: the parity gate's verdict on the model with these settings.
     """
 
     settings: Settings
@@ -38,23 +38,23 @@ class Tuned:
     verdict: str
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values."""
+        """Return the record as plain JSON values."""
         return {**asdict(self), "settings": settings_dict(self.settings)}
 
 
 def settings_dict(settings: Settings) -> dict[str, Any]:
-    """What of them can be chosen, as plain JSON values."""
+    """Return those settings that can be chosen, as plain JSON values."""
     return {name: getattr(settings, name) for name in _NAMES}
 
 
 def this_machine() -> str:
-    """What settings depend on: the processor, its instructions, and how many threads it has."""
+    """Return what settings depend on: the processor, its instructions and number of threads."""
     cpu = machine.cpu()
     return f"{cpu.name}, {cpu.threads} threads ({', '.join(cpu.features)})"
 
 
 def settings_here(manifest: Manifest) -> Settings | None:
-    """The settings that were chosen for this very model on this machine, or None."""
+    """Return the settings that were chosen for this very model on this machine, or None."""
     record = manifest.bench
     if not isinstance(record, dict) or record.get("machine") != this_machine():
         return None
@@ -64,7 +64,7 @@ def settings_here(manifest: Manifest) -> Settings | None:
 
 
 def _settings(record: Any) -> Settings | None:
-    """Anyone can have written it: what is no setting is none."""
+    """Parse a record's settings; None if they are not valid, as anyone may have written them."""
     if not isinstance(record, dict):
         return None
     precision, threads, layout = (record.get(name) for name in _NAMES)

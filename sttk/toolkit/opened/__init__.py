@@ -1,1 +1,1 @@
-"""An artifact or a model file, opened: what it holds, runs under and must equal."""
+"""Opened artifacts and model files: their contents, runners and references."""

@@ -1,4 +1,4 @@
-"""An artifact opened: its manifest checked, its model loaded, its reference at hand."""
+"""An opened artifact: its verified manifest, its runners and its reference."""
 
 from __future__ import annotations
 
@@ -29,31 +29,31 @@ _WIDE = Settings("f32")
 
 @dataclass(frozen=True)
 class OpenArtifact:
-    """An artifact whose files are those of its manifest."""
+    """An artifact whose files match its manifest."""
 
     folder: Path
     manifest: Manifest
 
     @property
     def model(self) -> Path:
-        """Its model: a file, or a package."""
+        """The path of the model: a file or a package."""
         return self.folder / self.manifest.model
 
     def runner(self, settings: Settings | None = None) -> Runner:
-        """Its model, loaded. Raises NotRunError, UsageError or ArtifactError."""
+        """Load the model. Raises NotRunError, UsageError or ArtifactError."""
         return self._within(open_model(self.model, settings))
 
     def graph_runner(self) -> Runner | None:
-        """The graph that its model was compiled from, loaded, if it keeps one."""
+        """Load the graph that the model was compiled from; None if the artifact keeps none."""
         graph = self.manifest.graph
         return self._within(open_model(self.folder / graph)) if graph else None
 
     def runner_or_graph(self, settings: Settings | None = None) -> tuple[Runner, str]:
-        """Its runner and ""; or, where that cannot run here, its graph's runner and why.
+        """Return the model's runner and "", or, if it cannot run here, the graph's and the reason.
 
         Raises:
-            NotRunError: it keeps no graph, or lacks a library that can be installed.
-            UsageError, ArtifactError: as :meth:`runner`.
+            NotRunError: the artifact keeps no graph, or lacks a library that can be installed.
+            UsageError, ArtifactError: see :meth:`runner`.
         """
         try:
             return self.runner(settings), ""
@@ -64,12 +64,13 @@ class OpenArtifact:
             return graph, str(error)
 
     def wide_runner(self) -> Runner | None:
-        """Its saved weights in float32 arithmetic: its model, or the graph that it was compiled
-        from. None where its runtime has no choice.
+        """Load the model, or the graph that it was compiled from, with float32 arithmetic.
+
+        Return None if its runtime does not let the arithmetic be chosen.
 
         Raises:
-            NotRunError: what runs it is not here.
-            ArtifactError: it cannot be loaded so.
+            NotRunError: the runtime is not available here.
+            ArtifactError: the model cannot be loaded with float32 arithmetic.
         """
         graph = self.manifest.graph
         try:
@@ -80,8 +81,9 @@ class OpenArtifact:
             return None
 
     def _within(self, runner: Runner) -> Runner:
-        """What takes any size is held to the range that the manifest promises: no file of ONNX or
-        OpenVINO can say it.
+        """Restrict a runner that takes any size to the range that the manifest promises.
+
+        ONNX and OpenVINO files cannot express such a range.
         """
         shapes = self.manifest.target.shapes
         if shapes.kind == "range" and runner.takes.kind == "any":
@@ -90,10 +92,12 @@ class OpenArtifact:
 
 
 def open_artifact(folder: Path) -> OpenArtifact:
-    """Open the artifact at ``folder``, or the only one below it; not one within another one.
+    """Open the artifact at ``folder``, or the only one below it.
+
+    Artifacts within another artifact do not count.
 
     Raises:
-        ArtifactError: none, several, or one whose files do not match its manifest.
+        ArtifactError: there is none, there are several, or the files do not match the manifest.
     """
     found = outermost(search(folder))
     if len(found) != 1:
@@ -109,13 +113,13 @@ def open_entry(entry: Entry) -> OpenArtifact:
     """Open an artifact that a search has found; its files are hashed here, and only here.
 
     Raises:
-        ArtifactError: its manifest is none, or its files do not match it.
+        ArtifactError: the manifest is not valid, or the files do not match it.
     """
     return OpenArtifact(entry.folder, entry.verified())
 
 
 class ReferenceNets:
-    """The nets of artifacts' checkpoints; each is read once for all artifacts of it."""
+    """A cache of the nets of artifacts' checkpoints; each is read once for all its artifacts."""
 
     def __init__(self) -> None:
         self._nets: dict[Checkpoint, StyleNet] = {}
@@ -129,7 +133,7 @@ class ReferenceNets:
 
 
 def float_reference_of(manifest: Manifest) -> StyleNet:
-    """The checkpoint that the artifact was exported from, bytes checked.
+    """Load the checkpoint that the artifact was exported from, after checking its sha256.
 
     Raises:
         ArtifactError: it is gone, or is not the one that was exported.
@@ -145,8 +149,9 @@ def float_reference_of(manifest: Manifest) -> StyleNet:
 
 
 def reference_of(manifest: Manifest) -> StyleNet:
-    """What the artifact must equal: its checkpoint; of an int8 or fp8 artifact, the same net with
-    the same fake quantisers.
+    """Return the net that the artifact must equal.
+
+    It is the checkpoint's; for an int8 or fp8 artifact, with the same fake quantisers.
 
     Raises:
         ArtifactError: it is gone, or is not the one that was exported.
@@ -156,10 +161,10 @@ def reference_of(manifest: Manifest) -> StyleNet:
 
 
 def with_half_weights(net: StyleNet, plan: Plan) -> StyleNet:
-    """``net`` with its weights as a float16 model of this plan stores them, float32 again.
+    """Return ``net`` with its weights rounded as a float16 model of this plan stores them.
 
-    Not :func:`cast_net`, whose casts hold it to float32: this one can be
-    widened to float64.
+    The weights are float32 again. Unlike the net of :func:`cast_net`, whose casts fix it to
+    float32, this one can be converted to float64.
     """
     rounded = copy.deepcopy(net)
     for name, module in rounded.named_modules():
@@ -172,11 +177,10 @@ def with_half_weights(net: StyleNet, plan: Plan) -> StyleNet:
 
 
 def quantized(net: StyleNet, manifest: Manifest) -> StyleNet:
-    """``net`` with the fake quantisers that a manifest records, over the weights of the form that
-    was exported.
+    """Return ``net``, rewritten as it was exported, with the fake quantisers of a manifest.
 
     Raises:
-        ArtifactError: they are not this net's.
+        ArtifactError: the quantisers are not this net's.
     """
     net, _ = rewritten(net, manifest.rewrites, manifest.target.precision)
     try:

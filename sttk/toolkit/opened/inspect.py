@@ -1,4 +1,4 @@
-"""What a file or folder is: an artifact, a model that anyone exported, or a checkpoint."""
+"""Descriptions of files and folders: artifacts, models from any exporter, and checkpoints."""
 
 from __future__ import annotations
 
@@ -21,13 +21,15 @@ _INDENT = "  "
 
 
 def inspect(path: Path) -> Facts:
-    """Plain JSON values, ``kind`` first: ``artifact``, ``model`` or ``checkpoint``.
+    """Describe a path as plain JSON values.
+
+    The first is ``kind``: ``artifact``, ``model`` or ``checkpoint``.
 
     Args:
-        path: of a file or folder, or the name of a shipped style.
+        path: a file or folder, or the name of a shipped style.
 
     Raises:
-        SttkError: it is none of these, or what describes it is not installed.
+        SttkError: it is none of these, or the library that describes it is not installed.
     """
     found = path if path.exists() else styles.locate(str(path))
     if found is None:
@@ -59,7 +61,7 @@ def _artifact(entry: Entry) -> Facts:
 
 
 def _described(folder: Path, name: str) -> Facts:
-    """The model's facts; where they cannot be had, why: the manifest's are still worth showing."""
+    """Return the model's facts, or the reason why there are none; the manifest is shown anyway."""
     model = file_of(folder, name)
     if model is None:
         return {"file": name, "not described": "missing, or outside the artifact's folder"}
@@ -115,7 +117,7 @@ def _checkpoint(path: Path) -> Facts:
 
 
 def lines(facts: Facts, indent: str = "") -> Iterator[str]:
-    """For people: indented by depth, long lists shortened."""
+    """Yield the facts as lines of text, indented by depth, with long lists shortened."""
     for key, value in facts.items():
         label = f"{indent}{printable(str(key))}"
         if isinstance(value, dict) and value:

@@ -1,4 +1,4 @@
-"""Whether an artifact is still what was exported, from the same checkpoint, and proven."""
+"""The verification of artifacts: their files, their checkpoint, and their parity record."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ class Finding:
 
     Attributes:
         question: ``manifest``, ``files``, ``checkpoint`` or ``parity``.
-        passed: None if it could not be asked: the checkpoint is not here, or nothing was proven.
-        detail: what was found, in one line.
+        passed: the answer, or None if there is none: the checkpoint is not here, or parity was not
+            proven.
+        detail: an explanation in one line.
     """
 
     question: str
@@ -33,29 +34,29 @@ class Finding:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What was found of one artifact."""
+    """The findings on one artifact."""
 
     folder: Path
     findings: tuple[Finding, ...]
 
     @property
     def passed(self) -> bool:
-        """No question was answered with no; one that could not be asked is none."""
+        """Whether no question was answered with no; one without an answer does not count."""
         return all(finding.passed is not False for finding in self.findings)
 
     @property
     def readable(self) -> bool:
-        """Whether there was a manifest to hold the rest against."""
+        """Whether the manifest could be read."""
         return not any(finding.question == "manifest" for finding in self.findings)
 
     def __str__(self) -> str:
-        """One line; what is wrong comes first."""
+        """Return one line, failures first."""
         order = sorted(self.findings, key=lambda finding: finding.passed is not False)
         details = "; ".join(finding.detail for finding in order)
         return f"{'pass' if self.passed else 'FAIL'}: {self.folder}: {details}"
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values."""
+        """Return the verdict as plain JSON values."""
         findings = [dataclasses.asdict(finding) for finding in self.findings]
         return {"artifact": str(self.folder), "passed": self.passed, "findings": findings}
 
@@ -64,7 +65,7 @@ def artifacts_at(folders: Sequence[Path]) -> list[Entry]:
     """Return the artifacts at or below each folder.
 
     Raises:
-        UsageError: a folder that is not there, or holds none.
+        UsageError: a folder does not exist, or holds no artifact.
     """
     found: dict[Path, Entry] = {}
     for folder in folders:
@@ -80,11 +81,11 @@ def artifacts_at(folders: Sequence[Path]) -> list[Entry]:
 def verify(
     entry: Entry, *, require_checkpoint: bool = False, require_parity: bool = False
 ) -> Verdict:
-    """Put every question to an artifact.
+    """Verify an artifact: its manifest, files, checkpoint and parity record.
 
     Args:
         entry: the artifact.
-        require_checkpoint: fail if the checkpoint is not here to be checked.
+        require_checkpoint: fail if the checkpoint is not here and cannot be checked.
         require_parity: fail if the model itself has not been run and judged.
     """
     folder = entry.folder
@@ -118,8 +119,9 @@ def _files(folder: Path, manifest: Manifest) -> list[Finding]:
 
 
 def _names(folder: Path) -> Iterator[str]:
-    """Everything that is no plain folder: links, too, wherever they lead. What lies in an artifact
-    within this one is that one's.
+    """Yield the names of everything but plain folders, including links to anywhere.
+
+    The contents of an artifact within this one are left out: they belong to that one.
     """
     inner = inner_artifacts(folder)
     for path in sorted(folder.rglob("*")):
@@ -147,7 +149,7 @@ def _checkpoint(manifest: Manifest) -> Finding:
 
 
 def _not_a_checkpoint(path: Path) -> str:
-    """Why not to read it, or "": a manifest can name a device, a pipe, or a whole disk."""
+    """Return why a path must not be read, or "": a manifest can name a device, a pipe or a disk."""
     if not path.is_file() and not (path / FILE_NAME).is_file():
         return "no checkpoint"
     return f"more than {MOST_BYTES} bytes" if size_of(path) > MOST_BYTES else ""
@@ -169,5 +171,5 @@ def _parity(manifest: Manifest) -> Finding:
 
 
 def _brief(error: ArtifactError, folder: Path) -> str:
-    """Without the folder, which stands before it."""
+    """Return the error's text without the folder, which the verdict names already."""
     return str(error).removeprefix(f"{folder}: ").removeprefix(f"{folder}/")

@@ -1,1 +1,1 @@
-"""Whether two models are the same function."""
+"""The parity gate: it decides whether two models are the same function."""

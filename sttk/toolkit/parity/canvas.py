@@ -1,4 +1,4 @@
-"""What an open page shows, judged: the canvas's pixels against those of a torch net."""
+"""Parity of an open web page: the canvas's pixels against a torch net's output."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _PIXELS = """async () => {
 
 
 def canvas(tab: Tab) -> tuple[Floats, Floats]:
-    """The pixels that the page gave its net, and those that its canvas shows.
+    """Read the pixels that the page gave its net, and those that its canvas shows.
 
     Returns:
         Both (1, 3, H, W) float32 in 0..255, RGB.
@@ -35,19 +35,19 @@ def canvas(tab: Tab) -> tuple[Floats, Floats]:
 
 
 def _planes(text: str, height: int, width: int) -> Floats:
-    """RGBA bytes as base64 -> (1, 3, H, W) float32 in 0..255."""
+    """Decode base64 RGBA bytes to (1, 3, H, W) float32 in 0..255."""
     rgba = np.frombuffer(base64.b64decode(text), np.uint8).reshape(height, width, 4)
     return np.ascontiguousarray(rgba[..., :3].transpose(2, 0, 1)[None], dtype=np.float32)
 
 
 def judged(net: StyleNet, given: Floats, seen: Floats, name: str = "canvas") -> Row:
-    """The parity gate's verdict on a canvas, held to the rung *faithful*.
+    """Judge a canvas by the parity gate, against the rung *faithful*.
 
     Args:
-        net: whose style the page says it shows.
-        given: (1, 3, H, W) float32 in 0..255: what the page gave its net.
-        seen: the same of what it showed.
-        name: of the picture, for reports.
+        net: the style net that the page says it runs.
+        given: the picture that the page gave its net, (1, 3, H, W) float32 in 0..255.
+        seen: the picture that the page showed, in the same format.
+        name: the picture's name, for reports.
     """
     return Comparison(FAITHFUL).verdict(
         Sample(name, given), seen, References(OnScreen(net)).of(given)

@@ -1,4 +1,4 @@
-"""Parity: a candidate runtime against the reference, input by input."""
+"""The comparison of a candidate runtime with the reference, input by input."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ from sttk.toolkit.parity.style import StyleDifference, StyleJudge
 from sttk.toolkit.runtimes.base import Check, Runner
 
 _NOT_FINITE = "NaN or infinity, where the reference has none"
-# What a row is judged against: the reference; of a float16 model, the reference with the weights
-# that are saved, to which the model in float32 arithmetic must be equal; of a quantised one, which
-# has its quantisers in the reference, the net without them.
+# What a row is judged against. REFERENCE is the usual case. HALF_WEIGHTS is for a float16 model:
+# the reference with the weights as saved, which the model must equal in float32 arithmetic.
+# FLOAT_NET is for a quantised model, whose reference contains the quantisers: the net without them.
 REFERENCE, HALF_WEIGHTS, FLOAT_NET = "reference", "float16 weights", "float net"
 _NOTHING = Difference(float("nan"), float("nan"), float("nan"))
 
 
 @dataclass(frozen=True)
 class Row:
-    """One input's result.
+    """The result for one input.
 
     Attributes:
-        name: of the input.
+        name: the input's name.
         regime: the kind of input.
-        rung: the verdict, one of :mod:`sttk.toolkit.parity.judge`.
-        passed: whether that keeps the promise.
-        found: what the candidate is off by, against the reference in float64.
-        border, inside: the same, of the outer 16 pixels and of the rest.
-        floor: what float32 costs on this input, or None where the verdict needed none.
-        noise: the net's answer to half a grey level of noise, or None where it was not asked for.
-        style: content and style loss and SSIM, or None where they were not asked for.
+        rung: the verdict, one of those in :mod:`sttk.toolkit.parity.judge`.
+        passed: whether the verdict keeps the promise.
+        found: the candidate's error against the reference in float64.
+        border, inside: the error within the outer 16 pixels, and in the rest of the picture.
+        floor: the error of float32 arithmetic on this input, or None where it was not needed.
+        noise: the net's response to half a grey level of noise, or None where it was not computed.
+        style: content and style loss and SSIM, or None where they were not computed.
         against: :data:`REFERENCE`, :data:`HALF_WEIGHTS` or :data:`FLOAT_NET`.
-        note: why it failed where the figures cannot say.
+        note: the reason for a failure that the figures do not show.
     """
 
     name: str
@@ -58,25 +58,25 @@ class Row:
 
     @property
     def judged(self) -> bool:
-        """Whether the ladder has a verdict."""
+        """Whether the verdict is a rung of the ladder."""
         return self.rung in RUNGS
 
 
 @dataclass(frozen=True)
 class Report:
-    """A candidate's results.
+    """The results of one candidate.
 
     Attributes:
-        candidate: what was judged, for people.
-        runtime: which runtime ran it.
-        reference: the checkpoint it was held against.
-        promise: the rung that it is held to.
-        rows: at least one.
-        notes: what else a reader must know.
-        checks: what was found without running the model.
-        target: of the artifact; "" for a bare model.
-        not_run: why the model itself could not be run; the rows are then those of the graph that
-            it was compiled from. "" where it ran.
+        candidate: the model's name in reports.
+        runtime: the runtime that ran it.
+        reference: the checkpoint that it was compared with.
+        promise: the rung that it has to reach.
+        rows: one row or more for each input; never empty.
+        notes: further facts that a reader must know.
+        checks: the results of checks that do not run the model.
+        target: the artifact's target; "" for a bare model.
+        not_run: the reason why the model itself could not be run; the rows are then those of the
+            graph that it was compiled from. "" where it ran.
     """
 
     candidate: str
@@ -91,44 +91,45 @@ class Report:
 
     @property
     def passed(self) -> bool:
-        """The model itself was judged, nothing failed, checks included, and no style is open."""
+        """Whether the model was judged, no input or check failed, and no style check is missing."""
         judged = any(row.judged for row in self.rows if row.against == REFERENCE)
         return judged and not self.broken and not self.style_not_run
 
     @property
     def broken(self) -> bool:
-        """An input or a check failed."""
+        """Whether an input or a check failed."""
         kept = all(row.passed for row in self.rows)
         return not (kept and all(check.passed for check in self.checks))
 
     @property
     def style_not_run(self) -> str:
-        """Why a style that was promised was not compared; "" where all that were are."""
+        """Why a promised style could not be compared; "" if none is missing."""
         return next((row.note for row in self.rows if row.rung == judge.NOT_RUN), "")
 
     @property
     def worst(self) -> Row:
-        """The row to look at: a failed one if there is one, else the one furthest off."""
+        """The row to look at: a failed one if there is one, else the one with the largest error."""
         judged = [row for row in self.rows if row.judged] or list(self.rows)
         return min(judged, key=lambda row: (row.passed, -RUNGS.index(row.rung)
                                             if row.judged else 0, row.found.psnr))  # fmt: skip
 
     def count(self, rung: str) -> int:
-        """Rows with this verdict."""
+        """Return the number of rows with this verdict."""
         return sum(row.rung == rung for row in self.rows)
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values."""
+        """Return the report as plain JSON values."""
         return {**asdict(self), "passed": self.passed}
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Judges one candidate's outputs.
+    """A judge of one candidate's outputs.
 
     Attributes:
-        promise: the rung that it is held to.
-        style: asked where arithmetic alone finds no rung; without it, that is ``different``.
+        promise: the rung that the candidate has to reach.
+        style: the judge of style, used where the figures alone give no rung; if it is None, such
+            an output is ``different``.
         against: see :class:`Row`.
     """
 
@@ -139,7 +140,7 @@ class Comparison:
     def row(
         self, candidate: Runner, sample: Sample, answer: ReferenceOutput
     ) -> tuple[Row, Floats | None]:
-        """The verdict on one input, and the output itself, if there is one."""
+        """Run one input; return the verdict, and the output itself if there is one."""
         try:
             output = candidate.run(sample.batch)
         except RunError as error:
@@ -147,7 +148,7 @@ class Comparison:
         return self.verdict(sample, output, answer), output
 
     def verdict(self, sample: Sample, output: Floats, answer: ReferenceOutput) -> Row:
-        """The verdict on an output, (B, 3, H', W') in 0..255."""
+        """Return the verdict on an output, (B, 3, H', W') in 0..255."""
         if sample.regime == CONSTANT:
             return self._finite(sample, output, answer)
         if output.shape != answer.exact.shape:

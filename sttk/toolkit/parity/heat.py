@@ -1,4 +1,4 @@
-"""Heat maps: how far a picture is off, pixel by pixel, on one scale for all pictures.
+"""Heat maps of a picture's error, pixel by pixel, on one scale for all pictures.
 
 Errors run from a ten-thousandth of a grey level, which is rounding, to 255, so the scale is
 logarithmic: rounding is dark and even, a fault is bright and has a shape.
@@ -14,35 +14,35 @@ from PIL import Image, ImageDraw, ImageFont
 
 from sttk.toolkit.parity.metrics import Array
 
-# Grey levels, of 0..255, that have a mark; the first and the last are the ends of the scale.
+# The marks of the scale, in grey levels of 0..255; the first and the last are its ends.
 TICKS = (1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0, 255.0)
 _LEAST, _MOST = TICKS[0], TICKS[-1]
-# matplotlib's "inferno" (CC0) at nine places: even steps look even, to the colour-blind, too.
+# matplotlib's "inferno" (CC0) at nine places: perceptually uniform, also for the colour-blind.
 SCALE = (
     (0, 0, 4), (31, 12, 72), (85, 15, 109), (136, 34, 106), (186, 54, 85),
     (227, 89, 51), (249, 140, 10), (249, 201, 50), (252, 255, 164),
 )  # fmt: skip
-NOT_FINITE = (0, 255, 255)  # a colour that the scale has not
-_LEVELS = 63  # a quarter of what a byte could hold: rounding is noise, which no PNG makes small
+NOT_FINITE = (0, 255, 255)  # a colour outside the scale
+_LEVELS = 63  # a quarter of a byte's levels: rounding is noise, which PNG cannot compress
 _LEGEND = 32  # pixels of height
 
 
 def distance(output: Array, wanted: Array) -> Array:
-    """Of two batches (B, 3, H, W), the largest error of each pixel's channels: (B, H, W)."""
+    """Return each pixel's largest error over the channels, (B, H, W), of batches (B, 3, H, W)."""
     apart: Array = np.abs(output.astype(np.float64) - wanted).max(axis=1)
     return apart
 
 
 def place(error: float) -> float:
-    """Where an error stands on the scale, in 0..1."""
+    """Return an error's position on the scale, in 0..1."""
     span = math.log10(_MOST / _LEAST)
     return min(max(math.log10(max(error, _LEAST) / _LEAST) / span, 0.0), 1.0)
 
 
 def pooled(apart: Array, longest: int) -> Array:
-    """Made no longer than ``longest`` by the largest of each block: no bad pixel is averaged away.
+    """Max-pool an error map (H, W) until no side is longer than ``longest`` pixels.
 
-    NaN and infinity stay.
+    The maximum keeps single bad pixels, which a mean would hide. NaN and infinity stay.
     """
     block = -(-max(apart.shape) // longest)
     height, width = (-(-side // block) * block for side in apart.shape)
@@ -54,7 +54,7 @@ def pooled(apart: Array, longest: int) -> Array:
 
 
 def to_image(apart: Array) -> Image.Image:
-    """The heat map of errors (H, W), one pixel each."""
+    """Draw the heat map of errors (H, W), one pixel each."""
     with np.errstate(invalid="ignore"):
         share = np.log10(np.clip(apart, _LEAST, _MOST) / _LEAST) / math.log10(_MOST / _LEAST)
     levels = np.rint(np.nan_to_num(share) * (_LEVELS - 1)).astype(np.uint8)
@@ -65,14 +65,14 @@ def to_image(apart: Array) -> Image.Image:
 
 
 def to_png(image: Image.Image) -> bytes:
-    """As a file's bytes."""
+    """Encode an image as the bytes of a PNG file."""
     buffer = io.BytesIO()
     image.save(buffer, format="PNG", optimize=True)
     return buffer.getvalue()
 
 
 def with_legend(image: Image.Image) -> Image.Image:
-    """A heat map for itself: small ones made larger, and the scale under it."""
+    """Enlarge a small heat map, and draw the scale under it."""
     times = -(-256 // image.width)
     large = image.resize((image.width * times, image.height * times), Image.Resampling.NEAREST)
     whole = Image.new("RGB", (large.width, large.height + _LEGEND), "white")
@@ -87,7 +87,7 @@ def with_legend(image: Image.Image) -> Image.Image:
 
 def _write_ticks(whole: Image.Image) -> None:
     draw, font = ImageDraw.Draw(whole), ImageFont.load_default(10)
-    for tick in TICKS[::2]:  # all of them need more room than a small picture has
+    for tick in TICKS[::2]:  # a small picture has no room for all of them
         anchor = {_LEAST: "ls", _MOST: "rs"}.get(tick, "ms")
         at = place(tick) * (whole.width - 1), whole.height - 6
         draw.text(at, f"{tick:g}", fill="black", font=font, anchor=anchor)

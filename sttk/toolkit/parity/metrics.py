@@ -1,4 +1,4 @@
-"""How far two outputs are apart."""
+"""The metrics by which two outputs are compared."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 PEAK = 255.0
-# Pixels at each side, at most a quarter of the picture. A wrong padding shows in a few rows, which
-# a mean over the whole picture hides: reflect and edge differ by 55 dB at 512 px.
+# Width of the border in pixels; at most a quarter of the picture. A wrong padding shows in a few
+# rows, which a mean over the whole picture hides: reflect and edge differ by 55 dB at 512 px.
 BORDER = 16
 
 Array = NDArray[Any]
@@ -19,7 +19,12 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Difference:
-    """In units of 0..255; ``psnr`` in dB against a peak of 255, infinite for equal arrays."""
+    """The difference of two arrays.
+
+    Attributes:
+        largest, mean: absolute errors, in units of 0..255.
+        psnr: peak signal-to-noise ratio in dB, for a peak of 255; infinite for equal arrays.
+    """
 
     largest: float
     mean: float
@@ -27,13 +32,13 @@ class Difference:
 
     @property
     def rms(self) -> float:
-        """Root of the mean square, in units of 0..255."""
+        """The root mean square error, in units of 0..255."""
         return float(PEAK * 10.0 ** (-self.psnr / 20))
 
 
 @dataclass(frozen=True)
 class Regions:
-    """One difference, looked at whole, along the border and within it."""
+    """The difference of two pictures: of the whole, of the border, and of the rest."""
 
     whole: Difference
     border: Difference
@@ -56,7 +61,7 @@ def regions(candidate: Array, reference: Array) -> Regions:
     within = np.zeros((height, width), bool)
     within[rows : height - rows, columns : width - columns] = True
     border, inside = distance[..., ~within], distance[..., within]
-    # A picture of three pixels a side has no border to tell from the rest.
+    # A side of three pixels has no border.
     parts = [_figures(part if part.size else distance) for part in (border, inside)]
     return Regions(_figures(distance), *parts)
 

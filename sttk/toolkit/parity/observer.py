@@ -1,4 +1,4 @@
-"""Who looks on while a model is judged: what a report shows beside the figures."""
+"""Observers of a parity run: callbacks that see each input's arrays and verdict."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class Observation:
 
     Attributes:
         sample: the input.
-        output: the candidate's, (B, 3, H', W') in 0..255, or None where it failed to run.
-        answer: that it was held against; what of it was not computed yet is, when asked for.
+        output: the candidate's output, (B, 3, H', W') in 0..255, or None where it failed to run.
+        answer: the reference's output; parts that were not needed yet are computed on access.
         row: the verdict.
     """
 
@@ -28,5 +28,5 @@ class Observation:
     row: Row
 
 
-# Shown each row of a report, in order. Arrays are large: a witness keeps what it makes of them.
+# Called for each row of a report, in order. The arrays are large: an observer should not keep them.
 Observer = Callable[[Observation], None]

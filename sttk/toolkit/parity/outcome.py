@@ -1,4 +1,4 @@
-"""What came of each model that was to be judged, and what the whole run makes of it."""
+"""The outcome of each model in a parity run, and the exit code of the whole run."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class Judged:
 
     Attributes:
         report: the verdict.
-        target: of the model, such as ``onnx``, or "".
-        exhibits: one of each row of the report, in order, or none at all.
-        bisection: where it goes wrong, if that was asked for.
-        needed: whether its runtime has to run here: else the graph that it was compiled from may
-            stand in for it.
+        target: the model's target, such as ``onnx``, or "".
+        exhibits: the pictures of each row of the report, in order, or none at all.
+        bisection: the block at which it goes wrong, if a bisection was requested.
+        needed: whether its own runtime must run here; if not, the graph that it was compiled from
+            may be judged in its place.
     """
 
     report: Report
@@ -34,17 +34,17 @@ class Judged:
 
     @property
     def candidate(self) -> str:
-        """The model, for people."""
+        """The model's name in reports."""
         return self.report.candidate
 
     @property
     def passed(self) -> bool:
-        """Whether it keeps its promise, and ran if it had to."""
+        """Whether it keeps its promise, and ran where it had to."""
         return self.exit_code == 0
 
     @property
     def exit_code(self) -> int:
-        """What this one alone would end the command with."""
+        """The exit code that this outcome alone would give the command."""
         if self.report.broken:
             return ParityError.exit_code
         if self.report.style_not_run or (self.needed and self.not_run):
@@ -53,24 +53,24 @@ class Judged:
 
     @property
     def not_run(self) -> str:
-        """Why its runtime, or what compares its style, could not run here, or ""."""
+        """Why its runtime, or the style comparison, could not run here, or ""."""
         return self.report.not_run or self.report.style_not_run
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values."""
+        """Return the outcome as plain JSON values."""
         found = {"bisection": self.bisection.to_dict()} if self.bisection else {}
         return {**self.report.to_dict(), **found}
 
 
 @dataclass(frozen=True)
 class Unjudged:
-    """A model without a verdict; the others still get theirs.
+    """A model that could not be judged; the others still are.
 
     Attributes:
-        candidate: the model, for people.
-        error: why there is none.
-        target: of the model, or "".
-        needed: whether somebody asked for it; what sttk tries of itself may be left out.
+        candidate: the model's name in reports.
+        error: the reason why there is no verdict.
+        target: the model's target, or "".
+        needed: whether the user asked for it; models that sttk tries by default may be missing.
     """
 
     candidate: str
@@ -80,12 +80,12 @@ class Unjudged:
 
     @property
     def passed(self) -> bool:
-        """Nothing is proven; that is no failure where nobody asked."""
+        """Whether it may be missing: only a model that was asked for fails without a verdict."""
         return not self.needed
 
     @property
     def exit_code(self) -> int:
-        """What this one alone would end the command with."""
+        """The exit code that this outcome alone would give the command."""
         return self.error.exit_code if self.needed else 0
 
     @property
@@ -94,7 +94,7 @@ class Unjudged:
         return f"not run: {self.error}" if isinstance(self.error, NotRunError) else ""
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values; ``passed`` is null where there was nothing to fail."""
+        """Return plain JSON values; ``passed`` is null where the model was not asked for."""
         passed = False if self.needed else None
         return {"candidate": self.candidate, "error": str(self.error), "passed": passed}
 
@@ -103,8 +103,9 @@ Outcome = Judged | Unjudged
 
 
 def required(targets: Collection[str], outcomes: Sequence[Outcome]) -> list[Outcome]:
-    """The outcomes, and each target's own where no model of it was judged; what did not run of a
-    target that is required is no longer forgiven.
+    """Return the outcomes with those of ``targets`` marked as needed.
+
+    A required target without any outcome gets an :class:`Unjudged` of its own.
     """
     held = [replace(each, needed=True) if each.target in targets else each for each in outcomes]
     there = {outcome.target for outcome in outcomes}
@@ -113,7 +114,7 @@ def required(targets: Collection[str], outcomes: Sequence[Outcome]) -> list[Outc
 
 
 def _none_of(target: str) -> NotRunError:
-    """That there is no such model, and how to have one."""
+    """Return the error that no model of ``target`` was judged, with the fix."""
     lacking = missing([target])
     return NotRunError(
         f"--require {target}: no such model was judged",
@@ -122,13 +123,13 @@ def _none_of(target: str) -> NotRunError:
 
 
 def conclude(outcomes: Sequence[Outcome]) -> None:
-    """Exit code 0 if all is well, else that of the gravest outcome.
+    """Return if every outcome passed, else raise with the exit code of the gravest outcome.
 
-    A broken promise (1) is graver than a file that cannot be read (2), and that than a model that
-    could not run (3): who forgives the last must not overlook the first.
+    A broken promise (1) is graver than a file that cannot be read (2), which is graver than a model
+    that could not run (3): a script that tolerates the last must still see the first.
 
     Raises:
-        SttkError: the only bad outcome's own error, or one that counts them.
+        SttkError: the error of the only bad outcome, or one that counts them.
     """
     bad = [outcome for outcome in outcomes if not outcome.passed]
     if not bad:

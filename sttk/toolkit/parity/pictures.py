@@ -1,4 +1,4 @@
-"""The pictures of a report: small ones of every input, and a heat map of each that failed."""
+"""The pictures of a report: previews of every input, and a heat map of each failed one."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from sttk.toolkit.parity.metrics import Array
 from sttk.toolkit.parity.observer import Observation
 from sttk.toolkit.parity.show import title
 
-_LONGEST = 256  # pixels of a preview
+_LONGEST = 256  # pixels of a preview's longer side
 _QUALITY = 85
 
 
 @dataclass(frozen=True)
 class Exhibit:
-    """One row's small pictures, as the bytes of files: the arrays are gone by then.
+    """The previews of one row as encoded image files; the arrays are not kept.
 
     Attributes:
-        taken: the input; JPEG, as are the next two.
-        wanted: what the reference makes of it, or None where it was not asked.
-        made: what the candidate makes of it, or None where that is no picture.
-        apart: PNG heat map of the difference, or None where the two cannot be compared.
-        number: of a batch, the picture that this is, from 1; else 0.
+        taken: the input, a JPEG.
+        wanted: the reference's output, a JPEG, or None where it was not computed.
+        made: the candidate's output, a JPEG, or None where it is not a picture.
+        apart: a heat map of the difference, a PNG, or None where the two cannot be compared.
+        number: the picture's number within its batch, from 1; 0 if the batch has only one.
     """
 
     taken: bytes
@@ -41,7 +41,7 @@ class Exhibit:
 
 
 class Gallery:
-    """A observer that keeps an exhibit of every row, in their order."""
+    """An observer that keeps an exhibit of every row, in order."""
 
     def __init__(self) -> None:
         self.exhibits: list[Exhibit] = []
@@ -62,10 +62,10 @@ class Gallery:
 
 
 class HeatMaps:
-    """A observer that writes ``NAME OF INPUT.png``, in full size, for each row that failed.
+    """An observer that writes a full-size heat map, ``NAME OF INPUT.png``, for each failed row.
 
     Args:
-        folder: of one candidate.
+        folder: the folder for one candidate's heat maps.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -82,7 +82,7 @@ class HeatMaps:
 
 @dataclass(frozen=True, eq=False)
 class _Look:
-    """The arrays of one picture, of a batch the one that is furthest off: (3, H, W), (H, W)."""
+    """The arrays of one picture, the worst of its batch: pictures (3, H, W), ``apart`` (H, W)."""
 
     index: int
     taken: Array
@@ -106,7 +106,7 @@ def _look(seen: Observation) -> _Look:
 
 
 def _jpeg(picture: Array) -> bytes:
-    """Of (3, H, W) in 0..255; what is no number is black."""
+    """Encode a preview of a picture, (3, H, W) in 0..255; NaN becomes black."""
     rgb = to_bytes(np.nan_to_num(picture.transpose(1, 2, 0), nan=0.0))
     image = Image.fromarray(rgb)
     image.thumbnail((_LONGEST, _LONGEST), Image.Resampling.LANCZOS)

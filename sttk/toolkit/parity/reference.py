@@ -1,4 +1,4 @@
-"""What the reference answers, and how far its own answer is from certain."""
+"""The reference's output for an input, and how uncertain that output is."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from sttk.toolkit.parity.metrics import Array, Regions, regions
 from sttk.toolkit.parity.sums import SumsInTurn
 from sttk.toolkit.parity.wide import WideConvolutions
 
-# A picture of whole numbers has been rounded once already: half a grey level is what nobody knows.
+# A picture of whole numbers was rounded once already, so half a grey level of it is unknown.
 _HALF_A_LEVEL = 0.5
 _SEED = 2016
-# Answers kept: all inputs of a run at 512 px take a few hundred megabytes.
+# Outputs that are cached: all inputs of a run at 512 px take a few hundred megabytes.
 _KEPT = 64
 
 
 @dataclass(frozen=True, eq=False)
 class ReferenceOutput:
-    """The reference's answer to one input; each part is computed when it is first asked for.
+    """The reference's output for one input; each part is computed on first access.
 
     Attributes:
         net: the reference, float32.
-        wide: the same in float64.
+        wide: the same net in float64.
         batch: the input, (B, 3, H, W) in 0..255.
-        float_net: of a quantised reference, the answer of the net that it was made from.
+        float_net: the output of the float net that a quantised reference was made from, else None.
     """
 
     net: StyleNet
@@ -44,33 +44,35 @@ class ReferenceOutput:
 
     @property
     def unquantized(self) -> ReferenceOutput:
-        """The float net's answer. A quantised net jumps where a value passes from one of its 256
-        levels to the next, so how well an input is conditioned is asked of the float net.
+        """The float net's output, from which an input's conditioning is judged.
+
+        A quantised net itself is unsuited: its output jumps where a value passes from one of its
+        256 levels to the next.
         """
         return self.float_net or self
 
     @cached_property
     def exact(self) -> NDArray[np.float64]:
-        """The output, (B, 3, H', W'), of float64 arithmetic."""
+        """The output in float64 arithmetic, (B, 3, H', W')."""
         with WideConvolutions():
             return _run(self.wide, self.batch.astype(np.float64))
 
     @cached_property
     def single(self) -> Floats:
-        """The output, (B, 3, H', W'), as torch computes it in float32."""
+        """The output in torch's float32 arithmetic, (B, 3, H', W')."""
         return _run(self.net, self.batch)
 
     @cached_property
     def floor(self) -> Regions:
-        """What float32 arithmetic costs on this input."""
+        """The error of float32 arithmetic on this input."""
         with SumsInTurn():
             return regions(_run(self.net, self.batch), self.exact)
 
     @cached_property
     def noise(self) -> Regions:
-        """The net's answer to noise of half a grey level, uniform, in its input.
+        """The change of the output under uniform noise of half a grey level in the input.
 
-        Not clipped to 0..255: that would take half of the noise from what is black or white.
+        The noise is not clipped to 0..255: that would halve it where the picture is black or white.
         """
         if self.float_net:
             return self.float_net.noise
@@ -82,11 +84,11 @@ class ReferenceOutput:
 
 
 class References:
-    """A style net's answers, each computed once: several artifacts have one reference.
+    """A cache of a style net's outputs, since several artifacts share one reference.
 
     Args:
         net: the reference.
-        float_net: of a quantised reference, the answers of the net that it was made from.
+        float_net: the outputs of the float net that a quantised reference was made from, else None.
     """
 
     def __init__(self, net: StyleNet, float_net: References | None = None) -> None:
@@ -96,8 +98,9 @@ class References:
         self._answers: dict[bytes, ReferenceOutput] = {}
 
     def of(self, batch: Floats) -> ReferenceOutput:
-        """The answer to (B, 3, H, W) in 0..255; its parts raise RunError where the net does not
-        take such an input.
+        """Return the output for ``batch``, (B, 3, H, W) in 0..255.
+
+        Its parts raise RunError on access if the net does not take such an input.
         """
         key = hashlib.sha256(repr(batch.shape).encode() + batch.tobytes()).digest()
         if key not in self._answers:

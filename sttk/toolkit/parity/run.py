@@ -1,4 +1,4 @@
-"""From a model on disk to a parity report, and the report into the manifest."""
+"""The parity run: a model is opened, compared with its reference, and reported on."""
 
 from __future__ import annotations
 
@@ -40,16 +40,16 @@ _NOT_APART = f"not run: {HALF_WEIGHTS} in float32 arithmetic"
 
 @dataclasses.dataclass(frozen=True)
 class ParityConfig:
-    """What to judge models by.
+    """The configuration of a parity run.
 
     Attributes:
-        files: photographs.
+        files: photographs, from which the inputs are made.
         net: the reference, in place of the one that a manifest names.
-        promise: the rung that is held to, in place of the artifact's own.
-        sizes: to try in place of those that the model promises.
-        regimes: names of those wanted.
-        settings: of the runtime.
-        style: what compares styles, or None for the weights that are at hand.
+        promise: the rung to reach, in place of the artifact's own.
+        sizes: the sizes to try, in place of those that the model promises.
+        regimes: the names of the regimes to try.
+        settings: the runtime's settings.
+        style: the judge of style, or None for no comparison of styles.
     """
 
     files: Sequence[Path]
@@ -62,29 +62,29 @@ class ParityConfig:
 
     @property
     def plain(self) -> bool:
-        """Whether the artifact is judged by what its own manifest says, and by nothing less."""
+        """Whether the artifact is judged by all that its own manifest promises."""
         mine = (self.net, self.promise, self.settings)
         return mine == (None, None, None) and not self.sizes and set(self.regimes) == set(NAMES)
 
 
 class Judge:
-    """Judges models; what it finds out about a reference it keeps for the next artifact of it."""
+    """A judge of models, which caches each reference's outputs for later artifacts."""
 
     def __init__(self, config: ParityConfig) -> None:
         self.config = config
         self._references: dict[Hashable, References] = {}
 
     def artifact(self, opened: OpenArtifact, net: StyleNet, *observers: Observer) -> Report:
-        """Judge an artifact against its checkpoint, before observers.
+        """Judge an artifact against its checkpoint.
 
-        Where its runtime cannot run here (an engine without a GPU), the report says so, and judges
-        the graph that the model was compiled from, if the artifact keeps it.
+        If its runtime cannot run here (an engine without a GPU), the report says so, and is about
+        the graph that the model was compiled from, provided that the artifact keeps it.
 
         Args:
             opened: the artifact.
-            net: the net that it must equal, as it was loaded from the artifact's checkpoint; the
-                configuration's own takes its place.
-            observers: are shown every row.
+            net: the net that the artifact must equal, loaded from its checkpoint; the
+                configuration's own net takes precedence.
+            observers: callbacks that are called for every row.
 
         Raises:
             ArtifactError: the manifest's quantisers are not this net's.
@@ -113,10 +113,10 @@ class Judge:
         )
 
     def model(self, model: Path, precision: str, *observers: Observer) -> Report:
-        """Judge a bare model file, which anyone may have made, against ``config.net``.
+        """Judge a bare model file, from any exporter, against ``config.net``.
 
-        Most people clamp after the model, not in it: its output is clamped to the net's range
-        before it is compared, and the report says so where that changed anything.
+        Most people clamp after the model, not in it. So its output is clamped to the net's range
+        before the comparison, and the report says so if that changed anything.
 
         Raises:
             UsageError: there is no reference.
@@ -135,20 +135,26 @@ class Judge:
         return dataclasses.replace(report, notes=(*report.notes, note), checks=checks)
 
     def _held_to(self, promise: str) -> str:
-        """What was asked for, else the promise, less if less precise arithmetic was."""
+        """Return the rung to reach: the configured one, else the promise.
+
+        An exact promise is lowered to faithful under coarser arithmetic than float32.
+        """
         settings = self.config.settings
         coarse = settings and settings.inference_precision not in (None, "f32")
         return self.config.promise or (FAITHFUL if coarse and promise == EXACT else promise)
 
     def _of(self, net: StyleNet, saved: Plan | None = None) -> References:
-        """Of ``net``, or of the weights that a float16 model of a plan has of it."""
+        """Return the outputs of ``net``, or of the weights that a float16 model of a plan saves."""
         key = (*_identity(net), saved)
         if key not in self._references:
             self._references[key] = References(with_half_weights(net, saved) if saved else net)
         return self._references[key]
 
     def _quantized(self, plain: References, manifest: Manifest) -> References:
-        """Of ``plain``'s net with the quantisers of an artifact; several targets can have them."""
+        """Return the outputs of ``plain``'s net with the quantisers of an artifact.
+
+        They are cached, since artifacts of several targets can share them.
+        """
         made = (manifest.rewrites, manifest.target.precision, manifest.quantization)
         key = (*_identity(plain.net), json.dumps(made, sort_keys=True))
         if key not in self._references:
@@ -158,9 +164,10 @@ class Judge:
     def _of_saved_weights(
         self, opened: OpenArtifact, references: References
     ) -> tuple[list[_Trial], list[str]]:
-        """Of a float16 model: its graph and weights apart from the arithmetic, and what a reader
-        must know of that. However little the promise holds rounded sums to, a fault in the file
-        shows.
+        """Return a trial of a float16 model in float32 arithmetic, and a note about it.
+
+        This checks the saved graph and weights apart from float16 arithmetic, so a fault in the
+        file shows however loose the promise is. Both lists are empty where it does not apply.
         """
         target = opened.manifest.target
         if target.precision != "fp16" or target.options.get("compress"):
@@ -179,13 +186,13 @@ class Judge:
         return [trial], [f"{_APART}, of {graph} beside the model" if graph else _APART]
 
     def _judge(self, name: str, trials: Sequence[_Trial], observers: Sequence[Observer]) -> Report:
-        """By the first of the trials, and on each input by the others, too."""
+        """Return the report of the first trial, with the rows of the others for each input."""
         trial = trials[0]
         inputs = inputs_of(name, trial.runner, trial.references.net, self.config)
         rows: list[Row] = []
         with progress(f"parity of {name}", total=len(inputs)) as update:
             for done, sample in enumerate(inputs, 1):
-                # A constant is looked at for NaN alone, once.
+                # A constant picture is only checked for NaN, so one trial is enough.
                 held = trials[:1] if sample.regime == CONSTANT else trials
                 for seen in (
                     each for every in held for each in every.of(sample, self.config.style)
@@ -200,7 +207,7 @@ class Judge:
 
 @dataclasses.dataclass(frozen=True)
 class _Trial:
-    """A runner, what it must equal, and how well."""
+    """A runner, the reference that it must equal, and the rung that it has to reach."""
 
     runner: Runner
     references: References
@@ -208,7 +215,7 @@ class _Trial:
     against: str = REFERENCE
 
     def of(self, sample: Sample, style: StyleJudge | None) -> Iterator[Observation]:
-        """One row, and of a quantised reference another: the float net's style."""
+        """Yield one row, and for a quantised reference another: the style against the float net."""
         answer = self.references.of(sample.batch)
         jury = Comparison(self.promise, style, self.against)
         row, output = jury.row(self.runner, sample, answer)
@@ -219,7 +226,7 @@ class _Trial:
 
 
 def _identity(net: StyleNet) -> tuple[str, str]:
-    """Several styles can lie in one file: its digest is not enough."""
+    """Return a net's identity; the digest is not enough, as a file can hold several styles."""
     return net.origin.source, net.origin.sha256
 
 
@@ -244,10 +251,10 @@ class _Clamped(Closing):
 
 
 def inputs_of(name: str, runner: Runner, net: StyleNet, config: ParityConfig) -> Regimes:
-    """What a model is tried on.
+    """Return the inputs that a model is tried on.
 
     Raises:
-        UsageError: it does not take a size that was asked for, or none of the regimes is for it.
+        UsageError: the model does not take a size that was asked for, or none of the regimes.
     """
     takes = runner.takes
     if not all(takes.takes(size) for size in config.sizes):

@@ -1,4 +1,4 @@
-"""A parity report for people."""
+"""A parity report as text for the terminal."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sttk.toolkit.parity.metrics import Difference
 
 
 def show(report: Report) -> None:
-    """Print one report: what was looked at, each input's figures, the verdict."""
+    """Print one report: the model, the checks, each input's figures, and the verdict."""
     click.echo(f"{report.candidate} under {report.runtime} against {report.reference}")
     for check in report.checks:
         word = "pass" if check.passed else "FAIL"
@@ -29,9 +29,9 @@ def show(report: Report) -> None:
 
 
 def line(report: Report) -> str:
-    """All of a report in one line: verdict, model, runtime, and the input to look at.
+    """Return the report in one line: verdict, model, runtime, and the worst input.
 
-    Such as ``pass: a/onnx-fp32-64x64 under onnxruntime: exact promised; 12 exact; worst: ramp
+    An example is ``pass: a/onnx-fp32-64x64 under onnxruntime: exact promised; 12 exact; worst: ramp
     64x64, 71.2 dB``.
     """
     word, verdict = summary(report).split(": ", 1)
@@ -45,14 +45,14 @@ def line(report: Report) -> str:
 
 
 def _instead(report: Report) -> str:
-    """That the figures are of another model than the artifact's own, and why."""
+    """Return the note that the figures are not those of the artifact's own model, or ""."""
     if not report.not_run:
         return ""
     return f"{report.not_run}; the figures are of the graph that it was compiled from"
 
 
 def summary(report: Report) -> str:
-    """One line: ``pass: exact promised; 10 exact, 1 ill-conditioned``."""
+    """Return the verdict in one line: ``pass: exact promised; 10 exact, 1 ill-conditioned``."""
     verdicts = (*RUNGS, judge.ILL_CONDITIONED, judge.NOT_RUN, judge.FINITE)
     counts = [f"{report.count(word)} {word}" for word in verdicts if report.count(word)]
     word = "pass" if report.passed else "FAIL"
@@ -60,13 +60,13 @@ def summary(report: Report) -> str:
 
 
 def explained(row: Row) -> str:
-    """:func:`reason`, after the name of the input."""
+    """Return :func:`reason`, after the name of the input."""
     why = reason(row)
     return f"{row.name}: {why}" if why else ""
 
 
 def reason(row: Row) -> str:
-    """What the figures of a row cannot say, or do not say at a glance; "" for nothing."""
+    """Return what a row's figures do not say, or not at a glance; "" for nothing."""
     if row.note:
         return row.note
     said = []
@@ -81,12 +81,12 @@ def reason(row: Row) -> str:
 
 
 def title(row: Row) -> str:
-    """The input's name, and what it was held against if that is not the reference."""
+    """Return the input's name, and what it was compared with if that is not the reference."""
     return row.name if row.against == REFERENCE else f"{row.name}, {row.against}"
 
 
 def decibels(found: Difference | None) -> str:
-    """The PSNR, or "" where there is none."""
+    """Return the PSNR in dB as text, or "" where there is none."""
     return "" if found is None or math.isnan(found.psnr) else f"{found.psnr:.1f}"
 
 

@@ -1,8 +1,8 @@
-"""Whether two pictures are of one style: VGG's losses, where pixels cannot say.
+"""The comparison of two pictures' style by VGG losses, where pixels cannot decide.
 
-A net that is chaotic in flat areas may paint an eye in another place and be none the worse; one
-that has lost its contrast may be as near in PSNR and useless. The losses that the nets were trained
-by tell the two apart (Johnson et al. 2016, section 3.2).
+A net that is chaotic in flat areas may paint an eye in another place and still be as good; one that
+has lost its contrast may be as close in PSNR and be useless. The losses that the nets were trained
+with tell the two apart (Johnson et al. 2016, section 3.2).
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from sttk.toolkit.losses.vgg_weights import load_vgg
 from sttk.toolkit.nets.vgg import Vgg
 from sttk.toolkit.parity.metrics import PEAK, Array
 
-# Of the reference's: int8 nets that people cannot tell from their float nets stay within it.
+# The largest difference of a loss, as a share of the reference's: int8 nets that people cannot tell
+# from their float nets stay within it.
 _LARGEST = 0.05
 # VGG was trained on pictures of some 224 px; a few pooled pixels make no Gram matrix.
 _LEAST_SIDE = 32
@@ -33,13 +34,14 @@ _STABILISERS = ((0.01 * PEAK) ** 2, (0.03 * PEAK) ** 2)
 
 @dataclass(frozen=True)
 class StyleDifference:
-    """A candidate's picture beside the reference's.
+    """The difference in style between a candidate's picture and the reference's.
 
     Attributes:
-        content: by how much its content loss, against the photograph, differs: 0.02 is 2 %.
-        style: its style loss against the reference's picture, as a share of what the photograph's
-            own is: 0 is the same Gram matrices, 1 is no style at all.
-        ssim: structural similarity of the two pictures, 1 for the same.
+        content: relative difference of their content losses, each against the photograph: 0.02 is
+            2 %.
+        style: the candidate's style loss against the reference's picture, as a share of the
+            photograph's: 0 means the same Gram matrices, 1 means no style at all.
+        ssim: structural similarity of the two pictures, 1 if they are equal.
     """
 
     content: float
@@ -53,10 +55,10 @@ class StyleDifference:
 
 
 class StyleJudge:
-    """Compares pictures by VGG; the weights are loaded when they are first needed.
+    """A judge of style by VGG, whose weights are loaded when they are first needed.
 
     Args:
-        vgg: file of weights, or None for those that are at hand.
+        vgg: a file of VGG weights, or None for those that are found on this machine.
     """
 
     def __init__(self, vgg: Path | None = None) -> None:
@@ -69,7 +71,9 @@ class StyleJudge:
 
     @torch.inference_mode()
     def compare(self, candidate: Array, reference: Array, photo: Array) -> StyleDifference:
-        """All three (B, 3, H, W) in 0..255; the photograph is scaled to the others' size.
+        """Compare two outputs for a photograph, all (B, 3, H, W) in 0..255.
+
+        The photograph is scaled to the outputs' size.
 
         Raises:
             NotRunError: there are no weights.
@@ -100,7 +104,7 @@ def _large_enough(x: Tensor) -> Tensor:
 
 
 def ssim(one: Tensor, other: Tensor) -> float:
-    """Mean structural similarity of two batches (B, 3, H, W) in 0..255."""
+    """Return the mean structural similarity of two batches (B, 3, H, W) in 0..255."""
     places = torch.arange(_WINDOW) - _WINDOW // 2
     bell = torch.exp(-(places.double() ** 2) / (2 * _SIGMA**2))
     window = (bell[:, None] * bell / bell.sum() ** 2)[None, None]

@@ -1,11 +1,11 @@
-"""float32 as a plain library adds it up.
+"""The float32 error of a runtime that sums sequentially.
 
 torch sums a norm's H * W terms in a tree, whose error does not grow with their number. Most
 runtimes add them one after another, in a few lanes: each addition rounds, and the mean and the
-deviation come out with a relative error of about 2^-24 * sqrt(H * W) (Higham 2002, "Accuracy and
-Stability of Numerical Algorithms", section 4.2). Both are float32. Where a channel's mean is far
-above its deviation, as in flat and saturated pictures, that is the larger part of what float32
-costs: ONNX Runtime stands 36 dB over torch's own error there, and is not wrong.
+deviation have a relative error of about 2^-24 * sqrt(H * W) (Higham 2002, "Accuracy and
+Stability of Numerical Algorithms", section 4.2). Both are correct float32. Where a channel's mean
+is far above its deviation, as in flat and saturated pictures, this is the larger part of float32's
+error: ONNX Runtime is 36 dB over torch's own error there, and is not wrong.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ _SEED = 2002
 
 
 class SumsInTurn(TorchFunctionMode):
-    """While it is entered, instance norms have the statistics of sums added up in turn.
+    """A torch mode in which instance norms have the error of sequential sums in their statistics.
 
-    The error's size is the expected one, its sign is drawn for each channel, the same each time.
+    The size of the error is its expected size; its sign is drawn for each channel, from a fixed
+    seed.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Where figures were made: versions and machine, as lines of a report."""
+"""The machine and the library versions with which a report's figures were made."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from sttk.toolkit.host import machine, packages
 
 
 def surroundings() -> dict[str, str]:
-    """By name; neither date nor anything else that differs between two runs of one set-up."""
+    """Return facts about this machine by name.
+
+    There is no date, nor anything else that differs between two runs on one installation.
+    """
     cpu = machine.cpu()
     cores = f"{cpu.cores} cores, " if cpu.cores else ""
     facts = {

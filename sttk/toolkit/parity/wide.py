@@ -1,10 +1,10 @@
 """float64 convolutions at the speed of matrix products.
 
-torch has no fast float64 convolution on a CPU: its own writes every patch of the picture out, 5 GB
-of them for one 9x9 layer at 512 px. Here a kernel is a sum of matrix products, one for each of its
-places: with the padded picture flattened to (C, H * W), the picture as seen from place (i, j) is
-the same memory, i * W + j values further on (Vasudevan et al. 2017, "Parallel Multi Channel
-Convolution using General Matrix Multiplication", kn2row).
+torch has no fast float64 convolution on a CPU: it copies every patch of the picture out (im2col),
+5 GB for one 9x9 layer at 512 px. Here a convolution is a sum of matrix products, one for each
+position of its kernel: with the padded picture flattened to (C, H * W), the picture shifted to
+position (i, j) is the same memory, i * W + j values further on (Vasudevan et al. 2017, "Parallel
+Multi Channel Convolution using General Matrix Multiplication", kn2row).
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-# Values in one piece of the output: a piece and what it is summed from stay in a CPU's cache.
+# Values in one piece of the output: a piece and its operands fit in a CPU's cache.
 _PIECE = 1 << 17
 
 
 class WideConvolutions(TorchFunctionMode):
-    """While it is entered, float64 ``conv2d`` of one group runs as matrix products.
+    """A torch mode in which float64 ``conv2d`` of one group runs as matrix products.
 
-    The same function to the last few bits: only the order of the sums differs.
+    The result is the same to the last few bits: only the order of the sums differs.
     """
 
     def __torch_function__(
@@ -67,7 +67,7 @@ def conv2d(
     dilation: int | Sequence[int] = 1,
     *_: int,
 ) -> Tensor:
-    """As :func:`torch.nn.functional.conv2d` with one group: (B, C, H, W) -> (B, D, H', W')."""
+    """Compute :func:`torch.nn.functional.conv2d` of one group: (B, C, H, W) -> (B, D, H', W')."""
     (down, right), (rows, columns), (by, across) = map(_pair, (stride, padding, dilation))
     x = F.pad(x, (columns, columns, rows, rows))
     out = torch.stack([_convolve(one, weight, (down, right), (by, across)) for one in x])
@@ -82,8 +82,10 @@ def _pair(value: int | Sequence[int]) -> tuple[int, int]:
 def _convolve(
     x: Tensor, weight: Tensor, stride: tuple[int, int], dilation: tuple[int, int]
 ) -> Tensor:
-    """(C, H, W) -> (D, H', W'). A stride reads every second row, so rows of one kind go together:
-    place (i, j) of the kernel sees the phase (i mod stride, j mod stride) of the picture.
+    """Convolve one padded picture, (C, H, W) -> (D, H', W').
+
+    The picture is split into phases by the stride: position (i, j) of the kernel reads only the
+    phase (i mod stride, j mod stride).
     """
     height, width = (
         (side - step * (places - 1) - 1) // leap + 1
@@ -105,7 +107,7 @@ def _convolve(
             seen = phases[row % stride[0], column % stride[1]]
             shift = row // stride[0] * right + column // stride[1]
             places.append((seen, shift, weight[:, :, i, j].contiguous()))
-    # The last row ends where the picture does: all that is read lies within it.
+    # The last row ends where the picture does, so no read goes past it.
     flat = _summed(places, len(weight), (height - 1) * right + width)
     flat = F.pad(flat, (0, height * right - flat.shape[1]))
     return flat.view(len(weight), height, right)[:, :, :width]

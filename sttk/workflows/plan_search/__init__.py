@@ -1,1 +1,1 @@
-"""The search of the cheapest plan that holds a floor."""
+"""The search for the cheapest plan that holds a PSNR floor."""

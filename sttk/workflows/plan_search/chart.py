@@ -1,4 +1,4 @@
-"""The Pareto front as a picture: cost against the worst input, and each block's share."""
+"""The chart of a plan search: the Pareto front, and the effect of each block alone."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _PLAIN, _CHOSEN, _FLOOR = "#4878a8", "#c8502d", "#555555"
 
 
 def draw(found: SearchResult, path: Path) -> None:
-    """Write a PNG, whole or not at all."""
+    """Draw the chart and write it as a PNG, atomically."""
     page = blank(_INCHES)
     front, alone = page.subplots(1, 2, width_ratios=(3, 2))
     page.suptitle(

@@ -1,4 +1,4 @@
-"""What a search for a plan found, and which plan is the one to take."""
+"""The result of a plan search: the candidates, and the one that is chosen."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ class Candidate:
     """A plan that was tried, exported and measured.
 
     Attributes:
-        plan: which block is in which precision.
-        high: names of the blocks that are kept high.
-        bytes: that its layers read and write for one picture (sttk.toolkit.precision.cost).
-        emulated: in torch, every float16 result rounded to float16.
-        measured: of the exported model, under its runtime.
-        milliseconds: for one picture, the median; None where no time that means anything is to be
-            had here.
+        plan: the precision of each block.
+        high: the names of the blocks that are kept in the high precision.
+        bytes: the bytes that its layers read and write for one picture
+            (sttk.toolkit.precision.cost).
+        emulated: the score in torch, with every float16 result rounded to float16.
+        measured: the score of the exported model under its runtime.
+        milliseconds: the median time of one picture; None where a time on this machine would be
+            meaningless.
     """
 
     plan: Plan
@@ -35,18 +36,20 @@ class Candidate:
 
     @property
     def worst(self) -> float:
-        """The lower of the two, in dB: a CPU's runtime computes float16 in float32 where it can,
-        and a model may be worse than what was emulated.
+        """The lower one of the emulated and the measured PSNR on the worst input, in dB.
+
+        Both are needed: a CPU's runtime computes float16 in float32 where it can, and an exported
+        model may be worse than the emulation.
         """
         return min(self.emulated.worst, self.measured.worst)
 
     @property
     def where(self) -> str:
-        """The input that this is of."""
+        """The name of the worst input."""
         return min((self.emulated, self.measured), key=lambda score: score.worst).where
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values."""
+        """Return the candidate as plain JSON values."""
         return {
             "plan": self.plan.to_dict(),
             "bytes": self.bytes,
@@ -59,27 +62,27 @@ class Candidate:
 
 
 def price_of(candidate: Candidate, cost: Cost) -> float:
-    """By which candidates are compared."""
+    """Return the cost by which candidates are compared: milliseconds if measured, else bytes."""
     timed = cost == "time" and candidate.milliseconds is not None
     return candidate.milliseconds or 0.0 if timed else candidate.bytes
 
 
 @dataclass(frozen=True)
 class SearchResult:
-    """A search's result.
+    """The result of a search.
 
     Attributes:
-        style: short name of the style.
-        target: that the plans were exported to.
+        style: the style's short name.
+        target: the target that the plans were exported to.
         low, high: the two precisions.
-        floor: in dB, of the worst input.
-        cost: what the cheapest plan is cheapest by.
-        size: of the pictures, such as ``256x256``.
-        candidates: measured, the cheapest first.
-        alone: dB on the worst input with one block alone in the low precision, by its name.
-        tried: how many plans were emulated.
-        runtime: that measured.
-        notes: what else a reader must know.
+        floor: the lowest PSNR on the worst input that is accepted, in dB.
+        cost: the cost that the cheapest plan minimises.
+        size: the size of the pictures, such as ``256x256``.
+        candidates: the measured plans, the cheapest first.
+        alone: PSNR in dB on the worst input with one block alone in the low precision, by its name.
+        tried: the number of plans that were emulated.
+        runtime: the runtime that ran the exported models.
+        notes: further facts that a reader must know.
     """
 
     style: str
@@ -103,11 +106,11 @@ class SearchResult:
 
     @property
     def best(self) -> Candidate:
-        """The candidate that is nearest to the reference."""
+        """The candidate that is closest to the reference."""
         return max(self.candidates, key=lambda each: each.worst)
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values."""
+        """Return the result as plain JSON values."""
         chosen = self.chosen
         return {
             "style": self.style,

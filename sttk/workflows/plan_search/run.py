@@ -1,8 +1,8 @@
-"""From a style net and a floor to a plan: emulated in torch, confirmed on exported models.
+"""The run of a plan search: plans are emulated in torch, and confirmed on exported models.
 
-The search goes by costs that need no device: bytes moved, or, where time is to be least,
-multiplications times their width. Which plan is the cheapest is decided among those that were
-exported, by the bytes or by the time that was measured.
+The search uses costs that need no device: bytes moved, or, where time is to be minimised,
+multiplications times their width. The cheapest plan is then chosen among those that were exported,
+by the bytes or by the measured time.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from sttk.workflows.plan_search.result import Candidate, Cost, SearchResult, pri
 from sttk.workflows.plan_search.search import High, Search, Tried
 from sttk.workflows.plan_search.trial import Inputs, each, emulated, inputs_for
 
-# Plans that are exported and measured: enough for a front to be seen, few enough to wait for.
+# Number of plans that are exported and measured: enough to show a front, few enough to wait for.
 _MOST = 8
 _HALF_IN_FLOAT = (
     "ONNX Runtime's CPU computes float16 in float32 where it can: the emulated figures, rounded "
@@ -39,18 +39,18 @@ _HALF_IN_FLOAT = (
 
 @dataclass(frozen=True)
 class SearchConfig:
-    """What to search for.
+    """The configuration of a search.
 
     Attributes:
         net: the style net.
-        target: that the plan is for.
-        low, high: the precisions that blocks are to be in.
-        floor: in dB, on the worst input.
-        size: of the pictures.
-        photos: to try plans on.
-        calibration: pictures to calibrate on; none: those of the package.
-        cost: what is to be least.
-        options: of the exporter.
+        target: the target that the plan is for.
+        low, high: the two precisions that a block can have.
+        floor: the lowest PSNR on the worst input that is accepted, in dB.
+        size: (height, width) of the pictures.
+        photos: the photographs that plans are tried on.
+        calibration: the pictures to calibrate on; if empty, those of the package.
+        cost: the cost to minimise.
+        options: the exporter's options.
     """
 
     net: StyleNet
@@ -65,7 +65,7 @@ class SearchConfig:
     options: Options = field(default_factory=Options)
 
     def request(self, plan: Plan) -> ExportRequest[Options]:
-        """The export of a plan."""
+        """Return the export request for a plan."""
         shapes = Shapes.fixed(*self.size)
         return ExportRequest(
             self.net, plan.default, shapes, self.options, self.calibration, plan.blocks
@@ -76,8 +76,8 @@ def search(config: SearchConfig, on_progress: Callable[[str], None]) -> SearchRe
     """Search, export the plans of the Pareto front, and measure them.
 
     Raises:
-        UsageError: the target has not these precisions, or no input says anything.
-        NotRunError: the cost is to be time, and the model's runtime has none to give here.
+        UsageError: the target does not have these precisions, or every input is ill-conditioned.
+        NotRunError: the cost is time, and the model's runtime cannot be timed here.
         ExportError: the target cannot be exported.
     """
     bench = _Bench(config)
@@ -85,9 +85,7 @@ def search(config: SearchConfig, on_progress: Callable[[str], None]) -> SearchRe
         check(config.target, exporter(config.target), config.request(Plan(precision)))
     on_progress("reference")
     inputs = inputs_for(config.net, config.photos, config.size)
-    on_progress(
-        "first export"
-    )  # what cannot be exported or run here is found out before the search
+    on_progress("first export")  # so that a model that cannot be exported or run fails early
     (first,) = measure(config.target, [config.request(Plan(config.low))], inputs, lambda _: None)
     _check_timed(config, first)
     searched = bench.searched(
@@ -124,7 +122,7 @@ def search(config: SearchConfig, on_progress: Callable[[str], None]) -> SearchRe
 
 
 class _Bench:
-    """Plans of one net as the target would compute them, and what they cost."""
+    """The plans of one net, with their cost, and emulated as the target computes them."""
 
     def __init__(self, config: SearchConfig) -> None:
         self._config, self._able = config, exporter(config.target)
@@ -138,7 +136,10 @@ class _Bench:
         return Costs(layers, set(quantised), carriers(self._able))
 
     def plan(self, high: High, every: High = frozenset()) -> Plan:
-        """With all blocks high, if ``every`` names them, it is the high precision's own plan."""
+        """Return the plan for a set of high blocks.
+
+        If that is ``every`` block, it is the plan that has the high precision throughout.
+        """
         if high and high == every:
             return Plan(self._config.high)
         entries = (block.entries(self._config.high) for block in high)
@@ -146,7 +147,7 @@ class _Bench:
         return Plan.of_blocks(self._config.low, blocks)
 
     def searched(self, inputs: Inputs, on_progress: Callable[[Tried], None]) -> Search:
-        """A search that is ready to run."""
+        """Return a search that is ready to run."""
         costs, single = self.costs, dict(each(inputs))
         price = costs.work if self._config.cost == "time" else costs.bytes
         return Search(
@@ -174,7 +175,7 @@ def _check_timed(config: SearchConfig, first: Measured) -> None:
 
 
 def _thinned(front: list[Tried], floor: float) -> list[Tried]:
-    """Both ends, the first that holds the floor with its neighbours, and some between."""
+    """Return the front's ends, the first plan that holds the floor with neighbours, and others."""
     holds = next((i for i, plan in enumerate(front) if plan.score.worst >= floor), len(front) - 1)
     kept = {0, len(front) - 1, *range(max(0, holds - 1), min(len(front), holds + 3))}
     steps = range(1, _MOST - len(kept) + 1)

@@ -1,18 +1,18 @@
 """The search for the cheapest plan that holds a floor.
 
-With n blocks there are 2^n plans. Two ways through them are taken, each one block at a time:
+With n blocks there are 2^n plans. Two greedy searches change one block at a time:
 
 down
-    from all blocks high: each block is tried alone in the low precision, and they are lowered in
-    the order of what they save for the harm that they do.
+    starts with all blocks high: each block is tried alone in the low precision, and they are
+    lowered in the order of the error that they add for what they save.
 up
-    from all blocks low: on the input that is worst then, each block is tried alone in the high
-    precision, and that which buys most dB for its cost is raised, until the floor holds.
+    starts with all blocks low: on the input that is worst then, each block is tried alone in the
+    high precision, and the one that gains most dB for its cost is raised, until the floor holds.
 
 Neither is exact, since errors do not add up: two blocks that are bad alone may be no worse together
-(down sees that, up does not), and a block may be bad only behind another (the reverse). From the
-cheapest plan of either that holds the floor, every block is then lowered that need not be high. All
-plans that were tried make the Pareto front.
+(down sees that, up does not), and a block may be bad only behind another (the reverse). In the two
+cheapest plans that hold the floor, every block that need not be high is then lowered. All plans
+that were tried make the Pareto front.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ class Tried:
 
     Attributes:
         high: its blocks in the high precision.
-        cost: of the whole plan.
-        score: by input.
+        cost: the cost of the whole plan.
+        score: the PSNR on each input.
     """
 
     high: High
@@ -42,18 +42,18 @@ class Tried:
 
 
 class Search:
-    """One search.
+    """A search for the cheapest plan.
 
     Args:
-        blocks: of the net.
-        cost: of a plan, by its high blocks.
-        score: of a plan, on all inputs.
-        score_on: the same on the one input of that name.
+        blocks: the net's blocks.
+        cost: computes a plan's cost from its high blocks.
+        score: computes a plan's score on all inputs.
+        score_on: computes a plan's PSNR in dB on the input of that name.
         on_progress: is called with each plan that was tried on all inputs.
 
     Attributes:
-        tried: every plan, by its high blocks.
-        alone: what is left of the worst input where one block alone is low, in dB.
+        tried: every plan that was tried, by its high blocks.
+        alone: PSNR in dB on the worst input with one block alone in the low precision.
     """
 
     def __init__(
@@ -67,14 +67,14 @@ class Search:
         self._cost, self._score, self._score_on, self._told = cost, score, score_on, on_progress
         none: High = frozenset()
         prices = {block: cost(none | {block}) - cost(none) for block in blocks}
-        # What the low precision does not change is of no interest.
+        # Blocks that cost the same in the low precision are left alone.
         self._prices = {block: price for block, price in prices.items() if price > 0}
         self.tried: dict[High, Tried] = {}
         self.alone: dict[Block, float] = {}
 
     @property
     def every(self) -> High:
-        """All blocks that are worth looking at."""
+        """All blocks that are cheaper in the low precision."""
         return frozenset(self._prices)
 
     def run(self, floor: float) -> None:
@@ -88,7 +88,7 @@ class Search:
             self._prune(held.high, floor)
 
     def front(self) -> list[Tried]:
-        """The plans that no other one beats in cost and in dB, from the cheapest."""
+        """Return the plans that no other one beats in cost and in dB, the cheapest first."""
         best: list[Tried] = []
         for plan in sorted(self.tried.values(), key=lambda t: (t.cost, -t.score.worst)):
             if not best or plan.score.worst > best[-1].score.worst:
@@ -113,7 +113,7 @@ class Search:
             self._try(high)
 
     def _harm(self, block: Block) -> float:
-        """Error power that it adds where it is alone in the low precision, for what it saves."""
+        """Return the error power that a block alone in the low precision adds, per cost saved."""
         return float(10 ** (-self.alone[block] / 10)) / self._prices[block]
 
     def _up(self, floor: float) -> None:
@@ -127,7 +127,7 @@ class Search:
                 if block not in now.high
             }
             chosen = max(gains, key=lambda block: gains[block])
-            if gains[chosen] <= 0:  # no block alone helps: that which does most harm alone
+            if gains[chosen] <= 0:  # no block alone helps: take the one that is worst alone
                 chosen = max(gains, key=self._harm)
             now = self._try(now.high | {chosen})
 

@@ -1,4 +1,4 @@
-"""A search's result for people."""
+"""A search's result as text for the terminal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sttk.workflows.plan_search.result import Candidate, SearchResult
 
 
 def show(found: SearchResult) -> None:
-    """Print what was searched, the Pareto table, and what each plan keeps high."""
+    """Print the search's parameters, the Pareto table, and each plan."""
     click.echo(
         f"{found.style} for {found.target}: {found.low} with blocks in {found.high}, "
         f"{found.floor:g} dB on every input of {found.size}"
@@ -22,13 +22,13 @@ def show(found: SearchResult) -> None:
 
 
 def columns(found: SearchResult) -> list[str]:
-    """Of the table."""
+    """Return the table's column headings."""
     floor = f"{found.floor:g} dB"
     return ["plan", found.high, "MB", "ms", "emulated", "measured", "worst input", floor]
 
 
 def cells(found: SearchResult, index: int) -> list[str]:
-    """One plan's row."""
+    """Return one plan's row of the table."""
     one = found.candidates[index]
     time = "-" if one.milliseconds is None else f"{one.milliseconds:.1f}"
     return [
@@ -44,7 +44,7 @@ def cells(found: SearchResult, index: int) -> list[str]:
 
 
 def by(found: SearchResult) -> str:
-    """What "cheapest" means, in words."""
+    """Return the unit of cost by which a plan is the cheapest."""
     if found.cost == "time":
         return f"milliseconds of {found.runtime} on this machine"
     return "bytes of weights and activations moved"

@@ -1,4 +1,4 @@
-"""How good a plan is on the inputs that are hard: PSNR against the float net in float64."""
+"""A plan's quality on all regimes of input: PSNR against the float net in float64."""
 
 from __future__ import annotations
 
@@ -25,45 +25,47 @@ from sttk.toolkit.precision.half import RoundedHalf
 
 @dataclass(frozen=True)
 class Score:
-    """PSNR in dB of one candidate, by input; minus infinity for NaN."""
+    """The PSNR in dB of one candidate, by input; minus infinity for NaN."""
 
     decibels: tuple[tuple[str, float], ...]
 
     @property
     def worst(self) -> float:
-        """What a floor is held against."""
+        """The PSNR in dB on the worst input, which a floor is compared with."""
         return min(value for _, value in self.decibels)
 
     @property
     def where(self) -> str:
-        """The input that is worst."""
+        """The name of the worst input."""
         return min(self.decibels, key=lambda entry: entry[1])[0]
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """Pictures with the reference's answers.
+    """Inputs with the reference's outputs.
 
     Attributes:
-        asked: what plans are tried on.
-        left_out: names of the inputs on which the reference is not sure of its own answer.
+        asked: the inputs on which plans are tried.
+        left_out: the names of the inputs on which the reference is ill-conditioned.
     """
 
     asked: tuple[tuple[Sample, ReferenceOutput], ...]
     left_out: tuple[str, ...]
 
     def score(self, run: Callable[[Floats], Floats]) -> Score:
-        """Of something that makes (1, 3, H', W') of (1, 3, H, W)."""
+        """Score a function (1, 3, H, W) -> (1, 3, H', W'), in 0..255, on all inputs."""
         return Score(tuple((sample.name, _psnr(run(sample.batch), answer))
                            for sample, answer in self.asked))  # fmt: skip
 
 
 def inputs_for(net: StyleNet, files: Sequence[Path], size: Size) -> Inputs:
-    """Every regime of one size that says something of precision: no constant picture, none on
-    which float32 or half a grey level of noise moves the picture too far.
+    """Make the inputs of one size from every regime on which precision can be judged.
+
+    Left out are the constant picture, and those that float32 or half a grey level of noise moves
+    too far.
 
     Raises:
-        UsageError: there is none.
+        UsageError: every input is ill-conditioned.
     """
     names = tuple(name for name in NAMES if name != CONSTANT)
     references = References(net)
@@ -80,7 +82,7 @@ def inputs_for(net: StyleNet, files: Sequence[Path], size: Size) -> Inputs:
 
 
 def emulated(net: nn.Module) -> Callable[[Floats], Floats]:
-    """Runs a net in torch, float16 as :class:`RoundedHalf` has it."""
+    """Return a function that runs a net in torch, with float16 emulated by :class:`RoundedHalf`."""
 
     def run(batch: Floats) -> Floats:
         with RoundedHalf(), torch.inference_mode():
@@ -91,7 +93,7 @@ def emulated(net: nn.Module) -> Callable[[Floats], Floats]:
 
 
 def each(inputs: Inputs) -> Iterator[tuple[str, Inputs]]:
-    """The inputs one by one, by name."""
+    """Yield the inputs one by one, with their names."""
     for entry in inputs.asked:
         yield entry[0].name, Inputs((entry,), ())
 

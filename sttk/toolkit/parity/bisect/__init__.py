@@ -1,1 +1,1 @@
-"""Where a model leaves its reference: the first block that computes something else."""
+"""The bisection of a model: it finds the first block that differs from the reference."""

@@ -1,4 +1,4 @@
-"""The first block at which a model leaves its reference."""
+"""The search for the first block at which a model differs from its reference."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from sttk.toolkit.targets.intermediates import Intermediate, Values
 
 @dataclass(frozen=True)
 class BlockRow:
-    """One block of the reference, and what the model has in its place.
+    """One block of the reference, and the model's tensor in its place.
 
     Attributes:
-        block: see :class:`Step`.
-        function: of torch.
-        floor: SNR in dB under which it is not arithmetic that is to blame.
-        tensor: of the model, "" where it has none for this block.
-        operation: of the model, that computes it.
-        kind: of operation, as the format calls it.
-        snr: in dB, from the model run as a whole, or None.
-        heals: it is under the floor, and a block that is computed from it is not: another way to
-            the same result.
-        scale: the model holds ``scale`` times the block's result: an exact rewrite.
-        alone: SNR in dB of the operations from the blocks before up to this one, given the
-            reference's own values; computed where ``snr`` is under the floor.
+        block: the block's name; see :class:`TracedStep`.
+        function: the torch function.
+        floor: the lowest SNR in dB that arithmetic alone can explain.
+        tensor: the model's tensor, or "" where it has none for this block.
+        operation: the model's operation that computes the tensor.
+        kind: the kind of operation, as the format calls it.
+        snr: the tensor's SNR in dB when the whole model is run, or None.
+        heals: the block is under its floor, but a block computed from it is not: the model reaches
+            the same result in another way.
+        scale: the model's tensor is ``scale`` times the block's result, by an exact rewrite.
+        alone: the SNR in dB of the operations between the blocks before and this one when they are
+            given the reference's own values; computed where ``snr`` is under the floor.
     """
 
     block: str
@@ -52,7 +52,7 @@ class BlockRow:
 
     @property
     def falls(self) -> bool:
-        """Whether it is further from the reference than arithmetic takes it, for good."""
+        """Whether it is under its floor, and no later block recovers from that."""
         return self.is_under and not self.heals
 
     @property
@@ -62,19 +62,19 @@ class BlockRow:
 
     @property
     def at_fault(self) -> bool:
-        """Whether it is so on the right input, too: it does not just pass on what came to it."""
+        """Whether it is wrong even with the right input, so does not just pass an error on."""
         return self.alone is not None and not self.alone >= self.floor
 
 
 @dataclass(frozen=True)
 class Bisection:
-    """A model held against its reference block by block.
+    """A model compared with its reference block by block.
 
     Attributes:
-        model: that was looked at.
+        model: the model file.
         rows: every block, in the order of execution.
-        notes: what a reader must know.
-        reproduction: folder in which the first block's was written, or "".
+        notes: further facts that a reader must know.
+        reproduction: the folder with the reproduction of the first block's fault, or "".
     """
 
     model: str
@@ -84,11 +84,11 @@ class Bisection:
 
     @property
     def first(self) -> BlockRow | None:
-        """The first block that falls."""
+        """The first block that falls under its floor for good, or None."""
         return next((row for row in self.rows if row.falls), None)
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values."""
+        """Return the bisection as plain JSON values."""
         return {**asdict(self), "first": asdict(self.first) if self.first else None}
 
 
@@ -98,16 +98,16 @@ def bisect(
     """Find the first block of ``model`` whose SNR falls under its floor.
 
     Args:
-        model: an ONNX file, an OpenVINO IR or a Core ML package, whoever made it.
-        net: what it should be.
+        model: an ONNX file, an OpenVINO IR or a Core ML package, from any exporter.
+        net: the reference.
         batch: (B, 3, H, W) float32 in 0..255, of a size that the model takes.
-        precision: of the model's arithmetic: ``fp32``, ``fp16``, ``bf16``, ``int8`` or ``fp8``.
-        folder: where to write a reproduction, if a block falls.
+        precision: the model's arithmetic: ``fp32``, ``fp16``, ``bf16``, ``int8`` or ``fp8``.
+        folder: the folder for a reproduction of the fault, written if a block falls.
 
     Raises:
-        UsageError: no such bisection for this format, or ``folder`` holds something else.
+        UsageError: this format cannot be bisected, or ``folder`` holds something else.
         ArtifactError: the model cannot be loaded.
-        RunError: it does not run, or not with its inner tensors as outputs.
+        RunError: the model does not run, or not with its inner tensors as outputs.
     """
     instrumented = open_intermediates(model)
     with open_model(model) as runner:
@@ -144,7 +144,7 @@ def _row(block: Block, intermediate: Intermediate | None, values: Values) -> Blo
 
 
 def _looked_into(rows: Sequence[BlockRow], cuts: Partition, index: int) -> BlockRow:
-    """A row under its floor: whether what follows from it is right, and what it is alone."""
+    """Complete a row under its floor: does a later block recover, and what is its SNR alone."""
     row = rows[index]
     if not row.is_under:
         return row
@@ -152,13 +152,13 @@ def _looked_into(rows: Sequence[BlockRow], cuts: Partition, index: int) -> Block
     if any(cuts.depends(later, index) for later in right):
         return replace(row, heals=True)
     alone, scale = cuts.alone(index) or (None, row.scale)
-    return replace(row, alone=alone, scale=scale)  # the scale as a wrong input cannot bend it
+    return replace(row, alone=alone, scale=scale)  # this scale is not distorted by a wrong input
 
 
 def _notes(
     rows: Sequence[BlockRow], last: Block, plain: Floats, instrumented: Floats, net: StyleNet
 ) -> Iterator[str]:
-    """What the table does not say."""
+    """Yield the notes on what the table does not show."""
     if not np.array_equal(plain, instrumented, equal_nan=True):
         found = snr(instrumented, plain)
         yield (

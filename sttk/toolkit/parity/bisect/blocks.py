@@ -1,4 +1,4 @@
-"""What the reference computes on the way, step by step.
+"""The intermediate results of the reference, in order of execution.
 
 A block is one torch function's result: a leaf module's, or one that a module's ``forward`` computes
 itself, such as the sum of a residual block.
@@ -21,14 +21,14 @@ from sttk.toolkit.core.style_net import StyleNet
 
 @dataclass(frozen=True)
 class TracedStep:
-    """A block as it is computed.
+    """A block at the moment when it is computed.
 
     Attributes:
-        name: of the torch module, such as ``net.conv1.conv``; of what a module's ``forward`` does
-            itself, with the function: ``net.blocks.0: add``, ``net: relu 2``.
-        module: its torch module.
-        function: of torch, such as ``conv2d``.
-        result: (B, C, H, W).
+        name: the torch module's name, such as ``net.conv1.conv``; if a module's ``forward``
+            computes the block itself, with the function: ``net.blocks.0: add``, ``net: relu 2``.
+        module: the torch module's name.
+        function: the torch function, such as ``conv2d``.
+        result: the block's result, (B, C, H, W).
     """
 
     name: str
@@ -42,13 +42,13 @@ Rounding = Callable[[Tensor], Tensor]
 
 
 def run(net: StyleNet, image: Tensor, observe: Observe, rounding: Rounding | None = None) -> None:
-    """Run ``net`` and hand out its blocks in order of execution.
+    """Run ``net``, and call ``observe`` with each of its blocks in order of execution.
 
     Args:
-        net: in the type of ``image``.
+        net: the net, with parameters of the same type as ``image``.
         image: (B, 3, H, W) in 0..255.
-        observe: is given each block. A later one may overwrite its result.
-        rounding: done to each result before the net goes on with it.
+        observe: the callback; a later block may overwrite the result that it was given.
+        rounding: applied to each result before the net goes on with it.
     """
     with (
         torch.inference_mode(),
@@ -59,7 +59,7 @@ def run(net: StyleNet, image: Tensor, observe: Observe, rounding: Rounding | Non
 
 
 class _Recorder(TorchFunctionMode):
-    """Sees each torch function; those that make a picture of the picture are blocks."""
+    """A torch mode in which each function that makes a 4-d tensor from the input is a block."""
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ class _Recorder(TorchFunctionMode):
         super().__init__()
         self._where, self._observe, self._rounding = where, observe, rounding
         self._calls: Counter[str] = Counter()
-        # Weights and what is made of weights alone, by id; held, lest an id be used again.
+        # Weights and tensors computed from weights alone, by id; kept alive, lest an id be reused.
         self._constants = {id(x): x for x in (*net.parameters(), *net.buffers())}
 
     def __torch_function__(
@@ -106,7 +106,7 @@ class _Recorder(TorchFunctionMode):
 
 @contextmanager
 def _followed(net: nn.Module) -> Iterator[list[tuple[str, nn.Module]]]:
-    """The modules whose ``forward`` is running now, innermost last, with their names."""
+    """Yield the modules whose ``forward`` is running, innermost last, with their names."""
     stack: list[tuple[str, nn.Module]] = []
 
     def entered(entry: tuple[str, nn.Module]) -> Any:

@@ -1,11 +1,11 @@
-"""Which tensor of a model is which block of the reference.
+"""The matching of a model's tensors with the reference's blocks.
 
-Both run in the same order, give or take what an exporter fused, split or left out; so the two lists
+Both run in the same order, apart from what an exporter fused, split or left out. So the two lists
 are aligned like two texts (Needleman and Wunsch 1970): of all ways to pair blocks and tensors in
-order, the one with the most evidence. Evidence is the value, foremost: the SNR of the tensor
-against the block in dB, which needs no names and holds for models that anyone made. What
-is wrong has little of it; there the kind of the operation and the name of its weights, where the
-exporter kept it, tell which tensor it should have been.
+order, the one with the most evidence is chosen. The main evidence is the SNR of the tensor against
+the block in dB, which needs no names and so works for models from any exporter. A wrong tensor has
+a low SNR; there the kind of the operation and the name of its weights, if the exporter kept it,
+tell which block it belongs to.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from sttk.toolkit.parity.bisect.reference import Block
 from sttk.toolkit.parity.bisect.snr import agreement
 from sttk.toolkit.targets.intermediates import Intermediate
 
-# In dB. Neighbours of one shape, such as a norm and its ReLU, agree to 10 dB or so: a kind is worth
-# less than that, a name as much. A shape alone is next to nothing, but says where a block should
-# have been whose operation is another one. Beyond float32's 24 bits no tensor is better.
+# Evidence in dB. Neighbours of one shape, such as a norm and its ReLU, agree to about 10 dB: the
+# same kind counts for less than that, the same name for as much. The same shape counts for little,
+# but places a block whose operation was replaced. Beyond float32's 24 bits no tensor is better.
 _MOST, _SHAPE, _KIND, _NAME = 150.0, 1.0, 5.0, 10.0
-# Values of a tensor that are enough to know it by.
+# Number of values of a tensor that are compared; more are not needed to recognise it.
 _ENOUGH = 1 << 16
 
-# What torch, ONNX, OpenVINO and Core ML call the same thing; lower case.
+# Names of the same operation in torch, ONNX, OpenVINO and Core ML; lower case.
 _KINDS = (
     {"conv2d", "conv", "convolution", "groupconvolution", "qlinearconv"},
     {"conv_transpose2d", "convtranspose", "convolutionbackpropdata", "conv_transpose"},
@@ -52,7 +52,7 @@ _KINDS = (
 def match(
     blocks: Sequence[Block], intermediates: Sequence[Intermediate], values: Mapping[str, Floats]
 ) -> list[Intermediate | None]:
-    """For each block its intermediate, or None where the model has no such tensor."""
+    """Return each block's intermediate, or None where the model has no such tensor."""
     few = {name: _thinned(value) for name, value in values.items()}
     wanted = [_thinned(block.wanted) for block in blocks]
     intermediates = [
@@ -76,7 +76,10 @@ def match(
 
 
 def _aligned(evidence: list[list[float]]) -> list[int | None]:
-    """For each row a column, both rising, with the largest sum; the earlier one if two do."""
+    """Return a column or None for each row, ascending, that maximise the sum of the evidence.
+
+    Of two columns with the same sum the earlier one is taken.
+    """
     columns = len(evidence[0]) if evidence else 0
     best = [[0.0] * (columns + 1)]
     for row in evidence:
@@ -105,9 +108,9 @@ def _thinned(x: Floats) -> Floats:
 def _kinds_of(
     intermediates: Sequence[Intermediate], values: Mapping[str, Floats]
 ) -> list[set[str]]:
-    """Of each intermediate; one that adds the bias to a convolution is that convolution, too."""
+    """Return the kinds of each intermediate; an add of a convolution's bias is that kind, too."""
     kinds: list[set[str]] = []
-    last: dict[tuple[int, ...], str] = {}  # kind of the intermediate before, by shape
+    last: dict[tuple[int, ...], str] = {}  # kind of the previous intermediate, by shape
     for intermediate in intermediates:
         kind, shape = intermediate.kind.lower(), values[intermediate.tensor].shape
         before = last.get(shape, "")
@@ -122,7 +125,10 @@ def _same_kind(function: str, kinds: set[str]) -> bool:
 
 
 def _same_module(module: str, weight: str) -> bool:
-    """``net.conv1.conv`` and ``conv1.conv.weight``: some keep the outer names, some add to them."""
+    """Return whether a weight is a module's, such as ``conv1.conv.weight`` of ``net.conv1.conv``.
+
+    Exporters may drop the outer names or add to them.
+    """
     stem = weight.rpartition(".")[0]
     if not stem or not module:
         return False

@@ -1,4 +1,4 @@
-"""A model cut between blocks: one block alone, given what the reference gave it."""
+"""A model cut into blocks, so that one block can be run alone on the reference's values."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from sttk.toolkit.targets.intermediates import InstrumentedModel, Subgraph
 
 @dataclass(frozen=True)
 class Partition:
-    """Where a model can be cut: at each tensor that is a block of the reference.
+    """A model that can be cut at each tensor that matches a block of the reference.
 
     Attributes:
         instrumented: the model.
-        blocks: of the reference.
-        tensors: for each block, the model's tensor, or "", and the scale that it holds it at.
-        batch: the picture.
+        blocks: the reference's blocks.
+        tensors: the model's tensor for each block, or "", and its scale relative to the block.
+        batch: the input picture, (B, 3, H, W) in 0..255.
     """
 
     instrumented: InstrumentedModel
@@ -30,8 +30,10 @@ class Partition:
     batch: Floats
 
     def part(self, index: int, *, alone: bool) -> tuple[Subgraph, dict[str, Floats]]:
-        """What computes a block, and its inputs: the reference's results before it; or, where it is
-        not ``alone``, the picture.
+        """Cut out the part that computes a block; return it with its inputs.
+
+        If ``alone``, it begins after the blocks before, and its inputs are the reference's results
+        there; else it begins at the picture.
         """
         before = range(index) if alone else ()
         at = {self.tensors[i][0]: i for i in before if self.tensors[i][0]}
@@ -45,12 +47,12 @@ class Partition:
         return given.astype("float32")
 
     def depends(self, later: int, index: int) -> bool:
-        """Whether the model computes a block from another one."""
+        """Return whether the model computes the block ``later`` from the block ``index``."""
         tensor = self.tensors[index][0]
         return tensor in self.instrumented.part(self.tensors[later][0], {tensor}).inputs
 
     def alone(self, index: int) -> tuple[float, float] | None:
-        """SNR in dB of the block alone and its scale; None where it does not run so."""
+        """Return the SNR in dB of the block run alone, and its scale; None if that does not run."""
         part, given = self.part(index, alone=True)
         block = self.blocks[index]
         try:

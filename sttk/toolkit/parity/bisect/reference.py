@@ -1,4 +1,4 @@
-"""What each block should be, and how far from it arithmetic alone may take a correct model."""
+"""The expected result of each block, and the lowest SNR that a correct model can have there."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from sttk.toolkit.parity.bisect.snr import agreement
 from sttk.toolkit.quantize.fake import QuantConv
 from sttk.toolkit.quantize.float8 import Float8Conv
 
-# Bits of the significand, the hidden one included; of int8, those of its numbers.
+# Bits of the significand, including the hidden one; for int8, bits of the number.
 _FLOAT = 24
 _BITS = {"fp16": 11, "bf16": 8, "int8": 8, "fp8": 4}
 _DECIBELS_A_BIT = 20 * math.log10(2)
-# A net that carries its quantisers: what float32 changes in the last bit may go to the next of 256
-# levels, and an instance norm makes that a visible step. Whether one value does so is chance;
-# rounded to 18 bits, enough of them do for the floor not to be.
+# For a net that contains its quantisers: a change in float32's last bit may move a value to the
+# next of 256 levels, and an instance norm makes that a visible step. Whether a single value moves
+# is chance; with results rounded to 18 bits, enough of them move for a floor that is not.
 _BITS_QUANTISED = 18
 _LEVELS = 255  # steps from the lowest to the highest of int8's numbers
-# dB that a block may lie under torch's own rounding. In float32: another order of sums, another
-# algorithm for a convolution; OpenVINO was found up to 19 dB under torch. Where results are rounded
-# to fewer bits, that rounding is nearly all of the error: at most 8 dB were found. Both over five
-# layouts on two photographs.
+# Margin in dB by which a block may be worse than torch's own rounding. In float32 it allows for
+# another order of sums or another convolution algorithm: OpenVINO was up to 19 dB under torch.
+# Where results are rounded to fewer bits, that rounding is nearly all of the error: at most 8 dB
+# were found. Both were measured over five layouts on two photographs.
 _MARGIN_IN_FLOAT, _MARGIN_ROUNDED = 24.0, 12.0
 _NORM = "instance_norm"
 _READ_BY_NORM = ("conv2d", "conv_transpose2d", "getitem")
@@ -37,15 +37,16 @@ _READ_BY_NORM = ("conv2d", "conv_transpose2d", "getitem")
 
 @dataclass(frozen=True)
 class Block:
-    """One step of the reference.
+    """One block of the reference.
 
     Attributes:
         name: see :class:`TracedStep`.
         module: the torch module that computes it.
-        function: of torch, such as ``conv2d``.
-        wanted: its result in float64, kept as float32: (B, C, H, W).
-        cancelled: an instance norm reads it next, so it counts up to what that cancels.
-        floor: SNR in dB under which it is not arithmetic that is to blame.
+        function: the torch function, such as ``conv2d``.
+        wanted: its result in float64, stored as float32: (B, C, H, W).
+        cancelled: an instance norm reads the block next, so a constant per channel and a common
+            scale do not count (:func:`agreement`).
+        floor: the lowest SNR in dB that arithmetic alone can explain.
     """
 
     name: str
@@ -57,9 +58,9 @@ class Block:
 
 
 def reference_blocks(net: StyleNet, batch: Floats, precision: str) -> list[Block]:
-    """Every block of ``net`` on ``batch``, (B, 3, H, W) float32 in 0..255, in execution order.
+    """Return the blocks of ``net`` on ``batch``, (B, 3, H, W) float32 in 0..255, as executed.
 
-    A block's floor is the SNR against float64 of the same net in float32, with every result rounded
+    A block's floor is the SNR of the same net in float32 against float64, with every result rounded
     to ``precision``, less a margin: errors of earlier blocks count, as they do in the model.
     """
     blocks: list[Block] = []
@@ -79,7 +80,7 @@ def reference_blocks(net: StyleNet, batch: Floats, precision: str) -> list[Block
     rounding, bits = _rounding(net, precision)
     run(net, torch.from_numpy(batch), hold, rounding)
     margin = _MARGIN_ROUNDED if rounding else _MARGIN_IN_FLOAT
-    most = bits * _DECIBELS_A_BIT  # of a block that is exact, such as a pad
+    most = bits * _DECIBELS_A_BIT  # reached by a block that is exact, such as a pad
     return [
         replace(block, floor=min(floor, most) - margin)
         for block, floor in zip(blocks, found, strict=True)
@@ -92,7 +93,7 @@ def _array(x: Tensor) -> Floats:
 
 
 def _cancelled(blocks: list[Block], index: int) -> bool:
-    """Whether it is a convolution, or a cut-out of one, right before an instance norm."""
+    """Return whether a convolution, or a slice of one, is followed by an instance norm."""
     for before, after in zip(blocks[index:], blocks[index + 1 :], strict=False):
         if before.function not in _READ_BY_NORM:
             return False
@@ -102,7 +103,7 @@ def _cancelled(blocks: list[Block], index: int) -> bool:
 
 
 def _rounding(net: StyleNet, precision: str) -> tuple[Rounding | None, int]:
-    """What an arithmetic does to each result, beyond float32; and the bits that are left."""
+    """Return the rounding of results to ``precision``, None for float32, and the bits it leaves."""
     if any(isinstance(module, QuantConv | Float8Conv) for module in net.modules()):
         bits = _BITS_QUANTISED if precision in ("int8", "fp8") else _BITS.get(precision, _FLOAT)
     elif precision == "int8":
@@ -113,12 +114,12 @@ def _rounding(net: StyleNet, precision: str) -> tuple[Rounding | None, int]:
 
 
 def _to_bits(x: Tensor, bits: int) -> Tensor:
-    """To the nearest number of so many bits, whatever its exponent."""
+    """Round the significand to a number of bits; the exponent is unlimited."""
     significand, exponent = torch.frexp(x)
     return torch.ldexp((significand * 2**bits).round(), exponent - bits)
 
 
 def _to_levels(x: Tensor) -> Tensor:
-    """To the nearest of 256 levels from the smallest value to the largest."""
+    """Round to the nearest of 256 levels from the smallest value to the largest."""
     step = ((x.max() - x.min()) / _LEVELS).clamp_min(torch.finfo(x.dtype).tiny)
     return (x / step).round() * step

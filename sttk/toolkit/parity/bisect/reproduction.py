@@ -1,4 +1,4 @@
-"""A fault on disk: the part of the model that has it, what goes in, what should come out."""
+"""The reproduction of a fault: the faulty part of the model, its inputs and expected output."""
 
 from __future__ import annotations
 
@@ -56,16 +56,16 @@ if __name__ == "__main__":
 
 
 def write_reproduction(folder: Path, cuts: Partition, index: int, *, alone: bool) -> Path:
-    """Write ``folder``: the part, its tensors, and ``reproduce.py``, which runs the part on them.
+    """Write the part of a model, its tensors, and ``reproduce.py``, which runs the part on them.
 
     Args:
-        folder: to make; one that was written by an earlier bisection is replaced.
-        cuts: of the model.
-        index: of the block.
+        folder: the folder to make; one that was written by an earlier bisection is replaced.
+        cuts: the model, cut into blocks.
+        index: the block's index.
         alone: whether the block shows its error alone; else the part begins at the picture.
 
     Raises:
-        UsageError: ``folder`` is there and holds something else, or cannot be written.
+        UsageError: ``folder`` exists and holds something else, or cannot be written.
     """
     if folder.exists() and not (folder / SCRIPT).is_file():
         raise UsageError(f"{folder} is there and holds no {SCRIPT}", fix="name another folder")

@@ -1,4 +1,4 @@
-"""A bisection for people."""
+"""A bisection as text for the terminal."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _word(row: BlockRow) -> str:
 
 
 def verdict(bisection: Bisection) -> str:
-    """The first block that falls, with all its names, and how to see it again."""
+    """Return a sentence on the first block that falls, and the command that reproduces it."""
     first = bisection.first
     if first is None:
         return "no block falls under its floor"

@@ -1,4 +1,4 @@
-"""How much of a tensor is signal, and how much is error."""
+"""The signal-to-noise ratio of a tensor against its reference."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SPATIAL = (-2, -1)
 
 
 def snr(got: Floats, wanted: Floats) -> float:
-    """Signal-to-noise ratio in dB of two arrays of one shape; infinite where they are equal.
+    """Return the signal-to-noise ratio in dB of two arrays of one shape, infinite if equal.
 
     NaN in ``got`` counts as no signal at all: minus infinity.
     """
@@ -28,14 +28,14 @@ def snr(got: Floats, wanted: Floats) -> float:
 
 
 def agreement(got: Floats, wanted: Floats, *, cancelled: bool) -> tuple[float, float]:
-    """SNR in dB of ``got / scale``, and the scale.
+    """Return the SNR in dB of ``got / scale``, and the scale.
 
     Args:
-        got: of the model.
-        wanted: of the reference.
-        cancelled: an instance norm follows, to which a constant a channel and a common scale are
-            nothing. Exporters drop the constant and may choose the scale, a power of two
-            (sttk.toolkit.rewrites.scale_fold); so neither counts. Otherwise the scale is 1.
+        got: the model's tensor, (B, C, H, W).
+        wanted: the reference's tensor, of the same shape.
+        cancelled: an instance norm follows, which cancels a constant per channel and a common
+            scale. Exporters drop the constant and may choose the scale, a power of two
+            (sttk.toolkit.rewrites.scale_fold), so neither counts. Otherwise the scale is 1.
     """
     if not cancelled:
         return snr(got, wanted), 1.0
@@ -52,7 +52,7 @@ def _centred(x: Floats) -> Floats:
 
 
 def _power_of_two(got: Floats, wanted: Floats) -> float:
-    """That is nearest to the least-squares scale of ``got`` to ``wanted``; 1 if that is none."""
+    """Return the power of two nearest to the least-squares scale of ``got``; 1 if there is none."""
     with np.errstate(all="ignore"):
         scale = float((got * wanted).sum() / np.square(wanted).sum())
     return 2.0 ** round(math.log2(scale)) if scale > 0 and math.isfinite(scale) else 1.0

@@ -1,4 +1,4 @@
-"""The bisection of a model that was judged, on the input that it did worst on."""
+"""The bisection of a model that was judged, on the worst input of its report."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ _FROM_GRAPH = "the inner tensors of {} cannot be read: this is the graph that it
 def bisect_artifact(
     opened: OpenArtifact, net: StyleNet, config: ParityConfig, report: Report, to: Path | None
 ) -> Bisection:
-    """Bisect an artifact, or the graph that it was compiled from where it is closed itself.
+    """Bisect an artifact, or its graph where the compiled model hides its inner tensors.
 
     Args:
         opened: the artifact.
         net: the net of its checkpoint, as it was loaded.
-        config: what it was judged by.
+        config: the configuration by which it was judged.
         report: the verdict.
-        to: where to make a folder that reproduces the error, if there is one.
+        to: the folder in which to make one that reproduces the fault, or None.
 
     Raises:
-        UsageError: such a model cannot be bisected, or not with the settings asked for.
+        UsageError: the model cannot be bisected, or not with these settings.
         SttkError: what :func:`bisect` raises.
     """
     exported, model = opened.manifest.target, _readable(opened)
@@ -64,7 +64,7 @@ def _readable(opened: OpenArtifact) -> Path:
 
 
 def _worst(report: Report, runner: Runner, net: StyleNet, config: ParityConfig) -> Floats:
-    """The input of the report's worst row, made again."""
+    """Make the input of the report's worst row again."""
     if config.settings and config.settings.inference_precision not in (None, "f32"):
         raise UsageError("a bisection runs in f32", fix="leave out --inference-precision")
     wanted = report.worst.name
@@ -73,7 +73,7 @@ def _worst(report: Report, runner: Runner, net: StyleNet, config: ParityConfig) 
 
 
 def _place(to: Path | None, model: Path) -> Path | None:
-    """A folder for one model: ``STYLE-TARGET-PRECISION-SIZE``, or the name of its file."""
+    """Return one model's folder: ``STYLE-TARGET-PRECISION-SIZE``, or the name of its file."""
     if to is None:
         return None
     model = model.resolve()

@@ -1,4 +1,4 @@
-"""A run of ``sttk parity`` as text: one module a format, each a function of its outcomes."""
+"""The output formats of ``sttk parity``: one module each, with a function of the outcomes."""
 
 from __future__ import annotations
 

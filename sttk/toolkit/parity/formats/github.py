@@ -1,4 +1,4 @@
-"""GitHub's annotations: lines that the runner turns into notes on the run and the pull request.
+"""GitHub annotations: lines that the runner turns into notes on the run and the pull request.
 
 The runner reads them from both streams (actions/runner, ``ScriptHandler.cs``), so they go to
 standard error: standard output may be JSON.
@@ -16,20 +16,20 @@ from sttk.toolkit.parity.show import explained
 
 
 def is_here(environment: Mapping[str, str] = os.environ) -> bool:
-    """Whether a GitHub runner reads what is printed."""
+    """Return whether a GitHub runner reads what is printed."""
     return environment.get("GITHUB_ACTIONS") == "true"
 
 
 def is_step_summary(path: Path, environment: Mapping[str, str] = os.environ) -> bool:
-    """Whether ``path`` is the job summary, to which every command of a step adds its part."""
+    """Return whether ``path`` is the job summary, to which each command of a step appends."""
     summary = environment.get("GITHUB_STEP_SUMMARY")
     return bool(summary) and path.absolute() == Path(str(summary)).absolute()
 
 
 def commands(outcomes: Sequence[Outcome]) -> str:
-    """One line for each model that fails or did not run, and one for the whole.
+    """Return a line for each model that fails or did not run, or one for a run that passed.
 
-    GitHub shows ten of a kind and step, so inputs have none of their own.
+    GitHub shows at most ten annotations of a kind and step, so inputs have none of their own.
     """
     lines = [line for outcome in outcomes for line in _lines(outcome)]
     if all(outcome.passed for outcome in outcomes):
@@ -46,7 +46,7 @@ def _lines(outcome: Outcome) -> Iterator[str]:
 
 
 def _reason(outcome: Outcome) -> str:
-    """The verdict, and what is known of the worst input."""
+    """Return the verdict, the failed checks, and an explanation of the worst input."""
     if not isinstance(outcome, Judged):
         return verdict(outcome)
     report = outcome.report
@@ -55,7 +55,7 @@ def _reason(outcome: Outcome) -> str:
 
 
 def _command(kind: str, title: str, message: str) -> str:
-    """As actions/toolkit's ``core/src/command.ts`` escapes it."""
+    """Format a workflow command, escaped as in actions/toolkit's ``core/src/command.ts``."""
     inner = _escaped(title).replace(":", "%3A").replace(",", "%2C")
     return f"::{kind} title={inner}::{_escaped(message)}"
 

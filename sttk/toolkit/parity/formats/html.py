@@ -1,6 +1,6 @@
-"""A page for people: every verdict with its figures, and the pictures that they are about.
+"""The HTML report: every verdict with its figures and pictures.
 
-One file, with nothing to load: it is sent by mail and kept as a build's artifact.
+It is one file without external resources, to be sent by mail or kept as a build's artifact.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Section:
 
 
 def html(outcomes: Sequence[Outcome]) -> str:
-    """The page. The same outcomes on the same machine make the same page."""
+    """Return the page; the same outcomes on the same machine give the same page."""
     return page_template("sttk.toolkit.parity.formats").render(
         headline=headline(outcomes),
         **_whole(outcomes),
@@ -140,7 +140,7 @@ def _figures(row: Row) -> Iterator[str]:
 
 
 def _level(value: float) -> str:
-    """Grey levels, to two places that count and without an exponent; "" for NaN: there is none."""
+    """Format grey levels to two significant digits without an exponent; "" for NaN."""
     if not math.isfinite(value):
         return "" if math.isnan(value) else "infinite"
     places = 0 if value == 0 else max(0, 1 - math.floor(math.log10(value)))

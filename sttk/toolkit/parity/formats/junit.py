@@ -1,7 +1,6 @@
-"""JUnit's XML: a suite for each model, a case for each input, as CI servers show test results.
+"""JUnit XML: a suite for each model and a case for each input, for the test reports of CI servers.
 
-Of the dialects, this keeps to what Jenkins' xUnit plugin takes (``junit-10.xsd``): the strictest
-that is common.
+It follows the dialect of Jenkins' xUnit plugin (``junit-10.xsd``), the strictest common one.
 """
 
 from __future__ import annotations
@@ -16,13 +15,13 @@ from sttk.toolkit.parity.outcome import Judged, Outcome, Unjudged
 from sttk.toolkit.parity.show import title
 from sttk.toolkit.runtimes.base import Check
 
-# What XML 1.0 has no way to say, escaped or not; names of files may hold it.
+# Characters that XML 1.0 cannot represent, escaped or not; file names may contain them.
 _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _OUTCOMES = ("failure", "error", "skipped")
 
 
 def junit(outcomes: Sequence[Outcome]) -> str:
-    """The document; what was not judged is skipped where nobody asked for it, else an error."""
+    """Return the XML; a model that was not judged is an error if it was asked for, else skipped."""
     suites = [_suite(outcome) for outcome in outcomes]
     root = ET.Element("testsuites", {"name": "sttk parity"})
     for count in ("tests", "failures", "errors"):
@@ -102,7 +101,7 @@ def _unjudged(outcome: Unjudged) -> ET.Element:
 
 
 def _not_run(outcome: Outcome, name: str, *, needed: bool) -> ET.Element:
-    """An error where it had to run."""
+    """Return a case for a model that did not run: an error if ``needed``, else skipped."""
     case, why = _case(outcome.candidate, name), outcome.not_run
     error = _element("error", message=why, type=NOT_RUN)
     case.append(error if needed else _element("skipped", message=why))

@@ -1,4 +1,4 @@
-"""Markdown: a job's summary on GitHub, or a comment."""
+"""The Markdown report, for a job summary on GitHub or a comment."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SPECIAL = re.compile(r"[\\`*_\[\]<>&|~#]")
 
 
 def markdown(outcomes: Sequence[Outcome]) -> str:
-    """The verdict on each model, then the figures of each input: of those that passed, folded."""
+    """Return the verdict on each model, then its inputs' figures, folded if the model passed."""
     lines = [f"### sttk: {headline(outcomes)}", "", "| model | | verdict |", "|---|---|---|"]
     lines += [
         f"| {_plain(outcome.candidate)} | {_sign(outcome)} | {_plain(verdict(outcome))} |"
@@ -60,5 +60,5 @@ def _cells(row: Row) -> list[str]:
 
 
 def _plain(text: str) -> str:
-    """As text in one line, whatever is in it: names of files are anybody's."""
+    """Escape a text and put it on one line: file names may contain anything."""
     return _SPECIAL.sub(lambda found: f"&#{ord(found[0])};", " ".join(text.split()))

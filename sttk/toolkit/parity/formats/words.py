@@ -1,4 +1,4 @@
-"""What all formats say in the same words."""
+"""The phrases that all formats share."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PASS, FAIL, NOT_RUN = "pass", "FAIL", "not run"
 
 
 def word(outcome: Outcome) -> str:
-    """``pass``, ``FAIL`` or ``not run``."""
+    """Return ``pass``, ``FAIL`` or ``not run``."""
     if isinstance(outcome, Judged) and outcome.exit_code == ParityError.exit_code:
         return FAIL
     if outcome.not_run:
@@ -26,7 +26,7 @@ def word(outcome: Outcome) -> str:
 
 
 def verdict(outcome: Outcome) -> str:
-    """Such as ``exact promised; 10 exact, 1 ill-conditioned``, or why there is none."""
+    """Return a verdict such as ``exact promised; 10 exact, 1 ill-conditioned``, or the error."""
     if not isinstance(outcome, Judged):
         return str(outcome.error)
     said = summary(outcome.report).partition(": ")[2]
@@ -36,13 +36,13 @@ def verdict(outcome: Outcome) -> str:
 
 
 def notes(outcome: Judged) -> tuple[str, ...]:
-    """What a reader must know beside the figures; where the model goes wrong, if that was asked."""
+    """Return the report's notes, and the bisection's verdict if there is one."""
     found = outcome.bisection
     return (*outcome.report.notes, *([bisection_verdict(found)] if found else []))
 
 
 def headline(outcomes: Sequence[Outcome]) -> str:
-    """``parity fails for 1 of 3 models, 1 not run``."""
+    """Return the result of a run, such as ``parity fails for 1 of 3 models, 1 not run``."""
     words = [word(outcome) for outcome in outcomes]
     failed, absent, all_of = words.count(FAIL), words.count(NOT_RUN), len(words)
     of = f"{all_of} model{'s' * (all_of != 1)}"
@@ -54,14 +54,14 @@ def headline(outcomes: Sequence[Outcome]) -> str:
 
 
 def rung(row: Row) -> str:
-    """The verdict on one input; ``FAIL: only faithful`` where more was promised."""
+    """Return the verdict on one input; ``FAIL: only faithful`` where more was promised."""
     if row.passed:
         return row.rung
     return f"FAIL: {row.rung}" if row.rung == DIFFERENT else f"FAIL: only {row.rung}"
 
 
 def figures(row: Row) -> str:
-    """All that is known of a row, in a line."""
+    """Return all figures of a row in one line."""
     said = []
     if not math.isnan(row.found.largest):
         said.append(f"largest error {row.found.largest:.4g}, mean {row.found.mean:.3g}")
@@ -73,7 +73,7 @@ def figures(row: Row) -> str:
 
 
 def skipped(row: Row) -> str:
-    """Why a row says nothing for or against the model, or ""."""
+    """Return why a row is no verdict on the model, or ""."""
     if row.rung == judge.ILL_CONDITIONED:
         return "ill-conditioned: the reference is not sure of its own answer to this input"
     if row.rung == judge.NOT_RUN:

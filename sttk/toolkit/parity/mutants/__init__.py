@@ -1,8 +1,8 @@
-"""Faults put into models on purpose: a gate that lets one through is no gate.
+"""Mutation testing of the parity gate: faults put into models on purpose, which it must catch.
 
 A mutant is a style net with one fault that exporters, runtimes or people have been seen to make. It
 is exported like any other net, so that every target gets the same faults, and is judged against the
-net without it (DeMillo et al. 1978, "Hints on Test Data Selection").
+original net (DeMillo et al. 1978, "Hints on Test Data Selection").
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Faults of what a graph computes: other pads, norms, sums and interpolations.
+"""Faults in a graph's operations: other pads, norms, sums and interpolations.
 
-One that is not here: a variance over n - 1 in place of n. At 96x128 the gate catches it. At 512x512
-it is a change of one part in 30,000 or less, as large as what adding up in another order costs
-float32, and no gate that lets runtimes choose their order can tell the two apart.
+One fault is left out: a variance over n - 1 in place of n. At 96x128 the gate catches it. At
+512x512 it is a change of one part in 30,000 or less, as large as the float32 error of another order
+of summation, and no gate that lets runtimes choose their order can tell the two apart.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from sttk.toolkit.parity.mutants.calls import Call, replaced
 from sttk.toolkit.parity.mutants.mutant import Mutant
 
-# Which pad, ReLU and sum has the fault, where one alone has: in the middle of a Johnson net.
+# The index of the faulty pad, ReLU and sum where only one has the fault: mid-way in a Johnson net.
 _PAD, _RELU, _SUM = 5, 4, 1
 _SUMS = (torch.add, Tensor.add, Tensor.__add__, Tensor.add_, Tensor.__iadd__)
 _RELUS = (F.relu, F.relu_, torch.relu, torch.relu_, Tensor.relu, Tensor.relu_)
@@ -58,7 +58,7 @@ def _is_of_pictures(call: Call) -> bool:
 
 
 def _second_alone(call: Call) -> Any:
-    """X + residual without the x."""
+    """Return the residual of x + residual, without the x."""
     return call.args[1]
 
 

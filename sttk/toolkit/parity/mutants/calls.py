@@ -1,6 +1,6 @@
-"""Faults in one operation: torch's functions replaced while a net runs.
+"""Faults in single operations: torch functions are replaced while a net runs.
 
-This reaches every net, however its modules are written, and survives ``torch.export`` and
+This works for every net, however its modules are written, and survives ``torch.export`` and
 ``torch.jit.trace``, which run the same Python.
 """
 
@@ -26,12 +26,12 @@ class Call:
     kwargs: Mapping[str, Any]
 
     def right(self) -> Any:
-        """Its result, without a fault."""
+        """Return the call's result, without a fault."""
         return self.function(*self.args, **self.kwargs)
 
     @property
     def named(self) -> dict[str, Any]:
-        """Its arguments by name, defaults included; of functions that are written in Python."""
+        """The arguments by name, with defaults; only for functions that are written in Python."""
         bound = inspect.signature(self.function).bind(*self.args, **self.kwargs)
         bound.apply_defaults()
         return bound.arguments
@@ -51,13 +51,13 @@ def replaced(
     concerns: Concerns = _always,
     at: int | None = None,
 ) -> Around:
-    """Runs a net with a fault in place of some of its calls.
+    """Return a function that runs a net with a fault in place of some of its calls.
 
     Args:
-        functions: of torch.
-        fault: computes such a call, wrongly.
-        concerns: whether a call is one that can have the fault.
-        at: which of those has it, from 0; None: all of them.
+        functions: the torch functions to replace.
+        fault: computes such a call wrongly.
+        concerns: whether a call can have the fault.
+        at: the index of the one such call that has it, from 0; None for all of them.
     """
 
     def around(run: Run, image: Tensor) -> Tensor:
@@ -86,7 +86,7 @@ class _Replaced(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        """See torch.overrides.TorchFunctionMode; what is called in here is not replaced again."""
+        """See torch.overrides.TorchFunctionMode; calls made in here are not replaced again."""
         call = Call(func, args, kwargs or {})
         if func not in self._functions or not self._concerns(call):
             return call.right()

@@ -1,4 +1,4 @@
-"""Faults at either end of a model: what the picture is taken for, and what is made of it."""
+"""Faults in a model's I/O convention: channel order, value range, clamping and layout."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from torch import Tensor
 from sttk.toolkit.parity.mutants.calls import Call, replaced
 from sttk.toolkit.parity.mutants.mutant import Mutant, Run
 
-_MEAN = (123.68, 116.779, 103.939)  # of ImageNet, RGB: what VGG takes off
-_VIDEO = (16, 235)  # the range of ITU-R BT.601 for video
+_MEAN = (123.68, 116.779, 103.939)  # the mean of ImageNet, RGB, which VGG subtracts
+_VIDEO = (16, 235)  # the video range of ITU-R BT.601
 
 
 def _mean(like: Tensor) -> Tensor:
@@ -17,7 +17,7 @@ def _mean(like: Tensor) -> Tensor:
 
 
 def _swapped(image: Tensor) -> Tensor:
-    """Blue, green, red: by slices, which every format has."""
+    """Return RGB as BGR, by slices, which every format has."""
     return torch.cat([image[:, 2:3], image[:, 1:2], image[:, 0:1]], 1)
 
 

@@ -1,4 +1,4 @@
-"""What a mutant is, and whether it is one at all."""
+"""A mutant, and a test of whether its fault has any effect on a net."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sttk.toolkit.parity.wide import WideConvolutions
 
 Run = Callable[[Tensor], Tensor]
 Edit = Callable[[StyleNet], None]
-# Runs the net on an image, wrongly.
+# Runs the net on an image with a fault.
 Around = Callable[[Run, Tensor], Tensor]
 
 
@@ -24,8 +24,8 @@ class Mutant:
     """A fault.
 
     Attributes:
-        name: short, for tables.
-        edit: changes a copy of the net's weights in place, or None.
+        name: a short name for tables.
+        edit: changes the weights of a copy of the net in place, or None.
         around: runs the net in place of its ``forward``, or None.
     """
 
@@ -34,7 +34,7 @@ class Mutant:
     around: Around | None = None
 
     def of(self, net: StyleNet) -> StyleNet:
-        """A copy of ``net`` with the fault, which claims to be of the same checkpoint."""
+        """Return a copy of ``net`` with the fault, which claims to be of the same checkpoint."""
         faulty = copy.deepcopy(net)
         if self.edit:
             with torch.no_grad():
@@ -50,15 +50,15 @@ class _Faulty(StyleNet):
             _hide(module)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, 3, H, W) in 0..255 -> what the fault makes of it."""
+        """Stylise (B, 3, H, W) in 0..255, with the fault."""
         return self._around(super().forward, x)
 
 
 def _hide(module: nn.Module) -> None:
-    """Give a pad, a ReLU or an upsampling of torch's a class of another name, of the same content.
+    """Rename the class of one of torch's pads, ReLUs or upsamplings, with the same content.
 
-    Of a class that it knows, a converter that reads traces (pnnx) writes down what the class is
-    said to do, not the calls that were traced: the fault would be mended on the way.
+    For a class that it knows, a converter that reads traces (pnnx) writes what the class is
+    documented to do, not the calls that were traced, which would remove the fault.
     """
     kind = type(module)
     if kind.__module__.startswith("torch.nn.") and not list(module.parameters()):
@@ -66,10 +66,11 @@ def _hide(module: nn.Module) -> None:
 
 
 def effect(mutant: Mutant, net: StyleNet, batches: Iterable[Floats]) -> float:
-    """The largest difference that a fault makes in float64, of 0..255: 0 where it makes none.
+    """Return the largest difference that a fault makes in float64, in units of 0..255.
 
-    Some faults are none for some nets: a constant added to the picture is gone after a reflecting
-    pad, a convolution and an instance norm; a net without residual blocks has no sum to drop.
+    Some faults have no effect on some nets: a constant added to the picture is cancelled by a
+    reflecting pad, a convolution and an instance norm; a net without residual blocks has no sum to
+    drop.
     """
     right, wrong = copy.deepcopy(net).double(), mutant.of(copy.deepcopy(net).double())
     largest = 0.0

@@ -1,4 +1,4 @@
-"""Faults of the numbers that a model stores."""
+"""Faults in a model's stored weights."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ _Convolution: TypeAlias = nn.Conv2d | nn.ConvTranspose2d
 _Norm: TypeAlias = nn.InstanceNorm2d | nn.BatchNorm2d
 
 _SEED = 1978
-# About a checkpoint's worth of training away: no eye sees it.
+# Relative noise on the weights, about as much as from one saved checkpoint to the next in training;
+# it is invisible.
 _STALE = 0.01
-# Which norm loses its weights: one that a ReLU follows. What the last norm of a residual block adds
-# to all of a channel, the next convolution's norm takes off again.
+# The index of the norm that loses its weights, one before a ReLU. A constant per channel from the
+# last norm of a residual block would be cancelled by the norm after the next convolution.
 _NORM = 1
 
 
@@ -26,12 +27,12 @@ def _convolutions(net: StyleNet) -> list[_Convolution]:
 
 
 def _norms(net: StyleNet) -> list[_Norm]:
-    """Those that have weights of their own."""
+    """Return the norms that have weights of their own."""
     return [module for module in net.modules() if isinstance(module, _Norm) and module.affine]
 
 
 def _weight(net: StyleNet, place: float) -> Tensor:
-    """A convolution's weights, (D, C, kh, kw): the first at place 0, the last at 1."""
+    """Return a convolution's weights, (D, C, kh, kw): the first at place 0, the last at 1."""
     found = _convolutions(net)
     return found[round(place * (len(found) - 1))].weight.data
 
@@ -54,7 +55,7 @@ def _flip_last(net: StyleNet) -> None:
 
 
 def _flip(weight: Tensor) -> None:
-    """The sign of the largest one: a small weight's sign may be less than a rounding error."""
+    """Flip the sign of the largest weight: a small one's may be less than a rounding error."""
     flat = weight.view(-1)
     flat[flat.abs().argmax()] *= -1
 
@@ -65,7 +66,7 @@ def _random_first(net: StyleNet) -> None:
 
 
 def _dead_channel(net: StyleNet) -> None:
-    """The loudest output channel of the middle convolution."""
+    """Set the output channel of largest norm of the middle convolution to zero."""
     weight = _weight(net, 0.5)
     weight[weight.flatten(1).norm(dim=1).argmax()] = 0
 
@@ -81,7 +82,7 @@ def _stale(net: StyleNet) -> None:
 
 
 def _in_eight_bits(net: StyleNet) -> None:
-    """Weights rounded to 255 levels of the largest one, and nobody told."""
+    """Round the weights to 255 levels of the largest one, without any notice."""
     for module in _convolutions(net):
         step = module.weight.abs().max() / 127
         module.weight.data.div_(step).round_().mul_(step)
