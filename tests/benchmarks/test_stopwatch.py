@@ -123,4 +123,5 @@ def test_the_bench_times_by_the_same_steps(photo):
     finally:
         stopwatch.end([process])
     assert len(process.timing.turns) == len(process.timing.whole) == 2
-    assert process.timing.summary.p50 == pytest.approx(0.01, rel=0.05)
+    # The fastest: how busy the machine is decides no test.
+    assert min(map(min, process.timing.turns)) == pytest.approx(0.01, rel=0.05)
