@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sttk import exporters
 from sttk.commands.options import SIZE, Finite, json_option
 from sttk.toolkit import targets
 from sttk.toolkit.core.contract import PRECISIONS
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 @click.command(short_help="Search the cheapest plan that holds a floor.")
 @click.argument("style", required=False)
 @click.option(
-    "--target", type=click.Choice(targets.NAMES), default=targets.DEFAULT, show_default=True
+    "--target", type=click.Choice(exporters.names()), default=targets.DEFAULT, show_default=True
 )
 @click.option(
     "--precision",

@@ -102,22 +102,31 @@ class Unjudged:
 Outcome = Judged | Unjudged
 
 
-def required(targets: Collection[str], outcomes: Sequence[Outcome]) -> list[Outcome]:
+def required(
+    targets: Collection[str], outcomes: Sequence[Outcome], exported: Collection[str]
+) -> list[Outcome]:
     """The outcomes, and each target's own where no model of it was judged; what did not run of a
     target that is required is no longer forgiven.
+
+    Args:
+        targets: those that are required.
+        outcomes: what became of the models.
+        exported: the targets that sttk has an exporter to.
     """
     held = [replace(each, needed=True) if each.target in targets else each for each in outcomes]
     there = {outcome.target for outcome in outcomes}
     absent = [target for target in dict.fromkeys(targets) if target not in there]
-    return [*held, *(Unjudged(f"--require {each}", _none_of(each), each) for each in absent)]
+    none = [Unjudged(f"--require {each}", _none_of(each, exported), each) for each in absent]
+    return [*held, *none]
 
 
-def _none_of(target: str) -> NotRunError:
+def _none_of(target: str, exported: Collection[str]) -> NotRunError:
     """That there is no such model, and how to have one."""
-    lacking = missing([target])
+    lacking = missing([target], exported)
+    fix = lacking[0] if lacking else f"sttk export --target {target}"
     return NotRunError(
         f"--require {target}: no such model was judged",
-        fix=lacking[0] if lacking else f"sttk export --target {target}",
+        fix=fix if target in exported else f"pass a {target} model with --reference",
     )
 
 

@@ -1,4 +1,4 @@
-"""The export targets: a package for each of them, and its name here."""
+"""The targets: a package for each of them, and its name here."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from sttk.toolkit.targets.base import Target
     from sttk.toolkit.targets.intermediates import InstrumentedModel
 
-# Each is the name of a package here and in sttk/exporters; the first is the default.
+# Each is the name of a package here and, unless it can only be run, of one in sttk/exporters; the
+# first is the default.
 NAMES = (
     "onnx",
     "openvino",
