@@ -26,11 +26,12 @@ def doctor(required: tuple[str, ...], as_json: bool) -> None:
     Library versions that are known to fail together are listed with the fix. The exit code is 1 if
     something required is missing.
     """
+    from sttk import exporters
     from sttk.toolkit.io.console import print_json
     from sttk.toolkit.targets.abilities import missing
     from sttk.workflows.doctor import examine
 
-    absent = missing(required)
+    absent = missing(required, exporters.names())
     found = examine()
     if as_json:
         print_json({**found, "missing": absent})

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sttk import exporters
 from sttk.commands.options import SIZE, SIZES, json_option
 from sttk.commands.target_options import given, target_options
 from sttk.toolkit import targets
@@ -34,7 +35,7 @@ _UNIFORM = "uniform"
 @click.option(
     "--target",
     "asked",
-    type=click.Choice([*targets.NAMES, _ALL]),
+    type=click.Choice([*exporters.names(), _ALL]),
     multiple=True,
     default=[targets.DEFAULT],
     show_default=True,
@@ -209,7 +210,7 @@ def _range(least: Size | None, tuned: Size | None, most: Size | None) -> Shapes:
 
 
 def _named(asked: tuple[str, ...]) -> list[str]:
-    every = [each.name for each in targets.every() if each.in_all] if _ALL in asked else []
+    every = [each.name for each in exporters.exportable() if each.in_all] if _ALL in asked else []
     return list(dict.fromkeys([*every, *(name for name in asked if name != _ALL)]))
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sttk import exporters
 from sttk.commands.options import OUTPUT, SIZE, json_option
-from sttk.toolkit import targets
 from sttk.toolkit.core.errors import ParityError
 from sttk.toolkit.core.shapes import Size
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 @click.option(
     "--target",
     "targets",
-    type=click.Choice(targets.NAMES),
+    type=click.Choice(exporters.names()),
     multiple=True,
-    default=[each.name for each in targets.every() if each.has_intermediates],
+    default=[each.name for each in exporters.exportable() if each.has_intermediates],
     show_default=True,
     help="Target to export to; repeatable.",
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sttk import exporters
 from sttk.commands.options import OUTPUT, SIZE, json_option
 from sttk.toolkit import targets
 from sttk.toolkit.core.contract import ARITHMETIC, PRECISIONS
@@ -154,7 +155,7 @@ def parity(
         outcomes.append(outcome)
         if not as_json:
             _show(outcome, summary)
-    outcomes = required(require, outcomes)
+    outcomes = required(require, outcomes, exporters.names())
     _report(outcomes, named, as_json=as_json)
     conclude(outcomes)
 

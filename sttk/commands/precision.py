@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sttk import exporters
 from sttk.commands.options import SIZE, Finite, json_option
 from sttk.toolkit import targets
 from sttk.toolkit.core.contract import PRECISIONS
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 @click.argument("style", required=False)
 @click.option(
     "--target",
-    type=click.Choice(targets.NAMES),
+    type=click.Choice(exporters.names()),
     default=targets.DEFAULT,
     show_default=True,
     help="Format to export to.",

@@ -57,8 +57,8 @@ def _row(name: str, card: dict[str, Any]) -> list[str]:
 
 
 def _layouts() -> tuple[list[str], list[list[str]]]:
-    from sttk.toolkit.checkpoints import LAYOUTS, native, onnx_graph
+    from sttk.toolkit.checkpoints import layouts, native, onnx_graph
 
     rows = [[native.NAME, native.DESCRIPTION], [onnx_graph.NAME, onnx_graph.DESCRIPTION]]
-    rows += [[layout.NAME, layout.DESCRIPTION] for layout in LAYOUTS]
+    rows += [[layout.NAME, layout.DESCRIPTION] for layout in layouts()]
     return ["layout", "known by"], rows

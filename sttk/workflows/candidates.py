@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from sttk.exporters import exporter
+from sttk.exporters import exportable, exporter
 from sttk.exporters.artifact import make_entry
 from sttk.exporters.base import ExportRequest
 from sttk.toolkit import styles, targets
@@ -41,7 +41,7 @@ def candidates(models: tuple[Path, ...]) -> Iterator[Candidates]:
         yield list(map(_of_entry, entries))
     else:
         click.echo(f"no artifacts below {_ROOT}/: exporting the style {styles.DEFAULT}", err=True)
-        shown = [(each.name, each.shown) for each in targets.every() if each.shown]
+        shown = [(each.name, each.shown) for each in exportable() if each.shown]
         with tempfile.TemporaryDirectory(prefix="sttk-") as root:
             yield [_exported(target, shapes, Path(root)) for target, shapes in shown]
 

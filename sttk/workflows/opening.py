@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+from sttk.exporters import exportable
 from sttk.exporters.artifact import temporary_artifact
 from sttk.exporters.base import ExportRequest
-from sttk.toolkit import styles, targets
+from sttk.toolkit import styles
 from sttk.toolkit.artifact.tuned import settings_here
 from sttk.toolkit.checkpoints import load
 from sttk.toolkit.core.contract import Contract
@@ -90,7 +91,7 @@ def _opened(artifact: OpenArtifact, runtime: str | None) -> tuple[Runner, Contra
 
 def _fastest() -> str:
     """Return the fastest installed runtime, as ranked in artifacts/reports/bench."""
-    ranked = [each for each in targets.every() if each.cpu_rank is not None]
+    ranked = [each for each in exportable() if each.cpu_rank is not None]
     for each in sorted(ranked, key=lambda each: each.cpu_rank or 0):
         if each.requires.ability(each.name, ()).runs:
             return each.runtime

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from sttk.toolkit.targets.base import Target
     from sttk.toolkit.targets.intermediates import InstrumentedModel
 
-# Each name is that of a package here and in sttk/exporters; the first is the default target.
+# Each is the name of a package here and, unless it can only be run, of one in sttk/exporters; the
+# first is the default.
 NAMES = (
     "onnx",
     "openvino",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import dataclasses
+from collections.abc import Collection, Iterable, Sequence
 
 from sttk.toolkit import targets
 from sttk.toolkit.core.errors import UsageError
@@ -11,19 +12,32 @@ from sttk.toolkit.host.machine import Gpu
 from sttk.toolkit.targets.requirements import Ability
 
 CUDA = "cuda"
+_NO_EXPORTER = "no: sttk has no exporter to it"
 
 
-def abilities(devices: Sequence[Gpu]) -> list[Ability]:
-    """Return the ability of each target, in the order of ``targets.NAMES``."""
-    return [each.requires.ability(each.name, devices) for each in targets.every()]
+def abilities(devices: Sequence[Gpu], exported: Collection[str]) -> list[Ability]:
+    """Return the ability of each target, in the order of ``targets.NAMES``.
+
+    Args:
+        devices: the CUDA devices of this machine.
+        exported: the targets that sttk has an exporter to; the others can only be run.
+    """
+    found = [each.requires.ability(each.name, devices) for each in targets.every()]
+    return [
+        each
+        if each.target in exported
+        else dataclasses.replace(each, exports=False, export=_NO_EXPORTER)
+        for each in found
+    ]
 
 
-def missing(names: Iterable[str]) -> list[str]:
+def missing(names: Iterable[str], exported: Collection[str]) -> list[str]:
     """Return what is required and missing here, one line each.
 
     Args:
         names: the requirements: targets, which must be exportable; extras, whose libraries must be
             installed; or ``cuda``, which requires a device.
+        exported: see :func:`abilities`.
 
     Raises:
         UsageError: a name is none of these.
@@ -31,7 +45,7 @@ def missing(names: Iterable[str]) -> list[str]:
     extras = packages.extras()
     on_gpu = {each.name for each in targets.every() if each.requires.needs_gpu}
     devices = machine.gpus() if {CUDA, *on_gpu} & set(names) else ()
-    able = {ability.target: ability for ability in abilities(devices)}
+    able = {ability.target: ability for ability in abilities(devices, exported)}
     found = []
     for name in names:
         if name not in {CUDA, *able, *extras}:
