@@ -138,7 +138,7 @@ def export(
         by = chosen or _usual_plan(target, net, wanted, uniform)
         for shape in shapes or [_usual(target)]:
             request: ExportRequest[Any] = ExportRequest(
-                net, by.default, shape, told[target], pictures, by.blocks, rewrite
+                net, by, shape, told[target], pictures, rewrite
             )
             jobs.append((target, request))
     _finish(_export(jobs, output), as_json)

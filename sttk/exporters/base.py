@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sttk.toolkit.core.style_net import StyleNet
 
 SQUARE = Shapes.fixed(512, 512)
+FLOAT32 = Plan("fp32")
 O_co = TypeVar("O_co", bound=Options, covariant=True)
 
 
@@ -29,29 +30,27 @@ class ExportRequest(Generic[O_co]):
     """What to export.
 
     Attributes:
-        net: the style net, rewritten and quantised as ``precision`` asks for.
-        precision: the precision of weights and arithmetic, or a plan's default; input and output
-            stay float32 (8 bits in a Core ML image).
+        net: the style net, rewritten and quantised as the plan asks for.
+        plan: the precision of each block's weights and arithmetic; input and output stay float32
+            (8 bits in a Core ML image).
         shapes: the inputs that the model is to take.
-        options: what else the exporter is with_options; the base class stands for its defaults.
+        options: the exporter's options; the base class stands for its defaults.
         calibration: pictures to calibrate int8 on; none: those of the package.
-        blocks: in a mixed plan, the blocks that are in a higher precision (``Plan.blocks``).
         rewrite: whether the net may be changed to one that is the same function and faster where
             it is to run.
     """
 
     net: StyleNet
-    precision: Precision = "fp32"
+    plan: Plan = FLOAT32
     shapes: Shapes = SQUARE
     options: O_co = field(default_factory=Options)  # type: ignore[assignment]
     calibration: tuple[Path, ...] = ()
-    blocks: tuple[tuple[str, Precision], ...] = ()
     rewrite: bool = True
 
     @property
-    def plan(self) -> Plan:
-        """Which block is in which precision."""
-        return Plan(self.precision, self.blocks)
+    def precision(self) -> Precision:
+        """The plan's default, by which people call the model."""
+        return self.plan.default
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,7 @@ def _model(target: str, request: ExportRequest[Any], product: Product) -> dict[s
         "precision": request.precision,
         "meaning": {**_PRECISIONS, "fp16": tensors.fp16}[request.precision],
         "compressed": product.compressed,
-        "plan": printable(str(request.plan)) if request.blocks else None,
+        "plan": printable(str(request.plan)) if request.plan.blocks else None,
         "model": product.model,
         "stem": Path(product.model).stem,
         "image": product.image,

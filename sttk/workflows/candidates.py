@@ -15,6 +15,7 @@ from sttk.exporters.base import ExportRequest
 from sttk.toolkit import styles, targets
 from sttk.toolkit.artifact.search import Entry, search
 from sttk.toolkit.core.errors import NotRunError, UsageError
+from sttk.toolkit.core.plan import Plan
 from sttk.toolkit.core.shapes import Shapes
 from sttk.toolkit.opened.verify import artifacts_at
 from sttk.toolkit.parity.outcome import Unjudged
@@ -62,7 +63,7 @@ def _exported(target: str, shapes: Shapes, root: Path) -> Candidate | Unjudged:
     """Export the shipped style to one target; only the default target is required to work."""
     net, precision = styles.find(styles.DEFAULT), exporter(target).precisions[0]
     try:
-        made = make_entry(target, ExportRequest(net, precision, shapes), root)
+        made = make_entry(target, ExportRequest(net, Plan(precision), shapes), root)
     except NotRunError as error:
         if target == targets.DEFAULT:
             raise

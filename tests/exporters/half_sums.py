@@ -49,7 +49,7 @@ class HalfSumsRunner(Closing):
     def __init__(self, net, plan, size):
         self.takes = Shapes.fixed(*size)
         able = exporter("executorch")
-        request = ExportRequest(net, plan.default, self.takes, blocks=plan.blocks)
+        request = ExportRequest(net, plan, self.takes)
         ready = prepare(request, able).request
         self._net = PlainNorms(cast_net(ready.net, plan, able.CARRIERS)).eval()
 

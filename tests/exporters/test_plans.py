@@ -37,7 +37,7 @@ def made(net, tmp_path):
         calibration = tuple(shipped_photos()[:1])
         shapes = Shapes.fixed(*size) if size else FIXED
         told = exporter(target).options(**options)
-        request = ExportRequest(net, default, shapes, told, calibration, plan.blocks)
+        request = ExportRequest(net, plan, shapes, told, calibration)
         return make_artifact(target, request, tmp_path)
 
     return artifact
@@ -162,9 +162,7 @@ def test_the_manifest_and_the_readme_say_the_plan(made, net):
 
 def test_two_plans_have_two_folders(net):
     names = {
-        folder_name(
-            "onnx", ExportRequest(net, "fp16", FIXED, blocks=Plan.of_blocks("fp16", b).blocks)
-        )
+        folder_name("onnx", ExportRequest(net, Plan.of_blocks("fp16", b), FIXED))
         for b in ({}, {"net.conv1": "fp32"}, {"net.head": "fp32"})
     }
     assert len(names) == 3
@@ -196,8 +194,6 @@ def test_the_same_bytes_again(made, net, tmp_path):
 
 
 def test_the_model_is_one_of_any_size_too(net, tmp_path):
-    blocks = Plan.of_blocks("fp16", FIRST_TWO).blocks
-    folder = make_artifact(
-        "onnx", ExportRequest(net, "fp16", Shapes.any(), blocks=blocks), tmp_path
-    )
+    plan = Plan.of_blocks("fp16", FIRST_TWO)
+    folder = make_artifact("onnx", ExportRequest(net, plan, Shapes.any()), tmp_path)
     assert rung_of(folder, net, pictures(2, 3, 37, 61)) == FAITHFUL

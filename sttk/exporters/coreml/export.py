@@ -65,7 +65,7 @@ def _check(request: ExportRequest[CoreMLOptions]) -> None:
         _need(request, _LEAST_FOR_INT8, "int8 arithmetic")
     if options.compress is None:
         return
-    if request.blocks:
+    if request.plan.blocks:
         raise UsageError("weights of a mixed plan are not compressed", fix="leave out --compress")
     if options.compress not in SCHEMES:
         raise UsageError(f"no compression {options.compress}; known: {', '.join(SCHEMES)}")

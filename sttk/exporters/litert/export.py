@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sttk.exporters.base import ExportRequest, Product
+from sttk.exporters.base import FLOAT32, ExportRequest, Product
 from sttk.exporters.litert import net_ops, plain_ops
 from sttk.exporters.litert.flat import Flat
 from sttk.exporters.litert.lower import lower
@@ -23,6 +23,7 @@ from sttk.exporters.onnx import export as onnx
 from sttk.exporters.onnx.options import GraphOptions
 from sttk.toolkit.core.contract import Precision
 from sttk.toolkit.core.errors import ExportError
+from sttk.toolkit.core.plan import Plan
 from sttk.toolkit.core.shapes import Size
 from sttk.toolkit.host.optional import Lazy
 from sttk.toolkit.io.streams import quiet_stderr
@@ -59,10 +60,10 @@ def export(request: ExportRequest[GraphOptions], folder: Path) -> Product:
 def _in_fp32(request: ExportRequest[GraphOptions]) -> ExportRequest[GraphOptions]:
     """The graph's arithmetic, but for quantisers; weights are rounded as the plan says."""
     if request.precision == "int8":
-        blocks: tuple[tuple[str, Precision], ...] = tuple((n, "fp32") for n, _ in request.blocks)
-        return dataclasses.replace(request, blocks=blocks)
+        wide: dict[str, Precision] = {name: "fp32" for name, _ in request.plan.blocks}
+        return dataclasses.replace(request, plan=Plan.of_blocks("int8", wide))
     net = cast.cast_net(request.net, request.plan, cast.ON_DISK)
-    return dataclasses.replace(request, net=net, precision="fp32", blocks=())
+    return dataclasses.replace(request, net=net, plan=FLOAT32)
 
 
 def _fill_shapes(flat: Flat, sizes: list[Size]) -> None:

@@ -65,9 +65,7 @@ def graph(request: ExportRequest[GraphOptions]) -> onnx.ModelProto:
         ExportError: see :class:`Exporter`.
     """
     read = GraphOptions(_opset(request), request.options.simplify)
-    asked = ExportRequest(
-        request.net, request.precision, request.shapes, read, blocks=request.blocks
-    )
+    asked = ExportRequest(request.net, request.plan, request.shapes, read)
     return onnx.load_model_from_string(_built(asked))
 
 

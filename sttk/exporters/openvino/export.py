@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from torch import nn
 
-from sttk.exporters.base import ExportRequest, Product
+from sttk.exporters.base import FLOAT32, ExportRequest, Product
 from sttk.exporters.onnx import export as onnx
 from sttk.exporters.onnx.options import GraphOptions
 from sttk.toolkit.core.contract import Precision
 from sttk.toolkit.core.errors import ExportError
+from sttk.toolkit.core.plan import Plan
 from sttk.toolkit.host.optional import Lazy
 from sttk.toolkit.targets.openvino import TARGET
 
@@ -39,9 +40,9 @@ def export(request: ExportRequest[GraphOptions], folder: Path) -> Product:
     try:
         model = openvino.Core().read_model(graph)
         _rename(model)
-        if request.blocks:
+        if request.plan.blocks:
             _halve_weights(model, request)
-        half = request.precision == "fp16" and not request.blocks
+        half = request.precision == "fp16" and not request.plan.blocks
         openvino.save_model(model, folder / MODEL, compress_to_fp16=half)
     except RuntimeError as error:
         full = "is the disk full?" if "iostream error" in str(error) else None  # all that it says
@@ -60,9 +61,9 @@ def _rename(model: openvino.Model) -> None:
 def _in_fp32(request: ExportRequest[GraphOptions]) -> ExportRequest[GraphOptions]:
     """The graph's arithmetic, but for quantisers."""
     if request.precision == "int8":
-        blocks: tuple[tuple[str, Precision], ...] = tuple((n, "fp32") for n, _ in request.blocks)
-        return dataclasses.replace(request, blocks=blocks)
-    return dataclasses.replace(request, precision="fp32", blocks=())
+        wide: dict[str, Precision] = {name: "fp32" for name, _ in request.plan.blocks}
+        return dataclasses.replace(request, plan=Plan.of_blocks("int8", wide))
+    return dataclasses.replace(request, plan=FLOAT32)
 
 
 def _halve_weights(model: openvino.Model, request: ExportRequest[GraphOptions]) -> None:

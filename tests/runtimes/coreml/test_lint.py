@@ -14,6 +14,7 @@ from sttk.exporters.base import ExportRequest
 from sttk.exporters.coreml.options import CoreMLOptions
 from sttk.toolkit.artifact.manifest import Manifest
 from sttk.toolkit.checkpoints import load
+from sttk.toolkit.core.plan import Plan
 from sttk.toolkit.core.shapes import Shapes
 from sttk.toolkit.core.style_net import StyleNet
 from sttk.toolkit.opened.checks import checks_of_file
@@ -56,7 +57,7 @@ def test_variances_beyond_float16_are_hinted_at(checkpoint, tmp_path):
         copy = load(checkpoint)
         with torch.no_grad():
             copy.net.conv1.conv.weight.mul_(factor)
-        folder = make_artifact("coreml", ExportRequest(copy, "fp16", FIXED), tmp_path)
+        folder = make_artifact("coreml", ExportRequest(copy, Plan("fp16"), FIXED), tmp_path)
         assert ("variance-beyond-half" in rules(folder / "model.mlpackage")) is hinted
 
 
@@ -147,5 +148,5 @@ def test_compression_is_described(make, checkpoint, tmp_path):
     net = load(checkpoint)
     options = CoreMLOptions(compress="int8")
     wide = StyleNet(nn.Conv2d(3, 3, 17, padding=8), net.contract, net.origin)
-    folder = make_artifact("coreml", ExportRequest(wide, "fp16", FIXED, options), tmp_path)
+    folder = make_artifact("coreml", ExportRequest(wide, Plan("fp16"), FIXED, options), tmp_path)
     assert describe(folder / "model.mlpackage")["compression"] == {"linear": 1}
