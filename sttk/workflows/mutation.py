@@ -22,7 +22,7 @@ from sttk.toolkit.parity.run import Judge, ParityConfig
 
 KILLED, SURVIVED, NO_FAULT = "killed", "survived", "no fault"
 # In units of 0..255, in float64: the effect of a fault that cancels is smaller, any other's larger.
-_NOTHING = 1e-6
+_NO_EFFECT = 1e-6
 # Large enough for each pad and upsampling to have an effect.
 _SMALL = Shapes.fixed(96, 128)
 
@@ -146,7 +146,7 @@ def _outcomes(
 
 
 def _is_fault(mutant: Mutant, net: StyleNet, inputs: Sequence[Floats]) -> bool:
-    return any(effect(mutant, net, [batch]) > _NOTHING for batch in inputs)
+    return any(effect(mutant, net, [batch]) > _NO_EFFECT for batch in inputs)
 
 
 def _judged(judge: Judge, net: StyleNet, target: str, size: Size) -> Report:

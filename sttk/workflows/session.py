@@ -14,7 +14,7 @@ from sttk.toolkit.core.style_net import StyleNet
 from sttk.toolkit.io.text import file_name
 from sttk.toolkit.opened.artifact import OpenArtifact, ReferenceNets, open_entry
 from sttk.toolkit.parity.bisect.bisection import Bisection
-from sttk.toolkit.parity.bisect.worst import bisect_artifact, bisect_model
+from sttk.toolkit.parity.bisect.worst_input import bisect_artifact, bisect_model
 from sttk.toolkit.parity.compare import Report
 from sttk.toolkit.parity.observer import Observer
 from sttk.toolkit.parity.outcome import Judged, Outcome, Unjudged
@@ -62,8 +62,8 @@ class ReportOptions:
 class Session:
     """A run over several models with one :class:`ParityConfig`; artifacts record their verdicts."""
 
-    def __init__(self, config: ParityConfig, wanted: ReportOptions) -> None:
-        self._config, self._wanted = config, wanted
+    def __init__(self, config: ParityConfig, options: ReportOptions) -> None:
+        self._config, self._options = config, options
         self._judge, self._nets = Judge(config), ReferenceNets()
 
     def outcomes(self, candidate: Candidate) -> Iterator[Outcome]:
@@ -74,7 +74,7 @@ class Session:
         except SttkError as error:
             yield Unjudged(candidate.name, error, candidate.target)
             return
-        if not self._wanted.bisect:
+        if not self._options.bisect:
             yield judged
             return
         try:
@@ -87,18 +87,18 @@ class Session:
     def _opened(self, candidate: Candidate) -> Path | OpenArtifact:
         if isinstance(candidate.model, Path):
             return candidate.model
-        if self._wanted.precision:
+        if self._options.precision:
             folder = candidate.model.folder
             raise UsageError(f"{folder}: its manifest says its precision", fix="pass --promise")
         return open_entry(candidate.model)
 
     def _judged(self, candidate: Candidate, opened: Path | OpenArtifact) -> Judged:
         gallery = Gallery()
-        observers: list[Observer] = [gallery] if self._wanted.pictures else []
-        if self._wanted.heatmaps:
-            observers.append(HeatMaps(self._wanted.heatmaps / file_name(candidate.name)))
+        observers: list[Observer] = [gallery] if self._options.pictures else []
+        if self._options.heatmaps:
+            observers.append(HeatMaps(self._options.heatmaps / file_name(candidate.name)))
         if isinstance(opened, Path):
-            report = self._judge.model(opened, self._wanted.precision or "fp32", *observers)
+            report = self._judge.model(opened, self._options.precision or "fp32", *observers)
         else:
             report = self._judge.artifact(opened, self._net(opened), *observers)
             if self._config.plain:
@@ -107,9 +107,9 @@ class Session:
         return Judged(report, candidate.target, tuple(gallery.exhibits))
 
     def _bisected(self, opened: Path | OpenArtifact, report: Report) -> Bisection:
-        to = self._wanted.reproductions
+        to = self._options.reproductions
         if isinstance(opened, Path):
-            return bisect_model(opened, self._wanted.precision or "fp32", self._config, report, to)
+            return bisect_model(opened, self._options.precision or "fp32", self._config, report, to)
         return bisect_artifact(opened, self._net(opened), self._config, report, to)
 
     def _net(self, opened: OpenArtifact) -> StyleNet:

@@ -190,7 +190,7 @@ def test_saved_weights_that_cannot_be_run_are_said(broken_half, judged, monkeypa
     def absent(*_):
         raise MissingExtraError("onnx", "onnx")
 
-    monkeypatch.setattr("sttk.toolkit.opened.artifact.OpenArtifact.wide_runner", absent)
+    monkeypatch.setattr("sttk.toolkit.opened.artifact.OpenArtifact.float32_runner", absent)
     report = judged(broken_half)
     assert any("not run: float16 weights" in note for note in report.notes)
 

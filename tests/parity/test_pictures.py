@@ -18,10 +18,10 @@ from sttk.toolkit.parity.reference import References
 
 
 def test_the_scale_is_logarithmic_and_ends():
-    assert [heat.place(tick) for tick in (heat.TICKS[0], heat.TICKS[-1])] == [0, 1]
-    steps = np.diff([heat.place(tick) for tick in heat.TICKS[:-1]])
+    assert [heat.position(tick) for tick in (heat.TICKS[0], heat.TICKS[-1])] == [0, 1]
+    steps = np.diff([heat.position(tick) for tick in heat.TICKS[:-1]])
     assert np.allclose(steps, steps[0])
-    assert (heat.place(0.0), heat.place(1e9)) == (0, 1)
+    assert (heat.position(0.0), heat.position(1e9)) == (0, 1)
 
 
 def test_a_heat_map_gets_brighter_with_the_error():
@@ -88,11 +88,11 @@ def test_an_exhibit_shows_the_worst_of_a_batch(seen):
     gallery(seen(border))
     (exhibit,) = gallery.exhibits
     assert exhibit.number == 2
-    assert opened(exhibit.taken).size == opened(exhibit.made).size == (96, 64)
-    apart = np.asarray(opened(exhibit.apart).convert("L")).astype(int)
+    assert opened(exhibit.input).size == opened(exhibit.output).size == (96, 64)
+    apart = np.asarray(opened(exhibit.heat_map).convert("L")).astype(int)
     assert apart[:4].mean() > 150
     assert apart[4:].mean() < 5
-    changed = np.asarray(opened(exhibit.made)).astype(int) - np.asarray(opened(exhibit.wanted))
+    changed = np.asarray(opened(exhibit.output)).astype(int) - np.asarray(opened(exhibit.reference))
     assert changed[:3].mean() > changed[8:].mean() + 5
 
 
@@ -103,21 +103,21 @@ def test_pictures_are_small(seen):
     gallery = Gallery()
     gallery(seen(large))
     (exhibit,) = gallery.exhibits
-    assert opened(exhibit.made).size == (154, 256)
-    assert exhibit.apart is None  # of another shape
+    assert opened(exhibit.output).size == (154, 256)
+    assert exhibit.heat_map is None  # of another shape
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_outputs_that_are_no_pictures_are_shown_all_the_same(seen, value):
-    def spoil(exact):
+    def degrade(exact):
         exact[0, :, 10:20] = value
         return exact
 
     gallery = Gallery()
-    gallery(seen(spoil))
+    gallery(seen(degrade))
     (exhibit,) = gallery.exhibits
     assert exhibit.number == 1
-    assert opened(exhibit.apart).getpixel((5, 15)) == heat.NOT_FINITE
+    assert opened(exhibit.heat_map).getpixel((5, 15)) == heat.NOT_FINITE
 
 
 def test_a_model_that_did_not_run_has_no_picture(seen):
@@ -125,15 +125,15 @@ def test_a_model_that_did_not_run_has_no_picture(seen):
     gallery(seen(border, output=None))
     gallery(seen(border, output=np.zeros((2, 1), np.float32)))
     for exhibit in gallery.exhibits:
-        assert (exhibit.made, exhibit.wanted, exhibit.apart) == (None, None, None)
-        assert opened(exhibit.taken).size == (96, 64)
+        assert (exhibit.output, exhibit.reference, exhibit.heat_map) == (None, None, None)
+        assert opened(exhibit.input).size == (96, 64)
 
 
 def test_heat_maps_are_of_what_failed(seen, tmp_path):
-    witness = HeatMaps(tmp_path / "model")
-    witness(seen(lambda exact: exact))
+    observer = HeatMaps(tmp_path / "model")
+    observer(seen(lambda exact: exact))
     assert not list(tmp_path.iterdir())
-    witness(seen(border))
+    observer(seen(border))
     (file,) = (tmp_path / "model").iterdir()
     assert file.name == "some-64x96.png"
     with Image.open(file) as image:

@@ -31,7 +31,7 @@ def test_it_is_the_net_of_the_saved_weights(make, net, target, picture):
     opened = open_artifact(make(target, size=SIZE, precision="fp16"))
     rounded = with_half_weights(net, Plan("fp16"))
     wanted = rounded(torch.from_numpy(picture)).numpy()
-    output = opened.wide_runner().run(picture)
+    output = opened.float32_runner().run(picture)
     assert rung(output, rounded, picture) == EXACT
     wide = difference(output, wanted)
     assert difference(net(torch.from_numpy(picture)).numpy(), wanted).psnr < wide.psnr - 20

@@ -13,7 +13,7 @@ from sttk.toolkit.core.errors import ArtifactError
 from sttk.toolkit.io.json_text import read_json
 
 # The manifests that sttk writes take 2 to 40 kB; those of int8 models are by far the longest.
-_MOST_BYTES = 1 << 22
+_LARGEST_FILE = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def search(root: Path) -> list[Entry]:
     """
     found = []
     for name, folders, files in os.walk(root):  # skips what another process removes just now
-        entry = _look(Path(name)) if FILE_NAME in (*files, *folders) else None
+        entry = _own_entry(Path(name)) if FILE_NAME in (*files, *folders) else None
         if entry:
             found.append(entry)
         # The folders of unfinished exports begin with a dot.
@@ -117,18 +117,18 @@ def manifest_of_model(model: Path) -> Manifest | None:
 def artifact_source(folder: Path) -> str | None:
     """Return the source of the artifact's checkpoint, or None if ``folder`` is no artifact."""
     try:
-        source = read_json(folder / FILE_NAME, _MOST_BYTES)["checkpoint"]["source"]
+        source = read_json(folder / FILE_NAME, _LARGEST_FILE)["checkpoint"]["source"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return str(source)
 
 
-def _look(folder: Path) -> Entry | None:
+def _own_entry(folder: Path) -> Entry | None:
     """Read the entry of a folder; None if the manifest is another program's."""
     try:
-        content = read_json(folder / FILE_NAME, _MOST_BYTES)
+        content = read_json(folder / FILE_NAME, _LARGEST_FILE)
     except (OSError, ValueError) as error:
-        return Entry(folder, _refused(folder, error))
+        return Entry(folder, _invalid(folder, error))
     if isinstance(content, dict) and "schema" not in content:
         return None
     return _entry(folder, content)
@@ -137,19 +137,19 @@ def _look(folder: Path) -> Entry | None:
 def read_entry(folder: Path) -> Entry:
     """Read the entry of a folder, even if its manifest is another program's."""
     try:
-        return _entry(folder, read_json(folder / FILE_NAME, _MOST_BYTES))
+        return _entry(folder, read_json(folder / FILE_NAME, _LARGEST_FILE))
     except (OSError, ValueError) as error:
-        return Entry(folder, _refused(folder, error))
+        return Entry(folder, _invalid(folder, error))
 
 
 def _entry(folder: Path, content: Any) -> Entry:
     try:
         return Entry(folder, Manifest.from_dict(content))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        return Entry(folder, _refused(folder, error))
+        return Entry(folder, _invalid(folder, error))
 
 
-def _refused(folder: Path, error: Exception) -> ArtifactError:
+def _invalid(folder: Path, error: Exception) -> ArtifactError:
     if isinstance(error, FileNotFoundError):
         return ArtifactError(
             f"{folder}: no {FILE_NAME} here", fix="make an artifact with 'sttk export'"

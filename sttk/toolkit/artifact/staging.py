@@ -21,7 +21,7 @@ from typing import Any
 
 from sttk.toolkit.io.files import is_running
 
-_BESIDE = re.compile(r"\.(?P<name>.+)\.(?P<pid>[0-9]+)\.[^.]+(?P<old>\.old)?")
+_WORK_NAME = re.compile(r"\.(?P<name>.+)\.(?P<pid>[0-9]+)\.[^.]+(?P<old>\.old)?")
 # From linux/fcntl.h and linux/fs.h.
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 
@@ -72,10 +72,10 @@ def sweep(folder: Path, is_whole: Callable[[Path], bool]) -> None:
     An old folder that was moved aside is restored if it is complete and its name is free.
     """
     for left in sorted(folder.iterdir()) if folder.is_dir() else ():
-        match = _BESIDE.fullmatch(left.name)
+        match = _WORK_NAME.fullmatch(left.name)
         if not match or left.is_symlink() or not left.is_dir() or is_running(int(match["pid"])):
             continue
-        if match["old"] and _brought_back(left, folder / match["name"], is_whole):
+        if match["old"] and _restored(left, folder / match["name"], is_whole):
             continue
         shutil.rmtree(left, ignore_errors=True)
 
@@ -124,7 +124,7 @@ def _moved_aside(final: Path) -> list[Path]:
     return [old]
 
 
-def _brought_back(left: Path, final: Path, is_whole: Callable[[Path], bool]) -> bool:
+def _restored(left: Path, final: Path, is_whole: Callable[[Path], bool]) -> bool:
     if final.exists() or not is_whole(left):
         return False
     try:

@@ -24,7 +24,7 @@ from sttk.toolkit.runtimes.base import Runner, Settings
 from sttk.toolkit.styles import find
 from sttk.toolkit.targets import open_model
 
-_WIDE = Settings("f32")
+_FLOAT32 = Settings("f32")
 
 
 @dataclass(frozen=True)
@@ -41,12 +41,12 @@ class OpenArtifact:
 
     def runner(self, settings: Settings | None = None) -> Runner:
         """Load the model. Raises NotRunError, UsageError or ArtifactError."""
-        return self._within(open_model(self.model, settings))
+        return self._in_range(open_model(self.model, settings))
 
     def graph_runner(self) -> Runner | None:
         """Load the graph that the model was compiled from; None if the artifact keeps none."""
         graph = self.manifest.graph
-        return self._within(open_model(self.folder / graph)) if graph else None
+        return self._in_range(open_model(self.folder / graph)) if graph else None
 
     def runner_or_graph(self, settings: Settings | None = None) -> tuple[Runner, str]:
         """Return the model's runner and "", or, if it cannot run here, the graph's and the reason.
@@ -63,7 +63,7 @@ class OpenArtifact:
                 raise
             return graph, str(error)
 
-    def wide_runner(self) -> Runner | None:
+    def float32_runner(self) -> Runner | None:
         """Load the model, or the graph that it was compiled from, with float32 arithmetic.
 
         Return None if its runtime does not let the arithmetic be chosen.
@@ -72,15 +72,15 @@ class OpenArtifact:
             NotRunError: the runtime is not available here.
             ArtifactError: the model cannot be loaded with float32 arithmetic.
         """
-        graph = self.manifest.graph
+        name = self.manifest.graph or self.manifest.model
         try:
-            return self._within(open_model(self.folder / (graph or self.manifest.model), _WIDE))
+            return self._in_range(open_model(self.folder / name, _FLOAT32))
         except ArtifactError:
             raise
         except UsageError:
             return None
 
-    def _within(self, runner: Runner) -> Runner:
+    def _in_range(self, runner: Runner) -> Runner:
         """Restrict a runner that takes any size to the range that the manifest promises.
 
         ONNX and OpenVINO files cannot express such a range.

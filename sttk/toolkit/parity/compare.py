@@ -22,7 +22,7 @@ _NOT_FINITE = "NaN or infinity, where the reference has none"
 # the reference with the weights as saved, which the model must equal in float32 arithmetic.
 # FLOAT_NET is for a quantised model, whose reference contains the quantisers: the net without them.
 REFERENCE, HALF_WEIGHTS, FLOAT_NET = "reference", "float16 weights", "float net"
-_NOTHING = Difference(float("nan"), float("nan"), float("nan"))
+_NOT_COMPUTED = Difference(float("nan"), float("nan"), float("nan"))
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,9 @@ class Row:
     regime: str
     rung: str
     passed: bool
-    found: Difference = _NOTHING
-    border: Difference = _NOTHING
-    inside: Difference = _NOTHING
+    found: Difference = _NOT_COMPUTED
+    border: Difference = _NOT_COMPUTED
+    inside: Difference = _NOT_COMPUTED
     floor: Difference | None = None
     noise: Difference | None = None
     style: StyleDifference | None = None

@@ -16,7 +16,8 @@ from sttk.toolkit.parity.metrics import Array
 
 # The marks of the scale, in grey levels of 0..255; the first and the last are its ends.
 TICKS = (1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0, 255.0)
-_LEAST, _MOST = TICKS[0], TICKS[-1]
+_LOWEST, _HIGHEST = TICKS[0], TICKS[-1]
+_DECADES = math.log10(_HIGHEST / _LOWEST)
 # matplotlib's "inferno" (CC0) at nine places: perceptually uniform, also for the colour-blind.
 SCALE = (
     (0, 0, 4), (31, 12, 72), (85, 15, 109), (136, 34, 106), (186, 54, 85),
@@ -27,38 +28,37 @@ _LEVELS = 63  # a quarter of a byte's levels: rounding is noise, which PNG canno
 _LEGEND = 32  # pixels of height
 
 
-def distance(output: Array, wanted: Array) -> Array:
+def distance(output: Array, reference: Array) -> Array:
     """Return each pixel's largest error over the channels, (B, H, W), of batches (B, 3, H, W)."""
-    apart: Array = np.abs(output.astype(np.float64) - wanted).max(axis=1)
-    return apart
+    error: Array = np.abs(output.astype(np.float64) - reference).max(axis=1)
+    return error
 
 
-def place(error: float) -> float:
+def position(error: float) -> float:
     """Return an error's position on the scale, in 0..1."""
-    span = math.log10(_MOST / _LEAST)
-    return min(max(math.log10(max(error, _LEAST) / _LEAST) / span, 0.0), 1.0)
+    return min(max(math.log10(max(error, _LOWEST) / _LOWEST) / _DECADES, 0.0), 1.0)
 
 
-def pooled(apart: Array, longest: int) -> Array:
+def pooled(errors: Array, longest: int) -> Array:
     """Max-pool an error map (H, W) until no side is longer than ``longest`` pixels.
 
     The maximum keeps single bad pixels, which a mean would hide. NaN and infinity stay.
     """
-    block = -(-max(apart.shape) // longest)
-    height, width = (-(-side // block) * block for side in apart.shape)
-    padding = [(0, height - apart.shape[0]), (0, width - apart.shape[1])]
-    padded = np.pad(apart, padding, mode="edge")
+    block = -(-max(errors.shape) // longest)
+    height, width = (-(-side // block) * block for side in errors.shape)
+    padding = [(0, height - errors.shape[0]), (0, width - errors.shape[1])]
+    padded = np.pad(errors, padding, mode="edge")
     blocks = padded.reshape(height // block, block, width // block, block)
     largest: Array = blocks.max(axis=(1, 3))
     return largest
 
 
-def to_image(apart: Array) -> Image.Image:
+def to_image(errors: Array) -> Image.Image:
     """Draw the heat map of errors (H, W), one pixel each."""
     with np.errstate(invalid="ignore"):
-        share = np.log10(np.clip(apart, _LEAST, _MOST) / _LEAST) / math.log10(_MOST / _LEAST)
+        share = np.log10(np.clip(errors, _LOWEST, _HIGHEST) / _LOWEST) / _DECADES
     levels = np.rint(np.nan_to_num(share) * (_LEVELS - 1)).astype(np.uint8)
-    levels[~np.isfinite(apart)] = _LEVELS
+    levels[~np.isfinite(errors)] = _LEVELS
     image = Image.fromarray(levels)
     image.putpalette(_palette())
     return image
@@ -73,23 +73,23 @@ def to_png(image: Image.Image) -> bytes:
 
 def with_legend(image: Image.Image) -> Image.Image:
     """Enlarge a small heat map, and draw the scale under it."""
-    times = -(-256 // image.width)
-    large = image.resize((image.width * times, image.height * times), Image.Resampling.NEAREST)
-    whole = Image.new("RGB", (large.width, large.height + _LEGEND), "white")
-    whole.paste(large, (0, 0))
+    factor = -(-256 // image.width)
+    large = image.resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST)
+    canvas = Image.new("RGB", (large.width, large.height + _LEGEND), "white")
+    canvas.paste(large, (0, 0))
     bar = np.linspace(0, _LEVELS - 1, large.width).round().astype(np.uint8)
     strip = Image.fromarray(np.repeat(bar[None], _LEGEND // 3, axis=0))
     strip.putpalette(_palette())
-    whole.paste(strip, (0, large.height + 2))
-    _write_ticks(whole)
-    return whole
+    canvas.paste(strip, (0, large.height + 2))
+    _write_ticks(canvas)
+    return canvas
 
 
-def _write_ticks(whole: Image.Image) -> None:
-    draw, font = ImageDraw.Draw(whole), ImageFont.load_default(10)
+def _write_ticks(canvas: Image.Image) -> None:
+    draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(10)
     for tick in TICKS[::2]:  # a small picture has no room for all of them
-        anchor = {_LEAST: "ls", _MOST: "rs"}.get(tick, "ms")
-        at = place(tick) * (whole.width - 1), whole.height - 6
+        anchor = {_LOWEST: "ls", _HIGHEST: "rs"}.get(tick, "ms")
+        at = position(tick) * (canvas.width - 1), canvas.height - 6
         draw.text(at, f"{tick:g}", fill="black", font=font, anchor=anchor)
 
 

@@ -34,16 +34,16 @@ ILL_CONDITIONED, FINITE, NOT_RUN = "ill-conditioned", "finite", "not run"
 # The sign of a rounding error is random, and so is the pixel with the largest one. At 512 px
 # OpenVINO is 2.6 times over the floor on a picture of low contrast, whose terms are so similar that
 # their roundings do not cancel; all other inputs and runtimes stay within 1.4 times.
-_LUCK_RMS, _LUCK_LARGEST = 4.0, 8.0
+_SCATTER_RMS, _SCATTER_LARGEST = 4.0, 8.0
 # Without norms, float32's own error is close to zero. No limit is stricter than this: a thousandth
 # of a grey level, and a fiftieth in single pixels.
-_LEAST_EXACT = (1e-3, 0.02)
+_SMALLEST_EXACT = (1e-3, 0.02)
 # The error of rounding the output to 8 bits: uniform within half a level, so 1 / sqrt(12); and two
 # levels in single pixels, which a photograph's own noise hides.
-_LEAST_FAITHFUL = (12**-0.5, 2.0)
+_SMALLEST_FAITHFUL = (12**-0.5, 2.0)
 # Where float32 itself is off by a quarter of a grey level (60 dB), rounding cannot be told from a
 # fault; where half a level of noise moves the picture by 15 dB, nearly any picture would pass.
-_LEAST_FLOOR, _LEAST_NOISE = 60.0, 15.0
+_LOWEST_FLOOR, _LOWEST_NOISE = 60.0, 15.0
 
 
 @dataclass(frozen=True)
@@ -67,14 +67,14 @@ def promise_of_precision(precision: str) -> str:
 
 def is_sure(found: Regions) -> bool:
     """Return whether the error is so small that the floor need not be computed."""
-    return all(Limit(*_LEAST_EXACT).allows(region) for region in found)
+    return all(Limit(*_SMALLEST_EXACT).allows(region) for region in found)
 
 
 def is_conditioned(answer: ReferenceOutput, promise: str) -> bool:
     """Return whether the reference's answer is certain enough for a verdict."""
-    if answer.unquantized.floor.whole.psnr < _LEAST_FLOOR:
+    if answer.unquantized.floor.whole.psnr < _LOWEST_FLOOR:
         return False
-    return promise == EXACT or answer.noise.whole.psnr >= _LEAST_NOISE
+    return promise == EXACT or answer.noise.whole.psnr >= _LOWEST_NOISE
 
 
 def rung_of(found: Regions, answer: ReferenceOutput) -> str:
@@ -83,22 +83,22 @@ def rung_of(found: Regions, answer: ReferenceOutput) -> str:
     The whole picture, its border and its inside each have limits of their own, from their own
     floor, but never stricter than those of the whole picture.
     """
-    if _within(found, answer.floor, (_LUCK_RMS, _LUCK_LARGEST), _LEAST_EXACT):
+    if _within(found, answer.floor, (_SCATTER_RMS, _SCATTER_LARGEST), _SMALLEST_EXACT):
         return EXACT
-    return FAITHFUL if _within(found, answer.noise, (1, 1), _LEAST_FAITHFUL) else DIFFERENT
+    return FAITHFUL if _within(found, answer.noise, (1, 1), _SMALLEST_FAITHFUL) else DIFFERENT
 
 
 def _within(
-    found: Regions, floor: Regions, times: tuple[float, float], least: tuple[float, float]
+    found: Regions, floor: Regions, factors: tuple[float, float], smallest: tuple[float, float]
 ) -> bool:
-    limits = _limits(floor, times, least)
+    limits = _limits(floor, factors, smallest)
     return all(limit.allows(region) for limit, region in zip(limits, found, strict=True))
 
 
 def _limits(
-    floor: Regions, times: tuple[float, float], least: tuple[float, float]
+    floor: Regions, factors: tuple[float, float], smallest: tuple[float, float]
 ) -> Iterable[Limit]:
     for region in floor:
-        rms = max(region.rms, floor.whole.rms) * times[0]
-        largest = max(region.largest, floor.whole.largest) * times[1]
-        yield Limit(max(rms, least[0]), max(largest, least[1]))
+        rms = max(region.rms, floor.whole.rms) * factors[0]
+        largest = max(region.largest, floor.whole.largest) * factors[1]
+        yield Limit(max(rms, smallest[0]), max(largest, smallest[1]))

@@ -26,17 +26,17 @@ class Exhibit:
     """The previews of one row as encoded image files; the arrays are not kept.
 
     Attributes:
-        taken: the input, a JPEG.
-        wanted: the reference's output, a JPEG, or None where it was not computed.
-        made: the candidate's output, a JPEG, or None where it is not a picture.
-        apart: a heat map of the difference, a PNG, or None where the two cannot be compared.
+        input: the input, a JPEG.
+        reference: the reference's output, a JPEG, or None where it was not computed.
+        output: the candidate's output, a JPEG, or None where it is not a picture.
+        heat_map: a heat map of the difference, a PNG, or None where the two cannot be compared.
         number: the picture's number within its batch, from 1; 0 if the batch has only one.
     """
 
-    taken: bytes
-    wanted: bytes | None
-    made: bytes | None
-    apart: bytes | None
+    input: bytes
+    reference: bytes | None
+    output: bytes | None
+    heat_map: bytes | None
     number: int
 
 
@@ -46,17 +46,17 @@ class Gallery:
     def __init__(self) -> None:
         self.exhibits: list[Exhibit] = []
 
-    def __call__(self, seen: Observation) -> None:
+    def __call__(self, observation: Observation) -> None:
         """See :data:`Observer`."""
-        look = _look(seen)
-        apart = None if look.apart is None else heat.pooled(look.apart, _LONGEST)
+        worst = _worst(observation)
+        error = None if worst.error is None else heat.pooled(worst.error, _LONGEST)
         self.exhibits.append(
             Exhibit(
-                _jpeg(look.taken),
-                None if look.wanted is None else _jpeg(look.wanted),
-                None if look.made is None else _jpeg(look.made),
-                None if apart is None else heat.to_png(heat.to_image(apart)),
-                look.index + 1 if len(seen.sample.batch) > 1 else 0,
+                _jpeg(worst.input),
+                None if worst.reference is None else _jpeg(worst.reference),
+                None if worst.output is None else _jpeg(worst.output),
+                None if error is None else heat.to_png(heat.to_image(error)),
+                worst.index + 1 if len(observation.sample.batch) > 1 else 0,
             )
         )
 
@@ -71,38 +71,38 @@ class HeatMaps:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def __call__(self, seen: Observation) -> None:
+    def __call__(self, observation: Observation) -> None:
         """See :data:`Observer`. Raises OSError."""
-        apart = None if seen.row.passed else _look(seen).apart
-        if apart is not None:
-            image = heat.with_legend(heat.to_image(apart))
-            name = file_name(title(seen.row))
+        error = None if observation.row.passed else _worst(observation).error
+        if error is not None:
+            image = heat.with_legend(heat.to_image(error))
+            name = file_name(title(observation.row))
             write_atomic(self._folder / f"{name}.png", heat.to_png(image))
 
 
 @dataclass(frozen=True, eq=False)
-class _Look:
-    """The arrays of one picture, the worst of its batch: pictures (3, H, W), ``apart`` (H, W)."""
+class _Picture:
+    """The arrays of one picture, the worst of its batch: pictures (3, H, W), error (H, W)."""
 
     index: int
-    taken: Array
-    wanted: Array | None = None
-    made: Array | None = None
-    apart: Array | None = None
+    input: Array
+    reference: Array | None = None
+    output: Array | None = None
+    error: Array | None = None
 
 
-def _look(seen: Observation) -> _Look:
-    batch, output = seen.sample.batch, seen.output
+def _worst(observation: Observation) -> _Picture:
+    batch, output = observation.sample.batch, observation.output
     if output is None or output.ndim != 4 or output.shape[1] != 3:
-        return _Look(0, batch[0])
-    if seen.row.rung == judge.FINITE:  # the reference was not run in float64 for it
-        return _Look(0, batch[0], made=output[0])
-    wanted = seen.answer.exact
-    if output.shape != wanted.shape:
-        return _Look(0, batch[0], wanted[0], output[0])
-    apart = heat.distance(output, wanted)
-    worst = int(np.nan_to_num(apart, nan=np.inf).max(axis=(1, 2)).argmax())
-    return _Look(worst, batch[worst], wanted[worst], output[worst], apart[worst])
+        return _Picture(0, batch[0])
+    if observation.row.rung == judge.FINITE:  # the reference was not run in float64 for it
+        return _Picture(0, batch[0], output=output[0])
+    reference = observation.answer.exact
+    if output.shape != reference.shape:
+        return _Picture(0, batch[0], reference[0], output[0])
+    error = heat.distance(output, reference)
+    index = int(np.nan_to_num(error, nan=np.inf).max(axis=(1, 2)).argmax())
+    return _Picture(index, batch[index], reference[index], output[index], error[index])
 
 
 def _jpeg(picture: Array) -> bytes:

@@ -15,15 +15,15 @@ from torch import nn
 from sttk.toolkit.core.errors import RunError
 from sttk.toolkit.core.style_net import StyleNet
 from sttk.toolkit.imaging.images import Floats
+from sttk.toolkit.parity.float64 import Float64Convolutions
 from sttk.toolkit.parity.metrics import Array, Regions, regions
-from sttk.toolkit.parity.sums import SumsInTurn
-from sttk.toolkit.parity.wide import WideConvolutions
+from sttk.toolkit.parity.sequential_sums import SequentialSums
 
 # A picture of whole numbers was rounded once already, so half a grey level of it is unknown.
-_HALF_A_LEVEL = 0.5
+_HALF_LEVEL = 0.5
 _SEED = 2016
 # Outputs that are cached: all inputs of a run at 512 px take a few hundred megabytes.
-_KEPT = 64
+_CACHE_SIZE = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,13 +32,13 @@ class ReferenceOutput:
 
     Attributes:
         net: the reference, float32.
-        wide: the same net in float64.
+        float64: the same net in float64.
         batch: the input, (B, 3, H, W) in 0..255.
         float_net: the output of the float net that a quantised reference was made from, else None.
     """
 
     net: StyleNet
-    wide: nn.Module
+    float64: nn.Module
     batch: Floats
     float_net: ReferenceOutput | None = None
 
@@ -54,8 +54,8 @@ class ReferenceOutput:
     @cached_property
     def exact(self) -> NDArray[np.float64]:
         """The output in float64 arithmetic, (B, 3, H', W')."""
-        with WideConvolutions():
-            return _run(self.wide, self.batch.astype(np.float64))
+        with Float64Convolutions():
+            return _run(self.float64, self.batch.astype(np.float64))
 
     @cached_property
     def single(self) -> Floats:
@@ -65,7 +65,7 @@ class ReferenceOutput:
     @cached_property
     def floor(self) -> Regions:
         """The error of float32 arithmetic on this input."""
-        with SumsInTurn():
+        with SequentialSums():
             return regions(_run(self.net, self.batch), self.exact)
 
     @cached_property
@@ -76,10 +76,8 @@ class ReferenceOutput:
         """
         if self.float_net:
             return self.float_net.noise
-        drawn = np.random.default_rng(_SEED).uniform(
-            -_HALF_A_LEVEL, _HALF_A_LEVEL, self.batch.shape
-        )
-        noisy = (self.batch + drawn).astype(np.float32)
+        noise = np.random.default_rng(_SEED).uniform(-_HALF_LEVEL, _HALF_LEVEL, self.batch.shape)
+        noisy = (self.batch + noise).astype(np.float32)
         return regions(_run(self.net, noisy), self.exact)
 
 
@@ -94,7 +92,7 @@ class References:
     def __init__(self, net: StyleNet, float_net: References | None = None) -> None:
         self.net = net
         self.float_net = float_net
-        self._wide = copy.deepcopy(net).double()
+        self._float64 = copy.deepcopy(net).double()
         self._answers: dict[bytes, ReferenceOutput] = {}
 
     def of(self, batch: Floats) -> ReferenceOutput:
@@ -104,9 +102,9 @@ class References:
         """
         key = hashlib.sha256(repr(batch.shape).encode() + batch.tobytes()).digest()
         if key not in self._answers:
-            plain = self.float_net.of(batch) if self.float_net else None
-            self._answers[key] = ReferenceOutput(self.net, self._wide, batch, plain)
-            if len(self._answers) > _KEPT:
+            float_net = self.float_net.of(batch) if self.float_net else None
+            self._answers[key] = ReferenceOutput(self.net, self._float64, batch, float_net)
+            if len(self._answers) > _CACHE_SIZE:
                 del self._answers[next(iter(self._answers))]
         return self._answers[key]
 

@@ -3,39 +3,32 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-import numpy as np
-
-from sttk.toolkit.artifact.manifest import Manifest
 from sttk.toolkit.core.errors import NotRunError, UsageError
 from sttk.toolkit.core.plan import DEFAULT, Plan
 from sttk.toolkit.core.rungs import EXACT, FAITHFUL, SAME_STYLE
 from sttk.toolkit.core.shapes import Size
 from sttk.toolkit.core.style_net import StyleNet
 from sttk.toolkit.host.memory import check_fits
-from sttk.toolkit.imaging.images import Floats
 from sttk.toolkit.imaging.regimes import CONSTANT, NAMES, Regimes, Sample
 from sttk.toolkit.io.console import progress
-from sttk.toolkit.opened.artifact import (
-    OpenArtifact,
-    quantized,
-    with_half_weights,
-)
+from sttk.toolkit.opened.artifact import OpenArtifact
 from sttk.toolkit.opened.checks import checks_of_file
+from sttk.toolkit.parity.clamped import ClampedRunner
 from sttk.toolkit.parity.compare import FLOAT_NET, HALF_WEIGHTS, REFERENCE, Comparison, Report, Row
 from sttk.toolkit.parity.judge import promise_of_precision
 from sttk.toolkit.parity.observer import Observation, Observer
 from sttk.toolkit.parity.reference import References
+from sttk.toolkit.parity.reference_cache import ReferenceCache
 from sttk.toolkit.parity.style import StyleJudge
-from sttk.toolkit.runtimes.base import Closing, Runner, Settings
+from sttk.toolkit.runtimes.base import Runner, Settings
 from sttk.toolkit.targets import open_model, static_checks
 
-_APART = f"the rows against {HALF_WEIGHTS} are of the saved weights in float32 arithmetic"
-_NOT_APART = f"not run: {HALF_WEIGHTS} in float32 arithmetic"
+_SAVED_NOTE = f"the rows against {HALF_WEIGHTS} are of the saved weights in float32 arithmetic"
+_SAVED_NOT_RUN = f"not run: {HALF_WEIGHTS} in float32 arithmetic"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,8 +56,8 @@ class ParityConfig:
     @property
     def plain(self) -> bool:
         """Whether the artifact is judged by all that its own manifest promises."""
-        mine = (self.net, self.promise, self.settings)
-        return mine == (None, None, None) and not self.sizes and set(self.regimes) == set(NAMES)
+        own = (self.net, self.promise, self.settings)
+        return own == (None, None, None) and not self.sizes and set(self.regimes) == set(NAMES)
 
 
 class Judge:
@@ -72,7 +65,7 @@ class Judge:
 
     def __init__(self, config: ParityConfig) -> None:
         self.config = config
-        self._references: dict[Hashable, References] = {}
+        self._references = ReferenceCache()
 
     def artifact(self, opened: OpenArtifact, net: StyleNet, *observers: Observer) -> Report:
         """Judge an artifact against its checkpoint.
@@ -90,20 +83,20 @@ class Judge:
             ArtifactError: the manifest's quantisers are not this net's.
         """
         manifest = opened.manifest
-        references = self._of(self.config.net or net)
+        references = self._references.float_net(self.config.net or net)
         promise = manifest.promise
         if manifest.quantization and self.config.net:
             promise = promise_of_precision(manifest.target.precision)
         elif manifest.quantization:
-            references = self._quantized(references, manifest)
+            references = self._references.quantized(references, manifest)
         with ExitStack() as stack:
             runner, not_run = opened.runner_or_graph(self.config.settings)
             stack.enter_context(runner)
-            trial = _Trial(runner, references, self._held_to(promise))
-            beside, note = self._of_saved_weights(opened, references)
-            for other in beside:
+            trial = _Trial(runner, references, self._required_rung(promise))
+            others, note = self._saved_weights(opened, references)
+            for other in others:
                 stack.enter_context(other.runner)
-            report = self._judge(str(opened.folder), [trial, *beside], observers)
+            report = self._judge(str(opened.folder), [trial, *others], observers)
         return dataclasses.replace(
             report,
             notes=(*report.notes, *note),
@@ -124,9 +117,9 @@ class Judge:
         if self.config.net is None:
             raise UsageError(f"{model} has no manifest", fix="pass --reference CHECKPOINT")
         low, high = self.config.net.contract.output_range
-        promise = self._held_to(promise_of_precision(precision))
-        with _Clamped(open_model(model, self.config.settings), low, high) as runner:
-            trial = _Trial(runner, self._of(self.config.net), promise)
+        promise = self._required_rung(promise_of_precision(precision))
+        with ClampedRunner(open_model(model, self.config.settings), low, high) as runner:
+            trial = _Trial(runner, self._references.float_net(self.config.net), promise)
             report = self._judge(str(model), [trial], observers)
         checks = checks_of_file(model)
         if not runner.changed:
@@ -134,7 +127,7 @@ class Judge:
         note = f"the model's output leaves {low:g}..{high:g}; it was clamped before it was compared"
         return dataclasses.replace(report, notes=(*report.notes, note), checks=checks)
 
-    def _held_to(self, promise: str) -> str:
+    def _required_rung(self, promise: str) -> str:
         """Return the rung to reach: the configured one, else the promise.
 
         An exact promise is lowered to faithful under coarser arithmetic than float32.
@@ -143,25 +136,7 @@ class Judge:
         coarse = settings and settings.inference_precision not in (None, "f32")
         return self.config.promise or (FAITHFUL if coarse and promise == EXACT else promise)
 
-    def _of(self, net: StyleNet, saved: Plan | None = None) -> References:
-        """Return the outputs of ``net``, or of the weights that a float16 model of a plan saves."""
-        key = (*_identity(net), saved)
-        if key not in self._references:
-            self._references[key] = References(with_half_weights(net, saved) if saved else net)
-        return self._references[key]
-
-    def _quantized(self, plain: References, manifest: Manifest) -> References:
-        """Return the outputs of ``plain``'s net with the quantisers of an artifact.
-
-        They are cached, since artifacts of several targets can share them.
-        """
-        made = (manifest.rewrites, manifest.target.precision, manifest.quantization)
-        key = (*_identity(plain.net), json.dumps(made, sort_keys=True))
-        if key not in self._references:
-            self._references[key] = References(quantized(plain.net, manifest), plain)
-        return self._references[key]
-
-    def _of_saved_weights(
+    def _saved_weights(
         self, opened: OpenArtifact, references: References
     ) -> tuple[list[_Trial], list[str]]:
         """Return a trial of a float16 model in float32 arithmetic, and a note about it.
@@ -175,15 +150,16 @@ class Judge:
         if self.config.settings or self.config.promise == SAME_STYLE:
             return [], []
         try:
-            runner = opened.wide_runner()
+            runner = opened.float32_runner()
         except NotRunError as error:
-            return [], [f"{_NOT_APART}: {error}"]
+            return [], [f"{_SAVED_NOT_RUN}: {error}"]
         if runner is None:
-            return [], [f"{_NOT_APART}: its runtime has none"]
+            return [], [f"{_SAVED_NOT_RUN}: its runtime has none"]
         plan = Plan.from_dict(opened.manifest.plan or {DEFAULT: target.precision})
-        trial = _Trial(runner, self._of(references.net, plan), EXACT, HALF_WEIGHTS)
+        rounded = self._references.half_weights(references.net, plan)
+        trial = _Trial(runner, rounded, EXACT, HALF_WEIGHTS)
         graph = opened.manifest.graph
-        return [trial], [f"{_APART}, of {graph} beside the model" if graph else _APART]
+        return [trial], [f"{_SAVED_NOTE}, of {graph} beside the model" if graph else _SAVED_NOTE]
 
     def _judge(self, name: str, trials: Sequence[_Trial], observers: Sequence[Observer]) -> Report:
         """Return the report of the first trial, with the rows of the others for each input."""
@@ -193,13 +169,11 @@ class Judge:
         with progress(f"parity of {name}", total=len(inputs)) as update:
             for done, sample in enumerate(inputs, 1):
                 # A constant picture is only checked for NaN, so one trial is enough.
-                held = trials[:1] if sample.regime == CONSTANT else trials
-                for seen in (
-                    each for every in held for each in every.of(sample, self.config.style)
-                ):
-                    rows.append(seen.row)
-                    for observer in observers:
-                        observer(seen)
+                for each in trials[:1] if sample.regime == CONSTANT else trials:
+                    for observation in each.of(sample, self.config.style):
+                        rows.append(observation.row)
+                        for observer in observers:
+                            observer(observation)
                 update(done, sample.name)
         source, runner = trial.references.net.origin.source, trial.runner
         return Report(name, runner.name, source, trial.promise, tuple(rows), runner.notes)
@@ -217,37 +191,12 @@ class _Trial:
     def of(self, sample: Sample, style: StyleJudge | None) -> Iterator[Observation]:
         """Yield one row, and for a quantised reference another: the style against the float net."""
         answer = self.references.of(sample.batch)
-        jury = Comparison(self.promise, style, self.against)
-        row, output = jury.row(self.runner, sample, answer)
+        comparison = Comparison(self.promise, style, self.against)
+        row, output = comparison.row(self.runner, sample, answer)
         yield Observation(sample, output, answer, row)
         if answer.float_net and output is not None and row.judged:
             row = Comparison(SAME_STYLE, style, FLOAT_NET).verdict(sample, output, answer.float_net)
             yield Observation(sample, output, answer.float_net, row)
-
-
-def _identity(net: StyleNet) -> tuple[str, str]:
-    """Return a net's identity; the digest is not enough, as a file can hold several styles."""
-    return net.origin.source, net.origin.sha256
-
-
-class _Clamped(Closing):
-    """A runner whose output is clamped; ``changed`` once that made a difference."""
-
-    def __init__(self, runner: Runner, low: float, high: float) -> None:
-        self.name, self.takes, self.notes = runner.name, runner.takes, runner.notes
-        self.changed = False
-        self._runner, self._range = runner, (low, high)
-
-    def run(self, batch: Floats) -> Floats:
-        """See :class:`Runner`."""
-        output = self._runner.run(batch)
-        clamped = np.clip(output, *self._range)
-        self.changed = self.changed or not np.array_equal(output, clamped)
-        return clamped
-
-    def close(self) -> None:
-        """See :class:`Runner`."""
-        self._runner.close()
 
 
 def inputs_of(name: str, runner: Runner, net: StyleNet, config: ParityConfig) -> Regimes:

@@ -23,8 +23,8 @@ def show(report: Report) -> None:
     print_table(columns, [_cells(row) for row in report.rows])
     for note in dict.fromkeys((*report.notes, *filter(None, map(explained, report.rows)))):
         click.echo(f"note: {note}")
-    if instead := _instead(report):
-        click.echo(instead)
+    if note := _graph_note(report):
+        click.echo(note)
     click.echo(summary(report))
 
 
@@ -36,15 +36,15 @@ def line(report: Report) -> str:
     """
     word, verdict = summary(report).split(": ", 1)
     worst = report.worst
-    apart = f", {decibels(worst.found)} dB" if decibels(worst.found) else ""
-    said = [f"{word}: {report.candidate} under {report.runtime}: {verdict}",
-            f"worst: {title(worst)}{apart}"]  # fmt: skip
-    said += [f"{check.name} fails" for check in report.checks if not check.passed]
+    psnr = f", {decibels(worst.found)} dB" if decibels(worst.found) else ""
+    parts = [f"{word}: {report.candidate} under {report.runtime}: {verdict}",
+             f"worst: {title(worst)}{psnr}"]  # fmt: skip
+    parts += [f"{check.name} fails" for check in report.checks if not check.passed]
     why = "" if worst.passed else reason(worst)
-    return "; ".join([*said, *filter(None, (why, _instead(report)))])
+    return "; ".join([*parts, *filter(None, (why, _graph_note(report)))])
 
 
-def _instead(report: Report) -> str:
+def _graph_note(report: Report) -> str:
     """Return the note that the figures are not those of the artifact's own model, or ""."""
     if not report.not_run:
         return ""
@@ -69,15 +69,15 @@ def reason(row: Row) -> str:
     """Return what a row's figures do not say, or not at a glance; "" for nothing."""
     if row.note:
         return row.note
-    said = []
+    parts = []
     if not row.passed and row.border.rms > 2 * row.inside.rms:
         border, rest = f"{row.border.rms:.3g}", f"{row.inside.rms:.3g}"
-        said.append(f"the border is off by {border} of 255 on average, the rest by {rest}")
+        parts.append(f"the border is off by {border} of 255 on average, the rest by {rest}")
     if row.style:
         content, style, ssim = row.style.content, row.style.style, row.style.ssim
         losses = f"content loss {content:+.1%}, style {style:.1%} from the {row.against}'s"
-        said.append(f"{losses}, SSIM {ssim:.2f}")
-    return "; ".join(said)
+        parts.append(f"{losses}, SSIM {ssim:.2f}")
+    return "; ".join(parts)
 
 
 def title(row: Row) -> str:

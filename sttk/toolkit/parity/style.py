@@ -24,7 +24,7 @@ from sttk.toolkit.parity.metrics import PEAK, Array
 
 # The largest difference of a loss, as a share of the reference's: int8 nets that people cannot tell
 # from their float nets stay within it.
-_LARGEST = 0.05
+_TOLERANCE = 0.05
 # VGG was trained on pictures of some 224 px; a few pooled pixels make no Gram matrix.
 _LEAST_SIDE = 32
 # Wang et al. 2004, "Image Quality Assessment: From Error Visibility to Structural Similarity".
@@ -51,7 +51,7 @@ class StyleDifference:
     @property
     def same(self) -> bool:
         """Whether content and style are within 5 %. NaN is not."""
-        return abs(self.content) <= _LARGEST and self.style <= _LARGEST
+        return abs(self.content) <= _TOLERANCE and self.style <= _TOLERANCE
 
 
 class StyleJudge:
@@ -63,11 +63,11 @@ class StyleJudge:
 
     def __init__(self, vgg: Path | None = None) -> None:
         self._file = vgg
-        self._aim = Objective()
+        self._objective = Objective()
 
     @cached_property
     def _vgg(self) -> Vgg:
-        return load_vgg(self._aim, self._file)
+        return load_vgg(self._objective, self._file)
 
     @torch.inference_mode()
     def compare(self, candidate: Array, reference: Array, photo: Array) -> StyleDifference:
@@ -79,23 +79,23 @@ class StyleJudge:
             NotRunError: there are no weights.
             CheckpointError: the file is not a VGG's.
         """
-        mine, wanted, seen = (
+        output, expected, source = (
             torch.from_numpy(each).float() for each in (candidate, reference, photo)
         )
-        if seen.shape != wanted.shape:
-            seen = F.interpolate(seen, wanted.shape[-2:], mode="bilinear", antialias=True)
-        taps = [self._vgg(_large_enough(each)) for each in (mine, wanted, seen)]
-        content = [F.mse_loss(each[self._aim.content_layer], taps[2][self._aim.content_layer])
-                   for each in taps[:2]]  # fmt: skip
-        style = [self._distance(each, taps[1]) for each in (taps[0], taps[2])]
+        if source.shape != expected.shape:
+            source = F.interpolate(source, expected.shape[-2:], mode="bilinear", antialias=True)
+        features = [self._vgg(_large_enough(each)) for each in (output, expected, source)]
+        layer = self._objective.content_layer
+        content = [F.mse_loss(each[layer], features[2][layer]) for each in features[:2]]
+        style = [self._distance(each, features[1]) for each in (features[0], features[2])]
         return StyleDifference(
-            float(content[0] / content[1] - 1), float(style[0] / style[1]), ssim(mine, wanted)
+            float(content[0] / content[1] - 1), float(style[0] / style[1]), ssim(output, expected)
         )
 
     def _distance(self, one: dict[str, Tensor], other: dict[str, Tensor]) -> Tensor:
-        layers: Sequence[str] = self._aim.style_layers
-        apart = [F.mse_loss(gram(one[layer]), gram(other[layer])) for layer in layers]
-        return torch.stack(apart).sum()
+        layers: Sequence[str] = self._objective.style_layers
+        losses = [F.mse_loss(gram(one[layer]), gram(other[layer])) for layer in layers]
+        return torch.stack(losses).sum()
 
 
 def _large_enough(x: Tensor) -> Tensor:
@@ -105,20 +105,20 @@ def _large_enough(x: Tensor) -> Tensor:
 
 def ssim(one: Tensor, other: Tensor) -> float:
     """Return the mean structural similarity of two batches (B, 3, H, W) in 0..255."""
-    places = torch.arange(_WINDOW) - _WINDOW // 2
-    bell = torch.exp(-(places.double() ** 2) / (2 * _SIGMA**2))
-    window = (bell[:, None] * bell / bell.sum() ** 2)[None, None]
+    offsets = torch.arange(_WINDOW) - _WINDOW // 2
+    gaussian = torch.exp(-(offsets.double() ** 2) / (2 * _SIGMA**2))
+    window = (gaussian[:, None] * gaussian / gaussian.sum() ** 2)[None, None]
 
     def blurred(x: Tensor) -> Tensor:
         flat = x.double().flatten(0, 1)[:, None]
         return F.conv2d(F.pad(flat, [_WINDOW // 2] * 4, mode="replicate"), window)
 
     means = blurred(one), blurred(other)
-    spread = [
+    variances = [
         blurred(x.double().square()) - m.square() for x, m in zip((one, other), means, strict=True)
     ]
-    shared = blurred(one.double() * other.double()) - means[0] * means[1]
-    light, contrast = _STABILISERS
-    above = (2 * means[0] * means[1] + light) * (2 * shared + contrast)
-    below = (means[0].square() + means[1].square() + light) * (sum(spread) + contrast)
-    return float((above / below).mean())
+    covariance = blurred(one.double() * other.double()) - means[0] * means[1]
+    luminance, contrast = _STABILISERS
+    numerator = (2 * means[0] * means[1] + luminance) * (2 * covariance + contrast)
+    denominator = (means[0].square() + means[1].square() + luminance) * (sum(variances) + contrast)
+    return float((numerator / denominator).mean())

@@ -64,7 +64,8 @@ class Search:
         score_on: Callable[[High, str], float],
         on_progress: Callable[[Tried], None] = lambda _: None,
     ) -> None:
-        self._cost, self._score, self._score_on, self._told = cost, score, score_on, on_progress
+        self._cost, self._score, self._score_on = cost, score, score_on
+        self._on_progress = on_progress
         none: High = frozenset()
         prices = {block: cost(none | {block}) - cost(none) for block in blocks}
         # Blocks that cost the same in the low precision are left alone.
@@ -102,7 +103,7 @@ class Search:
     def _try(self, high: High) -> Tried:
         if high not in self.tried:
             self.tried[high] = Tried(high, self._cost(high), self._score(high))
-            self._told(self.tried[high])
+            self._on_progress(self.tried[high])
         return self.tried[high]
 
     def _down(self) -> None:
@@ -132,10 +133,10 @@ class Search:
             now = self._try(now.high | {chosen})
 
     def _prune(self, high: High, floor: float) -> None:
-        for block in _dearest_first(high, self._prices):
+        for block in _costliest_first(high, self._prices):
             if self._try(high - {block}).score.worst >= floor:
                 high -= {block}
 
 
-def _dearest_first(blocks: Iterable[Block], prices: dict[Block, float]) -> list[Block]:
+def _costliest_first(blocks: Iterable[Block], prices: dict[Block, float]) -> list[Block]:
     return sorted(blocks, key=lambda block: (-prices[block], block.name))

@@ -57,5 +57,5 @@ def test_a_fault_is_put_into_the_call_that_is_named():
     assert around(twice, x).tolist() == [-1.0, -1.0, 1.0]
     around = replaced({F.relu}, lambda call: call.args[0])
     assert around(twice, x).tolist() == [-5.0, -1.5, 1.0]
-    never = replaced({F.relu}, lambda call: call.args[0], concerns=lambda _: False)
+    never = replaced({F.relu}, lambda call: call.args[0], applies=lambda _: False)
     assert torch.equal(never(twice, x), twice(x))

@@ -120,9 +120,9 @@ def bisect(
         for block, intermediate in zip(blocks, intermediates, strict=True)
     ]
     tensors = [(row.tensor, row.scale) for row in rows]
-    cuts = Partition(instrumented, blocks, tensors, batch)
+    partition = Partition(instrumented, blocks, tensors, batch)
     for index in range(len(rows)):
-        rows[index] = _looked_into(rows, cuts, index)
+        rows[index] = _completed(rows, partition, index)
         tensors[index] = rows[index].tensor, rows[index].scale
     first = next((index for index, row in enumerate(rows) if row.falls), None)
     notes = (
@@ -131,27 +131,27 @@ def bisect(
     )
     written = ""
     if folder and first is not None:
-        written = str(write_reproduction(folder, cuts, first, alone=rows[first].at_fault))
+        written = str(write_reproduction(folder, partition, first, alone=rows[first].at_fault))
     return Bisection(str(model), tuple(rows), notes, written)
 
 
 def _row(block: Block, intermediate: Intermediate | None, values: Values) -> BlockRow:
     if intermediate is None:
         return BlockRow(block.name, block.function, block.floor)
-    found, scale = agreement(values[intermediate.tensor], block.wanted, cancelled=block.cancelled)
-    named = intermediate.tensor, intermediate.operation, intermediate.kind
-    return BlockRow(block.name, block.function, block.floor, *named, found, scale)
+    found, scale = agreement(values[intermediate.tensor], block.expected, cancelled=block.cancelled)
+    names = intermediate.tensor, intermediate.operation, intermediate.kind
+    return BlockRow(block.name, block.function, block.floor, *names, found, scale)
 
 
-def _looked_into(rows: Sequence[BlockRow], cuts: Partition, index: int) -> BlockRow:
+def _completed(rows: Sequence[BlockRow], partition: Partition, index: int) -> BlockRow:
     """Complete a row under its floor: does a later block recover, and what is its SNR alone."""
     row = rows[index]
     if not row.is_under:
         return row
-    right = [i for i in range(index + 1, len(rows)) if rows[i].tensor and not rows[i].is_under]
-    if any(cuts.depends(later, index) for later in right):
+    correct = [i for i in range(index + 1, len(rows)) if rows[i].tensor and not rows[i].is_under]
+    if any(partition.depends(later, index) for later in correct):
         return replace(row, heals=True)
-    alone, scale = cuts.alone(index) or (None, row.scale)
+    alone, scale = partition.alone(index) or (None, row.scale)
     return replace(row, alone=alone, scale=scale)  # this scale is not distorted by a wrong input
 
 
@@ -169,9 +169,9 @@ def _notes(
     missing = [row.block for row in rows if not row.tensor]
     if missing:
         yield f"the model has no tensor of its own for {', '.join(missing)}"
-    if plain.shape != last.wanted.shape:
-        yield f"the model gives a picture of shape {plain.shape}, not {last.wanted.shape}"
+    if plain.shape != last.expected.shape:
+        yield f"the model gives a picture of shape {plain.shape}, not {last.expected.shape}"
     elif not any(row.falls for row in rows):
-        found = snr(np.clip(plain, *net.contract.output_range), last.wanted)
+        found = snr(np.clip(plain, *net.contract.output_range), last.expected)
         if not found >= last.floor:
             yield f"no block falls, yet the picture does: {found:.1f} dB, floor {last.floor:.1f}"

@@ -21,9 +21,9 @@ from sttk.toolkit.targets.intermediates import Intermediate
 # Evidence in dB. Neighbours of one shape, such as a norm and its ReLU, agree to about 10 dB: the
 # same kind counts for less than that, the same name for as much. The same shape counts for little,
 # but places a block whose operation was replaced. Beyond float32's 24 bits no tensor is better.
-_MOST, _SHAPE, _KIND, _NAME = 150.0, 1.0, 5.0, 10.0
+_HIGHEST, _SHAPE, _KIND, _NAME = 150.0, 1.0, 5.0, 10.0
 # Number of values of a tensor that are compared; more are not needed to recognise it.
-_ENOUGH = 1 << 16
+_COMPARED = 1 << 16
 
 # Names of the same operation in torch, ONNX, OpenVINO and Core ML; lower case.
 _KINDS = (
@@ -53,21 +53,21 @@ def match(
     blocks: Sequence[Block], intermediates: Sequence[Intermediate], values: Mapping[str, Floats]
 ) -> list[Intermediate | None]:
     """Return each block's intermediate, or None where the model has no such tensor."""
-    few = {name: _thinned(value) for name, value in values.items()}
-    wanted = [_thinned(block.wanted) for block in blocks]
+    thinned = {name: _thinned(value) for name, value in values.items()}
+    expected = [_thinned(block.expected) for block in blocks]
     intermediates = [
         intermediate for intermediate in intermediates if intermediate.tensor in values
     ]
     kinds = _kinds_of(intermediates, values)
-    alike = [[_same_kind(block.function, kind) for kind in kinds] for block in blocks]
+    same_kind = [[_same_kind(block.function, kind) for kind in kinds] for block in blocks]
 
     def evidence(i: int, j: int) -> float:
         block, intermediate = blocks[i], intermediates[j]
-        if values[intermediate.tensor].shape != block.wanted.shape:
+        if values[intermediate.tensor].shape != block.expected.shape:
             return 0.0
-        found, _ = agreement(few[intermediate.tensor], wanted[i], cancelled=block.cancelled)
-        named = _NAME * any(_same_module(block.module, name) for name in intermediate.weights)
-        return min(max(found, 0.0), _MOST) + _SHAPE + _KIND * alike[i][j] + named
+        snr, _ = agreement(thinned[intermediate.tensor], expected[i], cancelled=block.cancelled)
+        name = _NAME * any(_same_module(block.module, each) for each in intermediate.weights)
+        return min(max(snr, 0.0), _HIGHEST) + _SHAPE + _KIND * same_kind[i][j] + name
 
     pairs = _aligned(
         [[evidence(i, j) for j in range(len(intermediates))] for i in range(len(blocks))]
@@ -101,7 +101,7 @@ def _aligned(evidence: list[list[float]]) -> list[int | None]:
 
 
 def _thinned(x: Floats) -> Floats:
-    step = max(1, math.ceil(math.sqrt(x.size / _ENOUGH)))
+    step = max(1, math.ceil(math.sqrt(x.size / _COMPARED)))
     return x[..., ::step, ::step]
 
 

@@ -36,15 +36,15 @@ class Partition:
         there; else it begins at the picture.
         """
         before = range(index) if alone else ()
-        at = {self.tensors[i][0]: i for i in before if self.tensors[i][0]}
-        part = self.instrumented.part(self.tensors[index][0], set(at))
-        return part, {name: self._given(at, name) for name in part.inputs}
+        cuts = {self.tensors[i][0]: i for i in before if self.tensors[i][0]}
+        part = self.instrumented.part(self.tensors[index][0], set(cuts))
+        return part, {name: self._input(cuts, name) for name in part.inputs}
 
-    def _given(self, at: dict[str, int], name: str) -> Floats:
-        if name not in at:
+    def _input(self, cuts: dict[str, int], name: str) -> Floats:
+        if name not in cuts:
             return self.batch
-        given: Floats = self.blocks[at[name]].wanted * self.tensors[at[name]][1]
-        return given.astype("float32")
+        value: Floats = self.blocks[cuts[name]].expected * self.tensors[cuts[name]][1]
+        return value.astype("float32")
 
     def depends(self, later: int, index: int) -> bool:
         """Return whether the model computes the block ``later`` from the block ``index``."""
@@ -53,12 +53,12 @@ class Partition:
 
     def alone(self, index: int) -> tuple[float, float] | None:
         """Return the SNR in dB of the block run alone, and its scale; None if that does not run."""
-        part, given = self.part(index, alone=True)
+        part, inputs = self.part(index, alone=True)
         block = self.blocks[index]
         try:
-            result = part.run(given)
+            result = part.run(inputs)
         except RunError:
             return None
-        if result.shape != block.wanted.shape:
+        if result.shape != block.expected.shape:
             return -math.inf, 1.0
-        return agreement(result, block.wanted, cancelled=block.cancelled)
+        return agreement(result, block.expected, cancelled=block.cancelled)

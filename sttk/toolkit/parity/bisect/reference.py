@@ -18,9 +18,9 @@ from sttk.toolkit.quantize.fake import QuantConv
 from sttk.toolkit.quantize.float8 import Float8Conv
 
 # Bits of the significand, including the hidden one; for int8, bits of the number.
-_FLOAT = 24
+_FLOAT32 = 24
 _BITS = {"fp16": 11, "bf16": 8, "int8": 8, "fp8": 4}
-_DECIBELS_A_BIT = 20 * math.log10(2)
+_DECIBELS_PER_BIT = 20 * math.log10(2)
 # For a net that contains its quantisers: a change in float32's last bit may move a value to the
 # next of 256 levels, and an instance norm makes that a visible step. Whether a single value moves
 # is chance; with results rounded to 18 bits, enough of them move for a floor that is not.
@@ -30,9 +30,9 @@ _LEVELS = 255  # steps from the lowest to the highest of int8's numbers
 # another order of sums or another convolution algorithm: OpenVINO was up to 19 dB under torch.
 # Where results are rounded to fewer bits, that rounding is nearly all of the error: at most 8 dB
 # were found. Both were measured over five layouts on two photographs.
-_MARGIN_IN_FLOAT, _MARGIN_ROUNDED = 24.0, 12.0
+_MARGIN_FLOAT, _MARGIN_ROUNDED = 24.0, 12.0
 _NORM = "instance_norm"
-_READ_BY_NORM = ("conv2d", "conv_transpose2d", "getitem")
+_BEFORE_NORM = ("conv2d", "conv_transpose2d", "getitem")
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Block:
         name: see :class:`TracedStep`.
         module: the torch module that computes it.
         function: the torch function, such as ``conv2d``.
-        wanted: its result in float64, stored as float32: (B, C, H, W).
+        expected: its result in float64, stored as float32: (B, C, H, W).
         cancelled: an instance norm reads the block next, so a constant per channel and a common
             scale do not count (:func:`agreement`).
         floor: the lowest SNR in dB that arithmetic alone can explain.
@@ -52,7 +52,7 @@ class Block:
     name: str
     module: str
     function: str
-    wanted: Floats
+    expected: Floats
     cancelled: bool = False
     floor: float = math.inf
 
@@ -69,21 +69,21 @@ def reference_blocks(net: StyleNet, batch: Floats, precision: str) -> list[Block
         blocks.append(Block(step.name, step.module, step.function, _array(step.result)))
 
     run(copy.deepcopy(net).double(), torch.from_numpy(batch).double(), collect)
-    blocks = [replace(block, cancelled=_cancelled(blocks, i)) for i, block in enumerate(blocks)]
-    found: list[float] = []
+    blocks = [replace(block, cancelled=_is_cancelled(blocks, i)) for i, block in enumerate(blocks)]
+    floors: list[float] = []
 
-    def hold(step: TracedStep) -> None:
-        block = blocks[len(found)]
+    def compare(step: TracedStep) -> None:
+        block = blocks[len(floors)]
         result = _array(step.result)
-        found.append(agreement(result, block.wanted, cancelled=block.cancelled)[0])
+        floors.append(agreement(result, block.expected, cancelled=block.cancelled)[0])
 
     rounding, bits = _rounding(net, precision)
-    run(net, torch.from_numpy(batch), hold, rounding)
-    margin = _MARGIN_ROUNDED if rounding else _MARGIN_IN_FLOAT
-    most = bits * _DECIBELS_A_BIT  # reached by a block that is exact, such as a pad
+    run(net, torch.from_numpy(batch), compare, rounding)
+    margin = _MARGIN_ROUNDED if rounding else _MARGIN_FLOAT
+    highest = bits * _DECIBELS_PER_BIT  # reached by a block that is exact, such as a pad
     return [
-        replace(block, floor=min(floor, most) - margin)
-        for block, floor in zip(blocks, found, strict=True)
+        replace(block, floor=min(floor, highest) - margin)
+        for block, floor in zip(blocks, floors, strict=True)
     ]
 
 
@@ -92,10 +92,10 @@ def _array(x: Tensor) -> Floats:
     return array
 
 
-def _cancelled(blocks: list[Block], index: int) -> bool:
+def _is_cancelled(blocks: list[Block], index: int) -> bool:
     """Return whether a convolution, or a slice of one, is followed by an instance norm."""
     for before, after in zip(blocks[index:], blocks[index + 1 :], strict=False):
-        if before.function not in _READ_BY_NORM:
+        if before.function not in _BEFORE_NORM:
             return False
         if after.function == _NORM:
             return True
@@ -105,12 +105,12 @@ def _cancelled(blocks: list[Block], index: int) -> bool:
 def _rounding(net: StyleNet, precision: str) -> tuple[Rounding | None, int]:
     """Return the rounding of results to ``precision``, None for float32, and the bits it leaves."""
     if any(isinstance(module, QuantConv | Float8Conv) for module in net.modules()):
-        bits = _BITS_QUANTISED if precision in ("int8", "fp8") else _BITS.get(precision, _FLOAT)
+        bits = _BITS_QUANTISED if precision in ("int8", "fp8") else _BITS.get(precision, _FLOAT32)
     elif precision == "int8":
         return _to_levels, _BITS["int8"]
     else:
-        bits = _BITS.get(precision, _FLOAT)
-    return (partial(_to_bits, bits=bits), bits) if bits < _FLOAT else (None, _FLOAT)
+        bits = _BITS.get(precision, _FLOAT32)
+    return (partial(_to_bits, bits=bits), bits) if bits < _FLOAT32 else (None, _FLOAT32)
 
 
 def _to_bits(x: Tensor, bits: int) -> Tensor:

@@ -55,12 +55,12 @@ if __name__ == "__main__":
 '''
 
 
-def write_reproduction(folder: Path, cuts: Partition, index: int, *, alone: bool) -> Path:
+def write_reproduction(folder: Path, partition: Partition, index: int, *, alone: bool) -> Path:
     """Write the part of a model, its tensors, and ``reproduce.py``, which runs the part on them.
 
     Args:
         folder: the folder to make; one that was written by an earlier bisection is replaced.
-        cuts: the model, cut into blocks.
+        partition: the model, cut into blocks.
         index: the block's index.
         alone: whether the block shows its error alone; else the part begins at the picture.
 
@@ -69,24 +69,24 @@ def write_reproduction(folder: Path, cuts: Partition, index: int, *, alone: bool
     """
     if folder.exists() and not (folder / SCRIPT).is_file():
         raise UsageError(f"{folder} is there and holds no {SCRIPT}", fix="name another folder")
-    part, given = cuts.part(index, alone=alone)
-    block, (_, scale) = cuts.blocks[index], cuts.tensors[index]
+    part, inputs = partition.part(index, alone=alone)
+    block, (_, scale) = partition.blocks[index], partition.tensors[index]
     work = work_name(folder)
     try:
-        _begin(work, folder)
+        _make_work(work, folder)
         model = part.save(work)
-        arrays: dict[str, Any] = {f"input{i}": given[x] for i, x in enumerate(part.inputs)}
-        np.savez(work / _TENSORS, wanted=block.wanted, **arrays)
+        arrays: dict[str, Any] = {f"input{i}": inputs[x] for i, x in enumerate(part.inputs)}
+        np.savez(work / _TENSORS, wanted=block.expected, **arrays)
         text = _PROGRAM.format(
             title=f"{block.name} ({block.function} in torch) is not what it should be.",
             path=model,
-            model=cuts.instrumented.name,
+            model=partition.instrumented.name,
             tensors=_TENSORS,
             inputs=part.inputs,
             floor=round(block.floor, 2),
             centred=block.cancelled,
             scale=scale,
-            run=cuts.instrumented.script,
+            run=partition.instrumented.script,
         )
         (work / SCRIPT).write_text(text, encoding="utf-8")
         work.chmod(0o755)
@@ -96,7 +96,7 @@ def write_reproduction(folder: Path, cuts: Partition, index: int, *, alone: bool
     return folder
 
 
-def _begin(work: Path, folder: Path) -> None:
+def _make_work(work: Path, folder: Path) -> None:
     try:
         make_work(work)
     except OSError as error:

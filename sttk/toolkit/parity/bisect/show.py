@@ -42,18 +42,18 @@ def verdict(bisection: Bisection) -> str:
     first = bisection.first
     if first is None:
         return "no block falls under its floor"
-    said = (
+    text = (
         f"first {'at fault' if first.at_fault else 'to fall'}: {first.block} ({first.function}), "
         f"in the model {first.operation} ({first.kind}), tensor {first.tensor}: "
         f"{first.snr:.1f} dB, floor {first.floor:.1f}"
     )
     if first.alone is None:
-        said += "; it does not run alone"
+        text += "; it does not run alone"
     elif not first.at_fault:
-        said += "; given the right input it is right, so errors before it add up in it"
+        text += "; given the right input it is right, so errors before it add up in it"
     others = [row.block for row in bisection.rows if row.at_fault and row is not first]
     if others:
-        said += f"\nat fault, too: {', '.join(others)}"
+        text += f"\nat fault, too: {', '.join(others)}"
     if bisection.reproduction:
-        said += f"\nreproduce: python {bisection.reproduction}/reproduce.py"
-    return said
+        text += f"\nreproduce: python {bisection.reproduction}/reproduce.py"
+    return text

@@ -11,14 +11,14 @@ from sttk.toolkit.imaging.images import Floats
 _SPATIAL = (-2, -1)
 
 
-def snr(got: Floats, wanted: Floats) -> float:
+def snr(actual: Floats, expected: Floats) -> float:
     """Return the signal-to-noise ratio in dB of two arrays of one shape, infinite if equal.
 
-    NaN in ``got`` counts as no signal at all: minus infinity.
+    NaN in ``actual`` counts as no signal at all: minus infinity.
     """
-    exact = wanted.astype(np.float64)
+    exact = expected.astype(np.float64)
     with np.errstate(all="ignore"):
-        noise = float(np.square(got.astype(np.float64) - exact).sum())
+        noise = float(np.square(actual.astype(np.float64) - exact).sum())
     signal = float(np.square(exact).sum())
     if noise == 0:
         return math.inf
@@ -27,21 +27,21 @@ def snr(got: Floats, wanted: Floats) -> float:
     return 10 * math.log10(signal / noise)
 
 
-def agreement(got: Floats, wanted: Floats, *, cancelled: bool) -> tuple[float, float]:
-    """Return the SNR in dB of ``got / scale``, and the scale.
+def agreement(actual: Floats, expected: Floats, *, cancelled: bool) -> tuple[float, float]:
+    """Return the SNR in dB of ``actual / scale``, and the scale.
 
     Args:
-        got: the model's tensor, (B, C, H, W).
-        wanted: the reference's tensor, of the same shape.
+        actual: the model's tensor, (B, C, H, W).
+        expected: the reference's tensor, of the same shape.
         cancelled: an instance norm follows, which cancels a constant per channel and a common
             scale. Exporters drop the constant and may choose the scale, a power of two
             (sttk.toolkit.rewrites.scale_fold), so neither counts. Otherwise the scale is 1.
     """
     if not cancelled:
-        return snr(got, wanted), 1.0
-    got, wanted = _centred(got), _centred(wanted)
-    scale = _power_of_two(got, wanted)
-    return snr(got / scale, wanted), scale
+        return snr(actual, expected), 1.0
+    actual, expected = _centred(actual), _centred(expected)
+    scale = _power_of_two(actual, expected)
+    return snr(actual / scale, expected), scale
 
 
 def _centred(x: Floats) -> Floats:
@@ -51,8 +51,8 @@ def _centred(x: Floats) -> Floats:
     return centred
 
 
-def _power_of_two(got: Floats, wanted: Floats) -> float:
-    """Return the power of two nearest to the least-squares scale of ``got``; 1 if there is none."""
+def _power_of_two(actual: Floats, expected: Floats) -> float:
+    """Return the power of two nearest to the least-squares scale of ``actual``; 1 if none."""
     with np.errstate(all="ignore"):
-        scale = float((got * wanted).sum() / np.square(wanted).sum())
+        scale = float((actual * expected).sum() / np.square(expected).sum())
     return 2.0 ** round(math.log2(scale)) if scale > 0 and math.isfinite(scale) else 1.0

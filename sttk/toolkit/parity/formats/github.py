@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from sttk.toolkit.parity.formats.words import FAIL, headline, verdict, word
+from sttk.toolkit.parity.formats.phrases import FAIL, headline, status, verdict
 from sttk.toolkit.parity.outcome import Judged, Outcome
 from sttk.toolkit.parity.show import explained
 
@@ -39,7 +39,7 @@ def commands(outcomes: Sequence[Outcome]) -> str:
 
 def _lines(outcome: Outcome) -> Iterator[str]:
     if not outcome.passed:
-        what = "parity fails" if word(outcome) == FAIL else "required, and not run"
+        what = "parity fails" if status(outcome) == FAIL else "required, and not run"
         yield _command("error", f"{what}: {outcome.candidate}", _reason(outcome))
     elif outcome.not_run:
         yield _command("warning", f"not run: {outcome.candidate}", outcome.not_run)

@@ -14,7 +14,8 @@ from itertools import zip_longest
 from sttk.toolkit.io.pages import page_template
 from sttk.toolkit.parity import heat, judge
 from sttk.toolkit.parity.compare import REFERENCE, Row
-from sttk.toolkit.parity.formats.words import (
+from sttk.toolkit.parity.environment import environment
+from sttk.toolkit.parity.formats.phrases import (
     FAIL,
     NOT_RUN,
     PASS,
@@ -22,14 +23,13 @@ from sttk.toolkit.parity.formats.words import (
     notes,
     rung,
     skipped,
+    status,
     verdict,
-    word,
 )
 from sttk.toolkit.parity.metrics import BORDER
 from sttk.toolkit.parity.outcome import Judged, Outcome
 from sttk.toolkit.parity.pictures import Exhibit
 from sttk.toolkit.parity.show import decibels, reason, title
-from sttk.toolkit.parity.surroundings import surroundings
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,8 @@ class Line:
     anchor: str
     title: str
     regime: str
-    word: str
-    mood: str
+    status: str
+    css_class: str
     figures: tuple[str, ...]
     style: tuple[str, ...]
     note: str
@@ -62,8 +62,8 @@ class Section:
 
     anchor: str
     name: str
-    word: str
-    mood: str
+    status: str
+    css_class: str
     verdict: str
     facts: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
@@ -76,29 +76,34 @@ def html(outcomes: Sequence[Outcome]) -> str:
         headline=headline(outcomes),
         **_whole(outcomes),
         sections=[_section(*each) for each in enumerate(outcomes, 1)],
-        surroundings=surroundings(),
+        environment=environment(),
         border=BORDER,
-        ticks=[(f"{tick:g}", f"{100 * heat.place(tick):.1f}") for tick in heat.TICKS],
+        ticks=[(f"{tick:g}", f"{100 * heat.position(tick):.1f}") for tick in heat.TICKS],
         colours=["#{:02x}{:02x}{:02x}".format(*colour) for colour in heat.SCALE],
         odd_colour="#{:02x}{:02x}{:02x}".format(*heat.NOT_FINITE),
     )
 
 
 def _whole(outcomes: Sequence[Outcome]) -> dict[str, str]:
-    words = [word(outcome) for outcome in outcomes]
-    said = next((each for each in (FAIL, NOT_RUN) if each in words), PASS)
-    return {"word": said, "mood": _mood(outcomes)}
+    statuses = [status(outcome) for outcome in outcomes]
+    worst = next((each for each in (FAIL, NOT_RUN) if each in statuses), PASS)
+    return {"status": worst, "css_class": _css_class(outcomes)}
 
 
-def _mood(outcomes: Sequence[Outcome]) -> str:
+def _css_class(outcomes: Sequence[Outcome]) -> str:
     if not all(outcome.passed for outcome in outcomes):
         return "bad"
-    return "good" if all(word(outcome) == PASS for outcome in outcomes) else "open"
+    return "good" if all(status(outcome) == PASS for outcome in outcomes) else "open"
 
 
 def _section(number: int, outcome: Outcome) -> Section:
-    said, mood = word(outcome), _mood([outcome])
-    bare = Section(f"model-{number}", outcome.candidate, said, mood, verdict(outcome))
+    bare = Section(
+        f"model-{number}",
+        outcome.candidate,
+        status(outcome),
+        _css_class([outcome]),
+        verdict(outcome),
+    )
     if not isinstance(outcome, Judged):
         return bare
     report = outcome.report
@@ -118,14 +123,14 @@ def _checked(passed: bool, detail: str) -> str:
 
 
 def _line(anchor: str, row: Row, exhibit: Exhibit | None) -> Line:
-    mood = "good" if row.judged or row.rung == judge.FINITE else "open"
+    css_class = "good" if row.judged or row.rung == judge.FINITE else "open"
     pictures = tuple(_pictures(row, exhibit)) if exhibit else ()
     return Line(
         anchor,
         title(row),
         row.regime,
         rung(row),
-        mood if row.passed else "bad",
+        css_class if row.passed else "bad",
         tuple(_figures(row)),
         tuple(_style(row)),
         skipped(row) or reason(row),
@@ -157,12 +162,12 @@ def _style(row: Row) -> Iterator[str]:
 def _pictures(row: Row, exhibit: Exhibit) -> Iterator[Picture]:
     of = f"picture {exhibit.number} of the batch {row.name}" if exhibit.number else row.name
     jpeg = "image/jpeg"
-    yield _picture("input", of, exhibit.taken, jpeg, "")
+    yield _picture("input", of, exhibit.input, jpeg, "")
     no_reference = "not compared: it must be finite, no more"
     reference = REFERENCE if row.against == REFERENCE else f"{REFERENCE}: {row.against}"
-    yield _picture(reference, of, exhibit.wanted, jpeg, no_reference)
-    yield _picture("candidate", of, exhibit.made, jpeg, "there is none")
-    yield _picture("difference", of, exhibit.apart, "image/png", _no_difference(row))
+    yield _picture(reference, of, exhibit.reference, jpeg, no_reference)
+    yield _picture("candidate", of, exhibit.output, jpeg, "there is none")
+    yield _picture("difference", of, exhibit.heat_map, "image/png", _no_difference(row))
 
 
 def _picture(label: str, of: str, data: bytes | None, kind: str, otherwise: str) -> Picture:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from xml.etree import ElementTree as ET
 
 from sttk.toolkit.parity.compare import Report, Row
-from sttk.toolkit.parity.formats.words import NOT_RUN, figures, notes, skipped
+from sttk.toolkit.parity.formats.phrases import NOT_RUN, figures, notes, skipped
 from sttk.toolkit.parity.outcome import Judged, Outcome, Unjudged
 from sttk.toolkit.parity.show import title
 from sttk.toolkit.runtimes.base import Check

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from sttk.toolkit.parity.compare import Row
-from sttk.toolkit.parity.formats.words import FAIL, PASS, headline, notes, rung, verdict, word
+from sttk.toolkit.parity.formats.phrases import FAIL, PASS, headline, notes, rung, status, verdict
 from sttk.toolkit.parity.outcome import Judged, Outcome
 from sttk.toolkit.parity.show import decibels, explained, title
 
@@ -28,17 +28,17 @@ def markdown(outcomes: Sequence[Outcome]) -> str:
 
 
 def _sign(outcome: Outcome) -> str:
-    said = word(outcome)
+    found = status(outcome)
     if not outcome.passed:
-        return f"❌ {said}"
-    return f"✅ {said}" if said == PASS else f"⚠️ {said}"
+        return f"❌ {found}"
+    return f"✅ {found}" if found == PASS else f"⚠️ {found}"
 
 
 def _details(outcome: Judged) -> Iterator[str]:
     report = outcome.report
     yield "<details>" if report.passed else "<details open>"
-    ran = f"under {report.runtime} against {report.reference}"
-    yield f"<summary>{_plain(report.candidate)} {_plain(ran)}</summary>\n"
+    how = f"under {report.runtime} against {report.reference}"
+    yield f"<summary>{_plain(report.candidate)} {_plain(how)}</summary>\n"
     yield "| input | largest | mean | PSNR | float32 | noise | verdict |"
     yield "|---|--:|--:|--:|--:|--:|---|"
     yield from (f"| {' | '.join(map(_plain, _cells(row)))} |" for row in report.rows)

@@ -8,10 +8,10 @@ original net (DeMillo et al. 1978, "Hints on Test Data Selection").
 from __future__ import annotations
 
 from sttk.toolkit.parity.mutants.arithmetic import ARITHMETIC
-from sttk.toolkit.parity.mutants.io_convention import ENDS
+from sttk.toolkit.parity.mutants.io_convention import IO_CONVENTION
 from sttk.toolkit.parity.mutants.mutant import Mutant, effect
 from sttk.toolkit.parity.mutants.weights import WEIGHTS
 
-MUTANTS: tuple[Mutant, ...] = (*WEIGHTS, *ARITHMETIC, *ENDS)
+MUTANTS: tuple[Mutant, ...] = (*WEIGHTS, *ARITHMETIC, *IO_CONVENTION)
 
 __all__ = ["MUTANTS", "Mutant", "effect"]

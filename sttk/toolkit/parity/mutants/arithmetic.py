@@ -53,7 +53,7 @@ def _linear(call: Call) -> Tensor:
     return F.interpolate(named["input"], named["size"], named["scale_factor"], mode="bilinear")
 
 
-def _is_of_pictures(call: Call) -> bool:
+def _takes_pictures(call: Call) -> bool:
     return all(isinstance(arg, Tensor) and arg.ndim == 4 for arg in call.args[:2])
 
 
@@ -73,6 +73,6 @@ ARITHMETIC = (
     Mutant("epsilon x10", None, replaced({F.instance_norm}, _epsilon(10))),
     Mutant("epsilon x100", None, replaced({F.instance_norm}, _epsilon(100))),
     Mutant("linear for nearest upsampling", None, replaced({F.interpolate}, _linear, _is_nearest)),
-    Mutant("one residual sum dropped", None, replaced(_SUMS, _second_alone, _is_of_pictures, _SUM)),
+    Mutant("one residual sum dropped", None, replaced(_SUMS, _second_alone, _takes_pictures, _SUM)),
     Mutant("one ReLU dropped", None, replaced(_RELUS, _first_alone, at=_RELU)),
 )

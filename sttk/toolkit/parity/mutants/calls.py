@@ -14,7 +14,7 @@ from typing import Any
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from sttk.toolkit.parity.mutants.mutant import Around, Run
+from sttk.toolkit.parity.mutants.mutant import Run, Wrapper
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Call:
     args: Sequence[Any]
     kwargs: Mapping[str, Any]
 
-    def right(self) -> Any:
+    def compute(self) -> Any:
         """Return the call's result, without a fault."""
         return self.function(*self.args, **self.kwargs)
 
@@ -38,7 +38,7 @@ class Call:
 
 
 Fault = Callable[[Call], Any]
-Concerns = Callable[[Call], bool]
+Condition = Callable[[Call], bool]
 
 
 def _always(_: Call) -> bool:
@@ -48,23 +48,23 @@ def _always(_: Call) -> bool:
 def replaced(
     functions: Collection[Callable[..., Any]],
     fault: Fault,
-    concerns: Concerns = _always,
+    applies: Condition = _always,
     at: int | None = None,
-) -> Around:
+) -> Wrapper:
     """Return a function that runs a net with a fault in place of some of its calls.
 
     Args:
         functions: the torch functions to replace.
         fault: computes such a call wrongly.
-        concerns: whether a call can have the fault.
+        applies: whether a call can have the fault.
         at: the index of the one such call that has it, from 0; None for all of them.
     """
 
-    def around(run: Run, image: Tensor) -> Tensor:
-        with _Replaced(functions, fault, concerns, at):
+    def wrap(run: Run, image: Tensor) -> Tensor:
+        with _Replaced(functions, fault, applies, at):
             return run(image)
 
-    return around
+    return wrap
 
 
 class _Replaced(TorchFunctionMode):
@@ -72,12 +72,12 @@ class _Replaced(TorchFunctionMode):
         self,
         functions: Collection[Callable[..., Any]],
         fault: Fault,
-        concerns: Concerns,
+        applies: Condition,
         at: int | None,
     ) -> None:
         super().__init__()
-        self._functions, self._fault, self._concerns, self._at = functions, fault, concerns, at
-        self._seen = -1
+        self._functions, self._fault, self._applies, self._at = functions, fault, applies, at
+        self._index = -1
 
     def __torch_function__(
         self,
@@ -88,7 +88,7 @@ class _Replaced(TorchFunctionMode):
     ) -> Any:
         """See torch.overrides.TorchFunctionMode; calls made in here are not replaced again."""
         call = Call(func, args, kwargs or {})
-        if func not in self._functions or not self._concerns(call):
-            return call.right()
-        self._seen += 1
-        return self._fault(call) if self._at in (None, self._seen) else call.right()
+        if func not in self._functions or not self._applies(call):
+            return call.compute()
+        self._index += 1
+        return self._fault(call) if self._at in (None, self._index) else call.compute()

@@ -9,39 +9,39 @@ from sttk.toolkit.parity.mutants.calls import Call, replaced
 from sttk.toolkit.parity.mutants.mutant import Mutant, Run
 
 _MEAN = (123.68, 116.779, 103.939)  # the mean of ImageNet, RGB, which VGG subtracts
-_VIDEO = (16, 235)  # the video range of ITU-R BT.601
+_VIDEO_RANGE = (16, 235)  # the video range of ITU-R BT.601
 
 
 def _mean(like: Tensor) -> Tensor:
     return torch.tensor(_MEAN, dtype=like.dtype).view(1, 3, 1, 1)
 
 
-def _swapped(image: Tensor) -> Tensor:
+def _bgr(image: Tensor) -> Tensor:
     """Return RGB as BGR, by slices, which every format has."""
     return torch.cat([image[:, 2:3], image[:, 1:2], image[:, 0:1]], 1)
 
 
-def _bgr_in(run: Run, image: Tensor) -> Tensor:
-    return run(_swapped(image))
+def _bgr_input(run: Run, image: Tensor) -> Tensor:
+    return run(_bgr(image))
 
 
-def _bgr_out(run: Run, image: Tensor) -> Tensor:
-    return _swapped(run(image))
+def _bgr_output(run: Run, image: Tensor) -> Tensor:
+    return _bgr(run(image))
 
 
-def _mean_in(run: Run, image: Tensor) -> Tensor:
+def _mean_subtracted(run: Run, image: Tensor) -> Tensor:
     return run(image - _mean(image))
 
 
-def _mean_out(run: Run, image: Tensor) -> Tensor:
+def _mean_missing(run: Run, image: Tensor) -> Tensor:
     return run(image) - _mean(image)
 
 
-def _unit_in(run: Run, image: Tensor) -> Tensor:
+def _unit_input(run: Run, image: Tensor) -> Tensor:
     return run(image / 255)
 
 
-def _unit_out(run: Run, image: Tensor) -> Tensor:
+def _unit_output(run: Run, image: Tensor) -> Tensor:
     return run(image) / 255
 
 
@@ -51,7 +51,7 @@ def _identity(call: Call) -> Tensor:
 
 
 def _video_range(run: Run, image: Tensor) -> Tensor:
-    return run(image).clamp(*_VIDEO)
+    return run(image).clamp(*_VIDEO_RANGE)
 
 
 def _truncated(run: Run, image: Tensor) -> Tensor:
@@ -67,13 +67,13 @@ def _transposed(run: Run, image: Tensor) -> Tensor:
     return run(image.mT).mT
 
 
-ENDS = (
-    Mutant("BGR for RGB in", None, _bgr_in),
-    Mutant("BGR for RGB out", None, _bgr_out),
-    Mutant("a mean taken off the picture", None, _mean_in),
-    Mutant("a mean not put back", None, _mean_out),
-    Mutant("0..1 for 0..255 in", None, _unit_in),
-    Mutant("0..1 for 0..255 out", None, _unit_out),
+IO_CONVENTION = (
+    Mutant("BGR for RGB in", None, _bgr_input),
+    Mutant("BGR for RGB out", None, _bgr_output),
+    Mutant("a mean taken off the picture", None, _mean_subtracted),
+    Mutant("a mean not put back", None, _mean_missing),
+    Mutant("0..1 for 0..255 in", None, _unit_input),
+    Mutant("0..1 for 0..255 out", None, _unit_output),
     Mutant("clamp missing", None, replaced({Tensor.clamp, torch.clamp}, _identity)),
     Mutant("clamp to video range", None, _video_range),
     Mutant("fractions cut off", None, _truncated),

@@ -11,12 +11,12 @@ from torch import Tensor, nn
 
 from sttk.toolkit.core.style_net import StyleNet
 from sttk.toolkit.imaging.images import Floats
-from sttk.toolkit.parity.wide import WideConvolutions
+from sttk.toolkit.parity.float64 import Float64Convolutions
 
 Run = Callable[[Tensor], Tensor]
 Edit = Callable[[StyleNet], None]
 # Runs the net on an image with a fault.
-Around = Callable[[Run, Tensor], Tensor]
+Wrapper = Callable[[Run, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -26,12 +26,12 @@ class Mutant:
     Attributes:
         name: a short name for tables.
         edit: changes the weights of a copy of the net in place, or None.
-        around: runs the net in place of its ``forward``, or None.
+        wrap: runs the net in place of its ``forward``, or None.
     """
 
     name: str
     edit: Edit | None = None
-    around: Around | None = None
+    wrap: Wrapper | None = None
 
     def of(self, net: StyleNet) -> StyleNet:
         """Return a copy of ``net`` with the fault, which claims to be of the same checkpoint."""
@@ -39,19 +39,19 @@ class Mutant:
         if self.edit:
             with torch.no_grad():
                 self.edit(faulty)
-        return _Faulty(faulty, self.around) if self.around else faulty
+        return _Faulty(faulty, self.wrap) if self.wrap else faulty
 
 
 class _Faulty(StyleNet):
-    def __init__(self, net: StyleNet, around: Around) -> None:
+    def __init__(self, net: StyleNet, wrap: Wrapper) -> None:
         super().__init__(net.net, net.contract, net.origin)
-        self._around = around
+        self._wrap = wrap
         for module in self.net.modules():
             _hide(module)
 
     def forward(self, x: Tensor) -> Tensor:
         """Stylise (B, 3, H, W) in 0..255, with the fault."""
-        return self._around(super().forward, x)
+        return self._wrap(super().forward, x)
 
 
 def _hide(module: nn.Module) -> None:
@@ -74,9 +74,9 @@ def effect(mutant: Mutant, net: StyleNet, batches: Iterable[Floats]) -> float:
     """
     right, wrong = copy.deepcopy(net).double(), mutant.of(copy.deepcopy(net).double())
     largest = 0.0
-    with torch.inference_mode(), WideConvolutions():
+    with torch.inference_mode(), Float64Convolutions():
         for batch in batches:
             image = torch.from_numpy(batch).double()
-            apart = (right(image) - wrong(image)).abs().max().item()
-            largest = max(largest, apart)
+            error = (right(image) - wrong(image)).abs().max().item()
+            largest = max(largest, error)
     return largest

@@ -16,7 +16,7 @@ _Norm: TypeAlias = nn.InstanceNorm2d | nn.BatchNorm2d
 _SEED = 1978
 # Relative noise on the weights, about as much as from one saved checkpoint to the next in training;
 # it is invisible.
-_STALE = 0.01
+_STALE_NOISE = 0.01
 # The index of the norm that loses its weights, one before a ReLU. A constant per channel from the
 # last norm of a residual block would be cancelled by the norm after the next convolution.
 _NORM = 1
@@ -33,13 +33,13 @@ def _norms(net: StyleNet) -> list[_Norm]:
 
 def _weight(net: StyleNet, place: float) -> Tensor:
     """Return a convolution's weights, (D, C, kh, kw): the first at place 0, the last at 1."""
-    found = _convolutions(net)
-    return found[round(place * (len(found) - 1))].weight.data
+    convolutions = _convolutions(net)
+    return convolutions[round(place * (len(convolutions) - 1))].weight.data
 
 
-def _drawn_like(weight: Tensor) -> Tensor:
-    drawn = torch.randn(weight.shape, generator=torch.Generator().manual_seed(_SEED))
-    return drawn.to(weight.dtype)
+def _noise_like(weight: Tensor) -> Tensor:
+    noise = torch.randn(weight.shape, generator=torch.Generator().manual_seed(_SEED))
+    return noise.to(weight.dtype)
 
 
 def _flip_first(net: StyleNet) -> None:
@@ -62,7 +62,7 @@ def _flip(weight: Tensor) -> None:
 
 def _random_first(net: StyleNet) -> None:
     weight = _weight(net, 0)
-    weight.copy_(_drawn_like(weight) * weight.std())
+    weight.copy_(_noise_like(weight) * weight.std())
 
 
 def _dead_channel(net: StyleNet) -> None:
@@ -78,10 +78,10 @@ def _transposed_kernel(net: StyleNet) -> None:
 
 def _stale(net: StyleNet) -> None:
     for module in _convolutions(net):
-        module.weight.data.mul_(1 + _STALE * _drawn_like(module.weight))
+        module.weight.data.mul_(1 + _STALE_NOISE * _noise_like(module.weight))
 
 
-def _in_eight_bits(net: StyleNet) -> None:
+def _rounded_to_eight_bits(net: StyleNet) -> None:
     """Round the weights to 255 levels of the largest one, without any notice."""
     for module in _convolutions(net):
         step = module.weight.abs().max() / 127
@@ -112,7 +112,7 @@ WEIGHTS = (
     Mutant("one channel dead", _dead_channel),
     Mutant("one kernel transposed", _transposed_kernel),
     Mutant("stale weights, 1 % off", _stale),
-    Mutant("weights in 8 bits", _in_eight_bits),
+    Mutant("weights in 8 bits", _rounded_to_eight_bits),
     Mutant("one norm's bias dropped", _no_norm_bias),
     Mutant("one norm's scale dropped", _no_norm_scale),
     Mutant("last bias dropped", _no_last_bias),

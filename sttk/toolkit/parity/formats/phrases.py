@@ -16,7 +16,7 @@ from sttk.toolkit.parity.show import decibels, reason, summary
 PASS, FAIL, NOT_RUN = "pass", "FAIL", "not run"
 
 
-def word(outcome: Outcome) -> str:
+def status(outcome: Outcome) -> str:
     """Return ``pass``, ``FAIL`` or ``not run``."""
     if isinstance(outcome, Judged) and outcome.exit_code == ParityError.exit_code:
         return FAIL
@@ -29,10 +29,10 @@ def verdict(outcome: Outcome) -> str:
     """Return a verdict such as ``exact promised; 10 exact, 1 ill-conditioned``, or the error."""
     if not isinstance(outcome, Judged):
         return str(outcome.error)
-    said = summary(outcome.report).partition(": ")[2]
+    promised = summary(outcome.report).partition(": ")[2]
     if outcome.report.not_run:
-        return f"{outcome.not_run}; the graph that it was compiled from: {said}"
-    return said
+        return f"{outcome.not_run}; the graph that it was compiled from: {promised}"
+    return promised
 
 
 def notes(outcome: Judged) -> tuple[str, ...]:
@@ -43,14 +43,14 @@ def notes(outcome: Judged) -> tuple[str, ...]:
 
 def headline(outcomes: Sequence[Outcome]) -> str:
     """Return the result of a run, such as ``parity fails for 1 of 3 models, 1 not run``."""
-    words = [word(outcome) for outcome in outcomes]
-    failed, absent, all_of = words.count(FAIL), words.count(NOT_RUN), len(words)
-    of = f"{all_of} model{'s' * (all_of != 1)}"
+    statuses = [status(outcome) for outcome in outcomes]
+    failed, absent, total = statuses.count(FAIL), statuses.count(NOT_RUN), len(statuses)
+    of = f"{total} model{'s' * (total != 1)}"
     if failed:
-        said = f"parity fails for {failed} of {of}"
+        result = f"parity fails for {failed} of {of}"
     else:
-        said = f"parity holds for {f'{all_of - absent} of ' * bool(absent)}{of}"
-    return f"{said}, {absent} not run" if absent else said
+        result = f"parity holds for {f'{total - absent} of ' * bool(absent)}{of}"
+    return f"{result}, {absent} not run" if absent else result
 
 
 def rung(row: Row) -> str:
@@ -62,14 +62,14 @@ def rung(row: Row) -> str:
 
 def figures(row: Row) -> str:
     """Return all figures of a row in one line."""
-    said = []
+    parts = []
     if not math.isnan(row.found.largest):
-        said.append(f"largest error {row.found.largest:.4g}, mean {row.found.mean:.3g}")
-        said.append(f"border {row.border.mean:.3g}, inside {row.inside.mean:.3g}")
+        parts.append(f"largest error {row.found.largest:.4g}, mean {row.found.mean:.3g}")
+        parts.append(f"border {row.border.mean:.3g}, inside {row.inside.mean:.3g}")
     for label, found in (("PSNR", row.found), ("float32", row.floor), ("noise", row.noise)):
         if number := decibels(found):
-            said.append(f"{label} {number} dB")
-    return "; ".join([*said, *filter(None, [reason(row)])])
+            parts.append(f"{label} {number} dB")
+    return "; ".join([*parts, *filter(None, [reason(row)])])
 
 
 def skipped(row: Row) -> str:

@@ -8,7 +8,7 @@ from sttk.toolkit.core.version import VERSION
 from sttk.toolkit.host import machine, packages
 
 
-def surroundings() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Return facts about this machine by name.
 
     There is no date, nor anything else that differs between two runs on one installation.

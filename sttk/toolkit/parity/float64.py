@@ -21,7 +21,7 @@ from torch.overrides import TorchFunctionMode
 _PIECE = 1 << 17
 
 
-class WideConvolutions(TorchFunctionMode):
+class Float64Convolutions(TorchFunctionMode):
     """A torch mode in which float64 ``conv2d`` of one group runs as matrix products.
 
     The result is the same to the last few bits: only the order of the sums differs.
@@ -37,7 +37,7 @@ class WideConvolutions(TorchFunctionMode):
         """See torch.overrides.TorchFunctionMode."""
         if func is F.conv2d:
             call = _Call(*args, **(kwargs or {}))
-            if call.suits():
+            if call.is_supported():
                 return conv2d(*call)
         return func(*args, **(kwargs or {}))
 
@@ -53,7 +53,7 @@ class _Call(NamedTuple):
     dilation: Any = 1
     groups: int = 1
 
-    def suits(self) -> bool:
+    def is_supported(self) -> bool:
         plain = self.groups == 1 and self.x.dim() == 4 and not isinstance(self.padding, str)
         return plain and self.x.dtype == self.weight.dtype == torch.float64
 
@@ -68,9 +68,9 @@ def conv2d(
     *_: int,
 ) -> Tensor:
     """Compute :func:`torch.nn.functional.conv2d` of one group: (B, C, H, W) -> (B, D, H', W')."""
-    (down, right), (rows, columns), (by, across) = map(_pair, (stride, padding, dilation))
+    rows, columns = _pair(padding)
     x = F.pad(x, (columns, columns, rows, rows))
-    out = torch.stack([_convolve(one, weight, (down, right), (by, across)) for one in x])
+    out = torch.stack([_convolve(one, weight, _pair(stride), _pair(dilation)) for one in x])
     return out if bias is None else out + bias.view(1, -1, 1, 1)
 
 
@@ -88,39 +88,39 @@ def _convolve(
     phase (i mod stride, j mod stride).
     """
     height, width = (
-        (side - step * (places - 1) - 1) // leap + 1
-        for side, step, places, leap in zip(
+        (side - dilated * (taps - 1) - 1) // strided + 1
+        for side, dilated, taps, strided in zip(
             x.shape[1:], dilation, weight.shape[2:], stride, strict=True
         )
     )
-    down, right = (-(-side // leap) for side, leap in zip(x.shape[1:], stride, strict=True))
-    x = F.pad(x, (0, right * stride[1] - x.shape[2], 0, down * stride[0] - x.shape[1]))
+    rows, columns = (-(-side // step) for side, step in zip(x.shape[1:], stride, strict=True))
+    x = F.pad(x, (0, columns * stride[1] - x.shape[2], 0, rows * stride[0] - x.shape[1]))
     phases = {
         (i, j): x[:, i :: stride[0], j :: stride[1]].reshape(len(x), -1)
         for i in range(stride[0])
         for j in range(stride[1])
     }
-    places = []
+    terms = []
     for i in range(weight.shape[2]):
         for j in range(weight.shape[3]):
             row, column = i * dilation[0], j * dilation[1]
-            seen = phases[row % stride[0], column % stride[1]]
-            shift = row // stride[0] * right + column // stride[1]
-            places.append((seen, shift, weight[:, :, i, j].contiguous()))
+            phase = phases[row % stride[0], column % stride[1]]
+            shift = row // stride[0] * columns + column // stride[1]
+            terms.append((phase, shift, weight[:, :, i, j].contiguous()))
     # The last row ends where the picture does, so no read goes past it.
-    flat = _summed(places, len(weight), (height - 1) * right + width)
-    flat = F.pad(flat, (0, height * right - flat.shape[1]))
-    return flat.view(len(weight), height, right)[:, :, :width]
+    flat = _summed(terms, len(weight), (height - 1) * columns + width)
+    flat = F.pad(flat, (0, height * columns - flat.shape[1]))
+    return flat.view(len(weight), height, columns)[:, :, :width]
 
 
-def _summed(places: list[tuple[Tensor, int, Tensor]], channels: int, length: int) -> Tensor:
-    out = places[0][0].new_zeros(channels, length)
+def _summed(terms: list[tuple[Tensor, int, Tensor]], channels: int, length: int) -> Tensor:
+    out = terms[0][0].new_zeros(channels, length)
     step = max(1, _PIECE // channels)
     for start in range(0, length, step):
         piece = out[:, start : start + step]
         total = piece.new_zeros(piece.shape)
-        for seen, shift, weight in places:
+        for phase, shift, weight in terms:
             begin = start + shift
-            total.addmm_(weight, seen[:, begin : begin + piece.shape[1]])
+            total.addmm_(weight, phase[:, begin : begin + piece.shape[1]])
         piece.copy_(total)
     return out

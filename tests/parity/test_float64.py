@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from sttk.toolkit.parity.sums import SumsInTurn
-from sttk.toolkit.parity.wide import WideConvolutions
+from sttk.toolkit.parity.float64 import Float64Convolutions
+from sttk.toolkit.parity.sequential_sums import SequentialSums
 
 
 @given(
@@ -27,7 +27,7 @@ def test_convolutions_are_torchs(channels, out, kernel, stride, padding, dilatio
     weight = torch.randn(out, channels, *kernel, dtype=torch.float64)
     offset = torch.randn(out, dtype=torch.float64) if bias else None
     wanted = F.conv2d(x, weight, offset, stride, padding, dilation)
-    with WideConvolutions():
+    with Float64Convolutions():
         got = F.conv2d(x, weight, offset, stride, padding, dilation)
     assert got.shape == wanted.shape
     assert (got - wanted).abs().max() <= 1e-12 * (1 + wanted.abs().max())
@@ -35,7 +35,7 @@ def test_convolutions_are_torchs(channels, out, kernel, stride, padding, dilatio
 
 def test_what_is_not_float64_of_one_group_is_left_to_torch():
     x, weight = torch.randn(1, 4, 9, 9), torch.randn(4, 1, 3, 3)
-    with WideConvolutions():
+    with Float64Convolutions():
         assert torch.equal(F.conv2d(x, weight, groups=4), F.conv2d(x, weight, groups=4))
         grouped = F.conv2d(x.double(), weight.double(), groups=4)
     assert torch.equal(grouped, F.conv2d(x.double(), weight.double(), groups=4))
@@ -46,7 +46,7 @@ def test_sums_in_turn_cost_what_a_running_sum_costs(mean):
     torch.manual_seed(0)
     x = mean + torch.randn(1, 8, 128, 128)
     exact = F.instance_norm(x.double())
-    with SumsInTurn():
+    with SequentialSums():
         modelled = (F.instance_norm(x) - exact).square().mean().sqrt()
     flat = x.flatten(2).numpy()
     running = in_turn(flat) / np.float32(flat.shape[2])
@@ -64,7 +64,7 @@ def test_sums_in_turn_err_the_same_every_time():
     x = torch.rand(1, 4, 32, 32)
     found = []
     for _ in range(2):
-        with SumsInTurn():
+        with SequentialSums():
             found.append(F.instance_norm(x))
     assert torch.equal(*found)
     assert not torch.equal(found[0], F.instance_norm(x))

@@ -24,7 +24,7 @@ _ROUNDING = 2.0**-24
 _SEED = 2002
 
 
-class SumsInTurn(TorchFunctionMode):
+class SequentialSums(TorchFunctionMode):
     """A torch mode in which instance norms have the error of sequential sums in their statistics.
 
     The size of the error is its expected size; its sign is drawn for each channel, from a fixed
@@ -33,7 +33,7 @@ class SumsInTurn(TorchFunctionMode):
 
     def __init__(self) -> None:
         super().__init__()
-        self._draw = torch.Generator().manual_seed(_SEED)
+        self._generator = torch.Generator().manual_seed(_SEED)
 
     def __torch_function__(
         self,
@@ -45,10 +45,10 @@ class SumsInTurn(TorchFunctionMode):
         """See torch.overrides.TorchFunctionMode."""
         result = func(*args, **(kwargs or {}))
         if func is F.instance_norm:
-            return self._erred(result, NormCall(*args, **(kwargs or {})))
+            return self._with_error(result, NormCall(*args, **(kwargs or {})))
         return result
 
-    def _erred(self, result: Tensor, norm: NormCall) -> Tensor:
+    def _with_error(self, result: Tensor, norm: NormCall) -> Tensor:
         if not norm.use_input_stats:
             return result
         x = norm.x
@@ -57,14 +57,15 @@ class SumsInTurn(TorchFunctionMode):
         deviation = (variance + norm.eps).sqrt()
         slope = 1.0 if norm.weight is None else _by_channel(norm.weight, x)
         offset = 0.0 if norm.bias is None else _by_channel(norm.bias, x)
-        of_mean = self._signs(mean) * (mean.square() + variance).sqrt() / deviation
-        of_deviation = self._signs(mean)
-        erred: Tensor = result + relative * (slope * of_mean + (result - offset) * of_deviation)
-        return erred
+        mean_error = self._signs(mean) * (mean.square() + variance).sqrt() / deviation
+        deviation_error = self._signs(mean)
+        error = slope * mean_error + (result - offset) * deviation_error
+        perturbed: Tensor = result + relative * error
+        return perturbed
 
     def _signs(self, like: Tensor) -> Tensor:
-        drawn = torch.randint(0, 2, like.shape, generator=self._draw)
-        return drawn.to(like.dtype) * 2 - 1
+        bits = torch.randint(0, 2, like.shape, generator=self._generator)
+        return bits.to(like.dtype) * 2 - 1
 
 
 def _by_channel(values: Tensor, x: Tensor) -> Tensor:

@@ -39,11 +39,12 @@ def bisect_artifact(
     precision = target(exported.name).arithmetic(exported.precision)
     own = opened.runner() if model == opened.model else opened.graph_runner()
     with own or open_model(model) as runner:
-        batch = _worst(report, runner, net, config)
-    found = bisect(model, net, batch, precision, _place(to, opened.folder))
+        batch = _worst_input(report, runner, net, config)
+    bisection = bisect(model, net, batch, precision, _folder_for(to, opened.folder))
     if model == opened.model:
-        return found
-    return dataclasses.replace(found, notes=(_FROM_GRAPH.format(opened.model), *found.notes))
+        return bisection
+    notes = (_FROM_GRAPH.format(opened.model), *bisection.notes)
+    return dataclasses.replace(bisection, notes=notes)
 
 
 def bisect_model(
@@ -53,8 +54,8 @@ def bisect_model(
     if config.net is None:
         raise UsageError(f"{model} has no manifest", fix="pass --reference CHECKPOINT")
     with open_model(model) as runner:
-        batch = _worst(report, runner, config.net, config)
-    return bisect(model, config.net, batch, precision, _place(to, model))
+        batch = _worst_input(report, runner, config.net, config)
+    return bisect(model, config.net, batch, precision, _folder_for(to, model))
 
 
 def _readable(opened: OpenArtifact) -> Path:
@@ -63,16 +64,16 @@ def _readable(opened: OpenArtifact) -> Path:
     return opened.folder / graph if closed and graph else opened.model
 
 
-def _worst(report: Report, runner: Runner, net: StyleNet, config: ParityConfig) -> Floats:
+def _worst_input(report: Report, runner: Runner, net: StyleNet, config: ParityConfig) -> Floats:
     """Make the input of the report's worst row again."""
     if config.settings and config.settings.inference_precision not in (None, "f32"):
         raise UsageError("a bisection runs in f32", fix="leave out --inference-precision")
-    wanted = report.worst.name
+    worst = report.worst.name
     inputs = inputs_of(report.candidate, runner, net, config)
-    return next(sample.batch for sample in inputs if sample.name == wanted)
+    return next(sample.batch for sample in inputs if sample.name == worst)
 
 
-def _place(to: Path | None, model: Path) -> Path | None:
+def _folder_for(to: Path | None, model: Path) -> Path | None:
     """Return one model's folder: ``STYLE-TARGET-PRECISION-SIZE``, or the name of its file."""
     if to is None:
         return None
