@@ -1,4 +1,4 @@
-"""What this machine can do with each target, and what it lacks of what is required."""
+"""The abilities of this machine: what it can do with each target, and what it lacks for it."""
 
 from __future__ import annotations
 

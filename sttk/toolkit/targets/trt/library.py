@@ -70,7 +70,7 @@ def log(trt: Any) -> Any:
     return Log()
 
 
-def said(trt: Any) -> str:
+def take_messages(trt: Any) -> str:
     """Return what TensorRT has logged since the last call, in one line."""
     lines = log(trt).lines
     text = "; ".join(dict.fromkeys(lines))
@@ -89,11 +89,11 @@ def builder(trt: Any) -> Any:
     Raises:
         NotRunError: this library needs a GPU to build, and there is none.
     """
-    said(trt)
+    take_messages(trt)
     try:
         return trt.Builder(log(trt))
     except (TypeError, RuntimeError) as error:  # pybind11 raises TypeError for a null pointer
-        reason = said(trt) or brief(str(error))
+        reason = take_messages(trt) or brief(str(error))
         if present():
             raise NotRunError(f"{trt.__name__} cannot build here: {reason}") from error
         why = f"{trt.__name__} cannot build here: no CUDA device"

@@ -14,7 +14,7 @@ from sttk.toolkit.io.files import MOST_BYTES, read_bounded
 from sttk.toolkit.runtimes.base import Closing, Settings
 from sttk.toolkit.targets.trt.cuda import Buffer, Device
 from sttk.toolkit.targets.trt.engine import read_header
-from sttk.toolkit.targets.trt.library import library, log, said
+from sttk.toolkit.targets.trt.library import library, log, take_messages
 
 
 class TensorrtRunner(Closing):
@@ -90,7 +90,7 @@ class TensorrtRunner(Closing):
 
     def _made(self, model: Path, make: Any, *arguments: Any) -> Any:
         """Return an object that TensorRT makes; on failure it returns None, or pybind11 raises."""
-        said(self._trt)
+        take_messages(self._trt)
         try:
             thing = make(*arguments)
         except (TypeError, RuntimeError) as error:
@@ -100,7 +100,7 @@ class TensorrtRunner(Closing):
         return thing
 
     def _refusal(self, model: Path, text: str) -> ArtifactError:
-        reason = said(self._trt) or text
+        reason = take_messages(self._trt) or text
         return ArtifactError(
             f"{model}: {self._library} on {self._device.name} ({self._device.capability}) "
             f"cannot load it: {reason}",
@@ -156,9 +156,9 @@ class TensorrtRunner(Closing):
 
     def _done(self, method: str, *arguments: Any) -> None:
         """Call a method of the context that returns False on failure."""
-        said(self._trt)
+        take_messages(self._trt)
         if not getattr(self._context, method)(*arguments):
-            raise RunError(f"TensorRT: {method}: {said(self._trt) or 'refused'}")
+            raise RunError(f"TensorRT: {method}: {take_messages(self._trt) or 'refused'}")
 
     def _buffer(self, name: str, size: int) -> Buffer:
         """Return the device memory of the input or output, reused while it is large enough."""
