@@ -84,7 +84,7 @@ def _row(trial: Trial, default: float) -> list[str]:
 
 
 def _words(settings: Settings) -> str:
-    """As a person says it: ``bf16, 2 threads``."""
+    """Return settings as people say them: ``bf16, 2 threads``."""
     threads = settings.threads
     parts = [
         settings.inference_precision,
