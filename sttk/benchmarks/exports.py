@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from sttk.exporters.artifact import make_artifact
+from sttk.exporters.artifact import make_entry
 from sttk.exporters.base import ExportRequest
 from sttk.exporters.plans import usual_plan
 from sttk.toolkit import styles
@@ -18,7 +18,6 @@ from sttk.toolkit.core.contract import Precision
 from sttk.toolkit.core.shapes import Shapes, Size
 from sttk.toolkit.core.style_net import StyleNet
 from sttk.toolkit.imaging.regimes import shipped_photos
-from sttk.toolkit.opened.artifact import open_artifact
 
 
 class Exports:
@@ -45,11 +44,10 @@ class Exports:
         photos = tuple(shipped_photos()[:1])
         net, shapes = _found(style), Shapes.fixed(*size, batch)
         plan = usual_plan(target, net, precision)
-        request: ExportRequest[Any] = ExportRequest(
-            net, plan.default, shapes, calibration=photos, blocks=plan.blocks
-        )
+        request: ExportRequest[Any] = ExportRequest(net, plan, shapes, calibration=photos)
         # An artifact's name does not tell its batch.
-        return open_artifact(make_artifact(target, request, self._root / str(batch))).model
+        made = make_entry(target, request, self._root / str(batch))
+        return made.folder / made.manifest.model
 
 
 # By identity the exporters know what they have traced and calibrated.

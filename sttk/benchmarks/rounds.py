@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 
 from sttk.benchmarks.clocks import Clock, Warmed
 from sttk.benchmarks.remote import OutOfTimeError, Remote
+from sttk.benchmarks.rows import Timing
 from sttk.toolkit.core.errors import NotRunError
 
-_TURN_SECONDS = 0.4
+TURN_SECONDS = 0.4
 _LEAST_RUNS, _TURN_RUNS = 2, 100
 LEAST_ROUNDS = 5
 _MOST_ROUNDS = 60
@@ -18,13 +19,13 @@ _MOST_ROUNDS = 60
 _WHOLE_EVERY = 3
 
 
-def runs_of_turn(seconds: float) -> int:
-    """Return how often a model that takes ``seconds`` runs in its turn.
+def runs_of_turn(seconds: float, turn: float = TURN_SECONDS) -> int:
+    """Return how often a model that takes ``seconds`` runs in a turn of ``turn`` seconds.
 
     A quick one runs at least twice: its first run finds the caches full of another's data.
     """
-    runs = round(_TURN_SECONDS / max(seconds, 1e-6))
-    return min(max(1 if seconds > _TURN_SECONDS else _LEAST_RUNS, runs), _TURN_RUNS)
+    runs = round(turn / max(seconds, 1e-6))
+    return min(max(1 if seconds > turn else _LEAST_RUNS, runs), _TURN_RUNS)
 
 
 def turn_seconds(seconds: float, whole: bool) -> float:
@@ -50,6 +51,7 @@ class TimedProcess:
         failure: why it failed, or "".
         ready: moment of ``time.perf_counter`` when it had been made, and had run once.
         out_of_time: whether its process was ended because time was up.
+        turn_seconds: about how long its turns are.
     """
 
     remote: Remote[Clock]
@@ -60,11 +62,26 @@ class TimedProcess:
     failure: str = ""
     ready: float = 0.0
     out_of_time: bool = False
+    turn_seconds: float = TURN_SECONDS
 
     @property
     def running(self) -> bool:
         """Whether it still takes turns."""
         return not self.failure and not self.out_of_time
+
+    @property
+    def timing(self) -> Timing:
+        """What it has measured so far."""
+        warmed = self.warmed
+        return Timing(
+            tuple(map(tuple, self.turns)),
+            tuple(map(tuple, self.wholes)),
+            warmed.load,
+            warmed.first,
+            self.memory,
+            warmed.steady,
+            warmed.notes,
+        )
 
     def attempt(self, step: Callable[[TimedProcess], None]) -> None:
         """Do a step of its work; if that fails, keep the reason, and give it no more turns.
@@ -87,8 +104,8 @@ class TimedProcess:
     def turn(self) -> None:
         """Time some runs in a row, and now and then one from file to bytes."""
         seconds, number = self.warmed.seconds, len(self.turns)
-        self.turns.append(self.remote.call(Clock.turn, runs_of_turn(seconds)))
-        slow = seconds > _TURN_SECONDS
+        self.turns.append(self.remote.call(Clock.turn, runs_of_turn(seconds, self.turn_seconds)))
+        slow = seconds > self.turn_seconds
         if number % _WHOLE_EVERY and slow:
             return
         whole = self.remote.call(Clock.whole)
@@ -105,6 +122,7 @@ def run_interleaved(
     seconds: float,
     on_progress: Callable[[float], None],
     least: int = LEAST_ROUNDS,
+    pause: float = 0.0,
 ) -> None:
     """Give each process its turns until ``seconds`` have passed, and at least ``least`` of them.
 
@@ -115,6 +133,7 @@ def run_interleaved(
         seconds: about how long it may take.
         on_progress: called with the share that is done.
         least: the number of rounds that are given even if they take longer.
+        pause: the seconds to wait before each turn.
     """
     began = time.perf_counter()
     for number in range(_MOST_ROUNDS):
@@ -128,5 +147,8 @@ def run_interleaved(
             break
         first = number % len(running)
         for process in (*running[first:], *running[:first]):
+            if pause:
+                time.sleep(pause)
             process.attempt(TimedProcess.turn)
-        on_progress(min(1.0, (time.perf_counter() - began) / max(seconds, 1e-9)))
+        spent = time.perf_counter() - began
+        on_progress(min(1.0, spent / seconds if seconds else 1.0, (number + 1) / least))

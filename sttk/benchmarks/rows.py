@@ -165,7 +165,7 @@ class Results:
         style: name and sha256 of the style's checkpoint.
         environment: see ``sttk.benchmarks.environment``.
         peaks: multiplications a second by arithmetic, and ``copy``, bytes a second.
-        rows: in the order of the tables.
+        rows: the rows, in the order of the tables.
         full: Gatys' optimisations that were run to the end.
         equal: see ``sttk.benchmarks.equal_loss``.
         unmeasured: why a device, ``cpu`` or ``cuda``, has no peaks.

@@ -7,23 +7,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from sttk.benchmarks import stopwatch
 from sttk.benchmarks.budget import Cost, Plan
 from sttk.benchmarks.cases import PreparedCase, bytes_of
-from sttk.benchmarks.clocks import Clock
 from sttk.benchmarks.config import OnProgress
 from sttk.benchmarks.exports import Exports
 from sttk.benchmarks.remote import OutOfTimeError, Remote
-from sttk.benchmarks.rounds import LEAST_ROUNDS, TimedProcess, run_interleaved
-from sttk.benchmarks.rows import LeftOut, Row, Timing
+from sttk.benchmarks.rounds import LEAST_ROUNDS, TimedProcess
+from sttk.benchmarks.rows import LeftOut, Row
 from sttk.benchmarks.schedule import Candidate
 from sttk.benchmarks.specs import ExportsSpec
 from sttk.toolkit.core.contract import Precision
 from sttk.toolkit.core.errors import NotRunError
 from sttk.toolkit.core.shapes import Size
-from sttk.toolkit.host.memory import available
 
 NO_TIME, NO_MEMORY = "time", "memory"
-_OF_MEMORY = 0.8
 
 
 class ExportProcess:
@@ -82,7 +80,7 @@ class Started:
         if self.process is None or self.process.failure:
             failure = self.process.failure if self.process else self.reason
             return Row(case, not_run=failure, arithmetic=arithmetic)
-        return Row(case, _timing(self.process), arithmetic=arithmetic)
+        return Row(case, self.process.timing, arithmetic=arithmetic)
 
 
 @dataclass
@@ -117,7 +115,7 @@ class SizeRun:
 
     def _run(self, group: Sequence[Candidate], groups: int) -> None:
         started: list[Started] = []
-        room = _room()
+        room = stopwatch.memory_room()
         try:
             for number, candidate in enumerate(group):
                 self.on_progress(0.6 * number / len(group), f"starting {candidate.case.variant}")
@@ -129,7 +127,7 @@ class SizeRun:
             self._take_turns([each.process for each in started if each.process], groups)
             self.rows += [(each.prepared, each.row) for each in started]
         finally:
-            _close(started)
+            stopwatch.end([each.process for each in started if each.process])
 
     def _offered(self, candidate: Candidate) -> Started | None:
         """Start the candidate; return None if the plan leaves it out."""
@@ -164,10 +162,10 @@ class SizeRun:
         """Prepare and start the candidate. Raises OutOfTimeError if it is not warm by then."""
         self.exports.until = until
         prepared = candidate.prepare(self.exports)
-        if prepared.reason:
+        if prepared.clock is None:
             return Started(prepared, reason=prepared.reason)
         try:
-            return Started(prepared, started(prepared, self.threads, until))
+            return Started(prepared, stopwatch.start(prepared.clock, self.threads, until))
         except OutOfTimeError:
             raise
         except NotRunError as error:
@@ -175,41 +173,20 @@ class SizeRun:
 
     def _take_turns(self, processes: Sequence[TimedProcess], groups: int) -> None:
         """Run the rounds; a bounded plan ends them in time, whatever happens to a turn."""
-        bounded = self.plan.bounded
-        for process in processes:
-            process.remote.until = self.plan.stop
-        least = 1 if bounded else LEAST_ROUNDS
+        least = 1 if self.plan.bounded else LEAST_ROUNDS
         seconds = self.plan.for_rounds / groups
-        run_interleaved(
-            processes, seconds, lambda done: self.on_progress(0.6 + 0.4 * done, "rounds"), least
+        stopwatch.time_started(
+            processes,
+            seconds,
+            least,
+            lambda done: self.on_progress(0.6 + 0.4 * done, "rounds"),
+            until=self.plan.stop,
         )
-        for process in processes:
-            if process.running:
-                process.attempt(TimedProcess.read_memory)
-
-
-def started(prepared: PreparedCase, threads: int, until: float | None) -> TimedProcess:
-    """Start a case's process, and warm it up.
-
-    Raises:
-        NotRunError: it cannot run.
-        OutOfTimeError: it is not warm by then.
-    """
-    if prepared.clock is None:
-        raise NotRunError(prepared.reason)
-    remote: Remote[Clock] = Remote(prepared.clock, threads, until)
-    process = TimedProcess(remote, ready=time.perf_counter())
-    try:
-        process.warm()
-    except BaseException:
-        process.remote.close()
-        raise
-    return process
 
 
 def groups_of(queue: Sequence[Candidate]) -> Iterator[list[Candidate]]:
     """Yield groups, each as large as memory allows; most often a single one."""
-    room = _room()
+    room = stopwatch.memory_room()
     group: list[Candidate] = []
     for candidate in queue:
         if group and sum(each.bytes for each in (*group, candidate)) > room:
@@ -219,36 +196,9 @@ def groups_of(queue: Sequence[Candidate]) -> Iterator[list[Candidate]]:
     yield group
 
 
-def _room() -> float:
-    free = available()
-    return _OF_MEMORY * free if free else float("inf")
-
-
 def _apart(row: Row) -> Row:
     """Return the row with a note that not all rows took turns with each other."""
     said = "not all rows took turns with each other: memory does not hold them at once"
     if row.timing is None:
         return row
     return replace(row, timing=replace(row.timing, notes=(*row.timing.notes, said)))
-
-
-def _timing(process: TimedProcess) -> Timing:
-    warmed = process.warmed
-    return Timing(
-        tuple(map(tuple, process.turns)),
-        tuple(map(tuple, process.wholes)),
-        warmed.load,
-        warmed.first,
-        process.memory,
-        warmed.steady,
-        warmed.notes,
-    )
-
-
-def _close(started: Sequence[Started]) -> None:
-    """End all processes at the same time; those that have a deadline, at once."""
-    remotes = [each.process.remote for each in started if each.process]
-    for remote in remotes:
-        remote.dismiss()
-    for remote in remotes:
-        remote.close() if remote.until is None else remote.kill()

@@ -59,16 +59,29 @@ class TorchSpec:
 
 @dataclass(frozen=True)
 class ModelClockSpec:
-    """A stopwatch that holds a model; see ``sttk.benchmarks.clocks.ModelClock``."""
+    """A stopwatch that holds a model.
+
+    Attributes:
+        subject: the spec of the model.
+        photo: a picture file of the size that is timed.
+        batch: the number of pictures at once.
+        profile: whether the time of each node will be asked for.
+        whole: whether the way from the file to 8-bit pictures is timed, too.
+        checked: whether results must belong to their pictures, and differ between two pictures.
+    """
 
     subject: SubjectSpec
     photo: Path
     batch: int = 1
     profile: bool = False
+    whole: bool = True
+    checked: bool = True
 
     def make(self) -> ModelClock:
         """Load the model."""
-        return ModelClock(self.subject, self.photo, self.batch, self.profile)
+        return ModelClock(
+            self.subject, self.photo, self.batch, self.profile, self.whole, self.checked
+        )
 
 
 @dataclass(frozen=True)

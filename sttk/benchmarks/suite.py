@@ -22,11 +22,10 @@ from sttk.benchmarks.rows import GATYS, ITERATIONS, Case, Iterations, LeftOut, R
 from sttk.benchmarks.schedule import Candidate, candidates, table_order, without_its_arithmetic
 from sttk.benchmarks.size_run import ExportProcess, SizeRun
 from sttk.benchmarks.specs import IterationSpec, ModelClockSpec, PeaksSpec
+from sttk.benchmarks.stopwatch import write_photo
 from sttk.toolkit.core.errors import NotRunError
 from sttk.toolkit.core.shapes import Size, text
 from sttk.toolkit.host.machine import gpus
-from sttk.toolkit.imaging.images import Picture, from_batch, write_image
-from sttk.toolkit.imaging.regimes import photographs, shipped_photos
 from sttk.toolkit.runtimes.base import Node
 
 _STRIDE = 20  # iterations between two looks at the clock; all of ITERATIONS are multiples
@@ -135,10 +134,7 @@ def _unfit(config: BenchConfig, candidate: Candidate) -> str:
 def _size_context(config: BenchConfig, size: Size, root: Path) -> SizeContext:
     folder = root / text(size)
     folder.mkdir()
-    photo = folder / "photo.jpg"
-    batch = next(photographs(shipped_photos(), size))
-    write_image(photo, Picture(from_batch(batch)))
-    return SizeContext(photo, size, config.threads, folder)
+    return SizeContext(write_photo(folder, size), size, config.threads, folder)
 
 
 def _peers(config: BenchConfig, context: SizeContext) -> Iterator[Candidate]:

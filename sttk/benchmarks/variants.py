@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sttk.benchmarks.specs import ModelSpec, TorchSpec
 from sttk.benchmarks.subjects.base import SubjectSpec
+from sttk.exporters import exportable
 from sttk.toolkit import targets
 from sttk.toolkit.core.contract import Precision
 from sttk.toolkit.core.errors import UsageError
@@ -82,8 +83,8 @@ def _of_target(target: Target) -> list[Variant]:
 
 def _variants() -> Iterator[Variant]:
     """Yield torch and what runs on any CPU, then GPUs, then what runs on one system alone."""
-    anywhere = [each for each in targets.every() if each.timed and each.selectable]
-    elsewhere = [each for each in targets.every() if each not in anywhere]
+    anywhere = [each for each in exportable() if each.timed and each.selectable]
+    elsewhere = [each for each in exportable() if each not in anywhere]
     yield Variant("torch", "fp32", "fp32", rank=0)
     yield Variant("torch", "bf16", "bf16", usual=False)
     yield Variant("torch.compile", "fp32", "fp32")

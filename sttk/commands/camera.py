@@ -14,25 +14,39 @@ from sttk.workflows.choice import FASTEST, Choice, net_options
 
 @click.command(short_help="Stylise a camera's picture, live, on a web page.")
 @click.option(
-    "--source", default="0", show_default=True, help="Number of a camera, or a video that plays."
+    "--source", default="0", show_default=True, help="Number of a camera, or a video to play."
 )
 @net_options("the fastest here")
-@click.option("--size", type=SIZE, default="480x640", show_default=True, help="To ask it for.")
-@click.option("--strength", type=Finite(0, 1), default=1.0, show_default=True, help="Blend.")
+@click.option(
+    "--size", type=SIZE, default="480x640", show_default=True, help="Size to ask the camera for."
+)
+@click.option(
+    "--strength", type=Finite(0, 1), default=1.0, show_default=True, help="Strength of the style."
+)
 @click.option("--preserve-color", is_flag=True, help="Keep the camera's colours.")
 @click.option(
-    "--steady", type=Finite(0, 1), default=0.0, show_default=True, help="Against flicker; try 0.8."
+    "--steady",
+    type=Finite(0, 1),
+    default=0.0,
+    show_default=True,
+    help="Share of the previous frame, against flicker; try 0.8.",
 )
-@click.option("-o", "--output", type=OUTPUT, help="Record into a video, too.")
-@click.option("--frames", type=click.IntRange(1), help="Stop after so many.")
+@click.option("-o", "--output", type=OUTPUT, help="Also record a video.")
+@click.option("--frames", type=click.IntRange(1), help="Stop after this many.")
 @click.option(
     "--host",
     default="127.0.0.1",
     show_default=True,
-    help="Another address lets the network see the picture.",
+    help="Address to serve on; another one lets the network see the picture.",
 )
-@click.option("--port", type=click.IntRange(0, 65535), default=8765, show_default=True)
-@click.option("--force", is_flag=True, help="Replace a recording that is there.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8765,
+    show_default=True,
+    help="Port; 0 takes a free one.",
+)
+@click.option("--force", is_flag=True, help="Replace an existing recording.")
 def camera(
     source: str,
     choice: Choice,
@@ -48,8 +62,8 @@ def camera(
 ) -> None:
     """Show what a camera sees in a style, on a page of this machine, until Ctrl-C.
 
-    Frames that the net has no time for are dropped, so the picture lags by one frame at most. Small
-    nets, such as ink-mobile-m, are for this.
+    Frames that the net has no time for are dropped, so the picture lags by one frame at most. Use a
+    small net, such as ink-mobile-m.
     """
     from sttk.toolkit.runtimes.stylize import Look
     from sttk.toolkit.video.camera import open_source

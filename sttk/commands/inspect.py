@@ -15,7 +15,7 @@ from sttk.commands.options import json_option
 def inspect(path: Path, as_json: bool) -> None:
     """Show what PATH is: an artifact folder, a model file or package, a checkpoint or a style.
 
-    Of a model: inputs, outputs, precision, operations. Of a checkpoint: its layout, widths,
+    For a model: inputs, outputs, precision and operations. For a checkpoint: layout, widths,
     contract and card. Long lists are shortened; --json prints them whole. Nothing is run.
     """
     from sttk.toolkit.io.console import print_json

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sttk import exporters
 from sttk.commands.options import OUTPUT, SIZE, json_option
-from sttk.toolkit import targets
 from sttk.toolkit.core.errors import ParityError
 from sttk.toolkit.core.shapes import Size
 
@@ -21,14 +21,16 @@ if TYPE_CHECKING:
 @click.option(
     "--target",
     "targets",
-    type=click.Choice(targets.NAMES),
+    type=click.Choice(exporters.names()),
     multiple=True,
-    default=[each.name for each in targets.every() if each.has_intermediates],
+    default=[each.name for each in exporters.exportable() if each.has_intermediates],
     show_default=True,
-    help="To export to; repeatable.",
+    help="Target to export to; repeatable.",
 )
-@click.option("--size", type=SIZE, default="128", show_default=True, help="N or HxW.")
-@click.option("--markdown", type=OUTPUT, help="Write the table here.")
+@click.option(
+    "--size", type=SIZE, default="128", show_default=True, help="Size of the pictures, N or HxW."
+)
+@click.option("--markdown", type=OUTPUT, help="Write the table to this file.")
 @json_option
 def mutants(
     style: str | None,
@@ -37,11 +39,13 @@ def mutants(
     markdown: Path | None,
     as_json: bool,
 ) -> None:
-    """Put faults into STYLE, a shipped style or a checkpoint file (default: ink), one by one:
-    wrong pads, norms, weights, channels, ranges. Each faulty net is exported and judged as
-    'sttk parity' does it, and must fail; the net as it is must pass. Exit code 1 if not.
+    """Put faults into STYLE, one at a time, and check that parity catches each of them.
 
-    Some 10 s a fault at 128x128; at 512x512 about a minute.
+    STYLE is a shipped style or a checkpoint file (default: ink). The faults are wrong pads, norms,
+    weights, channels and ranges. Each faulty net is exported and judged as by 'sttk parity', and
+    must fail; the unchanged net must pass. The exit code is 1 if not.
+
+    A fault takes some 10 s at 128x128, and about a minute at 512x512.
     """
     from sttk.toolkit import styles
     from sttk.toolkit.io.console import print_json, progress

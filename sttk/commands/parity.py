@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sttk import exporters
 from sttk.commands.options import OUTPUT, SIZE, json_option
 from sttk.toolkit import targets
 from sttk.toolkit.core.contract import ARITHMETIC, PRECISIONS
@@ -36,62 +37,66 @@ class _Regime(click.ParamType[str]):
         return value
 
 
-@click.command(short_help="Prove that an artifact is its PyTorch reference.")
+@click.command(short_help="Prove that an artifact equals its PyTorch reference.")
 @click.argument("models", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--reference", help="Checkpoint or style that MODEL must equal.")
+@click.option("--reference", help="Checkpoint or style that MODELS must equal.")
 @click.option(
     "--precision",
     type=click.Choice(PRECISIONS),
-    help="Of a bare MODEL: what it promises goes by it.  [default: fp32]",
+    help="Precision of bare models, which sets their promise.  [default: fp32]",
 )
 @click.option(
     "--promise",
     type=click.Choice(_PROMISES),
-    help="The rung to hold it to.  [default: by target and precision]",
+    help="The worst verdict that passes.  [default: by target and precision]",
 )
 @click.option(
     "--regime",
     "regimes",
     type=_Regime(),
     multiple=True,
-    help="Kinds of input: photo, dark, ramp, ...; repeatable.  [default: all]",
+    help="Kind of input: photo, dark, ramp, ...; repeatable.  [default: all]",
 )
 @click.option(
     "--photos",
     type=click.Path(path_type=Path),
-    help="Folder of your own, beside the package's.",
+    help="Folder of further photographs.",
 )
 @click.option(
     "--size",
     "sizes",
     type=SIZE,
     multiple=True,
-    help="To try in place of those that MODEL promises; repeatable.",
+    help="Size to try instead of those that the model promises; repeatable.",
 )
 @click.option(
     "--inference-precision",
     type=click.Choice(ARITHMETIC),
-    help="Of the arithmetic, where the runtime has a choice.",
+    help="Precision of the arithmetic, where the runtime has a choice.",
 )
 @click.option(
     "--require",
     type=click.Choice(targets.NAMES),
     multiple=True,
     metavar="TARGET",
-    help="Fail if no model of this target could be run here; repeatable.",
+    help="Fail unless a model of this target ran here; repeatable.",
 )
-@click.option("--bisect", is_flag=True, help="Name the block at which each MODEL goes wrong.")
+@click.option("--bisect", is_flag=True, help="Find the block at which a model goes wrong.")
 @click.option(
     "--bisect-to",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Bisect, and write what reproduces the error into a folder in here.",
+    help="Bisect, and write a reproduction of the error below this folder.",
 )
-@click.option("--vgg", type=click.Path(path_type=Path), help="Weights to compare styles by.")
-@click.option("--junit", type=OUTPUT, help="Write test results, as CI servers read them.")
-@click.option("--markdown", type=OUTPUT, help='Write Markdown, such as to "$GITHUB_STEP_SUMMARY".')
-@click.option("--html", type=OUTPUT, help="Write one page with all figures and pictures.")
-@click.option("--heatmaps", type=OUTPUT, help="Folder for a picture of the error of each failure.")
-@click.option("--summary", is_flag=True, help="One line a model, in place of its table.")
+@click.option(
+    "--vgg",
+    type=click.Path(path_type=Path),
+    help="Weights of the loss network that compares styles.",
+)
+@click.option("--junit", type=OUTPUT, help="Write test results for CI servers.")
+@click.option("--markdown", type=OUTPUT, help='Write Markdown, for "$GITHUB_STEP_SUMMARY".')
+@click.option("--html", type=OUTPUT, help="Write a page with all figures and pictures.")
+@click.option("--heatmaps", type=OUTPUT, help="Folder for a heat map of each failure.")
+@click.option("--summary", is_flag=True, help="Print one line per model instead of a table.")
 @json_option
 def parity(
     models: tuple[Path, ...],
@@ -113,13 +118,12 @@ def parity(
 ) -> None:
     """Prove that each of MODELS is the same function as its PyTorch reference.
 
-    MODELS are artifact folders (or folders above them) or, with --reference, bare model
-    files that anyone made. Without MODELS: every artifact below artifacts/; if there is
-    none, the shipped style is exported to ONNX and Core ML, and judged. Exit code 1 if any
-    input fails.
+    MODELS are artifact folders, or folders above them, or, with --reference, anyone's bare model
+    files. Without MODELS, every artifact below artifacts/ is judged; if there is none, the shipped
+    style is exported to ONNX and Core ML, and judged. The exit code is 1 if any input fails.
 
-    --bisect runs the input that is worst again, block by block, and names the first one that
-    is further from PyTorch than arithmetic takes it: torch module, operation of the model.
+    --bisect runs the worst input again, block by block, and names the first block whose error is
+    larger than arithmetic explains: its torch module, and the model's operation.
     """
     from sttk.toolkit import styles
     from sttk.toolkit.imaging.images import list_images
@@ -151,7 +155,7 @@ def parity(
         outcomes.append(outcome)
         if not as_json:
             _show(outcome, summary)
-    outcomes = required(require, outcomes)
+    outcomes = required(require, outcomes, exporters.names())
     _report(outcomes, named, as_json=as_json)
     conclude(outcomes)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sttk import exporters
 from sttk.commands.options import SIZE, Finite, json_option
 from sttk.toolkit import targets
 from sttk.toolkit.core.contract import PRECISIONS
@@ -20,55 +21,61 @@ if TYPE_CHECKING:
     from sttk.workflows.plan_search.run import SearchConfig
 
 
-@click.command(short_help="Search the cheapest plan that holds a floor.")
+@click.command(short_help="Search for the cheapest plan that holds a floor.")
 @click.argument("style", required=False)
 @click.option(
-    "--target", type=click.Choice(targets.NAMES), default=targets.DEFAULT, show_default=True
+    "--target",
+    type=click.Choice(exporters.names()),
+    default=targets.DEFAULT,
+    show_default=True,
+    help="Format to export to.",
 )
 @click.option(
     "--precision",
     type=click.Choice([p for p in PRECISIONS if p != "fp32"]),
     default="fp16",
     show_default=True,
-    help="That blocks are lowered to.",
+    help="Precision that blocks are lowered to.",
 )
 @click.option(
     "--high",
     type=click.Choice(["fp32", "fp16"]),
     default="fp32",
     show_default=True,
-    help="That the others keep.",
+    help="Precision of the other blocks.",
 )
 @click.option(
     "--floor",
     type=Finite(min=0),
     required=True,
-    help="PSNR in dB that every kind of input must reach, against the float net.",
+    help="PSNR in dB, against the float net, that every kind of input must reach.",
 )
-@click.option("--size", type=SIZE, default="256", show_default=True, help="N or HxW, to try at.")
+@click.option(
+    "--size", type=SIZE, default="256", show_default=True, help="Size of the inputs, N or HxW."
+)
 @click.option(
     "--cost",
     type=click.Choice(["time", "bytes"]),
-    help="Cheapest by the runtime's time here, or by bytes moved.  [default: time for int8 to "
-    "what is timed here, else bytes]",
+    help="Cost of a plan: the runtime's time here, or the bytes moved.  [default: time for int8 "
+    "where it can be timed here, else bytes]",
 )
 @click.option(
     "--photos",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Folder of photographs to try.  [default: the package's]",
+    help="Folder of photographs to try.  [default: sttk's own]",
 )
 @click.option(
     "--calib",
     type=click.Path(path_type=Path, file_okay=False),
-    help="int8, fp8: folder of photographs to calibrate on.  [default: the package's]",
+    help="Photographs to calibrate int8 and fp8 on, a folder.  [default: sttk's own]",
 )
 @click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="The plan file; the chart stands beside it.  [default: STYLE-TARGET.plan.json]",
+    help="The plan file; the chart is next to it.  [default: STYLE-TARGET.plan.json]",
 )
-@click.option("--chart/--no-chart", default=True, show_default=True, help="Draw the front, a PNG.")
+@click.option("--chart/--no-chart", default=True, show_default=True, help="Draw a chart, a PNG.")
 @json_option
 def precision(
     style: str | None,
@@ -84,12 +91,12 @@ def precision(
     chart: bool,
     as_json: bool,
 ) -> None:
-    """Search the cheapest plan of STYLE that holds a floor on every kind of input.
+    """Search for the cheapest plan of STYLE that holds a floor on every kind of input.
 
     STYLE is a shipped style or a checkpoint (default: ink). Each block of the net is tried in the
-    low and in the high precision, in torch; the plans that no other one beats are exported, run
-    by the target's own runtime and timed. A plan holds the floor only if both say so. 'sttk
-    export --plan FILE' takes the file. Exit code 1 if no plan holds the floor.
+    low and in the high precision, in torch; the plans that no other plan beats are exported, run
+    by the target's own runtime and timed. A plan must hold the floor in both. 'sttk export --plan
+    FILE' uses the plan file. The exit code is 1 if no plan holds the floor.
     """
     from sttk.toolkit import styles
     from sttk.toolkit.imaging.charts import check_charts

@@ -12,15 +12,33 @@ from sttk.commands.options import OUTPUT, json_option
 @click.command(short_help="Show what VGG's layers keep of a picture.")
 @click.argument("picture", type=click.Path(path_type=Path))
 @click.option(
-    "--what", type=click.Choice(["content", "style"]), default="content", show_default=True
+    "--what",
+    type=click.Choice(["content", "style"]),
+    default="content",
+    show_default=True,
+    help="What to rebuild.",
 )
-@click.option("-o", "--output", type=OUTPUT, help="Sheet.  [default: PICTURE-WHAT.png, here]")
+@click.option(
+    "-o", "--output", type=OUTPUT, help="File to write.  [default: PICTURE-WHAT.png, here]"
+)
 @click.option(
     "--size", type=click.IntRange(32), default=256, show_default=True, help="Longer side."
 )
-@click.option("--iterations", type=click.IntRange(1), default=200, show_default=True)
-@click.option("--vgg", type=click.Path(path_type=Path), help="VGG-19, as of sttk gatys.")
-@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True)
+@click.option(
+    "--iterations",
+    type=click.IntRange(1),
+    default=200,
+    show_default=True,
+    help="Steps for each layer.",
+)
+@click.option("--vgg", type=click.Path(path_type=Path), help="VGG-19, as for sttk gatys.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**63 - 1),
+    default=0,
+    show_default=True,
+    help="Seed of the noise.",
+)
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, ...")
 @json_option
 def reconstruct(
@@ -34,7 +52,7 @@ def reconstruct(
     device: str,
     as_json: bool,
 ) -> None:
-    """Rebuild PICTURE from noise by what single layers of VGG-19 know of it: one contact sheet.
+    """Rebuild PICTURE from noise, from what single layers of VGG-19 keep of it, on one sheet.
 
     The figure of Gatys et al. 2015: content from conv1_1, conv2_1, ... conv5_1, each alone; style
     from conv1_1, then conv1_1 and conv2_1, up to all five.

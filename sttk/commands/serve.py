@@ -24,14 +24,20 @@ _ROOT = Path("artifacts")
     "--host",
     default="127.0.0.1",
     show_default=True,
-    help="Another address lets the network see the page.",
+    help="Address to serve on; another one lets the network see the page.",
 )
-@click.option("--port", type=click.IntRange(0, 65535), default=8764, show_default=True)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8764,
+    show_default=True,
+    help="Port; 0 takes a free one.",
+)
 def serve(folder: Path | None, host: str, port: int) -> None:
     """Serve DIR, an artifact of the target web, until Ctrl-C.
 
-    Without DIR: the one that is below artifacts/. It is served with the headers that threads in
-    WebAssembly need. Nothing that the page is shown leaves the browser.
+    Without DIR, the only page below artifacts/ is served. It is sent with the headers that threads
+    in WebAssembly need. No picture leaves the browser.
     """
     from sttk.toolkit.web.server import serving
 

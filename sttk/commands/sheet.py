@@ -24,9 +24,9 @@ _PHOTOGRAPH = "photograph"
     "--style",
     "styles",
     multiple=True,
-    help="A style, a checkpoint or a blend; repeatable.  [default: all that are shipped]",
+    help="A style, a checkpoint or a blend; repeatable.  [default: all shipped styles]",
 )
-@click.option("--small", is_flag=True, help="Of the shipped styles the mobile nets, too.")
+@click.option("--small", is_flag=True, help="Also show the mobile nets of the shipped styles.")
 @click.option(
     "--size",
     type=click.IntRange(32, 4096),
@@ -34,11 +34,13 @@ _PHOTOGRAPH = "photograph"
     show_default=True,
     help="Longer side of each picture.",
 )
-@click.option("--columns", type=click.IntRange(1, 20), default=3, show_default=True)
+@click.option(
+    "--columns", type=click.IntRange(1, 20), default=3, show_default=True, help="Pictures in a row."
+)
 def sheet(
     photo: Path, output: Path, styles: tuple[str, ...], small: bool, size: int, columns: int
 ) -> None:
-    """Show PHOTO and what each style makes of it, names above, to choose from."""
+    """Show PHOTO and its version in each style, with names, to choose from."""
     from sttk.toolkit import styles as shipped
     from sttk.toolkit.imaging.images import Picture as Page
     from sttk.toolkit.imaging.images import check_writable, read_image, write_image

@@ -15,10 +15,10 @@ from sttk.commands.options import json_option
 def styles(layouts: bool, as_json: bool) -> None:
     """List the styles that sttk ships, or the checkpoint layouts that it reads.
 
-    Of each style: its loss on photographs that it was not trained on, by the loss of 100 iterations
-    of Gatys' optimisation from noise (under 1 is better); and how many iterations are as good. Of a
-    mobile net, such as 1.07x: its loss by that of the full net of the same style.
-    --json prints the whole cards, with recipes and losses.
+    For each style: its loss on photographs that it was not trained on, divided by the loss of 100
+    iterations of Gatys' optimisation from noise (under 1 is better), and how many iterations are
+    as good. For a mobile net, such as 1.07x: its loss divided by that of the full net of the same
+    style. --json prints the whole cards, with recipes and losses.
     """
     from sttk.toolkit.io.console import print_json, print_table
 
@@ -57,8 +57,8 @@ def _row(name: str, card: dict[str, Any]) -> list[str]:
 
 
 def _layouts() -> tuple[list[str], list[list[str]]]:
-    from sttk.toolkit.checkpoints import LAYOUTS, native, onnx_graph
+    from sttk.toolkit.checkpoints import layouts, native, onnx_graph
 
     rows = [[native.NAME, native.DESCRIPTION], [onnx_graph.NAME, onnx_graph.DESCRIPTION]]
-    rows += [[layout.NAME, layout.DESCRIPTION] for layout in LAYOUTS]
+    rows += [[layout.NAME, layout.DESCRIPTION] for layout in layouts()]
     return ["layout", "known by"], rows

@@ -32,23 +32,25 @@ _SHOWN = 20  # failures listed by name; the rest are only counted
     "-o", "--output", type=OUTPUT, required=True, help="File, or folder for several; - is stdout."
 )
 @net_options("torch")
-@click.option("--strength", type=Finite(0, 1), default=1.0, show_default=True, help="Blend.")
+@click.option(
+    "--strength", type=Finite(0, 1), default=1.0, show_default=True, help="Strength of the style."
+)
 @click.option("--preserve-color", is_flag=True, help="Keep the photograph's colours.")
 @click.option("--max-size", type=click.IntRange(1), help="Scale the longer side down to this.")
 @click.option(
     "--tile",
     type=click.IntRange(64),
-    help="Side of the tiles in which torch runs a picture too large for memory; same picture, "
-    "several times the time.",
+    help="Side of the tiles in which torch runs a picture too large for memory: the same picture, "
+    "in several times the time.",
 )
 @click.option(
     "--batch",
     type=click.IntRange(1),
     default=1,
     show_default=True,
-    help="Pictures of one size to run at once, from a folder.",
+    help="Pictures of a folder, all of one size, to run at once.",
 )
-@click.option("--force", is_flag=True, help="In a folder, do again what is there.")
+@click.option("--force", is_flag=True, help="In a folder, replace pictures that exist.")
 @json_option
 def stylize(
     photos: tuple[str, ...],
@@ -64,9 +66,9 @@ def stylize(
 ) -> None:
     """Stylise PHOTOS, of any size and mode, with a style, several, a checkpoint or an artifact.
 
-    A folder, several files or a pattern go to a folder, where names and folders stay the same; what
-    is there already is left alone, so that a run that was stopped goes on. What cannot be read is
-    reported at the end. PHOTO - is standard input.
+    A folder, several files or a pattern are written to a folder, with the same names and
+    subfolders. Pictures that exist there are left alone, so that a run that was stopped continues.
+    Pictures that cannot be read are reported at the end. - is standard input.
     """
     from sttk.toolkit.runtimes.stylize import Look
 

@@ -8,9 +8,8 @@ from typing import Any, TypeVar
 
 import click
 
-from sttk.exporters import exporter
+from sttk.exporters import exporter, names
 from sttk.exporters.options import Options, described
-from sttk.toolkit import targets
 from sttk.toolkit.core.errors import UsageError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -21,7 +20,7 @@ def target_options(command: F) -> F:
     wrapped: Any = command
     for name, each in reversed(_fields().items()):
         about = described(each)
-        owners = [target for target in targets.NAMES if _reads(target, name)]
+        owners = [target for target in names() if _reads(target, name)]
         owner = f"{owners[0]}: " if len(owners) == 1 else ""
         flags = about.flags or (f"--{name.replace('_', '-')}",)
         more = dict(about.click)
@@ -59,7 +58,7 @@ def given(
 
 
 def _fields() -> dict[str, dataclasses.Field[Any]]:
-    every = [dataclasses.fields(exporter(target).options) for target in targets.NAMES]
+    every = [dataclasses.fields(exporter(target).options) for target in names()]
     return {each.name: each for of_target in every for each in of_target}
 
 

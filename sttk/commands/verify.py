@@ -14,7 +14,7 @@ _ROOT = Path("artifacts")
 
 @click.command(short_help="Check that artifacts are what was exported.")
 @click.argument("folders", nargs=-1, metavar="[DIR]...", type=click.Path(path_type=Path))
-@click.option("--require-checkpoint", is_flag=True, help="Fail if a checkpoint is not here.")
+@click.option("--require-checkpoint", is_flag=True, help="Fail if a checkpoint is missing.")
 @click.option("--require-parity", is_flag=True, help="Fail if a model has not been proven.")
 @json_option
 def verify(
@@ -22,10 +22,10 @@ def verify(
 ) -> None:
     """Check that each artifact at or below DIR is what was exported.
 
-    Every file has the bytes that the manifest names and there is no other; the checkpoint,
-    if it is here, is the one that was exported; parity, if it was run, was run on this model
-    and passed. Without DIR: every artifact below artifacts/. Exit code 1 if any fails, 2 if
-    there is none or a manifest cannot be read.
+    Every file must have the hash in the manifest, and there must be no other file; the checkpoint,
+    if it is here, must be the one that was exported; parity, if it was run, must have been run on
+    this model and have passed. Without DIR, every artifact below artifacts/ is checked. The exit
+    code is 1 if any fails, 2 if there is none or a manifest cannot be read.
     """
     from sttk.toolkit.io.console import print_json
     from sttk.toolkit.io.text import printable

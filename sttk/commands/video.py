@@ -20,24 +20,26 @@ if TYPE_CHECKING:
 @click.argument("video", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=OUTPUT, required=True, help=".mp4, .mov, .mkv or .webm.")
 @net_options("the fastest here")
-@click.option("--strength", type=Finite(0, 1), default=1.0, show_default=True, help="Blend.")
+@click.option(
+    "--strength", type=Finite(0, 1), default=1.0, show_default=True, help="Strength of the style."
+)
 @click.option("--preserve-color", is_flag=True, help="Keep the video's colours.")
 @click.option(
     "--steady",
     type=Finite(0, 1),
     default=0.0,
     show_default=True,
-    help="Against flicker: share of the frame before, moved along; try 0.8.",
+    help="Share of the previous frame, motion-compensated, against flicker; try 0.8.",
 )
-@click.option("--measure-flicker", is_flag=True, help="Say how much it flickers; takes time.")
+@click.option("--measure-flicker", is_flag=True, help="Measure how much it flickers; takes time.")
 @click.option(
     "--crf",
     type=click.IntRange(0, 51),
     default=18,
     show_default=True,
-    help="Quality of the file; lower is better and larger.",
+    help="Quality; lower is better, and a larger file.",
 )
-@click.option("--force", is_flag=True, help="Replace a file that is there.")
+@click.option("--force", is_flag=True, help="Replace an existing file.")
 @json_option
 def video(
     video: Path,
@@ -51,10 +53,10 @@ def video(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Stylise VIDEO, of any size, rate, rotation and depth; its sound is kept.
+    """Stylise VIDEO, of any size, rate, rotation and bit depth, and keep its sound.
 
-    The first Ctrl-C ends the file after the frame in work, and it plays. Frames have 8 bits in the
-    end: HDR (PQ, HLG) is brought to what a screen of ordinary range shows.
+    The first Ctrl-C ends the file after the current frame, and the file plays. The output has 8
+    bits: HDR (PQ, HLG) is converted to standard dynamic range.
     """
     from sttk.toolkit.io.outputs import check_new, check_output
     from sttk.toolkit.runtimes.stylize import Look

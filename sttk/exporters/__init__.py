@@ -1,8 +1,13 @@
-"""Exporters: a package for each target of ``toolkit/targets``, of the same name."""
+"""Exporters: a package for each target that sttk exports to, of the target's name.
+
+A target of ``toolkit/targets`` without a package here can be run, and not exported.
+"""
 
 from __future__ import annotations
 
 import importlib
+import importlib.util
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from sttk.toolkit import targets
@@ -10,15 +15,34 @@ from sttk.toolkit.core.errors import UsageError
 
 if TYPE_CHECKING:
     from sttk.exporters.base import Exporter, ExportRequest
+    from sttk.toolkit.targets.base import Target
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """Return the targets that there is an exporter to, in the order of ``targets.NAMES``."""
+    return tuple(filter(_is_package, targets.NAMES))
+
+
+def _is_package(name: str) -> bool:
+    found = importlib.util.find_spec(f"{__name__}.{name}")
+    return found is not None and found.has_location  # a folder without __init__.py has none
+
+
+def exportable() -> tuple[Target, ...]:
+    """Return the targets of :func:`names`."""
+    return tuple(map(targets.target, names()))
 
 
 def exporter(target: str) -> Exporter[Any]:
     """Return the exporter of a target.
 
     Raises:
-        UsageError: there is no such target.
+        UsageError: there is no such target, or no exporter to it.
     """
     name = targets.target(target).name
+    if name not in names():
+        raise UsageError(f"{name}: no exporter to it; there are {', '.join(names())}")
     found: Exporter[Any] = importlib.import_module(f"{__name__}.{name}").EXPORTER
     return found
 

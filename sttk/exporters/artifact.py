@@ -1,4 +1,4 @@
-"""From a request to an artifact: a folder with model and manifest, whole or not there at all."""
+"""Make an artifact from a request: a folder with model and manifest, complete or absent."""
 
 from __future__ import annotations
 
@@ -27,9 +27,10 @@ from sttk.toolkit.io.files import sha256
 
 
 def folder_name(target: str, request: ExportRequest[Any]) -> str:
-    """Return such as ``onnx-fp32-512x512``, ``onnx-fp16-plan1a2b3c4d-512x512`` for a plan that is
-    not the target's usual one, or ``coreml-fp16-palette8-512x512``: options that are not the
-    default are named.
+    """Return a name such as ``onnx-fp32-512x512``.
+
+    A plan that is not the target's usual one is named, as in ``onnx-fp16-plan1a2b3c4d-512x512``,
+    and so are options that are not the default, as in ``coreml-fp16-palette8-512x512``.
     """
     able = exporter(target)
     usual = usual_plan(target, request.net, request.precision)
@@ -44,7 +45,7 @@ _LOOKS, _PAUSE = 10, 0.05  # seconds
 
 
 def _short(shapes: str) -> str:
-    """File systems end at 255 bytes: a long list keeps its beginning, and a hash tells it apart."""
+    """Shorten a long list of sizes to its beginning and a hash: file names end at 255 bytes."""
     if len(shapes) <= _LONGEST:
         return shapes
     return f"{shapes[: _LONGEST - 20]}-{hashlib.sha256(shapes.encode()).hexdigest()[:8]}"
@@ -56,13 +57,13 @@ def make_artifact(target: str, request: ExportRequest[Any], root: Path) -> Path:
 
 
 def make_entry(target: str, request: ExportRequest[Any], root: Path) -> Entry:
-    """Export into ``root/STYLE/TARGET-PRECISION-SIZE``; an artifact of that name is replaced.
+    """Export into ``root/STYLE/TARGET-PRECISION-SIZE``, replacing an artifact of that name.
 
     Returns:
         The folder, with the manifest that was written.
 
     Raises:
-        UsageError: the target cannot do what is asked for.
+        UsageError: the target does not support the request.
         ExportError: the export failed, or ``root`` cannot be written.
     """
     chosen = exporter(target)
@@ -83,7 +84,7 @@ def make_entry(target: str, request: ExportRequest[Any], root: Path) -> Entry:
 def write_artifact(
     target: str, able: Exporter[Any], request: ExportRequest[Any], folder: Path
 ) -> Manifest:
-    """Fill ``folder``, which is empty and nobody else's, with model, README.md and manifest."""
+    """Write model, README.md and manifest into ``folder``, which is empty and private."""
     prepared = prepare(able.with_options(request), able)
     product = able.export(prepared.request, folder)
     write_readme(target, prepared.request, product, folder)
@@ -102,7 +103,7 @@ def _begin(work: Path, root: Path) -> None:
 
 @contextmanager
 def temporary_artifact(target: str, request: ExportRequest[Any]) -> Iterator[Entry]:
-    """Make an artifact that is gone afterwards."""
+    """Make an artifact, and delete it afterwards."""
     with tempfile.TemporaryDirectory(prefix="sttk-") as root:
         yield make_entry(target, request, Path(root))
 
@@ -129,7 +130,7 @@ def _manifest(target: str, prepared: Prepared, product: Product, folder: Path) -
 
 
 def _files(folder: Path, known: Mapping[str, str]) -> dict[str, str]:
-    """sha256 of every file, by its path within the folder; not of an artifact's within this one."""
+    """Return the sha256 of every file by its path within the folder, except inner artifacts'."""
     inner = inner_artifacts(folder)
     files = sorted(
         path
@@ -149,7 +150,7 @@ def _is_whole(folder: Path) -> bool:
 
 
 def _check_replaceable(final: Path, request: ExportRequest[Any]) -> None:
-    """What is there may be replaced if it is an artifact of the same checkpoint."""
+    """Refuse to replace anything but an artifact of the same checkpoint."""
     source = _source(final)
     if source not in (None, request.net.origin.source):
         raise ExportError(
@@ -158,10 +159,10 @@ def _check_replaceable(final: Path, request: ExportRequest[Any]) -> None:
 
 
 def _source(final: Path) -> str | None:
-    """The checkpoint of the artifact that is there; none if nothing is.
+    """Return the checkpoint of the artifact at ``final``, or None if there is nothing.
 
-    Another export may be putting one there just now: each look is judged by itself, because what
-    was absent a moment ago may be there by the next call.
+    Another export may be putting one there at this moment, so a path that was absent may exist by
+    the next call: look several times, each time from the start.
     """
     for _ in range(_LOOKS):
         source = artifact_source(final)

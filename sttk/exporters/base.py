@@ -1,6 +1,6 @@
-"""What an exporter is: a style net and a request in, model files out.
+"""The interface of exporters, which write a style net's model files as a request says.
 
-An exporter's package, ``exporters/NAME``, alone makes a target's files. Its ``__init__.py`` defines
+Only an exporter's package, ``exporters/NAME``, makes a target's files. Its ``__init__.py`` defines
 ``EXPORTER`` and imports nothing heavy; ``export`` imports the rest when it is called.
 """
 
@@ -21,53 +21,53 @@ if TYPE_CHECKING:
     from sttk.toolkit.core.style_net import StyleNet
 
 SQUARE = Shapes.fixed(512, 512)
+FLOAT32 = Plan("fp32")
 O_co = TypeVar("O_co", bound=Options, covariant=True)
 
 
 @dataclass(frozen=True)
 class ExportRequest(Generic[O_co]):
-    """What to export.
+    """A request to export a style net.
 
     Attributes:
-        net: the style net, rewritten and quantised as ``precision`` asks for.
-        precision: the precision of weights and arithmetic, or a plan's default; input and output
-            stay float32 (8 bits in a Core ML image).
-        shapes: the inputs that the model is to take.
-        options: what else the exporter is with_options; the base class stands for its defaults.
-        calibration: pictures to calibrate int8 on; none: those of the package.
-        blocks: in a mixed plan, the blocks that are in a higher precision (``Plan.blocks``).
-        rewrite: whether the net may be changed to one that is the same function and faster where
-            it is to run.
+        net: the style net, rewritten and quantised as the plan requires.
+        plan: the precision of each block's weights and arithmetic; input and output stay float32
+            (8 bits in a Core ML image).
+        shapes: the input shapes that the model must support.
+        options: the exporter's own options; an instance of the base class stands for its defaults.
+        calibration: the pictures to calibrate int8 on; none: those of the package.
+        rewrite: whether the net may be rewritten as an equivalent function that is faster on the
+            target.
     """
 
     net: StyleNet
-    precision: Precision = "fp32"
+    plan: Plan = FLOAT32
     shapes: Shapes = SQUARE
     options: O_co = field(default_factory=Options)  # type: ignore[assignment]
     calibration: tuple[Path, ...] = ()
-    blocks: tuple[tuple[str, Precision], ...] = ()
     rewrite: bool = True
 
     @property
-    def plan(self) -> Plan:
-        """Which block is in which precision."""
-        return Plan(self.precision, self.blocks)
+    def precision(self) -> Precision:
+        """The plan's default, by which people call the model."""
+        return self.plan.default
 
 
 @dataclass(frozen=True)
 class Product:
-    """What an exporter made; every file that it left in the folder belongs to the artifact.
+    """The result of an export; every file that it left in the folder belongs to the artifact.
 
     Attributes:
-        model: the name of the model within the folder that it was given: a file, or a package.
-        tools: versions of the libraries that made it.
-        options: what the manifest should say of how it was made.
-        graph: the name of the ONNX file that the model was compiled from, where it is kept beside
-            it: what parity runs where the model itself cannot be run.
-        image: whether the model takes and gives images of 8 bits rather than arrays.
-        compressed: the name of the scheme by which weights were compressed after the fact, or "".
+        model: the name of the model, a file or a package, within the exporter's folder.
+        tools: the versions of the libraries that made it.
+        options: the facts for the manifest on how it was made.
+        graph: the name of the ONNX file that the model was compiled from, if it is kept next to it:
+            parity runs it if the model itself cannot be run.
+        image: whether input and output are 8-bit images rather than arrays.
+        compressed: the name of the scheme that compressed the weights after conversion, or "".
         usage: further values for the target's ``usage.md``.
-        digests: sha256 of files that the exporter has hashed already, by name within the folder.
+        digests: the sha256 of files that the exporter has hashed already, by name within the
+            folder.
     """
 
     model: str
@@ -82,13 +82,13 @@ class Product:
 
 @dataclass(frozen=True)
 class Int8:
-    """What a target and its runtimes can keep of int8.
+    """The int8 quantisation that a target and its runtimes support.
 
     Attributes:
         zero_points: whether activations may have zero points other than 0.
         least_scale: the smallest scale of weights.
         lowest: the smallest number that activations are rounded to; the largest is 127.
-        outputs: whether what a convolution gives is rounded to int8, as well as what it reads.
+        outputs: whether a convolution's output is rounded to int8 as well as its input.
     """
 
     zero_points: bool = True
@@ -102,23 +102,23 @@ class Exporter(Generic[O_co]):
     """One target's exporter.
 
     Attributes:
-        make: writes the model into a folder, which is empty and nobody else's. It raises
-            ExportError where the model cannot be made or is not valid, UsageError for a request
-            that the target cannot take, and MissingExtraError without the target's library.
+        make: a function that writes the model into a folder, which is empty and private. It raises
+            ExportError if the model cannot be made or is not valid, UsageError if the target does
+            not support the request, and MissingExtraError without the target's library.
         options: the class of its options.
         precisions: the precisions that it can export, its default first.
         kinds: the kinds of shapes that it can export (``Shapes.kind``), its default first.
-        int8: what int8 it can keep; None for a target without.
-        rewrites: names of the rewrites that pay where its models are run.
-        halves_arithmetic: whether fp16 is the arithmetic's, too; else it is that of the weights on
-            disk, and blocks pass float32 to each other.
+        int8: the int8 quantisation that it supports; None for a target without int8.
+        rewrites: the names of the rewrites that make its models faster.
+        halves_arithmetic: whether fp16 includes the arithmetic; if not, only the weights on disk
+            are float16, and blocks pass float32 to each other.
         half_int8: whether blocks of int8 pass float16 to each other.
-        float32_boundary: precisions in which the first and last blocks of a net stay in float32,
-            unless another plan is asked for: devices exist whose arithmetic breaks the promise
-            without (``plans.py``).
-        searched: the options under which plans are searched, where the defaults will not do.
-        default_styles: the style and options to export where nobody names a style, or None for the
-            package's own default.
+        float32_boundary: the precisions in which the first and last blocks of a net stay in
+            float32, unless another plan is requested: some devices' arithmetic would break the
+            promise otherwise (``plans.py``).
+        searched: the options under which plans are searched, if not the defaults.
+        default_styles: a function that returns the style and options to export if no style is
+            named, or None for the package's own default.
     """
 
     make: Callable[[ExportRequest[Any], Path], Product]
@@ -138,7 +138,7 @@ class Exporter(Generic[O_co]):
         return self.make(self.with_options(request), folder)
 
     def with_options(self, request: ExportRequest[Any]) -> ExportRequest[O_co]:
-        """Return the request with this exporter's own options: its defaults where it has none."""
+        """Return the request with this exporter's own options, or its defaults if it has none."""
         if isinstance(request.options, self.options):
             return request
         if type(request.options) is not Options:

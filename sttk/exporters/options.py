@@ -1,4 +1,4 @@
-"""What an exporter can be told: a dataclass each, which makes flags and the folder's tags."""
+"""The options of exporters: a dataclass each, from which flags and folder tags are made."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ _KEY = "sttk"
 
 @dataclass(frozen=True)
 class Options:
-    """The base of each exporter's options; an exporter that can be told nothing has just these."""
+    """The base class of exporters' options, and the options of an exporter that has none."""
 
     def tags(self) -> list[str]:
-        """Return what the artifact's folder says of the options that are not the default."""
+        """Return the parts of the folder's name for the options that are not the default."""
         said = ((described(each).tag, each, getattr(self, each.name)) for each in fields(self))
         return [tag(value) for tag, each, value in said if tag and value != each.default]
 
 
 @dataclass(frozen=True)
 class Description:
-    """How a field of :class:`Options` is told on the command line, and said in a folder's name.
+    """The command-line flag of a field of :class:`Options`, and its part of a folder's name.
 
     Attributes:
-        help: the flag's help, in a line.
-        tag: from a value that is not the default to a part of the folder's name; None for a field
-            that makes no other model.
-        flags: the flag's own names, where the field's name does not make it.
-        click: what else ``click.option`` is told.
+        help: the flag's help, in one line.
+        tag: a function from a value that is not the default to a part of the folder's name; None
+            for a field that does not change the model.
+        flags: the flag's names, if they are not made from the field's name.
+        click: further arguments of ``click.option``.
     """
 
     help: str
@@ -47,17 +47,17 @@ def option(
     """Return a field of a dataclass of options.
 
     Args:
-        default: its value where nobody says another one.
+        default: the field's default value.
         help: see :class:`Description`.
         flags: see :class:`Description`.
         tag: see :class:`Description`.
-        click: what else ``click.option`` is told.
+        click: further arguments of ``click.option``.
     """
     about = Description(help, tag, flags, tuple(click.items()))
     return field(default=default, metadata={_KEY: about})
 
 
 def described(each: Field[Any]) -> Description:
-    """Return how a field is told and said."""
+    """Return the description of a field."""
     about: Description = each.metadata[_KEY]
     return about

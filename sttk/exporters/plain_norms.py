@@ -1,13 +1,13 @@
-"""Instance norms, as means and products.
+"""Instance norms as means and products.
 
     m = mean(x), d = x - m, v = mean(d^2), y = d (gamma / sqrt(v + eps)) + beta,
 
-over height and width: the definition itself, whoever calls the function, and with what.
+over height and width: the definition itself, for any caller and any arguments.
 
-Why: torch.export writes an instance norm as a batch norm of (1, B C, H, W). XNNPACK does not take
-it, and ExecuTorch's own kernel takes the variance as mean(x^2) - m^2: of a picture of one colour it
-makes NaN, and of low contrast it keeps three digits. Known limit: in float16, d^2 overflows where
-the deviations are large, against which scale-fold is (sttk.toolkit.rewrites.scale_fold).
+Why: torch.export writes an instance norm as a batch norm of (1, B C, H, W). XNNPACK does not
+support that, and ExecuTorch's own kernel computes the variance as mean(x^2) - m^2: for a picture of
+one colour this is NaN, and for low contrast it keeps three digits. Known limit: in float16, d^2
+overflows if the deviations are large, which scale-fold prevents (sttk.toolkit.rewrites.scale_fold).
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ _AXES = (2, 3)
 
 
 class PlainNorms(nn.Module):
-    """Runs ``net`` with such norms in place of torch's.
+    """A module that runs ``net`` with such norms in place of torch's.
 
     Args:
-        net: (B, C, H, W) -> any.
+        net: a module that takes (B, C, H, W).
     """
 
     def __init__(self, net: nn.Module) -> None:

@@ -1,4 +1,4 @@
-"""The plan by which a target exports a net where nobody names another."""
+"""The plan by which a target exports a net by default."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from sttk.toolkit.precision.boundary import boundary_blocks
 
 
 def usual_plan(target: str, net: StyleNet, precision: Precision | None = None) -> Plan:
-    """What keeps the target's promise in the arithmetic of every device that it is for.
+    """Return the plan that keeps the target's promise on every device that it is meant for.
 
     Args:
-        target: such as ``executorch``.
+        target: the target's name, such as ``executorch``.
         net: the style net, as it was loaded.
-        precision: that is asked for, or None for the target's own default.
+        precision: the requested precision, or None for the target's default.
 
     Returns:
-        All of the net in that precision, but for both its ends in float32 where the target's
-        ``float32_boundary`` says so.
+        A plan with all of the net in that precision, except that the first and last blocks are in
+        float32 if the target's ``float32_boundary`` has the precision.
     """
     able = exporter(target)
     default = precision or able.precisions[0]
-    ends = boundary_blocks(net) if default in able.float32_boundary else ()
-    return Plan.of_blocks(default, {name: "fp32" for end in ends for name in end.modules})
+    wide = boundary_blocks(net) if default in able.float32_boundary else ()
+    return Plan.of_blocks(default, {name: "fp32" for block in wide for name in block.modules})

@@ -1,4 +1,4 @@
-"""What happens to a style net between its checkpoint and its exporter."""
+"""The changes to a style net between its checkpoint and its exporter."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ def carriers(target: Exporter[Any]) -> Mapping[Precision, torch.dtype]:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A request whose net is ready to export, and what the manifest should say of that.
+    """A request whose net is ready to export, with the facts for the manifest.
 
     Attributes:
-        request: with the net changed.
-        rewrites: names of the exact rewrites that were applied.
-        calibration: how the net was quantised, or None.
+        request: the request, with the changed net.
+        rewrites: the names of the exact rewrites that were applied.
+        calibration: the calibration by which the net was quantised, or None.
     """
 
     request: ExportRequest[Any]
@@ -51,11 +51,11 @@ class Prepared:
 
 
 def prepare(request: ExportRequest[Any], target: Exporter[Any]) -> Prepared:
-    """Rewrite and quantise the net as the request's precision and target ask for.
+    """Rewrite and quantise the net as the request's precision and the target require.
 
     Args:
-        request: with the net as it was loaded.
-        target: what it can keep, and which rewrites pay there.
+        request: the request, with the net as it was loaded.
+        target: the exporter, which states its int8 quantisation and its rewrites.
 
     Raises:
         ExportError: a rewrite is not exact for this net.
@@ -76,14 +76,16 @@ def prepare(request: ExportRequest[Any], target: Exporter[Any]) -> Prepared:
 
 
 def _folds(request: ExportRequest[Any], able: Int8) -> bool:
-    """Not for float32, which holds every variance; nor where what convolutions give is rounded to
-    int8, too: those runtimes' norms are in float32, and the reference, whose scales are its
-    own, would be rounded by those of the folded net.
+    """Whether the net is scale-folded.
+
+    Float32 does not need it, as it holds every variance. It is also left out if the outputs of
+    convolutions are rounded to int8: those runtimes' norms are in float32, and the reference would
+    be rounded by the scales of the folded net rather than its own.
     """
     return request.precision not in _WIDE and not (request.precision == "int8" and able.outputs)
 
 
-# Cached, by the net's identity: with several targets and sizes, each is asked for again.
+# Cached by the net's identity: several targets and sizes need the same results.
 @lru_cache(maxsize=4)
 def _scale_folded(net: StyleNet) -> tuple[StyleNet, tuple[str, ...]]:
     folded, scaled = scale_fold.scale_fold(net)
@@ -97,7 +99,7 @@ def _calibration(net: StyleNet, files: tuple[Path, ...], to: Format, outputs: bo
 
 @lru_cache(maxsize=4)
 def _kept(calibration: Calibration, plan: Plan, lowest: int) -> Calibration:
-    """Without the convolutions that the plan has in a higher precision; on the target's numbers."""
+    """Drop convolutions that the plan has in a higher precision, and narrow the rest's range."""
     inputs, outputs = (
         {
             name: affine.narrowed(lowest)

@@ -1,4 +1,4 @@
-"""The README.md in an artifact's folder: what the model takes and gives, and how to use it."""
+"""The README.md in an artifact's folder: the model's input and output, and how to use it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sttk.toolkit.core.shapes import Shapes, Size, text
 from sttk.toolkit.io.text import printable
 from sttk.toolkit.targets import target as target_of
 
-# Where no size is fixed, what examples are written for.
+# The size in examples if none is fixed.
 _EXAMPLE: Size = (512, 512)
 _PRECISIONS = {
     "fp32": "float32 weights and arithmetic",
@@ -29,7 +29,7 @@ _TEMPLATE, _USAGE = "readme.md.j2", "{target}/usage.md"
 
 @cache
 def _environment() -> Environment:
-    """Templates below this folder; a name that they are not given is an error."""
+    """Return the environment of the templates below this folder; an undefined name is an error."""
     return Environment(  # noqa: S701 (Markdown: _cell escapes what is not ours)
         loader=PackageLoader("sttk.exporters", ""), undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
@@ -57,7 +57,7 @@ def readme(target: str, request: ExportRequest[Any], product: Product) -> str:
 
 
 def _model(target: str, request: ExportRequest[Any], product: Product) -> dict[str, Any]:
-    """What the file is, what it takes and gives, and in which arithmetic."""
+    """Return the model's file, precision, input and output, for the template."""
     shapes, contract, tensors = request.shapes, request.net.contract, target_of(target).tensors
     batch = shapes.batch if tensors.batches else 1
     low, high = (f"{bound:g}" for bound in contract.input_range)
@@ -66,7 +66,7 @@ def _model(target: str, request: ExportRequest[Any], product: Product) -> dict[s
         "precision": request.precision,
         "meaning": {**_PRECISIONS, "fp16": tensors.fp16}[request.precision],
         "compressed": product.compressed,
-        "plan": printable(str(request.plan)) if request.blocks else None,
+        "plan": printable(str(request.plan)) if request.plan.blocks else None,
         "model": product.model,
         "stem": Path(product.model).stem,
         "image": product.image,
@@ -124,6 +124,6 @@ def _plain(value: Any) -> bool:
 
 
 def _cell(value: Any) -> str:
-    """A checkpoint's own words, which may be anybody's: one line, no markup of a table or page."""
+    """Return text from an untrusted checkpoint as one line without Markdown or HTML markup."""
     words = printable(" ".join(str(value).split()))[:_LONGEST]
     return re.sub(r"([\\|`<>\[\]])", r"\\\1", words)

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import click
 
-from sttk.exporters import exporter
+from sttk.exporters import exportable, exporter
 from sttk.exporters.artifact import make_entry
 from sttk.exporters.base import ExportRequest
 from sttk.toolkit import styles, targets
 from sttk.toolkit.artifact.search import Entry, search
 from sttk.toolkit.core.errors import NotRunError, UsageError
+from sttk.toolkit.core.plan import Plan
 from sttk.toolkit.core.shapes import Shapes
 from sttk.toolkit.opened.verify import artifacts_at
 from sttk.toolkit.parity.outcome import Unjudged
@@ -41,7 +42,7 @@ def candidates(models: tuple[Path, ...]) -> Iterator[Candidates]:
         yield list(map(_of_entry, entries))
     else:
         click.echo(f"no artifacts below {_ROOT}/: exporting the style {styles.DEFAULT}", err=True)
-        shown = [(each.name, each.shown) for each in targets.every() if each.shown]
+        shown = [(each.name, each.shown) for each in exportable() if each.shown]
         with tempfile.TemporaryDirectory(prefix="sttk-") as root:
             yield [_exported(target, shapes, Path(root)) for target, shapes in shown]
 
@@ -62,7 +63,7 @@ def _exported(target: str, shapes: Shapes, root: Path) -> Candidate | Unjudged:
     """Export the shipped style to one target; only the default target is required to work."""
     net, precision = styles.find(styles.DEFAULT), exporter(target).precisions[0]
     try:
-        entry = make_entry(target, ExportRequest(net, precision, shapes), root)
+        entry = make_entry(target, ExportRequest(net, Plan(precision), shapes), root)
     except NotRunError as error:
         if target == targets.DEFAULT:
             raise

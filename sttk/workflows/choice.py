@@ -12,10 +12,10 @@ from typing import Any
 
 import click
 
-from sttk.toolkit import targets
+from sttk.exporters import exportable
 from sttk.toolkit.core.errors import UsageError
 
-_SELECTABLE = {each.runtime: each.name for each in targets.every() if each.selectable}
+_SELECTABLE = {each.runtime: each.name for each in exportable() if each.selectable}
 RUNTIMES = ("torch", *_SELECTABLE)
 FASTEST = "fastest"
 _SHARE = re.compile(r"(?P<name>.+):(?P<share>[0-9]*\.?[0-9]+)")

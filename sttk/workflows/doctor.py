@@ -8,6 +8,7 @@ from typing import Any
 
 from packaging.utils import canonicalize_name
 
+from sttk import exporters
 from sttk.toolkit import targets
 from sttk.toolkit.core.version import VERSION
 from sttk.toolkit.host import known_bad, machine, memory, packages
@@ -29,7 +30,9 @@ def examine() -> dict[str, Any]:
             {**library._asdict(), "good": library.good, "fix": library.fix}
             for library in [*packages.libraries(), *_unlisted()]
         ],
-        "targets": [dataclasses.asdict(ability) for ability in abilities(devices)],
+        "targets": [
+            dataclasses.asdict(ability) for ability in abilities(devices, exporters.names())
+        ],
         "known_bad": [pair._asdict() for pair in known_bad.found(version_of)],
         "broken": list(packages.broken()),
     }

@@ -10,6 +10,7 @@ from sttk.exporters import exporter
 from sttk.exporters.artifact import temporary_artifact
 from sttk.exporters.base import ExportRequest
 from sttk.toolkit.core.errors import SttkError
+from sttk.toolkit.core.plan import Plan
 from sttk.toolkit.core.shapes import Shapes, Size
 from sttk.toolkit.core.style_net import StyleNet
 from sttk.toolkit.imaging.images import Floats
@@ -150,8 +151,8 @@ def _is_fault(mutant: Mutant, net: StyleNet, inputs: Sequence[Floats]) -> bool:
 
 def _judged(judge: Judge, net: StyleNet, target: str, size: Size) -> Report:
     # A rewrite's own check would reject a faulty net; the gate is to be tested, not that check.
-    precision = exporter(target).precisions[0]
-    request: ExportRequest[Any] = ExportRequest(net, precision, Shapes.fixed(*size), rewrite=False)
+    plan = Plan(exporter(target).precisions[0])
+    request: ExportRequest[Any] = ExportRequest(net, plan, Shapes.fixed(*size), rewrite=False)
     with temporary_artifact(target, request) as entry:
         opened = open_entry(entry)
         return judge.artifact(opened, float_reference_of(opened.manifest))

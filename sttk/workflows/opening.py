@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+from sttk.exporters import exportable
 from sttk.exporters.artifact import temporary_artifact
 from sttk.exporters.base import ExportRequest
-from sttk.toolkit import styles, targets
+from sttk.toolkit import styles
 from sttk.toolkit.artifact.tuned import settings_here
 from sttk.toolkit.checkpoints import load
 from sttk.toolkit.core.contract import Contract
@@ -37,7 +38,9 @@ def opened(choice: Choice, size: Size | None = None) -> Iterator[tuple[Runner, C
         MissingExtraError: the runtime is not installed.
     """
     if choice.artifact is not None:
-        yield _opened(open_artifact(choice.artifact), choice.runtime)
+        runner, contract = _opened(open_artifact(choice.artifact), choice.runtime)
+        with runner:
+            yield runner, contract
         return
     parts = _nets(choice)
     contract = _contract(choice, [net for net, _ in parts])
@@ -69,8 +72,11 @@ def _runner(net: StyleNet, choice: Choice, shapes: Shapes) -> Iterator[Runner]:
         yield TiledRunner(net, choice.tile) if choice.tile else TorchRunner(net)
         return
     request: ExportRequest[Any] = ExportRequest(net, shapes=shapes)
-    with temporary_artifact(target_of(runtime), request) as entry:
-        yield _opened(open_entry(entry), runtime)[0]
+    with (
+        temporary_artifact(target_of(runtime), request) as entry,
+        _opened(open_entry(entry), runtime)[0] as runner,
+    ):
+        yield runner
 
 
 def _opened(artifact: OpenArtifact, runtime: str | None) -> tuple[Runner, Contract]:
@@ -78,13 +84,14 @@ def _opened(artifact: OpenArtifact, runtime: str | None) -> tuple[Runner, Contra
         return TorchRunner(reference_of(artifact.manifest)), artifact.manifest.contract
     runner = _tuned(artifact)
     if runtime not in (None, FASTEST, runner.name):
+        runner.close()
         raise UsageError(f"{artifact.folder} runs under {runner.name}, not {runtime}")
     return runner, artifact.manifest.contract
 
 
 def _fastest() -> str:
     """Return the fastest installed runtime, as ranked in artifacts/reports/bench."""
-    ranked = [each for each in targets.every() if each.cpu_rank is not None]
+    ranked = [each for each in exportable() if each.cpu_rank is not None]
     for each in sorted(ranked, key=lambda each: each.cpu_rank or 0):
         if each.requires.ability(each.name, ()).runs:
             return each.runtime

@@ -1,8 +1,9 @@
 """The settings of an artifact's runtime, chosen by measurement on this machine.
 
 Each combination of what its runtime can choose (arithmetic, threads, layout) is timed against the
-runtime's own choice, in rounds, so that what else the machine does hits all alike. The fastest
-whose pictures hold the artifact's promise is kept: coarser arithmetic is judged by the parity gate.
+runtime's own choice, each in its own process and all in the same rounds, so that other work on the
+machine affects all alike. The fastest whose pictures hold the artifact's promise is kept: coarser
+arithmetic is judged by the parity gate.
 """
 
 from __future__ import annotations
@@ -10,13 +11,13 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import os
-import statistics
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
+from sttk.benchmarks.rows import Timing
+from sttk.benchmarks.specs import ModelSpec
+from sttk.benchmarks.stopwatch import ROUNDS, time_interleaved, timings
 from sttk.toolkit.artifact.manifest import model_sha256
 from sttk.toolkit.artifact.tuned import Tuned, settings_dict, this_machine
 from sttk.toolkit.core.errors import NotRunError, UsageError
@@ -24,14 +25,13 @@ from sttk.toolkit.core.shapes import Size
 from sttk.toolkit.opened.artifact import OpenArtifact, float_reference_of
 from sttk.toolkit.parity.run import Judge, ParityConfig
 from sttk.toolkit.runtimes.base import Adjustable, Choices, Runner, Settings
-from sttk.workflows.plan_search.measure import ROUNDS, in_turns
 from sttk.workflows.record import record_bench
 
 # A gain below this is noise: the runtime's own choice is kept.
 _LEAST_GAIN = 1.03
-_PARTS = ROUNDS + 2  # of the work, for the bar: rounds, their warm-up, and judging
+_TIMING = 0.9  # of the work, for the bar: the rest is judging
 
-Told = Callable[[float, str], None]
+OnProgress = Callable[[float, str], None]
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,9 @@ class Trial:
     """One combination, timed.
 
     Attributes:
-        settings: that were tried.
-        milliseconds: median of one picture.
-        slowest: the slowest picture's, in medians: far above 1 where something else is running.
+        settings: the settings that were tried.
+        milliseconds: the median time of one picture.
+        slowest: the slowest picture's time, in medians: far above 1 where other work is running.
         verdict: ``default``, ``pass``, ``fail``, or "" where nobody asked: it is slower.
     """
 
@@ -60,7 +60,7 @@ class Tuning:
     chosen: Tuned
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values."""
+        """Return plain JSON values."""
         trials = [
             {**dataclasses.asdict(trial), "settings": settings_dict(trial.settings)}
             for trial in self.trials
@@ -68,24 +68,27 @@ class Tuning:
         return {"runtime": self.runtime, "trials": trials, "chosen": self.chosen.to_dict()}
 
 
-def tune(artifact: OpenArtifact, config: ParityConfig, size: Size, on_progress: Told) -> Tuning:
+def tune(
+    artifact: OpenArtifact, config: ParityConfig, size: Size, on_progress: OnProgress
+) -> Tuning:
     """Choose the settings of one artifact, and record them in its manifest.
 
     Args:
-        artifact: what is tuned.
+        artifact: the artifact.
         config: what coarser arithmetic is judged by.
         size: (height, width) of the picture, for a model that takes any.
-        on_progress: is on_progress how much is done, and what is being done.
+        on_progress: called with the share that is done, and what is being done.
 
     Raises:
         NotRunError: it cannot run here, or its runtime leaves nothing to choose.
         UsageError: it does not take such a picture.
     """
-    runners = _runners(artifact)
-    name = runners[0][1].name
+    with artifact.runner() as runner:
+        name, batch = runner.name, runner.takes.batch or 1
+        tried = _settings(artifact, runner)
     size = _size(artifact, size)
-    times = _times([runner for _, runner in runners], size, on_progress)
-    timed = [_trial(each, taken) for (each, _), taken in zip(runners, times, strict=True)]
+    models = [ModelSpec(artifact.model, settings) for settings in tried]
+    timed = list(map(_trial, tried, _times(models, size, batch, on_progress)))
     trials = _judged(artifact, config, timed, on_progress)
     held = [each for each in trials if each.verdict in ("default", "pass")]
     best = min(held, key=_milliseconds)
@@ -106,16 +109,19 @@ def _milliseconds(trial: Trial) -> float:
     return trial.milliseconds
 
 
-def _runners(artifact: OpenArtifact) -> list[tuple[Settings, Runner]]:
-    """Of each combination that can run here, the runtime's own choice first."""
-    own = artifact.runner()
-    found: list[tuple[Settings, Runner]] = [(Settings(), own)]
-    choices = own.choices if isinstance(own, Adjustable) else Choices()
-    for settings in _combinations(choices):
+def _settings(artifact: OpenArtifact, own: Runner) -> list[Settings]:
+    """Return the combinations that can run here, the runtime's own choice first.
+
+    Raises:
+        NotRunError: there is nothing to choose.
+    """
+    found = [Settings()]
+    for settings in _combinations(own.choices if isinstance(own, Adjustable) else Choices()):
         try:
-            found.append((settings, artifact.runner(settings)))
+            artifact.runner(settings).close()
         except NotRunError:  # no such arithmetic on this machine
             continue
+        found.append(settings)
     if len(found) == 1:
         raise NotRunError(f"{own.name} leaves nothing to choose here")
     return found
@@ -144,27 +150,39 @@ def _size(artifact: OpenArtifact, size: Size) -> Size:
     return size
 
 
-def _trial(settings: Settings, taken: Sequence[float]) -> Trial:
-    median = statistics.median(taken)
-    return Trial(settings, median, max(taken) / median)
+def _trial(settings: Settings, timing: Timing) -> Trial:
+    median = timing.summary.p50
+    slowest = max(map(max, timing.settled))
+    return Trial(settings, 1e3 * median, slowest / median)
 
 
-def _times(runners: Sequence[Runner], size: Size, on_progress: Told) -> list[list[float]]:
-    shape = (runners[0].takes.batch or 1, 3, *size)
-    picture = np.random.default_rng(0).integers(0, 256, shape).astype(np.float32)
-    return in_turns(runners, picture, lambda turn: on_progress(turn / _PARTS, f"round {turn}"))
+def _times(
+    models: Sequence[ModelSpec], size: Size, batch: int, on_progress: OnProgress
+) -> list[Timing]:
+    """Time models in the same rounds. Raises NotRunError if one of them fails."""
+    results = time_interleaved(
+        models,
+        size,
+        batch=batch,
+        rounds=ROUNDS,
+        on_progress=lambda share, text: on_progress(_TIMING * share, text),
+    )
+    return timings(results)
 
 
 def _judged(
-    artifact: OpenArtifact, config: ParityConfig, timed: Sequence[Trial], on_progress: Told
+    artifact: OpenArtifact,
+    config: ParityConfig,
+    timed: Sequence[Trial],
+    on_progress: OnProgress,
 ) -> list[Trial]:
-    """Those that beat the runtime's own choice, the fastest first, until one passes."""
+    """Judge those that beat the runtime's own choice, the fastest first, until one passes."""
     default, *others = timed
     judged: dict[Settings, str] = {default.settings: "default"}
     for trial in sorted(others, key=_milliseconds):
         if default.milliseconds < _LEAST_GAIN * trial.milliseconds:
             break
-        on_progress(1 - 1 / _PARTS, "judging the fastest")
+        on_progress(_TIMING, "judging the fastest")
         settings = dataclasses.replace(config, settings=trial.settings)
         net = float_reference_of(artifact.manifest)
         passed = Judge(settings).artifact(artifact, net).passed

@@ -27,10 +27,11 @@ def jpeg(tmp_path_factory):
 def test_a_known_time_is_measured(jpeg):
     clock = ModelClock(SleeperSpec(0.01), jpeg)
     warmed = clock.warm()
-    assert warmed.seconds == pytest.approx(0.01, rel=0.1)
+    assert warmed.seconds >= 0.01
     assert warmed.first >= 0.01
     samples = clock.turn(20)
-    assert np.median(samples) == pytest.approx(0.01, rel=0.02)
+    # The fastest: what else the machine does can only add to the others.
+    assert min(samples) == pytest.approx(0.01, rel=0.02)
     assert clock.whole() > 0.01
 
 
@@ -94,6 +95,13 @@ def test_a_batch_is_as_many_pictures(jpeg):
     assert clock._inputs[0].shape == (3, 3, 64, 96)
     clock.warm()
     assert clock.whole() > 0
+
+
+def test_what_is_judged_elsewhere_is_not_checked_here(jpeg):
+    clock = ModelClock(StaleSpec(), jpeg, whole=False, checked=False)
+    assert clock.warm().seconds > 0
+    assert len(clock.turn(3)) == 3
+    assert clock.whole() is None
 
 
 def test_iterations_of_the_optimisation_are_timed(jpeg, monkeypatch):

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from sttk.benchmarks import rounds, schedule, size_run
+from sttk.benchmarks import rounds, schedule, size_run, stopwatch
 from sttk.benchmarks.budget import Plan
 from sttk.benchmarks.cases import PreparedCase, SizeContext
 from sttk.benchmarks.clocks import Clock, Warmed
@@ -45,10 +45,10 @@ class Machine:
         if candidate.cost.prepare:
             self.work(self.hidden * (candidate.cost.prepare + candidate.sharing), maker.until)
         reason = "" if candidate.cost.prepare else "no such device"
-        return PreparedCase(candidate.case, clock=candidate.cost, reason=reason)
+        return PreparedCase(candidate.case, clock=None if reason else candidate.cost, reason=reason)
 
-    def started(self, prepared, threads, until):
-        cost = prepared.clock  # stands in for it
+    def start(self, cost, threads, until):
+        """A cost stands in for the spec of a stopwatch."""
         ready = self.now
         self.work(cost.warm * cost.run, until)
         told = Warmed(cost.run * self.slowness, True, 1.0, 0.0)
@@ -90,8 +90,8 @@ def measured(queue, monkeypatch):
     def on(machine, bounded=True, memory=None):
         for module in (size_run, rounds):
             monkeypatch.setattr(module, "time", machine)
-        monkeypatch.setattr(size_run, "started", machine.started)
-        monkeypatch.setattr(size_run, "available", lambda: memory)
+        monkeypatch.setattr(stopwatch, "start", machine.start)
+        monkeypatch.setattr(stopwatch, "available", lambda: memory)
         plan = Plan(BUDGET, bounded=bounded, ending=ENDING, clock=machine.perf_counter)
         found = SizeRun(plan, SimpleNamespace(until=None), 2, lambda *_: None)
         found.run([replace(c, prepare=lambda maker, c=c: machine.prepare(c, maker)) for c in queue])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sttk.benchmarks import report_text, schedule, size_run, suite
+from sttk.benchmarks import report_text, schedule, size_run, stopwatch, suite
 from sttk.benchmarks.budget import Cost
 from sttk.benchmarks.cases import PreparedCase, SizeContext, layers
 from sttk.benchmarks.clocks import IterationClock
@@ -65,7 +65,7 @@ def test_one_that_fails_takes_no_other_down(request_of_fakes):
 
 
 def test_rows_that_do_not_fit_into_memory_together_say_so(request_of_fakes, monkeypatch):
-    monkeypatch.setattr(size_run, "available", lambda: 1)
+    monkeypatch.setattr(stopwatch, "available", lambda: 1)
     results = run(
         request_of_fakes(lambda net, photo, *_: [fake("Sleeper", photo, SleeperSpec(0.01))]),
         lambda share, what: None,
@@ -78,9 +78,9 @@ def test_groups_are_as_large_as_memory_allows(monkeypatch):
     cases = [Case(str(n), "x", "fp32", (512, 512)) for n in range(5)]
     queue = [Candidate(case, Cost(0.0), lambda _: None) for case in cases]
     each = queue[0].bytes
-    monkeypatch.setattr(size_run, "available", lambda: int(2.5 * each / size_run._OF_MEMORY))
+    monkeypatch.setattr(stopwatch, "available", lambda: int(2.5 * each / stopwatch._OF_MEMORY))
     assert [len(group) for group in size_run.groups_of(queue)] == [2, 2, 1]
-    monkeypatch.setattr(size_run, "available", lambda: None)
+    monkeypatch.setattr(stopwatch, "available", lambda: None)
     assert [len(group) for group in size_run.groups_of(queue)] == [5]
 
 

@@ -320,10 +320,10 @@ def test_executorch_keeps_both_ends_in_float32_and_says_so(sttk, checkpoint, ask
     ]
     folder = Path("artifacts/tiny/executorch-fp16-64x64")
     assert read_manifest(folder).plan == {"default": "fp16", **ENDS}
-    said = f"by the plan: fp16, but fp32 in {', '.join(ENDS)} |"
+    said = f"plan: fp16, but fp32 in {', '.join(ENDS)} |"
     assert said in (folder / "README.md").read_text()
     (_, request), *_ = asked
-    assert dict(request.blocks) == ENDS
+    assert dict(request.plan.blocks) == ENDS
 
 
 def test_every_block_alike_where_it_is_asked_for(sttk, checkpoint, asked):
@@ -331,12 +331,12 @@ def test_every_block_alike_where_it_is_asked_for(sttk, checkpoint, asked):
     (made,) = json.loads(result.stdout)
     assert made["artifact"] == f"artifacts/tiny/executorch-fp16-plan{Plan('fp16').digest}-64x64"
     assert made["plan"] == {"default": "fp16"}
-    assert asked[0][1].blocks == ()
+    assert asked[0][1].plan.blocks == ()
 
 
 def test_from_python_the_same(checkpoint, asked):
     sttk.export(checkpoint, "executorch", precision="fp16", size=64)
-    assert dict(asked[0][1].blocks) == ENDS
+    assert dict(asked[0][1].plan.blocks) == ENDS
 
 
 def test_of_many_the_common_folder_is_what_comes_next(sttk, checkpoint, asked):

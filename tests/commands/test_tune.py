@@ -9,16 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sttk.benchmarks.rows import Timing
 from sttk.exporters.artifact import make_artifact
 from sttk.exporters.base import ExportRequest
 from sttk.toolkit.artifact import tuned
 from sttk.toolkit.artifact.search import read_manifest
 from sttk.toolkit.artifact.tuned import Tuned, settings_here, this_machine
-from sttk.toolkit.core.errors import UsageError
+from sttk.toolkit.core.errors import NotRunError, UsageError
 from sttk.toolkit.core.rungs import EXACT
 from sttk.toolkit.core.shapes import Shapes
 from sttk.toolkit.imaging.regimes import shipped_photos
-from sttk.toolkit.opened.artifact import open_artifact
+from sttk.toolkit.opened.artifact import OpenArtifact, open_artifact
 from sttk.toolkit.parity.run import ParityConfig
 from sttk.toolkit.runtimes.base import Settings
 from sttk.toolkit.styles import find
@@ -40,13 +41,18 @@ def times(monkeypatch):
     """Makes up the milliseconds of the combinations, the runtime's own choice first."""
 
     def made_up(*milliseconds, slowest=1.0):
-        def of(runners, *_):
-            given = [*milliseconds, *[99.0] * (len(runners) - len(milliseconds))]
-            return [[each] * 3 + [each * slowest] for each in given]
+        def of(models, *_):
+            given = [*milliseconds, *[99.0] * (len(models) - len(milliseconds))]
+            return [timing(each, slowest) for each in given]
 
         monkeypatch.setattr(tuning, "_times", of)
 
     return made_up
+
+
+def timing(milliseconds, slowest=1.0):
+    turns = [milliseconds] * 3 + [milliseconds * slowest]
+    return Timing(tuple((each / 1e3,) for each in turns), (), 0.1, 0.1, None, True)
 
 
 def record(folder, **changes):
@@ -74,7 +80,7 @@ def test_it_is_measured_and_recorded(sttk, artifact):
 
 def test_the_fastest_that_holds_the_promise_is_chosen(artifact, times):
     times(10.0, 3.0, 2.0)
-    found = tuning.tune(artifact, QUICK, (512, 512), lambda *_: None)
+    found = tuning.tune(open_artifact(artifact), QUICK, (512, 512), lambda *_: None)
     assert found.chosen.settings == Settings(threads=1)
     assert found.chosen.size == (64, 96)
     assert settings_here(read_manifest(artifact)) == found.chosen.settings
@@ -83,7 +89,7 @@ def test_the_fastest_that_holds_the_promise_is_chosen(artifact, times):
 
 def test_what_gains_nothing_is_not_chosen(artifact, times):
     times(10.0, 9.8, 9.9)
-    found = tuning.tune(artifact, QUICK, (512, 512), lambda *_: None)
+    found = tuning.tune(open_artifact(artifact), QUICK, (512, 512), lambda *_: None)
     assert found.chosen.settings == Settings()
     assert {trial.verdict for trial in found.trials[1:]} == {""}
 
@@ -94,11 +100,45 @@ def test_arithmetic_that_breaks_the_promise_is_not_chosen(make, times):
     assert next(iter(tuning._combinations(NcnnRunner.choices))) == Settings(threads=1)
     times(10.0, *[99.0] * len(tuning._threads()), 1.0)
     exact = dataclasses.replace(QUICK, promise=EXACT)
-    found = tuning.tune(folder, exact, (64, 96), lambda *_: None)
+    found = tuning.tune(open_artifact(folder), exact, (64, 96), lambda *_: None)
     (fastest,) = (trial for trial in found.trials if trial.milliseconds == 1.0)
     assert fastest.settings == Settings("bf16")
     assert fastest.verdict == "fail"
     assert found.chosen.settings == Settings()
+
+
+def test_what_cannot_run_here_is_left_out(artifact, times, monkeypatch):
+    def runner(self, settings=None):
+        if settings and settings.threads:
+            raise NotRunError("no such arithmetic here")
+        return run(self, settings)
+
+    run = OpenArtifact.runner
+    monkeypatch.setattr(OpenArtifact, "runner", runner)
+    times(10.0, 9.0)
+    found = tuning.tune(open_artifact(artifact), QUICK, (512, 512), lambda *_: None)
+    assert [trial.settings for trial in found.trials] == [Settings(), Settings(layout="plain")]
+
+
+def test_one_that_fails_while_it_is_timed_is_an_error(artifact, monkeypatch):
+    def broken(models, *_, **__):
+        return [timing(9.0), *[NotRunError("its process died")] * (len(models) - 1)]
+
+    monkeypatch.setattr(tuning, "time_interleaved", broken)
+    with pytest.raises(NotRunError, match="its process died"):
+        tuning.tune(open_artifact(artifact), QUICK, (512, 512), lambda *_: None)
+    assert read_manifest(artifact).bench is None
+
+
+def test_only_the_fastest_are_judged_until_one_passes(artifact, times, monkeypatch):
+    judged = []
+    run = tuning.Judge.artifact
+    monkeypatch.setattr(
+        tuning.Judge, "artifact", lambda *arguments: judged.append(1) or run(*arguments)
+    )
+    times(10.0, 3.0, 2.0, 4.0)
+    tuning.tune(open_artifact(artifact), QUICK, (512, 512), lambda *_: None)
+    assert len(judged) == 1
 
 
 def test_what_was_chosen_is_used(make):
@@ -155,13 +195,13 @@ def test_what_cannot_be_tuned(sttk, artifact, tmp_path):
     target = dataclasses.replace(manifest.target, shapes=shapes)
     dataclasses.replace(manifest, target=target).write(artifact)
     with pytest.raises(UsageError, match="not 128x128"):
-        tuning.tune(artifact, QUICK, (128, 128), lambda *_: None)
+        tuning.tune(open_artifact(artifact), QUICK, (128, 128), lambda *_: None)
 
 
 def test_a_size_that_the_net_does_not_take_is_made_larger(make, tmp_path, times):
     folder = Path(shutil.copytree(make("onnx", size=None), tmp_path / "artifact"))
     times(10.0)
-    size = tuning.tune(folder, QUICK, (61, 30), lambda *_: None).chosen.size
+    size = tuning.tune(open_artifact(folder), QUICK, (61, 30), lambda *_: None).chosen.size
     assert size == read_manifest(folder).contract.size_for(61, 30)
 
 
@@ -192,6 +232,6 @@ def test_a_plain_layout_has_none_that_is_blocked(tmp_path):
 def test_what_was_chosen_lies_with_the_artifact_that_is_alone_in_a_folder(make, tmp_path, times):
     folder = shutil.copytree(make("onnx", size=(64, 96)), tmp_path / "tiny" / "onnx")
     times(10.0, 3.0, 2.0)
-    tuning.tune(tmp_path / "tiny", QUICK, (64, 96), lambda *_: None)
+    tuning.tune(open_artifact(tmp_path / "tiny"), QUICK, (64, 96), lambda *_: None)
     assert read_manifest(folder).bench
     assert not (tmp_path / "tiny" / "manifest.json").exists()

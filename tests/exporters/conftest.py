@@ -10,6 +10,7 @@ from PIL import Image
 
 from sttk.exporters import exporter, readme
 from sttk.exporters.base import ExportRequest, Product
+from sttk.toolkit.core.plan import Plan
 from sttk.toolkit.core.shapes import Shapes
 
 KINDS = {
@@ -50,7 +51,7 @@ def text_of(net):
             usage=USAGE.get(target, {}),
         )
         told = exporter(target).options(**options)
-        request = ExportRequest(of, precision, KINDS[kind], told)
+        request = ExportRequest(of, Plan(precision), KINDS[kind], told)
         return readme.readme(target, request, product)
 
     return text

@@ -20,6 +20,7 @@ from sttk.exporters.prepare import prepare
 from sttk.toolkit.core.shapes import Shapes
 from sttk.toolkit.precision.cast import cast_net
 from sttk.toolkit.precision.half import RoundedHalf
+from sttk.toolkit.runtimes.base import Closing
 
 
 class HalfSums(RoundedHalf):
@@ -33,7 +34,7 @@ class HalfSums(RoundedHalf):
         return super().__torch_function__(func, types, args, kwargs)
 
 
-class HalfSumsRunner:
+class HalfSumsRunner(Closing):
     """A net as ExecuTorch computes it by a plan, on such a CPU.
 
     Args:
@@ -48,7 +49,7 @@ class HalfSumsRunner:
     def __init__(self, net, plan, size):
         self.takes = Shapes.fixed(*size)
         able = exporter("executorch")
-        request = ExportRequest(net, plan.default, self.takes, blocks=plan.blocks)
+        request = ExportRequest(net, plan, self.takes)
         ready = prepare(request, able).request
         self._net = PlainNorms(cast_net(ready.net, plan, able.CARRIERS)).eval()
 

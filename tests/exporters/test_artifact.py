@@ -17,6 +17,7 @@ from sttk.exporters.options import Options
 from sttk.exporters.trt.options import TensorrtOptions
 from sttk.toolkit.artifact.search import read_manifest
 from sttk.toolkit.core.errors import ExportError, UsageError
+from sttk.toolkit.core.plan import Plan
 from sttk.toolkit.core.shapes import Shapes
 
 
@@ -47,7 +48,7 @@ def names(folder):
 
 def test_an_artifact_binds_model_and_checkpoint(net, tmp_path, use):
     use(fake())
-    folder = make_artifact("onnx", ExportRequest(net, "fp16", Shapes.fixed(64, 96)), tmp_path)
+    folder = make_artifact("onnx", ExportRequest(net, Plan("fp16"), Shapes.fixed(64, 96)), tmp_path)
     assert folder == tmp_path / "tiny" / "onnx-fp16-64x96"
     manifest = read_manifest(folder)
     assert manifest.checkpoint.sha256 == net.origin.sha256
@@ -144,7 +145,7 @@ def test_a_root_that_cannot_be_written(net, tmp_path, use):
     ],
 )
 def test_a_folder_is_named_after_what_is_not_the_default(net, target, options, name):
-    request = ExportRequest(net, "fp16", Shapes.fixed(64, 96), options)
+    request = ExportRequest(net, Plan("fp16"), Shapes.fixed(64, 96), options)
     assert folder_name(target, request) == name
 
 
@@ -162,7 +163,7 @@ def test_unknown_target():
 def test_models_that_differ_have_names_that_differ(net):
     shapes = Shapes.one_of([(side, side) for side in range(8, 600, 4)])
     requests = [
-        ExportRequest(net, "fp16", shapes, options)
+        ExportRequest(net, Plan("fp16"), shapes, options)
         for options in (
             Options(),
             CoreMLOptions(tensor_io=True),
@@ -170,7 +171,7 @@ def test_models_that_differ_have_names_that_differ(net):
             CoreMLOptions(compress="palette8"),
         )
     ]
-    requests.append(ExportRequest(net, "fp16", Shapes.one_of(shapes.sizes[:-1])))
+    requests.append(ExportRequest(net, Plan("fp16"), Shapes.one_of(shapes.sizes[:-1])))
     names = [folder_name("coreml", request) for request in requests]
     assert len(set(names)) == len(names)
     assert max(map(len, names)) < 150

@@ -13,6 +13,7 @@ from sttk.exporters.artifact import make_artifact
 from sttk.exporters.base import ExportRequest
 from sttk.toolkit.artifact.search import read_manifest
 from sttk.toolkit.core.errors import ArtifactError
+from sttk.toolkit.core.plan import Plan
 from sttk.toolkit.core.shapes import Shapes
 from sttk.toolkit.host import machine
 from sttk.toolkit.opened.artifact import open_artifact, quantized, reference_of
@@ -109,7 +110,7 @@ def test_the_reference_of_a_loud_net_is_what_was_exported(net, photo, tmp_path, 
     with torch.no_grad():
         loud.net.conv3.conv.weight.mul_(3000.0)
     loud.net.norm3.eps *= 3000.0**2
-    request = ExportRequest(loud, "int8", Shapes.fixed(64, 96), calibration=(photo,))
+    request = ExportRequest(loud, Plan("int8"), Shapes.fixed(64, 96), calibration=(photo,))
     opened = open_artifact(make_artifact(target, request, tmp_path))
     assert ("scale-fold" in opened.manifest.rewrites) == (target == "onnx")
     x = np.random.default_rng(0).integers(0, 256, (1, 3, 64, 96)).astype(np.float32)

@@ -58,7 +58,7 @@ def test_int8_has_no_number_below_minus_127(make):
 
 def test_a_plan_keeps_a_block_in_float32(net, make, tmp_path):
     blocks = (("net.conv3", "fp32"),)
-    request = ExportRequest(net, "fp16", Shapes.fixed(64, 96), blocks=blocks)
+    request = ExportRequest(net, Plan("fp16", blocks), Shapes.fixed(64, 96))
     folder = make_artifact("ncnn", request, tmp_path)
     weights = (folder / "model.bin").read_bytes()
     assert net.net.conv3.conv.weight.numpy().tobytes() in weights

@@ -15,7 +15,7 @@ from sttk.toolkit.core.rungs import EXACT, FAITHFUL
 from sttk.toolkit.core.shapes import Shapes
 from sttk.toolkit.imaging.regimes import shipped_photos
 from sttk.toolkit.opened.artifact import open_artifact, reference_of
-from sttk.toolkit.targets import static_checks
+from sttk.toolkit.opened.checks import checks_of_file
 from sttk.toolkit.targets.coreml.package import read_package
 from sttk.toolkit.targets.trt.checks import precisions
 from sttk.toolkit.targets.trt.engine import convolutions
@@ -37,7 +37,7 @@ def made(net, tmp_path):
         calibration = tuple(shipped_photos()[:1])
         shapes = Shapes.fixed(*size) if size else FIXED
         told = exporter(target).options(**options)
-        request = ExportRequest(net, default, shapes, told, calibration, plan.blocks)
+        request = ExportRequest(net, plan, shapes, told, calibration)
         return make_artifact(target, request, tmp_path)
 
     return artifact
@@ -110,7 +110,7 @@ def test_trt_is_built_from_the_mixed_graph(made):
     folder = made("trt", "fp16", FIRST_TWO)
     found = list(convolutions((folder / "model.engine").read_bytes()).values())
     assert found == graph_precisions(folder) == ["fp32"] * 2 + ["fp16"] * 8
-    assert all(check.passed for check in static_checks(folder / "model.engine"))
+    assert all(check.passed for check in checks_of_file(folder / "model.engine"))
 
 
 @pytest.mark.parametrize("default", ["fp16", nightly("int8")])
@@ -125,7 +125,7 @@ def test_core_ml_computes_the_named_blocks_in_float32(made, net, default):
     # The ReLU between them, too: in float16, it would round what the second block is given.
     assert full[:7] == ["pad", "conv", "instance_norm", "relu", "pad", "conv", "instance_norm"]
     assert set(full[7:]) <= {"relu"}
-    assert all(check.passed for check in static_checks(folder / "model.mlpackage"))
+    assert all(check.passed for check in checks_of_file(folder / "model.mlpackage"))
     # Of int8, the float part is float16, which takes values from one level to the next in every
     # picture: no more can be said than that it runs.
     if default == "fp16":
@@ -139,7 +139,9 @@ def test_core_ml_finds_a_package_that_is_not_its_plans(made):
     text = (folder / "manifest.json").read_text()
     plan = text[text.index('"plan"') :].split("}")[0]
     (folder / "manifest.json").write_text(text.replace(plan, '"plan": {"default": "fp16"'))
-    failed = [check.name for check in static_checks(folder / "model.mlpackage") if not check.passed]
+    failed = [
+        check.name for check in checks_of_file(folder / "model.mlpackage") if not check.passed
+    ]
     assert failed == ["precision of the program"]
 
 
@@ -151,7 +153,7 @@ def test_core_ai(made, net):
 def test_the_manifest_and_the_readme_say_the_plan(made, net):
     folder = made("onnx", "fp16", {"net.conv1": "fp32"})
     assert read_manifest(folder).plan == {"default": "fp16", "net.conv1": "fp32"}
-    assert "by the plan: fp16, but fp32 in net.conv1 |" in (folder / "README.md").read_text()
+    assert "plan: fp16, but fp32 in net.conv1 |" in (folder / "README.md").read_text()
     text = (folder / "manifest.json").read_text()
     (folder / "manifest.json").write_text(text.replace('"default": "fp16"', '"default": "int8"'))
     with pytest.raises(ArtifactError, match="a plan of int8"):
@@ -160,9 +162,7 @@ def test_the_manifest_and_the_readme_say_the_plan(made, net):
 
 def test_two_plans_have_two_folders(net):
     names = {
-        folder_name(
-            "onnx", ExportRequest(net, "fp16", FIXED, blocks=Plan.of_blocks("fp16", b).blocks)
-        )
+        folder_name("onnx", ExportRequest(net, Plan.of_blocks("fp16", b), FIXED))
         for b in ({}, {"net.conv1": "fp32"}, {"net.head": "fp32"})
     }
     assert len(names) == 3
@@ -194,8 +194,6 @@ def test_the_same_bytes_again(made, net, tmp_path):
 
 
 def test_the_model_is_one_of_any_size_too(net, tmp_path):
-    blocks = Plan.of_blocks("fp16", FIRST_TWO).blocks
-    folder = make_artifact(
-        "onnx", ExportRequest(net, "fp16", Shapes.any(), blocks=blocks), tmp_path
-    )
+    plan = Plan.of_blocks("fp16", FIRST_TWO)
+    folder = make_artifact("onnx", ExportRequest(net, plan, Shapes.any()), tmp_path)
     assert rung_of(folder, net, pictures(2, 3, 37, 61)) == FAITHFUL

@@ -17,6 +17,7 @@ from sttk.exporters.base import ExportRequest
 from sttk.exporters.trt.options import TensorrtOptions
 from sttk.toolkit.artifact.search import read_manifest
 from sttk.toolkit.core.errors import ExportError, MissingExtraError, UsageError
+from sttk.toolkit.core.plan import Plan
 from sttk.toolkit.core.shapes import Shapes
 from sttk.toolkit.io.files import sha256
 from sttk.toolkit.targets.trt.engine import convolutions, read_header
@@ -93,7 +94,9 @@ def test_capabilities_by_name(make):
     ],
 )
 def test_capabilities_that_cannot_be(net, tmp_path, precision, asked, text):
-    request = ExportRequest(net, precision, FIXED, TensorrtOptions(compute_capabilities=asked))
+    request = ExportRequest(
+        net, Plan(precision), FIXED, TensorrtOptions(compute_capabilities=asked)
+    )
     with pytest.raises(UsageError, match=text):
         make_artifact("trt", request, tmp_path)
 
@@ -153,7 +156,7 @@ def kernels(model):
 
 def export_of(model, net, precision, folder, monkeypatch):
     monkeypatch.setattr(sttk.exporters.trt, "graph", lambda request: model)
-    product = sttk.exporters.trt.export.export(ExportRequest(net, precision, FIXED), folder)
+    product = sttk.exporters.trt.export.export(ExportRequest(net, Plan(precision), FIXED), folder)
     return product, convolutions((folder / product.model).read_bytes())
 
 

@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 
+from sttk.toolkit import targets
 from sttk.toolkit.core.errors import (
     ArtifactError,
     MissingExtraError,
@@ -79,21 +80,26 @@ def test_the_error_names_what_is_bad():
 
 
 def test_what_is_required_has_to_run():
-    assert code(*required(["onnx"], [GOOD, GRAPH])) == 0
-    assert code(*required(["trt"], [GOOD, GRAPH])) == 3
-    assert code(*required(["coreml"], [GOOD, OPTIONAL])) == 3
-    assert code(*required(["trt"], [BAD, GRAPH])) == 1
+    assert code(*required(["onnx"], [GOOD, GRAPH], targets.NAMES)) == 0
+    assert code(*required(["trt"], [GOOD, GRAPH], targets.NAMES)) == 3
+    assert code(*required(["coreml"], [GOOD, OPTIONAL], targets.NAMES)) == 3
+    assert code(*required(["trt"], [BAD, GRAPH], targets.NAMES)) == 1
     with pytest.raises(SttkError, match=r"engine \(not run: no GPU"):
-        conclude(required(["trt"], [GRAPH]))
+        conclude(required(["trt"], [GRAPH], targets.NAMES))
 
 
 def test_a_target_of_which_there_is_no_model(monkeypatch):
-    monkeypatch.setattr(outcome, "missing", lambda names: [])
-    outcomes = required(["trt", "onnx", "trt"], [GOOD])
+    monkeypatch.setattr(outcome, "missing", lambda names, exported: [])
+    outcomes = required(["trt", "onnx", "trt"], [GOOD], targets.NAMES)
     assert [each.candidate for each in outcomes] == ["good", "--require trt"]
     with pytest.raises(SttkError, match="sttk export --target trt") as found:
         conclude(outcomes)
     assert found.value.exit_code == 3
+
+
+def test_a_target_that_can_only_be_run():
+    with pytest.raises(SttkError, match="pass a web model with --reference"):
+        conclude(required(["web"], [GOOD], ["onnx"]))
 
 
 def test_a_target_whose_library_is_not_installed(monkeypatch):
@@ -101,7 +107,7 @@ def test_a_target_whose_library_is_not_installed(monkeypatch):
     with pytest.raises(
         SttkError, match=r"coremltools not installed \(pip install 'sttk\[coreml\]'"
     ):
-        conclude(required(["coreml"], [GOOD]))
+        conclude(required(["coreml"], [GOOD], targets.NAMES))
 
 
 def test_plain_values():

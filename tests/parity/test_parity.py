@@ -28,6 +28,7 @@ from sttk.toolkit.parity.metrics import difference
 from sttk.toolkit.parity.outcome import Unjudged
 from sttk.toolkit.parity.reference import References
 from sttk.toolkit.parity.run import Judge, ParityConfig
+from sttk.toolkit.runtimes.base import Closing
 from sttk.workflows.session import Candidate, ReportOptions, Session
 from tests.conftest import random_johnson
 
@@ -71,7 +72,7 @@ def judged(photo):
     return judge
 
 
-class Constant:
+class Constant(Closing):
     """Answers with one value, in the shape it is told."""
 
     name, takes, notes = "constant", Shapes.any(), ()
@@ -268,7 +269,7 @@ def test_models_that_cannot_be_tried(make, net, photo, tmp_path, judged):
 
 
 def test_a_model_that_fails_when_it_runs_is_a_failed_row(net):
-    class Refuses:
+    class Refuses(Closing):
         name, takes, notes = "refuses", Shapes.any(), ()
 
         def run(self, batch):
@@ -312,6 +313,56 @@ def test_targets_of_one_calibration_share_its_reference(make, photo, tmp_path):
     for folder in folders:
         judge.artifact(*opened(folder))
     assert len(judge._references) == 2  # the float net's, and the quantised one's
+
+
+class Closable(Constant):
+    """A :class:`Constant` that counts how often it was closed."""
+
+    takes = Shapes.fixed(32, 48)
+
+    def __init__(self):
+        super().__init__(7)
+        self.closed = 0
+
+    def close(self):
+        self.closed += 1
+
+
+def interrupted(_observation):
+    raise KeyboardInterrupt
+
+
+@pytest.fixture
+def closables(monkeypatch):
+    """Every model that is opened is a :class:`Closable` of this list."""
+    made = []
+
+    def open_one(*_):
+        made.append(Closable())
+        return made[-1]
+
+    monkeypatch.setattr("sttk.toolkit.opened.artifact.open_model", open_one)
+    monkeypatch.setattr("sttk.toolkit.parity.run.open_model", open_one)
+    return made
+
+
+def test_a_bare_models_runner_is_closed_however_judging_ends(net, photo, tmp_path, closables):
+    model = tmp_path / "x.onnx"
+    judge = Judge(ParityConfig([photo], net, style=None, regimes=("photo",)))
+    assert not judge.model(model, "fp32").passed
+    with pytest.raises(KeyboardInterrupt):
+        judge.model(model, "fp32", interrupted)
+    assert [each.closed for each in closables] == [1, 1]
+
+
+def test_an_artifacts_runners_are_closed_however_judging_ends(make, photo, closables):
+    """Two of a float16 artifact: its own, and the saved weights in float32."""
+    folder = make(size=(32, 48), precision="fp16")
+    judge = Judge(ParityConfig([photo], style=None, regimes=("photo",)))
+    assert not judge.artifact(*opened(folder)).passed
+    with pytest.raises(KeyboardInterrupt):
+        judge.artifact(*opened(folder), interrupted)
+    assert [each.closed for each in closables] == [1, 1, 1, 1]
 
 
 def test_the_proof_lies_with_the_artifact_that_is_alone_in_a_folder(make, photo, tmp_path, judged):

@@ -13,6 +13,7 @@ from sttk.exporters.onnx.options import GraphOptions
 from sttk.exporters.prepare import prepare
 from sttk.exporters.trt import export as trt
 from sttk.toolkit.core.errors import UsageError
+from sttk.toolkit.core.plan import Plan
 from sttk.toolkit.core.shapes import Shapes
 from sttk.toolkit.quantize.fake import fake_quantized
 from sttk.toolkit.quantize.float8 import LARGEST, fake_float8, fit
@@ -39,7 +40,7 @@ def test_the_largest_value_is_the_end():
 
 @pytest.fixture(scope="module")
 def prepared(net, photo):
-    request = ExportRequest(net, "fp8", Shapes.fixed(64, 96), calibration=(photo,))
+    request = ExportRequest(net, Plan("fp8"), Shapes.fixed(64, 96), calibration=(photo,))
     return prepare(request, trt)
 
 

@@ -13,9 +13,10 @@ from sttk.toolkit.core.contract import Contract
 from sttk.toolkit.core.style_net import Origin, StyleNet
 from sttk.toolkit.nets.johnson import JohnsonSpec, UpConv
 from sttk.toolkit.nets.mobile import MobileNet, MobileSpec
+from sttk.toolkit.rewrites import sliced_pads, transposed_upsample
 from sttk.toolkit.rewrites.rules import rewritten
-from sttk.toolkit.rewrites.sliced_pads import SlicedPad, sliced_pads
-from sttk.toolkit.rewrites.transposed_upsample import TransposedUpConv, transposed_upsample
+from sttk.toolkit.rewrites.sliced_pads import SlicedPad
+from sttk.toolkit.rewrites.transposed_upsample import TransposedUpConv
 from tests.conftest import random_johnson
 
 ORIGIN = Origin("tiny", "none", "", "sttk")
@@ -118,13 +119,13 @@ def test_they_are_for_every_precision(net, precision):
 @pytest.mark.parametrize("rule", [transposed_upsample, sliced_pads])
 def test_what_has_nothing_to_rewrite_is_left_as_it_is(rule):
     net = StyleNet(nn.Conv2d(3, 3, 1), Contract(), ORIGIN)
-    assert rule(net) == (net, 0)
+    assert rule.rewrite(net) == (net, 0)
 
 
 @pytest.mark.parametrize("rule", [transposed_upsample, sliced_pads])
 def test_the_net_itself_is_left_alone(rule, net):
     kinds = [type(module) for module in net.modules()]
-    changed, count = rule(net)
+    changed, count = rule.rewrite(net)
     assert count
     assert [type(module) for module in changed.modules()] != kinds
     assert [type(module) for module in net.modules()] == kinds

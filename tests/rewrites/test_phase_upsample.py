@@ -11,7 +11,8 @@ from sttk.toolkit.core.contract import Contract
 from sttk.toolkit.core.style_net import Origin, StyleNet
 from sttk.toolkit.nets.johnson import JohnsonNet, JohnsonSpec, UpConv
 from sttk.toolkit.nets.mobile import MobileNet, MobileSpec
-from sttk.toolkit.rewrites.phase_upsample import PhaseConv, phase_upsample
+from sttk.toolkit.rewrites import phase_upsample
+from sttk.toolkit.rewrites.phase_upsample import PhaseConv
 
 ORIGIN = Origin("tiny", "none", "", "sttk")
 
@@ -37,7 +38,7 @@ def test_it_is_the_upsampling_and_the_convolution(seed, channels, out, sides):
 def test_a_mobile_net_stays_the_same_function(size):
     spec = MobileSpec(stem=4, trunk=6, blocks=2, head=5)
     net = StyleNet(MobileNet(spec).double(), Contract(), ORIGIN)
-    rewritten, count = phase_upsample(net)
+    rewritten, count = phase_upsample.rewrite(net)
     assert count == 2
     assert not any(isinstance(module, UpConv) for module in rewritten.modules())
     assert not any(isinstance(module, PhaseConv) for module in net.modules())
@@ -49,4 +50,4 @@ def test_a_mobile_net_stays_the_same_function(size):
 
 def test_nets_without_upsamplings_are_left_as_they_are():
     net = StyleNet(JohnsonNet(JohnsonSpec(blocks=1, upsample="transposed")), Contract(), ORIGIN)
-    assert phase_upsample(net) == (net, 0)
+    assert phase_upsample.rewrite(net) == (net, 0)

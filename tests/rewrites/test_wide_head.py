@@ -16,8 +16,9 @@ from sttk.toolkit.core.contract import Contract
 from sttk.toolkit.core.style_net import Origin, StyleNet
 from sttk.toolkit.nets.johnson import JohnsonSpec
 from sttk.toolkit.opened.artifact import open_artifact, quantized
+from sttk.toolkit.rewrites import wide_head
 from sttk.toolkit.rewrites.phase_upsample import NAME as PHASES
-from sttk.toolkit.rewrites.wide_head import NAME, STRIDE, WideConv, wide_head
+from sttk.toolkit.rewrites.wide_head import NAME, STRIDE, WideConv
 from tests.conftest import nightly, random_johnson
 from tests.exporters.phones import SMALL, follows
 
@@ -59,7 +60,7 @@ def test_it_is_the_convolution(seed, channels, out, kernel, stride, sides, paddi
 def test_a_johnson_net_stays_the_same_function(upsample, size):
     spec = JohnsonSpec(widths=(4, 6, 8), blocks=1, upsample=upsample, output="tanh")
     net = styled(random_johnson(spec))
-    rewritten, count = wide_head(net)
+    rewritten, count = wide_head.rewrite(net)
     assert count == 1
     x = torch.rand(1, 3, *size).double() * 255
     with torch.inference_mode():
@@ -69,7 +70,7 @@ def test_a_johnson_net_stays_the_same_function(upsample, size):
 
 def test_the_net_itself_is_left_alone(net):
     before = {name: value.clone() for name, value in net.state_dict().items()}
-    rewritten, _ = wide_head(net)
+    rewritten, _ = wide_head.rewrite(net)
     assert rewritten is not net
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
     assert not any(isinstance(module, WideConv) for module in net.modules())
@@ -88,14 +89,14 @@ def test_the_net_itself_is_left_alone(net):
 )
 def test_what_does_not_suit_is_left_as_it_is(conv):
     net = styled(nn.Sequential(nn.Conv2d(3, conv.in_channels, 1), conv))
-    assert wide_head(net) == (net, 0)
+    assert wide_head.rewrite(net) == (net, 0)
 
 
 def test_a_layer_whose_output_has_sides_of_any_length_is_left_as_it_is():
     net = styled(nn.Conv2d(3, 3, 9, padding=4), size_multiple=1)
-    assert wide_head(net) == (net, 0)
+    assert wide_head.rewrite(net) == (net, 0)
     twice = nn.Sequential(nn.Upsample(scale_factor=STRIDE), nn.Conv2d(3, 3, 9, padding=4))
-    assert wide_head(styled(twice))[1] == 1
+    assert wide_head.rewrite(styled(twice))[1] == 1
 
 
 @pytest.mark.parametrize(

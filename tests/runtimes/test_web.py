@@ -131,6 +131,15 @@ def test_a_run_that_fails_is_an_error(page, browser):
     assert runner.run(np.zeros((1, 3, 32, 32), np.float32)).shape == (1, 3, 32, 32)
 
 
+def test_a_closed_runner_has_ended_its_browser(page, browser):
+    picture = np.zeros((1, 3, 32, 32), np.float32)
+    with open_model(page / "index.html") as runner:
+        assert runner.run(picture).shape == picture.shape
+    with pytest.raises(RunError):
+        runner.run(picture)
+    runner.close()
+
+
 def test_the_canvas_shows_what_torch_paints(opened, net, photo):
     tab = opened()
     tab.choose("#file", photo)

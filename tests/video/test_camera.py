@@ -12,6 +12,7 @@ import pytest
 from sttk.toolkit.core.contract import Contract
 from sttk.toolkit.core.errors import UsageError, VideoError
 from sttk.toolkit.core.shapes import Shapes
+from sttk.toolkit.runtimes.base import Closing
 from sttk.toolkit.runtimes.stylize import Look
 from sttk.toolkit.video import camera, live
 from sttk.toolkit.video.camera import Camera, Newest, open_source
@@ -42,7 +43,7 @@ class Fake:
         return self.left.pop(0) if self.left else None
 
 
-class Invert:
+class Invert(Closing):
     name = "invert"
     takes = Shapes.any()
     notes = ()

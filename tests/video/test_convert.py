@@ -21,6 +21,7 @@ from sttk.toolkit.core.errors import RunError
 from sttk.toolkit.core.shapes import Shapes
 from sttk.toolkit.host.signals import StopRequest
 from sttk.toolkit.io import prefetch
+from sttk.toolkit.runtimes.base import Closing
 from sttk.toolkit.runtimes.stylize import Look
 from sttk.toolkit.video import sound
 from sttk.toolkit.video.convert import VideoSettings, stylize_video
@@ -31,7 +32,7 @@ from tests.video.clips import RATE, later, picture, turn, write
 CONTRACT = Contract()
 
 
-class Invert:
+class Invert(Closing):
     """A net that every frame can be told by."""
 
     name = "invert"

@@ -23,7 +23,7 @@ class TorchSubject(OnHost):
     """A style or checkpoint, as it was loaded.
 
     Args:
-        style: as ``sttk.toolkit.styles.find`` takes it.
+        style: a style as ``sttk.toolkit.styles.find`` takes it.
         precision: ``fp32``, ``bf16`` or ``fp16``; the lower ones by autocast, which keeps what
             they cannot hold in float32.
         compiled: whether torch.compile compiles it.

@@ -17,7 +17,7 @@ def _make(request: ExportRequest[Options], folder: Path) -> Product:
 EXPORTER = Exporter(
     _make,
     Options,
-    # A range is no kind: the package has no place for its bounds, and would take any size.
+    # No ranges: the package cannot store their bounds, and would take any size.
     precisions=("fp16", "fp32"),
     kinds=("fixed", "any", "enumerated"),
 )

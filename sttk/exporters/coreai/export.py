@@ -37,13 +37,14 @@ else:
 MODEL = TARGET.model
 INPUT, OUTPUT = "image", "stylized"
 _ENTRY = "main"
-_MOST_METADATA = 1 << 20  # bytes; it has 500
-# torch.export specialises sizes of 1, and the trace must not be square, lest it take height for
-# width.
+_MOST_METADATA = 1 << 20  # bytes; the file has 500
+# torch.export specialises sizes of 1, and the trace must not be square, or it might confuse height
+# and width.
 _TRACE_SHAPE = (2, 3, 96, 128)
-# Names that the library draws anew in each process: of weights, by a seeded hash of their bytes
-# (which hexadecimal weights in the same text cannot spell), and of private functions, at random.
-_DRAWN = re.compile(r"\b(resource)_\d+\b|(?<=@)(\w+)_[a-z]{8}\b")
+# Names that the library generates anew in each process: those of weights, by a seeded hash of their
+# bytes (hexadecimal weights in the same text cannot match them), and those of private functions, at
+# random.
+_GENERATED = re.compile(r"\b(resource)_\d+\b|(?<=@)(\w+)_[a-z]{8}\b")
 
 
 def export(request: ExportRequest[Options], folder: Path) -> Product:
@@ -55,8 +56,8 @@ def export(request: ExportRequest[Options], folder: Path) -> Product:
         tools = versions("coreai", "torch", "coreai_torch")
         tools["coreai"] = metadata.version("coreai-core")
         try:
-            _save(_with_settled_names(_convert(request)), folder / MODEL, request)
-        # torch.export and the converter raise what their many parts raise.
+            _save(_with_stable_names(_convert(request)), folder / MODEL, request)
+        # torch.export and the converter raise exceptions of many kinds.
         except Exception as error:
             reason = " ".join(str(error).split())[:300]
             raise ExportError(f"coreai-torch failed: {type(error).__name__}: {reason}") from error
@@ -66,14 +67,14 @@ def export(request: ExportRequest[Options], folder: Path) -> Product:
 
 
 def _entries(shapes: Shapes) -> list[tuple[str, Size | None]]:
-    """Name and size of each function; no size: any."""
+    """Return the name and size of each function; None stands for any size."""
     first, *others = shapes.sizes or (None,)
     return [(_ENTRY, first), *((f"{_ENTRY}_{text(size)}", size) for size in others if size)]
 
 
 def _convert(request: ExportRequest[Options]) -> coreai_authoring.AIProgram:
     net = cast.cast_net(request.net, request.plan)
-    # Debug information in full would be stack traces, with this machine's paths.
+    # Full debug information would include stack traces with this machine's paths.
     converter = coreai_torch.TorchConverter(mode=coreai_torch.TorchConverter.Mode.RELEASE)
     for name, size in _entries(request.shapes):
         converter.add_exported_program(
@@ -86,7 +87,7 @@ def _convert(request: ExportRequest[Options]) -> coreai_authoring.AIProgram:
 
 
 def _traced(net: nn.Module, batch: int | None, size: Size | None) -> torch.export.ExportedProgram:
-    """The net as a program that keeps reflection pads and instance norms whole."""
+    """Return the net as a program that does not decompose reflection pads and instance norms."""
     free = (*((0,) if batch is None else ()), *((2, 3) if size is None else ()))
     shape = (batch or _TRACE_SHAPE[0], 3, *(size or _TRACE_SHAPE[2:]))
     example: Tensor = torch.rand(shape, generator=torch.Generator().manual_seed(0)) * 255
@@ -97,21 +98,21 @@ def _traced(net: nn.Module, batch: int | None, size: Size | None) -> torch.expor
     return whole
 
 
-def _with_settled_names(program: coreai_authoring.AIProgram) -> coreai_authoring.AIProgram:
-    """The same program, its weights and private functions numbered in the order of their use.
+def _with_stable_names(program: coreai_authoring.AIProgram) -> coreai_authoring.AIProgram:
+    """Return the program with its weights and private functions numbered in the order of their use.
 
-    Through the program's text, which is exact: same input, same bytes. The library has no public
-    way there and back; its version is pinned.
+    The same input then gives the same bytes. The names are replaced in the program's text, which is
+    exact. The library has no public functions to write and read it; its version is pinned.
     """
     module = program._module._mlir_module  # noqa: SLF001
     written = module.operation.get_asm(large_elements_limit=None, enable_debug_info=True)
     names: dict[str, str] = {}
 
-    def settled(found: re.Match[str]) -> str:
+    def numbered(found: re.Match[str]) -> str:
         return names.setdefault(found[0], f"{found[1] or found[2]}_{len(names)}")
 
     with module.context:
-        read = coreai_ir.Module.parse(_DRAWN.sub(settled, written))
+        read = coreai_ir.Module.parse(_GENERATED.sub(numbered, written))
     return coreai_authoring.AIProgram._from_mlir_module(read)  # noqa: SLF001
 
 

@@ -19,8 +19,8 @@ EXPORTER = Exporter(
     CoreMLOptions,
     precisions=("fp16", "fp32", "int8"),
     kinds=("fixed", "enumerated", "range"),
-    int8=Int8(least_scale=2.0**-13),  # float16 has all its bits from 2**-14 on
+    int8=Int8(least_scale=2.0**-13),  # float16 has its full precision from 2**-14 on
     half_int8=True,
-    # Arrays, as what they are compared with is; the oldest system that has int8.
+    # Arrays, like the outputs that they are compared with; the oldest system that has int8.
     searched=CoreMLOptions(deployment_target="iOS17", tensor_io=True),
 )

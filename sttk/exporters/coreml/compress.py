@@ -1,4 +1,4 @@
-"""Weights compressed after the conversion, without data: linear, or by palettes."""
+"""Compression of weights after the conversion, without data: linear, or with palettes."""
 
 from __future__ import annotations
 
@@ -22,19 +22,21 @@ else:
     threadpoolctl = Lazy("threadpoolctl", "coreml")
 
 
-# coremltools' default: below it, scales and palettes eat up what is won.
+# coremltools' default: in smaller weights, scales and palettes take what is saved.
 _SMALLEST = 2048
 
 
 @dataclass(frozen=True)
 class Scheme:
-    """One way to compress.
+    """A compression scheme.
 
     Attributes:
-        bits: of each weight.
-        clusters: by a palette of 2**bits values, found by k-means; else linear and symmetric.
-        least: oldest system that can read it.
-        block: input channels that share a scale, or None for one scale an output channel.
+        bits: the number of bits of each weight.
+        clusters: whether weights are stored by a palette of 2**bits values, found by k-means;
+            else they are linear and symmetric.
+        least: the oldest system that can read it.
+        block: the number of input channels that share a scale, or None for one scale per output
+            channel.
     """
 
     bits: int
@@ -53,7 +55,7 @@ SCHEMES = {
 
 
 def compressed(model: Any, name: str) -> Any:
-    """The model with its large weights compressed; biases and norms stay as they are.
+    """Return the model with its large weights compressed; biases and norms stay as they are.
 
     Raises:
         ExportError: coremltools failed, or no weight is large.
@@ -64,7 +66,7 @@ def compressed(model: Any, name: str) -> Any:
     try:
         with quiet_library(), _one_thread(scheme):
             result = compress(model, config)
-    # coremltools raises what its many parts raise.
+    # coremltools raises exceptions of many kinds.
     except Exception as error:
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
         raise ExportError(f"compression {name} failed: {reason}") from error
@@ -86,16 +88,16 @@ def _config(scheme: Scheme) -> Any:
 
 
 def _blocks(scheme: Scheme) -> str:
-    """A weight that its blocks do not divide is passed over."""
+    """Return the condition of block-wise schemes, which skip weights that blocks do not divide."""
     return f" and whole blocks of {scheme.block} input channels" if scheme.block else ""
 
 
 @contextlib.contextmanager
 def _one_thread(scheme: Scheme) -> Iterator[None]:
-    """k-means adds up in the order in which its threads end: one thread, the same palette."""
+    """Run k-means in one thread: its sums, and so the palette, depend on the order of threads."""
     if not scheme.clusters:
         yield
         return
-    _ = cluster.KMeans  # loaded first: what is not there yet keeps its threads
+    _ = cluster.KMeans  # loaded first: the limit does not apply to libraries loaded later
     with threadpoolctl.threadpool_limits(1):
         yield

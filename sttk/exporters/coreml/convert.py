@@ -1,4 +1,4 @@
-"""From a style net to an ML program, through ``torch.export``."""
+"""Conversion of a style net to an ML program, through ``torch.export``."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ INPUT, OUTPUT = "image", "stylizedImage"
 
 
 def converted(request: ExportRequest[CoreMLOptions]) -> ct.models.MLModel:
-    """The request's net as coremltools' model, its weights in a temporary folder.
+    """Return the request's net as a coremltools model, with its weights in a temporary folder.
 
     Raises:
         ExportError: torch or coremltools cannot convert it.
@@ -35,10 +35,10 @@ def converted(request: ExportRequest[CoreMLOptions]) -> ct.models.MLModel:
     with quiet_library():
         try:
             model = _convert(_program(request), request)
-        # torch.export and coremltools raise what their many parts raise.
+        # torch.export and coremltools raise exceptions of many kinds.
         except Exception as error:
             reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
-            # Temporary folders hang on the frames: let go of them here, where that is quiet.
+            # The frames keep temporary folders alive: release them here, where output is quiet.
             traceback.clear_frames(error.__traceback__)
             raise ExportError(f"the conversion to Core ML failed: {reason}") from error
     if request.precision == "int8" and QUANTISE not in operations(model):
@@ -50,8 +50,8 @@ def _program(request: ExportRequest[CoreMLOptions]) -> torch.export.ExportedProg
     size, dynamic = torch_shape(request)
     example = torch.zeros(1, 3, *size)
     program = torch.export.export(request.net.eval(), (example,), dynamic_shapes=(dynamic,))
-    # Without a table: the default one turns instance norms into squares that leave float16, and
-    # reflection into gathers.
+    # An empty table: the default one turns instance norms into squares that overflow float16, and
+    # reflections into gathers.
     whole: torch.export.ExportedProgram = program.run_decompositions({})
     return whole
 
@@ -65,7 +65,7 @@ def _convert(
         source = ct.TensorType(INPUT, shape=shape, dtype=np.float32)
         result = ct.TensorType(OUTPUT, dtype=np.float32)
     else:
-        # A scale or bias here would be an operation of its own, in float32.
+        # A scale or bias here would be a separate operation in float32.
         source = ct.ImageType(INPUT, shape=shape, color_layout=ct.colorlayout.RGB)
         result = ct.ImageType(OUTPUT, color_layout=ct.colorlayout.RGB)
     return ct.convert(
@@ -80,6 +80,6 @@ def _convert(
 
 
 def operations(model: ct.models.MLModel) -> set[str]:
-    """Kinds of operations in a model."""
+    """Return the kinds of operations in a model."""
     (function,) = model.get_spec().mlProgram.functions.values()
     return {op.type for op in function.block_specializations[function.opset].operations}

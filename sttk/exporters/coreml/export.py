@@ -1,8 +1,8 @@
 """Core ML: an ``.mlpackage`` for iOS and macOS, made on any system.
 
-The picture goes in as an RGB image, or a float32 array in 0..255, and comes out as one; scaling and
-clamping are in the program. Names are Turi Create's and Create ML's, so apps that take their style
-models take these.
+Input and output are RGB images, or float32 arrays in 0..255; scaling and clamping are in the
+program. Their names are those of Turi Create and Create ML, so apps that use those tools' style
+models can use these.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from sttk.toolkit.targets.coreml import TARGET
 MODEL = TARGET.model
 # quantize and dequantize are operations of iOS 17.
 _LEAST_FOR_INT8 = "iOS17"
-# Core ML's own limit, ct.EnumeratedShapes says.
+# Core ML's own limit, according to ct.EnumeratedShapes.
 _MOST_SIZES = 128
 
 
@@ -54,7 +54,7 @@ def export(request: ExportRequest[CoreMLOptions], folder: Path) -> Product:
 
 
 def _check(request: ExportRequest[CoreMLOptions]) -> None:
-    """Refuse what the system cannot do, before anything is made."""
+    """Refuse a request that the deployment target does not support, before anything is made."""
     options = request.options
     if options.deployment_target not in SYSTEMS:
         known = ", ".join(SYSTEMS)
@@ -65,7 +65,7 @@ def _check(request: ExportRequest[CoreMLOptions]) -> None:
         _need(request, _LEAST_FOR_INT8, "int8 arithmetic")
     if options.compress is None:
         return
-    if request.blocks:
+    if request.plan.blocks:
         raise UsageError("weights of a mixed plan are not compressed", fix="leave out --compress")
     if options.compress not in SCHEMES:
         raise UsageError(f"no compression {options.compress}; known: {', '.join(SCHEMES)}")

@@ -1,4 +1,4 @@
-"""What the package says of itself, in Xcode and to whoever loads it."""
+"""The metadata of a package, which Xcode and the API of Core ML show."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _DATE = "com.github.apple.coremltools.conversion_date"
 
 
 def describe(spec: Any, request: ExportRequest[CoreMLOptions]) -> None:
-    """Author, licence, descriptions, version, and the checkpoint's hash; no date."""
+    """Write author, licence, descriptions, version, and the checkpoint's hash, without a date."""
     origin, about = request.net.origin, spec.description.metadata
     about.author = _said(origin.card, "author") or "exported by sttk"
     about.license = _said(origin.card, "licence", "license")

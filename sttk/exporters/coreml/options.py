@@ -1,4 +1,4 @@
-"""What can be said to the exporter of Core ML packages."""
+"""The options of the exporter of Core ML packages."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ SCHEME_NAMES = ("int8", "palette8", "palette6", "palette4", "int4")
 
 @dataclass(frozen=True)
 class CoreMLOptions(Options):
-    """What the package is for.
+    """The options of a Core ML package.
 
     Attributes:
         compress: the compression of the weights, such as ``palette8``, or None.
-        deployment_target: the oldest system that the package is for, such as ``iOS16``.
-        tensor_io: whether arrays go in and come out, rather than images.
+        deployment_target: the oldest system that the package supports, such as ``iOS16``.
+        tensor_io: whether input and output are arrays rather than images.
     """
 
     compress: str | None = option(

@@ -1,10 +1,10 @@
-"""Which operation of a program is computed in float16, by the plan.
+"""The choice of float16 or float32 for each operation of a program, by the plan.
 
-coremltools casts operation by operation, and asks for each whether it is to be float16. Where an
-operation is from it knows by a number that the traced program gives it, its debug handle: so each
-operation of the trace gets a number, and the plan's precision is looked up by it. The precision is
-that of :func:`cast_net`: a module's input is cast to the module's own, and
-what happens between modules is done in that of its operands.
+coremltools casts each operation by itself, and asks for each whether it is to be float16. It knows
+the origin of an operation by a number in the traced program, its debug handle: so each operation of
+the trace gets a number, and the plan's precision is looked up by it. The precision is that of
+:func:`cast_net`: a module's input is cast to the module's precision, and an operation between
+modules has the precision of its operands.
 """
 
 from __future__ import annotations
@@ -27,8 +27,9 @@ _HANDLE = "debug_handle"
 
 
 def compute_precision(plan: Plan, program: torch.export.ExportedProgram) -> Any:
-    """What ``ct.convert`` takes as ``compute_precision``; numbers the program's operations if the
-    plan is mixed.
+    """Return the ``compute_precision`` for ``ct.convert``.
+
+    If the plan is mixed, the program's operations are numbered.
     """
     if not plan.blocks:
         full = plan.default == "fp32"
@@ -36,7 +37,7 @@ def compute_precision(plan: Plan, program: torch.export.ExportedProgram) -> Any:
     full_handles = _numbered(plan, program)
 
     def in_half(operation: Any) -> bool:
-        """What no operation of the trace became (casts of the picture) goes by the default."""
+        """Whether it is in float16, as are operations not from the trace (casts of the picture)."""
         handles = operation.scopes.get(scope.ScopeSource.EXIR_DEBUG_HANDLE) or ()
         return not any(handle in full_handles for handle in handles)
 
@@ -44,7 +45,7 @@ def compute_precision(plan: Plan, program: torch.export.ExportedProgram) -> Any:
 
 
 def _numbered(plan: Plan, program: torch.export.ExportedProgram) -> frozenset[int]:
-    """Number each operation; the numbers of those that are in float32."""
+    """Number each operation, and return the numbers of those that are in float32."""
     full: set[int] = set()
     precisions: dict[Any, bool] = {}  # whether a value is in float32, by its node
     for number, node in enumerate(program.graph.nodes, 1):
@@ -62,18 +63,18 @@ def _is_full(node: Any, plan: Plan, precisions: Mapping[Any, bool]) -> bool:
     inputs = [given for given in node.all_input_nodes if given in precisions]
     if not _between_modules(node, inputs):
         return own
-    # What was made outside came in through the module's entrance, which casts it.
+    # Values from outside the module were cast to its precision at its input.
     return any(precisions[i] if _is_within(i, _module(node)) else own for i in inputs)
 
 
 def _between_modules(node: Any, inputs: list[Any]) -> bool:
-    """Whether a module's own ``forward`` does this with what modules within it made."""
+    """Whether it is an operation of a module's own ``forward`` on the results of its submodules."""
     return any(_module(given) != _module(node) and _is_within(given, _module(node))
                for given in inputs) or _module(node) in ("", "net")  # fmt: skip
 
 
 def _module(node: Any) -> str:
-    """The innermost module that the operation is from, by its name in the style net."""
+    """Return the name, in the style net, of the innermost module that the operation is from."""
     stack = list(node.meta.get("nn_module_stack", {}).values())
     return str(stack[-1][0]) if stack else ""
 

@@ -1,7 +1,7 @@
-"""torch's fake quantisers as Core ML's own: what an int8 net is made of.
+"""Translations of torch's fake quantisers, of which an int8 net is made, to Core ML's own.
 
-Of activations, ``quantize`` and ``dequantize``: the convolution after them runs in int8 where the
-Neural Engine can (A17 Pro, M4 and later, says coremltools' guide). Of weights, int8 in the package.
+Activations get ``quantize`` and ``dequantize``: the convolution after them runs in int8 where the
+Neural Engine can (A17 Pro, M4 and later, says coremltools' guide). Weights are int8 in the package.
 """
 
 from __future__ import annotations
@@ -23,33 +23,33 @@ else:
 
 QUANTISE = "quantize"
 _RANGE = (-128, 127)
-# The package keeps scales in float16, which has 11 bits down to here and ever fewer below.
+# The package stores scales in float16, which has 11 bits down to this value and fewer below.
 _SMALLEST_SCALE = float(np.finfo(np.float16).smallest_normal)
 
 
 @functools.cache
 def register_quantisers() -> None:
-    """Teach coremltools, once, the operations that it has no translation of."""
+    """Register, once, the translations that coremltools lacks."""
     tensor_overload = [f"{fake_quantize_per_tensor_affine.__name__}.tensor_qparams"]
     mil.register_torch_op(fake_quantize_per_tensor_affine, tensor_overload, override=True)
     mil.register_torch_op(fake_quantize_per_channel_affine, override=True)
 
 
 def fake_quantize_per_tensor_affine(context: Any, node: Any) -> None:
-    """(clamp(round(x / scale) + zero, -128, 127) - zero) * scale."""
+    """Translate (clamp(round(x / scale) + zero, -128, 127) - zero) * scale."""
     x, scale, zero, *bounds = ops._get_inputs(context, node, expected=5)  # noqa: SLF001
     factor = np.float32(scale.val)
     _check(factor, *(var.val for var in bounds))
-    # Core ML takes a zero point of 0 as one that is not given.
+    # Core ML expects a zero point of 0 to be left out.
     point = {"zero_point": np.int8(zero.val)} if zero.val else {}
     quantised = mil.Builder.quantize(input=x, scale=factor, output_dtype="int8", **point)
     context.add(mil.Builder.dequantize(input=quantised, scale=factor, name=node.name, **point))
 
 
 def fake_quantize_per_channel_affine(context: Any, node: Any) -> None:
-    """The same of a weight, which is stored as int8 with a scale a channel.
+    """Translate the same for a weight, which is stored as int8 with a scale per channel.
 
-    coremltools turns a ``dequantize`` of a constant into the operation that the system has for it.
+    coremltools turns a ``dequantize`` of a constant into the system's operation for that.
     """
     inputs = ops._get_inputs(context, node, expected=6)  # noqa: SLF001
     weight, scale, zero, axis, *bounds = (var.val for var in inputs)
@@ -63,7 +63,7 @@ def fake_quantize_per_channel_affine(context: Any, node: Any) -> None:
 
 
 def _quantised(weight: Any, scale: Any, zero: Any, axis: int, low: int, high: int) -> Any:
-    """int8, by torch's own rounding."""
+    """Return the weight as int8, rounded by torch itself."""
     factors = torch.from_numpy(scale)
     whole = torch.fake_quantize_per_channel_affine(
         torch.from_numpy(weight), factors, torch.from_numpy(zero), axis, int(low), int(high)

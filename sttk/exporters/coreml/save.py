@@ -1,4 +1,4 @@
-"""Writing a package: the same spec and weights give the same bytes."""
+"""The writer of packages: the same spec and weights give the same bytes."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ _WEIGHTS = ("weights", "CoreML Model Weights")
 
 
 def save(spec: Any, weights: str | None, package: Path) -> None:
-    """Write ``package`` as coremltools would, but for the random identifiers in its manifest.
+    """Write ``package`` as coremltools would, except for the random identifiers in its manifest.
 
     Args:
         spec: the protobuf message ``Model``.
-        weights: folder of weights, or None where all of them are in the spec.
+        weights: the folder of weights, or None if all of them are in the spec.
         package: the folder to make.
     """
     data = package / "Data" / _AUTHOR
     data.mkdir(parents=True)
-    # protobuf's maps have no order of their own.
+    # protobuf's maps have no fixed order.
     (data / _SPEC[0]).write_bytes(spec.SerializeToString(deterministic=True))
     items = [_SPEC]
     if weights is not None:
@@ -45,5 +45,5 @@ def _entry(name: str, about: str) -> dict[str, str]:
 
 
 def _identifier(name: str) -> str:
-    """Unique within the package is all that it needs to be."""
+    """Return an identifier, which need only be unique within the package."""
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{_AUTHOR}/{name}"))

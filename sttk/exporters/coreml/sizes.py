@@ -1,4 +1,4 @@
-"""The sizes that a package takes, as torch, coremltools and the spec say them."""
+"""The sizes that a package takes, as torch, coremltools and the spec express them."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _AXES = ("height", "width")
 
 
 def torch_shape(request: ExportRequest[CoreMLOptions]) -> tuple[Size, dict[int, Any]]:
-    """Size to trace at, and the free axes with their bounds.
+    """Return the size to trace at, and the free axes with their bounds.
 
-    Where all sizes are multiples of what the net's are, the trace says so: some nets pad by an
-    amount that depends on the remainder, which Core ML cannot.
+    If all sizes are multiples of the net's size multiple, the trace states that: some nets pad by
+    an amount that depends on the remainder, which Core ML cannot.
     """
     shapes = request.shapes
     sizes = shapes.promised
@@ -36,13 +36,13 @@ def torch_shape(request: ExportRequest[CoreMLOptions]) -> tuple[Size, dict[int, 
         if least < most:
             steps = torch.export.Dim(name, min=least // multiple, max=most // multiple)
             dynamic[axis] = steps * multiple if multiple > 1 else steps
-    # Not square where it can be helped: the trace would take height for width.
+    # Not square if possible: the trace might confuse height and width.
     corners = [(height, width) for height in bounds[0] for width in bounds[1]]
     return next((corner for corner in corners if corner[0] != corner[1]), corners[0]), dynamic
 
 
 def core_ml_shape(shapes: Shapes) -> Any:
-    """(1, 3, H, W), a list of them of which the first is the default, or with ranges in it."""
+    """Return (1, 3, H, W), one with ranges in it, or a list of them with the default first."""
     if shapes.only:
         return (1, 3, *shapes.only)
     if shapes.least and shapes.most:
@@ -53,7 +53,7 @@ def core_ml_shape(shapes: Shapes) -> Any:
 
 
 def mend_output(spec: Any, request: ExportRequest[CoreMLOptions]) -> None:
-    """Say which sizes a flexible image output can have: coremltools writes 1 x 1, or any."""
+    """Set the sizes that a flexible image output can have: coremltools writes 1 x 1, or any."""
     shapes = request.shapes
     if shapes.only or request.options.tensor_io:
         return

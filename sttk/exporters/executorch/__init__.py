@@ -21,6 +21,6 @@ EXPORTER = Exporter(
     kinds=("fixed",),
     int8=Int8(outputs=True),
     rewrites=("transposed-upsample", "wide-head", "sliced-pads"),
-    # On CPUs with float16 arithmetic XNNPACK rounds a convolution's sum after each product.
+    # On CPUs with float16 arithmetic, XNNPACK rounds a convolution's sum after each product.
     float32_boundary=("fp16",),
 )

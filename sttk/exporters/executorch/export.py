@@ -1,8 +1,8 @@
-"""ExecuTorch: ``.pte`` programs for its XNNPACK backend, in one delegated part; of a mixed plan,
-one for each run of blocks of one precision.
+"""ExecuTorch: ``.pte`` programs for its XNNPACK backend, in one delegated part. A mixed plan has a
+part for each run of blocks of one precision.
 
-fp16 computes in float16 where the CPU can. int8 has the input, the weights and the output of each
-convolution rounded, which XNNPACK does as one kernel.
+fp16 computes in float16 where the CPU can. int8 rounds the input, the weights and the output of
+each convolution, which XNNPACK does in one kernel.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def export(request: ExportRequest[Options], folder: Path) -> Product:
             (folder / MODEL).write_bytes(edge.to_executorch().buffer)
     except MissingExtraError:
         raise
-    # torch.export and the backend raise what their many parts raise.
+    # torch.export and the backend raise exceptions of many kinds.
     except Exception as error:
         reason = " ".join(str(error).split())[:300]
         raise ExportError(f"ExecuTorch: {type(error).__name__}: {reason}") from error
@@ -67,7 +67,7 @@ def export(request: ExportRequest[Options], folder: Path) -> Product:
 
 
 def _delegated(program: torch.export.ExportedProgram) -> int:
-    """How many parts XNNPACK runs: what is between them runs in slow kernels of one thread."""
+    """Count the parts that XNNPACK runs; the rest runs in slow kernels of one thread."""
     return sum("call_delegate" in str(node.target) for node in program.graph.nodes)
 
 
@@ -75,7 +75,7 @@ class Int8Conv(nn.Module):
     """A :class:`QuantConv` in the operations that XNNPACK takes for one int8 convolution.
 
     Args:
-        quantised: with the rounding of its output.
+        quantised: the convolution, with the rounding of its output.
     """
 
     weight: Tensor

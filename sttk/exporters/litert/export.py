@@ -1,10 +1,12 @@
 """LiteRT (TensorFlow Lite): ``.tflite`` files, channels last, written from the ONNX graph.
 
-Written here rather than converted, for three reasons: LiteRT's converter of torch programs and Core
-ML's cannot live in one environment (typing-extensions); it wraps each instance norm in transposes;
-and it knows nothing of the quantisers that int8 is held to. A style net has some ten operations.
+They are written here rather than by LiteRT's converter of torch programs, for three reasons: that
+one and Core ML's cannot be installed in one environment (typing-extensions); it wraps each instance
+norm in transposes; and it does not know the quantisers that int8 is compared with. A style net has
+some ten operations.
 
-fp16 is of the weights: a CPU's kernels widen them, a GPU's compute in what the app says.
+fp16 only concerns the weights: a CPU's kernels widen them, a GPU's compute in the precision that
+the app sets.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sttk.exporters.base import ExportRequest, Product
+from sttk.exporters.base import FLOAT32, ExportRequest, Product
 from sttk.exporters.litert import net_ops, plain_ops
 from sttk.exporters.litert.flat import Flat
 from sttk.exporters.litert.lower import lower
@@ -23,6 +25,7 @@ from sttk.exporters.onnx import export as onnx
 from sttk.exporters.onnx.options import GraphOptions
 from sttk.toolkit.core.contract import Precision
 from sttk.toolkit.core.errors import ExportError
+from sttk.toolkit.core.plan import Plan
 from sttk.toolkit.core.shapes import Size
 from sttk.toolkit.host.optional import Lazy
 from sttk.toolkit.io.streams import quiet_stderr
@@ -37,8 +40,8 @@ else:
     litert = Lazy("ai_edge_litert.interpreter", "litert")
 
 MODEL = TARGET.model
-OPERATIONS = (plain_ops, net_ops)  # imported for what they register
-# Of a model of any size: what its shapes are written for, and another to see which follow.
+OPERATIONS = (plain_ops, net_ops)  # imported for the handlers that they register
+# For a model of any size: the size whose shapes are written, and one to find the axes that change.
 _SIZE, _OTHER = (256, 256), (320, 384)
 
 
@@ -57,16 +60,16 @@ def export(request: ExportRequest[GraphOptions], folder: Path) -> Product:
 
 
 def _in_fp32(request: ExportRequest[GraphOptions]) -> ExportRequest[GraphOptions]:
-    """The graph's arithmetic, but for quantisers; weights are rounded as the plan says."""
+    """Return the request with float32 arithmetic, but its quantisers and rounded weights."""
     if request.precision == "int8":
-        blocks: tuple[tuple[str, Precision], ...] = tuple((n, "fp32") for n, _ in request.blocks)
-        return dataclasses.replace(request, blocks=blocks)
+        wide: dict[str, Precision] = {name: "fp32" for name, _ in request.plan.blocks}
+        return dataclasses.replace(request, plan=Plan.of_blocks("int8", wide))
     net = cast.cast_net(request.net, request.plan, cast.ON_DISK)
-    return dataclasses.replace(request, net=net, precision="fp32", blocks=())
+    return dataclasses.replace(request, net=net, plan=FLOAT32)
 
 
 def _fill_shapes(flat: Flat, sizes: list[Size]) -> None:
-    """Every tensor's, as LiteRT itself infers them: tools and GPU delegates read them."""
+    """Set every tensor's shape as LiteRT itself infers it: tools and GPU delegates read them."""
     found = [_shapes(flat, size) for size in sizes]
     for index, sides in found[0].items():
         differ = [a != b for a, b in zip(sides, found[-1][index], strict=True)]

@@ -1,6 +1,6 @@
-"""A TFLite model in the making: tensors, operators, and the flatbuffer that they become.
+"""A builder of TFLite models: tensors, operators, and the flatbuffer that they become.
 
-The schema is LiteRT's own, generated, and comes with its package.
+The schema is LiteRT's own generated code, from its package.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ else:
 Array = npt.NDArray[Any]
 _VERSION = 3  # of the schema
 _TYPES = {"float32": "FLOAT32", "float16": "FLOAT16", "int8": "INT8", "int32": "INT32"}
-# Versions of operators above 1, by the type of what they read.
+# The versions of operators above 1, by the type of their first input.
 _OPERATOR_VERSIONS = {
     ("CONV_2D", "int8"): 3,
     ("DEPTHWISE_CONV_2D", "int8"): 3,
@@ -32,16 +32,18 @@ _OPERATOR_VERSIONS = {
 
 
 class Flat:
-    """One graph, one signature; tensors are numbered in the order in which they are added.
+    """A builder of a model with one graph and one signature.
+
+    Tensors are numbered in the order in which they are added.
 
     Args:
-        description: of the model, one line in its file.
+        description: a description of the model, one line in its file.
     """
 
     def __init__(self, description: str) -> None:
         self._model = schema.ModelT()
         self._model.version, self._model.description = _VERSION, description
-        self._model.buffers = [schema.BufferT()]  # number 0 is that of tensors without one
+        self._model.buffers = [schema.BufferT()]  # number 0 stands for no buffer
         self._graph = schema.SubGraphT()
         self._graph.name, self._graph.tensors, self._graph.operators = "main", [], []
         self._model.subgraphs, self._model.operatorCodes = [self._graph], []
@@ -49,7 +51,7 @@ class Flat:
         self._types: list[str] = []
 
     def tensor(self, name: str, kind: str = "float32", scale: Scale | None = None) -> int:
-        """A tensor that an operator makes, or the input; its shape is filled in afterwards."""
+        """Add a computed tensor or the input and return its number; its shape is set afterwards."""
         made = schema.TensorT()
         made.name, made.type, made.shape = name, _type(kind), [1, 1, 1, 1]
         made.quantization = scale and scale.table()
@@ -58,7 +60,7 @@ class Flat:
         return len(self._graph.tensors) - 1
 
     def constant(self, name: str, values: Array, scale: Scale | None = None) -> int:
-        """A tensor of numbers that are in the file."""
+        """Add a tensor whose values are in the file, and return its number."""
         values = np.ascontiguousarray(values)
         index = self.tensor(name, str(values.dtype), scale)
         buffer = schema.BufferT()
@@ -71,14 +73,14 @@ class Flat:
     def operator(
         self, kind: str, inputs: list[int], output: int, options: str = "", **fields: Any
     ) -> int:
-        """Append an operator; the order is that of execution. Returns ``output``.
+        """Append an operator, in the order of execution, and return ``output``.
 
         Args:
-            kind: name in the schema, such as ``CONV_2D``.
-            inputs: numbers of tensors.
-            output: number of a tensor.
-            options: name of the schema's table of options, such as ``Conv2DOptions``, or "".
-            **fields: of that table.
+            kind: the operator's name in the schema, such as ``CONV_2D``.
+            inputs: the numbers of its input tensors.
+            output: the number of its output tensor.
+            options: the name of the schema's table of options, such as ``Conv2DOptions``, or "".
+            **fields: the fields of that table.
         """
         made = schema.OperatorT()
         made.opcodeIndex = self._code(kind, self._types[inputs[0]])
@@ -92,8 +94,9 @@ class Flat:
         return output
 
     def fuse(self, activation: str, output: int) -> bool:
-        """Have the operator that was added last and made ``output`` apply an activation, if it
-        is of a kind that can, and applies none yet.
+        """Fuse an activation into the last operator, and return whether that was possible.
+
+        The operator must compute ``output``, support activations, and have none yet.
         """
         last = self._graph.operators[-1] if self._graph.operators else None
         options = last and last.builtinOptions
@@ -115,7 +118,7 @@ class Flat:
         return self._codes[key]
 
     def between(self, inputs: dict[str, int], outputs: dict[str, int]) -> None:
-        """What goes in and comes out, by name."""
+        """Set the model's inputs and outputs, by name."""
         self._graph.inputs, self._graph.outputs = list(inputs.values()), list(outputs.values())
         signature = schema.SignatureDefT()
         signature.signatureKey, signature.subgraphIndex = "serving_default", 0
@@ -123,35 +126,35 @@ class Flat:
         self._model.signatureDefs = [signature]
 
     def shape(self, index: int, sides: list[int], free: list[int] | None = None) -> None:
-        """Of a tensor; ``free`` is the same with -1 where any number goes."""
+        """Set a tensor's shape; ``free`` is the same with -1 for each free axis."""
         self._graph.tensors[index].shape = sides
         self._graph.tensors[index].shapeSignature = free
 
     def computed(self) -> list[int]:
-        """Numbers of the tensors that are not in the file."""
+        """Return the numbers of the tensors whose values are not in the file."""
         return [index for index, made in enumerate(self._graph.tensors) if not made.buffer]
 
     def to_bytes(self) -> bytes:
-        """The file."""
+        """Return the file's content."""
         builder = flatbuffers.Builder(1 << 20)
         builder.Finish(self._model.Pack(builder), b"TFL3")
         return bytes(builder.Output())
 
 
 class Scale:
-    """How an int8 tensor stands for real numbers: by one scale, or one for each channel.
+    """The quantisation of an int8 tensor: one scale and zero point, or one per channel.
 
     Args:
-        scales: positive.
-        zero_points: as many.
-        axis: of the channels, where there is more than one scale.
+        scales: positive scales.
+        zero_points: the zero points, as many.
+        axis: the axis of the channels, if there is more than one scale.
     """
 
     def __init__(self, scales: Array, zero_points: Array, axis: int = 0) -> None:
         self.scales, self.zero_points, self.axis = scales, zero_points, axis
 
     def table(self) -> Any:
-        """As the schema has it."""
+        """Return the schema's table of these parameters."""
         made = schema.QuantizationParametersT()
         made.scale = self.scales.astype(np.float32).reshape(-1)
         made.zeroPoint = self.zero_points.astype(np.int64).reshape(-1)

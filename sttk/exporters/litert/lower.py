@@ -1,7 +1,8 @@
-"""From an ONNX graph, channels first, to a TFLite graph, channels last.
+"""Lowering of an ONNX graph, channels first, to a TFLite graph, channels last.
 
-No tensor is transposed: each operation is written anew for channels last, and constants are turned
-here. What TFLite's kernels lack, or XNNPACK, which runs them, is put together from what they have.
+No computed tensor is transposed: each operation is rewritten for channels last, and constants are
+transposed here. Operations that TFLite's kernels lack, or XNNPACK, which runs them, are composed of
+those that they have.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ else:
 
 @dataclass(frozen=True)
 class Node:
-    """An ONNX node, read."""
+    """An ONNX node, with its attributes parsed."""
 
     kind: str
     name: str
@@ -43,17 +44,17 @@ class Quantised:
 
 @dataclass
 class Lowering:
-    """What is known while a graph is walked through.
+    """The state of a lowering, while the graph is traversed.
 
     Attributes:
-        flat: the model in the making.
-        constants: of the ONNX graph, by name.
-        tensors: number of the TFLite tensor that holds an ONNX tensor.
-        quantised: tensors that are int8, by the name of their float form.
-        readers: how many nodes read an ONNX tensor.
-        nodes: by the name of what they make.
-        half: store weights in float16 where that loses nothing.
-        count: of the names made up so far.
+        flat: the builder of the model.
+        constants: the constants of the ONNX graph, by name.
+        tensors: the number of the TFLite tensor for each ONNX tensor, by name.
+        quantised: the int8 tensors, by the name of their float form.
+        readers: the nodes that read each ONNX tensor, by its name.
+        nodes: the nodes seen so far, by the name of their output.
+        half: whether weights are stored in float16 if that loses nothing.
+        count: the number of names generated so far.
     """
 
     flat: Flat
@@ -66,12 +67,12 @@ class Lowering:
     count: int = 0
 
     def new(self, like: str) -> str:
-        """A name for a tensor that ONNX has not."""
+        """Return a new name for a tensor that is not in the ONNX graph."""
         self.count += 1
         return f"{like}/{self.count}"
 
     def value(self, name: str) -> int:
-        """The float tensor of an ONNX name: computed, constant, or made from its int8 form."""
+        """Return the float tensor of an ONNX name: computed, constant, or dequantised."""
         if name not in self.tensors:
             if name in self.quantised:
                 self.tensors[name] = self._dequantised(name)
@@ -90,7 +91,7 @@ class Lowering:
         )
 
     def numbers(self, name: str, values: Array, weights: bool = False) -> int:
-        """A constant; weights that float16 holds are stored in it, and widened as they are read."""
+        """Add a constant; weights that float16 can hold are stored in it, and widened when read."""
         values = values.astype(np.float32) if values.dtype.kind == "f" else values.astype(np.int32)
         small = values.astype(np.float16) if self.half and weights else None
         if small is None or not np.array_equal(small.astype(np.float32), values):
@@ -99,11 +100,11 @@ class Lowering:
         return self.add("DEQUANTIZE", [stored], name, "DequantizeOptions")
 
     def add(self, kind: str, inputs: list[int], name: str, options: str = "", **fields: Any) -> int:
-        """An operator that makes a float tensor of this name."""
+        """Add an operator that computes a float tensor of this name."""
         return self.flat.operator(kind, inputs, self.flat.tensor(name), options, **fields)
 
     def done(self, node: Node, tensor: int) -> None:
-        """``tensor`` is what ``node`` makes."""
+        """Record ``tensor`` as the output of ``node``."""
         self.tensors[node.output] = tensor
 
 
@@ -112,7 +113,7 @@ HANDLERS: dict[str, Handler] = {}
 
 
 def handles(*kinds: str) -> Callable[[Handler], Handler]:
-    """Name the ONNX operations that a function lowers."""
+    """Register a function as the handler of the named ONNX operations."""
 
     def register(handler: Handler) -> Handler:
         HANDLERS.update(dict.fromkeys(kinds, handler))
@@ -122,10 +123,10 @@ def handles(*kinds: str) -> Callable[[Handler], Handler]:
 
 
 def lower(model: onnx.ModelProto, flat: Flat, half: bool) -> Lowering:
-    """Walk through the graph, whose input is named ``flat``'s first tensor.
+    """Lower a graph into ``flat``, whose first tensor is the graph's input.
 
     Raises:
-        ExportError: an operation, or a form of it, that is not known here.
+        ExportError: an operation, or a form of it, is not supported here.
     """
     graph = model.graph
     constants = {each.name: onnx.numpy_helper.to_array(each) for each in graph.initializer}
@@ -153,7 +154,7 @@ def _node(proto: onnx.NodeProto) -> Node:
 
 
 def last(values: Array) -> Array:
-    """A constant that is broadcast against (B, C, H, W), for (B, H, W, C)."""
+    """Return a constant that is broadcast against (B, C, H, W), transposed for (B, H, W, C)."""
     if values.ndim < 2:
         if values.size > 1:
             raise ExportError(f"a constant of shape {values.shape} lies along the width")

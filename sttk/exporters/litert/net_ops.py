@@ -1,4 +1,4 @@
-"""Operations of nets: convolutions, pads, norms, upsampling."""
+"""Handlers of neural operations: convolutions, pads, norms, upsampling."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sttk.exporters.litert.lower import Lowering, Node, Quantised, handles
 from sttk.exporters.litert.plain_ops import average, depth_to_space, join, part
 from sttk.toolkit.core.errors import ExportError
 
-# Operator, and the schema's table of its options.
+# (the operator, the schema's table of its options)
 _WHOLE = ("CONV_2D", "Conv2DOptions")
 _DEPTHWISE = ("DEPTHWISE_CONV_2D", "DepthwiseConv2DOptions")
 _VALID = 1  # the schema's Padding.VALID
@@ -17,8 +17,10 @@ _VALID = 1  # the schema's Padding.VALID
 
 @handles("DepthToSpace")
 def shuffle(node: Node, to: Lowering) -> None:
-    """Torch's pixel shuffle has the channel before the position: the convolution that makes the
-    input gives its channels in the other order (:func:`_order`).
+    """Lower a pixel shuffle.
+
+    Torch's has the channel before the position, so the convolution that makes the input gives its
+    channels in the other order (:func:`_order`).
     """
     if not _ordered(node, to):
         raise ExportError(f"{node.name}: what it reads is no convolution's alone")
@@ -27,7 +29,7 @@ def shuffle(node: Node, to: Lowering) -> None:
 
 
 def _ordered(node: Node, to: Lowering) -> bool:
-    """Whether a convolution, possibly rounded to int8 behind, makes what ``node`` reads."""
+    """Whether a convolution, possibly with its output rounded to int8, makes the node's input."""
     name = node.inputs[0]
     while len(to.readers[name]) == 1 and name in to.nodes:
         maker = to.nodes[name]
@@ -40,7 +42,7 @@ def _ordered(node: Node, to: Lowering) -> bool:
 
 
 def _order(node: Node, channels: int, to: Lowering) -> Array:
-    """The order in which a convolution gives its channels, by what reads them."""
+    """Return the order in which a convolution must give its channels, by the node that reads it."""
     order: Array = np.arange(channels)
     name = node.output
     while len(to.readers.get(name, ())) == 1:
@@ -57,7 +59,7 @@ def _order(node: Node, channels: int, to: Lowering) -> Array:
 
 @handles("QuantizeLinear")
 def quantise(node: Node, to: Lowering) -> None:
-    """Float to int8. What is int8 already in the same scale stays as it is."""
+    """Lower float to int8."""
     scale = _scale(node, to)
     stored = to.flat.tensor(node.output, "int8", scale)
     made = to.flat.operator("QUANTIZE", [to.value(node.inputs[0])], stored, "QuantizeOptions")
@@ -66,7 +68,7 @@ def quantise(node: Node, to: Lowering) -> None:
 
 @handles("DequantizeLinear")
 def dequantise(node: Node, to: Lowering) -> None:
-    """Nothing is done yet: a convolution reads the int8 form."""
+    """Record the int8 form, which a convolution reads: nothing is computed yet."""
     source = node.inputs[0]
     if source in to.constants:
         to.quantised[node.output] = Quantised(to.constants[source], _scale(node, to))
@@ -82,7 +84,10 @@ def _scale(node: Node, to: Lowering) -> Scale:
 
 @handles("Conv")
 def convolve(node: Node, to: Lowering) -> None:
-    """(D, C/groups, K, K) weights become (D, K, K, C/groups), a depthwise one's (1, K, K, D)."""
+    """Lower a convolution.
+
+    (D, C/groups, K, K) weights become (D, K, K, C/groups), a depthwise one's (1, K, K, D).
+    """
     name, attributes = node.inputs[1], node.attributes
     kept = to.quantised.get(name)
     weight = kept.stored if kept else to.constants[name]
@@ -114,7 +119,7 @@ def _in_int8(
     node: Node, to: Lowering, kind: tuple[str, str], weight: Array, bias: Array, scales: Scale,
     fields: dict[str, int],
 ) -> None:  # fmt: skip
-    """int8 in, int8 out: the rounding that follows in the graph is the operator's own."""
+    """Lower an int8 convolution, whose operator includes the rounding that follows in the graph."""
     (reader,) = to.readers[node.output]
     read = to.quantised[node.inputs[0]]
     if (
@@ -157,7 +162,7 @@ def _window(attributes: dict[str, list[int]]) -> dict[str, int]:
 
 
 def _padded(to: Lowering, tensor: int, pads: list[int], node: Node) -> int:
-    """With zeros at the top, left, bottom and right."""
+    """Pad with zeros at the top, left, bottom and right."""
     if not any(pads):
         return tensor
     top, left, bottom, right = pads
@@ -168,8 +173,10 @@ def _padded(to: Lowering, tensor: int, pads: list[int], node: Node) -> int:
 
 @handles("ConvTranspose")
 def transposed(node: Node, to: Lowering) -> None:
-    """By stride s as a convolution to s^2 times the channels, and depth to space: exact, for any
-    size, and of kernels that phones have.
+    """Lower a transposed convolution.
+
+    With stride s, it is a convolution to s^2 times the channels and depth to space: exact, for any
+    size, and with kernels that phones have.
 
         y[s m + a] = sum over p of W[s p + a] x[m - p], for phases a and W = 0 beyond its kernel.
     """
@@ -205,7 +212,7 @@ def transposed(node: Node, to: Lowering) -> None:
 
 @handles("Pad")
 def pad(node: Node, to: Lowering) -> None:
-    """Zeros, reflections, or the edge again and again."""
+    """Lower a pad with zeros, by reflection, or by repetition of the edge."""
     pads = to.constants[node.inputs[1]].tolist()
     if len(node.inputs) > 3 and node.inputs[3]:
         raise ExportError(f"{node.name}: pads named axes")
@@ -220,7 +227,7 @@ def pad(node: Node, to: Lowering) -> None:
         numbers = to.numbers(to.new(node.output), np.array([sides[axis] for axis in range(4)]))
         to.done(node, to.add("PAD", [tensor, numbers], node.output, "PadOptions"))
         return
-    for axis, (before, after) in sorted(sides.items()):  # rows first, which are whole
+    for axis, (before, after) in sorted(sides.items()):  # rows first: they are contiguous
         if before or after:
             tensor = _with_edges(to, tensor, axis, (before, after), mode == b"reflect", node.output)
     to.done(node, tensor)
@@ -229,11 +236,11 @@ def pad(node: Node, to: Lowering) -> None:
 def _with_edges(
     to: Lowering, tensor: int, axis: int, pads: tuple[int, int], reflect: bool, name: str
 ) -> int:
-    """Reflections, or the edge again and again, as slices joined to what they are of.
+    """Pad by reflection, or by repetition of the edge, with slices joined to the tensor.
 
-    MIRROR_PAD would be one operator; but XNNPACK has none, and each would end its part of the
-    graph. Measured on one thread of a Zen 1: the mobile net takes 1.31 times as long as in ONNX
-    Runtime so, and 2.19 times with it.
+    MIRROR_PAD would be one operator, but XNNPACK has none, so each would end its part of the graph.
+    Measured on one thread of a Zen 1: the mobile net takes 1.31 times as long as in ONNX Runtime
+    with slices, and 2.19 times with MIRROR_PAD.
     """
     before, after = pads
 
@@ -252,7 +259,7 @@ def _with_edges(
 
 @handles("InstanceNormalization")
 def instance_norm(node: Node, to: Lowering) -> None:
-    """X a + b, with a = gamma / sqrt(var + eps) and b = beta - mean a, as ONNX Runtime has it."""
+    """Lower to x a + b, with a = gamma / sqrt(var + eps), b = beta - mean a, like ONNX Runtime."""
     source, name = to.value(node.inputs[0]), node.output
     gamma, beta = (to.constants[each].reshape(1, 1, 1, -1) for each in node.inputs[1:3])
     mean = average(to, source, [1, 2], to.new(name))
@@ -272,7 +279,7 @@ def instance_norm(node: Node, to: Lowering) -> None:
 
 @handles("BatchNormalization")
 def batch_norm(node: Node, to: Lowering) -> None:
-    """Of constants: x a + b."""
+    """Lower to x a + b with constants a and b."""
     scale, beta, mean, variance = (
         to.constants[each].astype(np.float64) for each in node.inputs[1:5]
     )
@@ -294,8 +301,9 @@ def _product(to: Lowering, left: int, right: int, name: str) -> int:
 
 @handles("Resize")
 def resize(node: Node, to: Lowering) -> None:
-    """Nearest, by a whole factor k: k^2 copies along the channels, and depth to space. For that
-    there are fast kernels, and no size has to be known.
+    """Lower nearest upsampling by an integer factor k: k^2 copies of the channels, depth to space.
+
+    There are fast kernels for that, and no size has to be known.
     """
     scales = to.constants.get(node.inputs[2]) if len(node.inputs) > 2 else None
     factor = int(scales[2]) if scales is not None and len(scales) == 4 else 0

@@ -1,4 +1,4 @@
-"""Operations that look at one number at a time, and those that move numbers around."""
+"""Handlers of element-wise operations, and of those that move or average values."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ _UNARY = {
     "Neg": "NEG", "Exp": "EXP", "HardSwish": "HARD_SWISH",
 }  # fmt: skip
 _BINARY = {"Add": "Add", "Sub": "Sub", "Mul": "Mul", "Div": "Div"}
-# XNNPACK joins no more than so many tensors.
+# XNNPACK concatenates at most so many tensors.
 _MOST_JOINED = 5
-_AXES = {0: 0, 1: 3, 2: 1, 3: 2, -1: 2, -2: 1, -3: 3, -4: 0}  # of (B, C, H, W) in (B, H, W, C)
+# Axes of (B, C, H, W) -> axes of (B, H, W, C).
+_AXES = {0: 0, 1: 3, 2: 1, 3: 2, -1: 2, -2: 1, -3: 3, -4: 0}
 
 
 @handles(*_UNARY)
 def unary(node: Node, to: Lowering) -> None:
-    """One tensor in, one out; a ReLU is done by what makes its input, where it can be."""
+    """Lower an operation of one tensor; a ReLU is fused into the operator before it if possible."""
     source = to.value(node.inputs[0])
     alone = len(to.readers[node.inputs[0]]) == 1
     if alone and node.kind in _FUSED and to.flat.fuse(_FUSED[node.kind], source):
@@ -31,7 +32,7 @@ def unary(node: Node, to: Lowering) -> None:
 
 @handles("LeakyRelu")
 def leaky_relu(node: Node, to: Lowering) -> None:
-    """With the slope that is ONNX's default, too."""
+    """Lower a leaky ReLU, whose slope may be ONNX's default."""
     alpha = node.attributes.get("alpha", 0.01)
     source = [to.value(node.inputs[0])]
     to.done(node, to.add("LEAKY_RELU", source, node.output, "LeakyReluOptions", alpha=alpha))
@@ -39,13 +40,13 @@ def leaky_relu(node: Node, to: Lowering) -> None:
 
 @handles("Identity", "Dropout", "Cast")
 def same(node: Node, to: Lowering) -> None:
-    """What leaves numbers as they are; all of them are float32 here."""
+    """Lower an operation that changes nothing, such as a cast: all tensors are float32 here."""
     to.done(node, to.value(node.inputs[0]))
 
 
 @handles(*_BINARY)
 def binary(node: Node, to: Lowering) -> None:
-    """Two tensors, or one and a constant."""
+    """Lower an operation of two tensors, of which one may be constant."""
     kind = _BINARY[node.kind]
     inputs = [to.value(name) for name in node.inputs]
     to.done(node, to.add(kind.upper(), inputs, node.output, f"{kind}Options"))
@@ -53,7 +54,7 @@ def binary(node: Node, to: Lowering) -> None:
 
 @handles("Clip")
 def clip(node: Node, to: Lowering) -> None:
-    """ONNX's bounds are inputs that may be missing."""
+    """Lower a clip, whose bounds are inputs that may be missing."""
     tensor = to.value(node.inputs[0])
     for name, kind in zip(node.inputs[1:], ("MAXIMUM", "MINIMUM"), strict=False):
         if name:
@@ -65,14 +66,14 @@ def clip(node: Node, to: Lowering) -> None:
 
 @handles("Concat")
 def concat(node: Node, to: Lowering) -> None:
-    """Along any axis."""
+    """Lower a concatenation along any axis."""
     tensors = [to.value(name) for name in node.inputs]
     to.done(node, join(to, tensors, _AXES[node.attributes["axis"]], node.output))
 
 
 @handles("Slice")
 def cut(node: Node, to: Lowering) -> None:
-    """Constant bounds, steps of 1."""
+    """Lower a slice with constant bounds and steps of 1."""
     starts, ends, *others = (to.constants[name].tolist() for name in node.inputs[1:])
     axes = others[0] if others else list(range(len(starts)))
     if len(others) > 1 and set(others[1]) != {1}:
@@ -83,7 +84,7 @@ def cut(node: Node, to: Lowering) -> None:
 
 @handles("Gather")
 def gather(node: Node, to: Lowering) -> None:
-    """Of channels, such as RGB in place of BGR."""
+    """Lower a gather of channels, such as from BGR to RGB."""
     indices = to.constants[node.inputs[1]]
     if indices.ndim != 1:
         raise ExportError(f"{node.name}: gathers by {indices.ndim} axes")
@@ -94,7 +95,7 @@ def gather(node: Node, to: Lowering) -> None:
 
 @handles("ReduceMean", "GlobalAveragePool")
 def mean(node: Node, to: Lowering) -> None:
-    """Over axes that stay, with a length of 1."""
+    """Lower a mean over axes, which stay with a length of 1."""
     if not node.attributes.get("keepdims", 1):
         raise ExportError(f"{node.name}: axes are dropped")
     named = to.constants[node.inputs[1]].tolist() if len(node.inputs) > 1 else None
@@ -103,13 +104,13 @@ def mean(node: Node, to: Lowering) -> None:
 
 
 def average(to: Lowering, tensor: int, axes: list[int], name: str) -> int:
-    """The mean over axes of (B, H, W, C), which stay."""
+    """Add a mean over axes of (B, H, W, C), which stay."""
     inputs = [tensor, to.numbers(to.new(name), np.array(sorted(axes)))]
     return to.add("MEAN", inputs, name, "ReducerOptions", keepDims=True)
 
 
 def join(to: Lowering, tensors: list[int], axis: int, name: str) -> int:
-    """Tensors one after the other along an axis of (B, H, W, C)."""
+    """Add a concatenation along an axis of (B, H, W, C)."""
     while len(tensors) > _MOST_JOINED:
         first = join(to, tensors[:_MOST_JOINED], axis, to.new(name))
         tensors = [first, *tensors[_MOST_JOINED:]]
@@ -117,9 +118,7 @@ def join(to: Lowering, tensors: list[int], axis: int, name: str) -> int:
 
 
 def part(to: Lowering, tensor: int, bounds: dict[int, tuple[int, int]], name: str) -> int:
-    """What is from a first to before a last number along axes of (B, H, W, C); negative ones count
-    from the end, and one beyond the end is the end.
-    """
+    """Add a slice along axes of (B, H, W, C), with bounds as in Python's slices."""
     begin, end, begins, ends = [0] * 4, [0] * 4, 0b1111, 0b1111
     for axis, (first, past) in bounds.items():
         begin[axis], begins = first, begins & ~(1 << axis)
@@ -132,6 +131,6 @@ def part(to: Lowering, tensor: int, bounds: dict[int, tuple[int, int]], name: st
 
 
 def depth_to_space(to: Lowering, tensor: int, block: int, name: str) -> int:
-    """(B, H, W, block^2 C), position before channel, -> (B, H block, W block, C)."""
+    """Add depth to space: (B, H, W, block^2 C), position first -> (B, H block, W block, C)."""
     options = "DepthToSpaceOptions"
     return to.add("DEPTH_TO_SPACE", [tensor], name, options, blockSize=block)

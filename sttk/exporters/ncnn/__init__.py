@@ -19,7 +19,7 @@ EXPORTER = Exporter(
     Options,
     precisions=("fp32", "fp16", "int8"),
     kinds=("fixed", "any"),
-    int8=Int8(zero_points=False, lowest=-127),  # it saturates there
+    int8=Int8(zero_points=False, lowest=-127),  # ncnn saturates at -127
     rewrites=("phase-upsample", "wide-head"),
     halves_arithmetic=False,
 )

@@ -2,9 +2,9 @@
 
 The net is traced, pnnx turns the trace into ncnn's layers (instance norm, reflection pad and
 nearest upsampling are layers of its own), and the weights are then stored as the request says
-(:mod:`sttk.exporters.ncnn.weights`): pnnx itself knows all in float16, or none.
+(:mod:`sttk.exporters.ncnn.weights`): pnnx itself stores either all of them in float16, or none.
 
-fp16 is of the weights: what the arithmetic is done in is the app's choice (``opt.use_fp16_*``).
+fp16 only concerns the weights: the app chooses the arithmetic (``opt.use_fp16_*``).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ else:
 
 MODEL = TARGET.model
 WEIGHTS = "model.bin"
-# The trace must not be square, lest a height be taken for a width.
+# The trace must not be square, or height and width might be confused.
 _TRACE = (96, 128)
 _TIMEOUT = 300  # seconds; a Johnson net takes some 10
 
@@ -59,7 +59,7 @@ def export(request: ExportRequest[Options], folder: Path) -> Product:
 
 
 def _convert(net: torch.nn.Module, shape: tuple[int, ...], work: Path) -> tuple[str, bytes]:
-    """Pnnx writes eight files beside the trace; two of them are ncnn's."""
+    """Convert the net, and return ncnn's ``.param`` and ``.bin`` among pnnx's eight files."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch.jit is deprecated; pnnx reads nothing else
         traced = torch.jit.trace(net, torch.zeros(shape), check_trace=False)  # type: ignore[no-untyped-call]
@@ -79,13 +79,13 @@ def _convert(net: torch.nn.Module, shape: tuple[int, ...], work: Path) -> tuple[
 
 
 def _check_known(param: str) -> None:
-    """Pnnx writes down what it cannot turn into a layer of ncnn's as torch calls it."""
+    """Refuse operations that pnnx could not convert: it leaves them under torch's names."""
     if unknown := set(re.findall(r"^(\w*(?:\.|::)\S+) ", param, re.MULTILINE)):
         raise ExportError(f"ncnn has no {', '.join(sorted(unknown))}, which this net uses")
 
 
 def _with_size(param: str, shapes: Shapes) -> str:
-    """A fixed size stands in the input's line, where ncnn and its tools look for it."""
+    """Write a fixed size into the input's line, where ncnn and its tools look for it."""
     if not shapes.only:
         return param
     height, width = shapes.only

@@ -1,4 +1,4 @@
-"""A quantised convolution as pnnx can read it: a plain one, whose weights are already rounded."""
+"""A quantised convolution in a form for pnnx: a plain one, whose weights are already rounded."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from sttk.toolkit.quantize.fake import QuantConv
 
 
 class ShiftedConv(nn.Module):
-    """A convolution whose input ncnn is to round to int8, with no zero point: (B, C, H, W).
+    """A convolution of (B, C, H, W) whose input ncnn rounds to int8, without a zero point.
 
     Args:
-        quantised: what it is to compute; ``scale`` and ``scales`` are of its input and weights.
+        quantised: the convolution to compute; its ``scale`` is that of the input, its ``scales``
+            are those of the weights.
     """
 
     def __init__(self, quantised: QuantConv) -> None:

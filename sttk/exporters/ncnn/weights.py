@@ -1,8 +1,8 @@
 """The weights of an ncnn model, stored as a plan says: float32, float16 or int8.
 
-In ``.bin`` a convolution has a tag, its weights, its bias, and of int8 the scales (ncnn's wiki,
+In ``.bin`` a convolution has a tag, its weights, its bias, and for int8 the scales (ncnn's wiki,
 "low-level operation api" and "quantized int8 inference"). A convolution is found by its weights'
-bytes, which pnnx keeps as they are: names it makes up anew.
+bytes, which pnnx keeps as they are; names are not kept.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _INT8_TERM = "8=1"
 
 @dataclass(frozen=True)
 class _Found:
-    """A convolution: its module, and where its weights begin in the file."""
+    """A convolution: its module, and the offset of its weights in the file."""
 
     name: str
     conv: nn.Conv2d
@@ -39,13 +39,13 @@ class _Found:
 
 
 def store(param: str, weights: bytes, net: nn.Module, plan: Plan) -> tuple[str, bytes]:
-    """Both files anew, with each convolution's weights in the precision that the plan gives it.
+    """Return both files with each convolution's weights in the precision that the plan gives it.
 
     Args:
         param: the graph, as pnnx wrote it.
-        weights: float32.
-        net: that was traced, with a :class:`ShiftedConv` for each quantised convolution.
-        plan: which block is in which precision.
+        weights: the float32 weights, as pnnx wrote them.
+        net: the traced net, with a :class:`ShiftedConv` for each quantised convolution.
+        plan: the precision of each block.
 
     Raises:
         ExportError: a quantised convolution's weights are not in the file.
@@ -78,7 +78,7 @@ def _find(weights: bytes, net: nn.Module) -> Iterator[_Found]:
 
 
 def _stored(each: _Found, plan: Plan) -> tuple[int, bytes, bytes]:
-    """Tag, weights, and what follows the bias."""
+    """Return the tag, the weights, and the data after the bias."""
     weight = each.conv.weight.detach()
     if isinstance(each.parent, ShiftedConv):
         return _INT8, _padded(_int8(weight, each.parent.scales)), _scales(each.parent)
@@ -88,7 +88,7 @@ def _stored(each: _Found, plan: Plan) -> tuple[int, bytes, bytes]:
 
 
 def _int8(weight: Tensor, scales: Tensor) -> bytes:
-    """Exact: the weights are multiples of their scales already."""
+    """Return the weights as int8, which is exact: they are multiples of their scales already."""
     return (weight / scales.view(-1, 1, 1, 1)).round().numpy().astype(np.int8).tobytes()
 
 
@@ -97,13 +97,13 @@ def _padded(data: bytes) -> bytes:
 
 
 def _scales(conv: ShiftedConv) -> bytes:
-    """Of the weights, by channel, and of the input: what ncnn multiplies by before it rounds."""
+    """Return the factors by which ncnn multiplies the weights, per channel, and the input."""
     of_weights = 1.0 / conv.scales.double().numpy()
     return np.append(of_weights, 1.0 / conv.scale).astype("<f4").tobytes()
 
 
 def _with_terms(param: str, count: int, quantised: set[int]) -> str:
-    """The convolutions' lines are in the order of their weights."""
+    """Mark the lines of quantised convolutions, which are in the order of their weights."""
     if not quantised:
         return param
     lines = param.split("\n")

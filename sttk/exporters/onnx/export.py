@@ -31,8 +31,8 @@ _FP8_OPSET = 21
 MODEL = TARGET.model
 _TOOLS = ("torch", "onnx", "onnxscript", "onnxsim", "onnxruntime")
 INPUT, OUTPUT = "image", "stylized"
-# torch.export specialises sizes of 1, and the trace must not be square, lest it take height for
-# width; two different even sizes above any smallest side.
+# torch.export specialises sizes of 1, and the trace must not be square, or it might confuse height
+# and width; two different even sizes above any smallest side.
 _TRACE_BATCH, _TRACE_SIZE = 2, (96, 128)
 
 
@@ -44,12 +44,12 @@ def export(request: ExportRequest[GraphOptions], folder: Path) -> Product:
 
 
 def tool_versions() -> dict[str, str]:
-    """Of what makes the graph. Raises MissingExtraError."""
+    """Return the versions of the libraries that make the graph. Raises MissingExtraError."""
     return versions("onnx", *_TOOLS)
 
 
 def graph_options(request: ExportRequest[GraphOptions]) -> dict[str, Any]:
-    """How the graph is made, for the manifest."""
+    """Return how the graph is made, for the manifest."""
     return {"opset": _opset(request), "simplified": request.options.simplify}
 
 
@@ -59,21 +59,19 @@ def _opset(request: ExportRequest[GraphOptions]) -> int:
 
 
 def graph(request: ExportRequest[GraphOptions]) -> onnx.ModelProto:
-    """The style net as a checked ONNX graph, input ``image``, output ``stylized``.
+    """Return the style net as a checked ONNX graph with input ``image`` and output ``stylized``.
 
     Raises:
         ExportError: see :class:`Exporter`.
     """
     read = GraphOptions(_opset(request), request.options.simplify)
-    asked = ExportRequest(
-        request.net, request.precision, request.shapes, read, blocks=request.blocks
-    )
+    asked = ExportRequest(request.net, request.plan, request.shapes, read)
     return onnx.load_model_from_string(_built(asked))
 
 
 @lru_cache(maxsize=4)
 def _built(request: ExportRequest[GraphOptions]) -> bytes:
-    """Cached, by what it reads of a request: several targets ask for the same graph."""
+    """Build the graph; cached by what is read of a request, as several targets share a graph."""
     opset, least = _opset(request), _FP8_OPSET if request.precision == "fp8" else OPSETS[0]
     if opset not in OPSETS or opset < least:
         raise UsageError(
@@ -107,7 +105,7 @@ def _trace(request: ExportRequest[GraphOptions]) -> onnx.ModelProto:
     free = _free_axes(request.shapes)
     dynamic = (dict.fromkeys(free, torch.export.Dim.DYNAMIC),) if free else None
     try:
-        with quiet_library():  # torch.onnx tells of its own workings
+        with quiet_library():  # torch.onnx reports its own progress
             program = torch.onnx.export(
                 net.eval(),
                 (_example(request.shapes),),
@@ -120,7 +118,7 @@ def _trace(request: ExportRequest[GraphOptions]) -> onnx.ModelProto:
                 custom_translation_table=_translations(),
                 verbose=False,
             )
-    # torch.onnx raises what its many parts raise; whatever it is, the export failed.
+    # torch.onnx raises exceptions of many kinds; whatever it is, the export failed.
     except Exception as error:
         raise ExportError(f"torch.onnx.export failed: {_brief(error)}") from error
     if program is None:
@@ -129,7 +127,7 @@ def _trace(request: ExportRequest[GraphOptions]) -> onnx.ModelProto:
 
 
 def _translations() -> dict[Any, Any]:
-    """Sttk's own torch operations, as ONNX has them."""
+    """Return the ONNX forms of sttk's own torch operations."""
     from onnxscript import opset19 as op  # noqa: PLC0415 (optional, and slow to import)
 
     def fake_float8(x: Any, scale: Any, axis: int) -> Any:
@@ -146,8 +144,9 @@ def _free_axes(shapes: Shapes) -> tuple[int, ...]:
 
 
 def _tidy(model: onnx.ModelProto, request: ExportRequest[GraphOptions]) -> None:
-    """Name the free axes, and take out stack traces with this machine's paths: same input, same
-    bytes, wherever it was exported.
+    """Name the free axes, and remove stack traces, which have this machine's paths.
+
+    The same input then gives the same bytes on any machine.
     """
     model.producer_name, model.producer_version = "sttk", ""
     for node in model.graph.node:

@@ -1,4 +1,4 @@
-"""Weights of a Q/DQ graph as int8 numbers: a quarter of the size, the same graph."""
+"""Storage of a Q/DQ graph's weights as int8 numbers: a quarter of the size, the same graph."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def store_weights_as_int8(model: onnx.ModelProto) -> None:
 def _quantize(
     weight: npt.NDArray[np.float32], scales: npt.NDArray[np.float32]
 ) -> npt.NDArray[np.int8]:
-    """(D, C, K, K) float32 with a scale for each of D, to int8, ties to even as ONNX has it."""
+    """Round (D, C, K, K) float32, with a scale for each of D, to int8, ties to even as in ONNX."""
     per_channel = scales.reshape(-1, *([1] * (weight.ndim - 1)))
     quantized: npt.NDArray[np.int8] = np.clip(
         np.rint(weight / per_channel), LOWEST, HIGHEST

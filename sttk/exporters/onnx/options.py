@@ -1,4 +1,4 @@
-"""What can be said of an ONNX graph, and so to each exporter that starts from one."""
+"""The options of an ONNX graph, and so of each exporter that starts from one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sttk.exporters.options import Options, option
 
 @dataclass(frozen=True)
 class GraphOptions(Options):
-    """How the ONNX graph is made.
+    """The options of the ONNX graph.
 
     Attributes:
         opset: the ONNX opset; None: 18, or 21 for fp8.

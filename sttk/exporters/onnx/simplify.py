@@ -1,4 +1,4 @@
-"""onnxsim, with its own comparison switched on: a simplified graph must give the same numbers."""
+"""Simplification by onnxsim, with its comparison turned on: the results must stay the same."""
 
 from __future__ import annotations
 
@@ -17,17 +17,18 @@ if TYPE_CHECKING:
 else:
     onnxsim = Lazy("onnxsim", "onnx")
 
-# onnxsim's default is 0 comparisons, which reports success without having looked.
+# onnxsim's default is 0 comparisons, which reports success without a check.
 _CHECKS = 1
-# Of 255. onnxsim's own 1e-5 is meant for outputs near 1: merging a Slice into the convolution
-# before it reorders sums by more than that, and float16 by as much as its own rounding.
+# The largest error, out of 255. onnxsim's own 1e-5 is meant for outputs near 1: merging a Slice
+# into the convolution before it reorders sums, which changes more than that, and in float16 as much
+# as its own rounding.
 _LARGEST_ERROR = {"fp32": 0.01, "fp16": 4.0, "int8": 4.0, "fp8": 4.0}
 
 
 def simplify(model: onnx.ModelProto, example: Floats, precision: Precision) -> onnx.ModelProto:
     """Simplify, and compare before and after on ``example``, (B, 3, H, W) in 0..255.
 
-    onnxsim's own random inputs are in 0..1, to a style net a black picture.
+    onnxsim's own random inputs are in 0..1, which for a style net is a black picture.
 
     Raises:
         ExportError: the graphs differ, or onnxsim failed.
@@ -42,7 +43,7 @@ def simplify(model: onnx.ModelProto, example: Floats, precision: Precision) -> o
                 check_atol=_LARGEST_ERROR[precision],
                 check_rtol=0.0,
             )
-    # onnxsim is C++ underneath and raises without a common base class.
+    # onnxsim is C++, and its exceptions have no common base class.
     except Exception as error:
         reason = " ".join(str(error).split())[:300]
         raise ExportError(f"onnxsim failed: {reason}", fix="pass --no-simplify") from error

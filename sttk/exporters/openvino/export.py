@@ -1,8 +1,8 @@
 """OpenVINO IR, ``model.xml`` and ``model.bin``, from the same ONNX graph as the onnx target.
 
-fp16 is the precision of the weights on disk: what the arithmetic is done in is the runtime's choice
+fp16 is the precision of the weights on disk: the runtime chooses the arithmetic
 (``--inference-precision``). int8 is the Q/DQ graph, which OpenVINO turns into int8 kernels. A plan
-says so by block: which weights are in float16, which convolutions have quantisers.
+sets both for each block: which weights are in float16, and which convolutions have quantisers.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from torch import nn
 
-from sttk.exporters.base import ExportRequest, Product
+from sttk.exporters.base import FLOAT32, ExportRequest, Product
 from sttk.exporters.onnx import export as onnx
 from sttk.exporters.onnx.options import GraphOptions
 from sttk.toolkit.core.contract import Precision
 from sttk.toolkit.core.errors import ExportError
+from sttk.toolkit.core.plan import Plan
 from sttk.toolkit.host.optional import Lazy
 from sttk.toolkit.targets.openvino import TARGET
 
@@ -39,18 +40,19 @@ def export(request: ExportRequest[GraphOptions], folder: Path) -> Product:
     try:
         model = openvino.Core().read_model(graph)
         _rename(model)
-        if request.blocks:
+        if request.plan.blocks:
             _halve_weights(model, request)
-        half = request.precision == "fp16" and not request.blocks
+        half = request.precision == "fp16" and not request.plan.blocks
         openvino.save_model(model, folder / MODEL, compress_to_fp16=half)
     except RuntimeError as error:
-        full = "is the disk full?" if "iostream error" in str(error) else None  # all that it says
+        # OpenVINO says no more about a full disk.
+        full = "is the disk full?" if "iostream error" in str(error) else None
         raise ExportError(f"OpenVINO: {' '.join(str(error).split())[:300]}", fix=full) from error
     return Product(MODEL, tools, onnx.graph_options(request))
 
 
 def _rename(model: openvino.Model) -> None:
-    """Number what OpenVINO named by itself from 0: it counts on through the life of a process."""
+    """Renumber OpenVINO's generated names from 0: it counts on through the life of a process."""
     for index, operation in enumerate(model.get_ordered_ops()):
         kind = operation.get_type_name()
         if re.fullmatch(rf"{kind}_\d+", operation.get_friendly_name()):
@@ -58,17 +60,17 @@ def _rename(model: openvino.Model) -> None:
 
 
 def _in_fp32(request: ExportRequest[GraphOptions]) -> ExportRequest[GraphOptions]:
-    """The graph's arithmetic, but for quantisers."""
+    """Return the request with float32 arithmetic, but its quantisers."""
     if request.precision == "int8":
-        blocks: tuple[tuple[str, Precision], ...] = tuple((n, "fp32") for n, _ in request.blocks)
-        return dataclasses.replace(request, blocks=blocks)
-    return dataclasses.replace(request, precision="fp32", blocks=())
+        wide: dict[str, Precision] = {name: "fp32" for name, _ in request.plan.blocks}
+        return dataclasses.replace(request, plan=Plan.of_blocks("int8", wide))
+    return dataclasses.replace(request, plan=FLOAT32)
 
 
 def _halve_weights(model: openvino.Model, request: ExportRequest[GraphOptions]) -> None:
-    """Keep the weights that the plan has in fp16 as float16; OpenVINO widens them as it loads.
+    """Store the weights that the plan has in fp16 as float16; OpenVINO widens them when it loads.
 
-    OpenVINO's own compression takes all weights or none.
+    OpenVINO's own compression converts all weights or none.
 
     Raises:
         ExportError: a convolution's weights are not in the graph under their name.

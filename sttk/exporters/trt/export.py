@@ -1,14 +1,14 @@
-"""TensorRT: an engine, and beside it the ONNX graph that it was built from.
+"""TensorRT: an engine, and next to it the ONNX graph that it was built from.
 
-With TensorRT for RTX the engine is built ahead of time, without a GPU, for the compute
-capabilities that are asked for; for none: for what the library takes as portable, which is 8.0 and
-later (7.5 is left out because it would slow the others, says NVIDIA, and because it turns int8
-into fp32 for all of them). The same request gives the same bytes for a fixed size; for a range, the
-same kernels, but TensorRT does not always number its temporaries alike. With the full TensorRT the
-engine is for the GPU of this machine, and which kernels it has is a matter of timing.
+With TensorRT for RTX the engine is built ahead of time, without a GPU, for the requested compute
+capabilities, or by default for those that the library considers portable, which are 8.0 and later
+(7.5 is left out because it would slow the others, says NVIDIA, and because it turns int8 into fp32
+for all of them). The same request gives the same bytes for a fixed size; for a range, the same
+kernels, but TensorRT does not always number its temporaries alike. With the full TensorRT the
+engine is for the GPU of this machine, and the choice of kernels depends on timing.
 
-Precision is that of the graph alone: the network is strongly typed, and TF32, which TensorRT would
-use for fp32 unasked, is off.
+Precision is set by the graph alone: the network is strongly typed, and TF32, which TensorRT would
+use for fp32 by default, is off.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from sttk.toolkit.targets.trt import TARGET
 from sttk.toolkit.targets.trt.checks import compare_precisions, precisions
 from sttk.toolkit.targets.trt.cuda import Device
 from sttk.toolkit.targets.trt.engine import read_header
-from sttk.toolkit.targets.trt.library import builder, builder_library, network, said
+from sttk.toolkit.targets.trt.library import builder, builder_library, network, take_messages
 
 if TYPE_CHECKING:
     import onnx
@@ -36,7 +36,7 @@ else:
     onnx = Lazy("onnx", "onnx")
 
 MODEL = TARGET.model
-# Below these, TensorRT for RTX refuses fp8, and runs int8 as fp32 without a word.
+# Below these, TensorRT for RTX refuses fp8, and silently runs int8 as fp32.
 _LEAST = {"int8": (8, 0), "fp8": (8, 9)}
 
 
@@ -69,7 +69,7 @@ def _check_batch(shapes: Shapes) -> None:
 
 
 def _capabilities(trt: Any, request: ExportRequest[TensorrtOptions]) -> tuple[str, ...]:
-    """What to build for, such as ``8.6``; none: what the library takes as portable.
+    """Return the capabilities to build for, such as ``8.6``; none for the library's portable ones.
 
     Raises:
         UsageError: the library cannot build for it, or the precision cannot run on it.
@@ -85,7 +85,7 @@ def _capabilities(trt: Any, request: ExportRequest[TensorrtOptions]) -> tuple[st
         )
     able = [name for name in known if _number(name) >= _LEAST.get(precision, (0, 0))]
     if precision == "fp8" and not asked:
-        # Portable would claim 8.0 and later of an engine that 8.9 is the first to run.
+        # A portable engine would claim 8.0 and later, but fp8 starts at 8.9.
         return tuple(able)
     if unable := [name for name in asked if name not in able]:
         raise UsageError(f"no {precision} for {', '.join(unable)}; there is for {', '.join(able)}")
@@ -93,7 +93,7 @@ def _capabilities(trt: Any, request: ExportRequest[TensorrtOptions]) -> tuple[st
 
 
 def _here(trt: Any, asked: tuple[str, ...], precision: str) -> tuple[str, ...]:
-    """The full library builds for this machine's GPU alone."""
+    """Return the capability of this machine's GPU: the full library builds for no other."""
     here = Device().capability
     if asked and set(asked) != {here}:
         raise UsageError(
@@ -106,7 +106,7 @@ def _here(trt: Any, asked: tuple[str, ...], precision: str) -> tuple[str, ...]:
 
 
 def _known(trt: Any) -> dict[str, Any]:
-    """The library's name of each compute capability, by ours, in order: SM86 by ``8.6``."""
+    """Return the library's compute capabilities by sttk's names, in order: SM86 by ``8.6``."""
     members = trt.ComputeCapability.__members__.items()
     numbers = {name[2:]: member for name, member in members if name[2:].isdecimal()}
     return {f"{n[:-1]}.{n[-1]}": numbers[n] for n in sorted(numbers, key=int)}
@@ -118,9 +118,9 @@ def _number(name: str) -> tuple[int, int]:
 
 
 def _check_graph(model: onnx.ModelProto, request: ExportRequest[TensorrtOptions]) -> None:
-    """What is to be built must be in the precision that was asked for, and reflect what is there.
+    """Check that the graph has the requested precision, and reflect pads that the picture allows.
 
-    The builder looks at neither.
+    The builder checks neither.
     """
     if request.precision not in precisions(model).values():
         raise ExportError(f"no convolution of the graph is in {request.precision}")
@@ -134,7 +134,7 @@ def _engine(
     parsed, _parser = network(trt, making, path)
     config = making.create_builder_config()
     config.clear_flag(trt.BuilderFlag.TF32)
-    # So that TensorRT's tools can say of each layer in what precision it runs.
+    # This lets TensorRT's tools show the precision of each layer.
     config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED
     if hasattr(trt, "ComputeCapability"):
         _set_capabilities(config, [_known(trt)[name] for name in capabilities])
@@ -142,7 +142,7 @@ def _engine(
         _set_profile(making, config, parsed.get_input(0).name, shapes)
     plan = making.build_serialized_network(parsed, config)
     if plan is None:
-        raise ExportError(f"{trt.__name__} cannot build the engine: {said(trt)}")
+        raise ExportError(f"{trt.__name__} cannot build the engine: {take_messages(trt)}")
     return bytes(plan)
 
 
@@ -164,7 +164,7 @@ def _set_profile(making: Any, config: Any, name: str, shapes: Shapes) -> None:
 
 
 def _check_engine(engine: bytes, model: onnx.ModelProto) -> None:
-    """No silent downgrade: TensorRT runs in fp32 what it has no quantised kernel for."""
+    """Refuse a silent downgrade: TensorRT uses fp32 where it has no quantised kernel."""
     if not read_header(engine).known:
         return
     found = compare_precisions(engine, model)

@@ -1,4 +1,4 @@
-"""What can be said to the exporter of TensorRT engines."""
+"""The options of the exporter of TensorRT engines."""
 
 from __future__ import annotations
 
@@ -9,16 +9,20 @@ from sttk.exporters.options import option
 
 
 def _tag(names: tuple[str, ...]) -> str:
-    """Each once, and none that leads elsewhere: what is no capability, the exporter refuses."""
+    """Return the capabilities as a tag, each once, without characters that change the path.
+
+    The exporter refuses names that are not capabilities.
+    """
     return "+".join(dict.fromkeys(name.replace("/", "_") for name in names))
 
 
 @dataclass(frozen=True)
 class TensorrtOptions(GraphOptions):
-    """How the graph is made, and for whom the engine is built.
+    """The options of the graph and of the engine.
 
     Attributes:
-        compute_capabilities: GPUs that the engine is built for, such as ``8.6``; none: portable.
+        compute_capabilities: the compute capabilities that the engine is built for, such as
+            ``8.6``; none: portable.
     """
 
     compute_capabilities: tuple[str, ...] = option(

@@ -1,6 +1,6 @@
-"""Reflect pads against the smallest picture: a pad must be smaller than what it reflects.
+"""A check of reflect pads on the smallest picture: a pad must be smaller than the reflected side.
 
-TensorRT does not look: at a size that is too small its engine gives something else.
+TensorRT does not check that: at a size that is too small, its engine gives wrong results.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ else:
 
 
 def check_reflect_pads(model: onnx.ModelProto, size: Size) -> None:
-    """Infer the graph's shapes at ``size`` and hold every reflect pad against them.
+    """Infer the graph's shapes at ``size`` and check every reflect pad against them.
 
     Raises:
-        UsageError: a pad is not smaller than the height or width that it is of.
-        ExportError: the graph does not tell the shape or the pad.
+        UsageError: a pad is not smaller than the height or width that it reflects.
+        ExportError: the shape or the pad cannot be found from the graph.
     """
     graph = _sized(model, size).graph
     shapes = {
@@ -36,7 +36,7 @@ def check_reflect_pads(model: onnx.ModelProto, size: Size) -> None:
 
 
 def _sized(model: onnx.ModelProto, size: Size) -> onnx.ModelProto:
-    """A copy whose picture has a fixed size, with the shapes that follow from it."""
+    """Return a copy with a fixed picture size and the shapes that follow from it."""
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     del copy.graph.value_info[:]
@@ -48,7 +48,7 @@ def _sized(model: onnx.ModelProto, size: Size) -> onnx.ModelProto:
 
 
 def _constants(graph: onnx.GraphProto) -> dict[str, list[int]]:
-    """The graph's constants of whole numbers: pads and axes are among them."""
+    """Return the graph's integer constants, which include pads and axes."""
     nodes = (node for node in graph.node if node.op_type == "Constant")
     tensors = {node.output[0]: _attribute(node, "value") for node in nodes}
     tensors |= {weight.name: weight for weight in graph.initializer}

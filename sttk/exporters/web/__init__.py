@@ -22,7 +22,7 @@ def _make_part(request: ExportRequest[WebOptions], folder: Path) -> Product:
 
 
 def _default_styles(options: WebOptions) -> tuple[str, WebOptions]:
-    """Small nets, for browsers are slow."""
+    """Return the default styles of a page: small nets, as browsers are slow."""
     from sttk.toolkit import styles
 
     first, *_ = shipped = styles.small_of_each()
@@ -39,5 +39,5 @@ EXPORTER = Exporter(
     rewrites=("phase-upsample", "wide-head"),
     default_styles=_default_styles,
 )
-# One style within a page.
+# The exporter of one style within a page.
 PART = dataclasses.replace(EXPORTER, make=_make_part)

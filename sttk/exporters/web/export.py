@@ -1,7 +1,7 @@
-"""A page for browsers: a folder with the page, ONNX models and ONNX Runtime Web, whole in itself.
+"""A web page: a self-contained folder with the page, ONNX models and ONNX Runtime Web.
 
-The page's own style lies beside it. Further ones (``Options.offers``) lie below ``styles/``, each a
-whole artifact, with its own manifest and proof.
+The page's own style is in the same folder. Further ones (``Options.offers``) are below ``styles/``,
+each a complete artifact, with its own manifest and proof.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def export(request: ExportRequest[WebOptions], folder: Path) -> Product:
 
 
 def _offers(request: ExportRequest[WebOptions]) -> Iterator[StyleNet]:
-    """The nets of the further styles, each once; the page's own is none of them."""
+    """Yield the nets of the further styles, each once, without the page's own."""
     seen = {_identity(request.net)}
     for name in request.options.offers:
         net = styles.find(name)
@@ -67,30 +67,31 @@ def _offers(request: ExportRequest[WebOptions]) -> Iterator[StyleNet]:
 
 
 def _identity(net: StyleNet) -> tuple[str, str]:
-    """Several styles can lie in one file, and one file at several places."""
+    """Return what identifies a net: a file can hold several styles and be in several places."""
     return net.origin.sha256, net.origin.source.partition("#")[2]
 
 
 def _offer(
     net: StyleNet, request: ExportRequest[WebOptions], folder: Path
 ) -> tuple[dict[str, Any], dict[str, str]]:
-    """Make a style's artifact within the page's, the same in all but the net.
+    """Make a style's artifact within the page's, the same except for the net.
 
     Returns:
-        What the page says of it, and sha256 of its files by their paths within the page.
+        The style's entry in the page's list, and the sha256 of its files by their paths within the
+        page.
     """
     options = dataclasses.replace(request.options, offers=())
-    wanted = dataclasses.replace(request, net=net, options=options)
-    name = part.facts(wanted)["name"]
+    offered = dataclasses.replace(request, net=net, options=options)
+    name = part.facts(offered)["name"]
     place = folder / STYLES / name
     try:
         place.mkdir(parents=True)
     except FileExistsError as error:
         raise UsageError(f"two styles of the page are called {name}") from error
-    manifest = write_artifact(TARGET.name, PART, wanted, place)
+    manifest = write_artifact(TARGET.name, PART, offered, place)
     inside = f"{STYLES}/{name}"
     digests = {f"{inside}/{file}": digest for file, digest in manifest.files.items()}
-    return part.listed(wanted, inside), digests
+    return part.listed(offered, inside), digests
 
 
 def _check_names(listed: list[dict[str, Any]]) -> None:
@@ -107,7 +108,7 @@ def _copy_page(folder: Path) -> None:
 
 
 def _copy_runtime(files: dict[str, Path], folder: Path) -> None:
-    """With its licence; the notices of what it is made of are those of the Python package."""
+    """Copy the runtime, its licence, and the third-party notices of the Python package."""
     folder.mkdir()
     try:
         for name, file in files.items():
@@ -123,16 +124,17 @@ def _copy_runtime(files: dict[str, Path], folder: Path) -> None:
 
 
 def _finish(listed: list[dict[str, Any]], folder: Path, known: Mapping[str, str]) -> dict[str, str]:
-    """Write what the page knows of itself, and mark its service worker with the digest of it all:
-    a browser takes a page for a new one when that file has changed.
+    """Write the page's facts, and put their digest into its service worker.
+
+    A browser considers a page new when that file has changed.
 
     Args:
-        listed: what the page says of its styles.
+        listed: the page's list of styles.
         folder: the page's folder.
-        known: sha256 of files that were hashed before, by their paths within the folder.
+        known: the sha256 of files that were hashed before, by their paths within the folder.
 
     Returns:
-        sha256 of all files that were there and were not changed since.
+        The sha256 of all files that existed before and were not changed here.
     """
     files = {name: known.get(name) or sha256(folder / name) for name in _names(folder)}
     facts = dumps({"styles": listed, "files": files})
@@ -145,7 +147,7 @@ def _finish(listed: list[dict[str, Any]], folder: Path, known: Mapping[str, str]
 
 
 def _names(folder: Path) -> list[str]:
-    """Paths of all files within a folder, but for manifests and texts about models."""
+    """Return the paths of all files within a folder, except manifests and README files."""
     found = sorted(path for path in folder.rglob("*") if path.is_file())
     kept = (path for path in found if path.name not in (FILE_NAME, README))
     return [path.relative_to(folder).as_posix() for path in kept]

@@ -1,4 +1,4 @@
-"""What can be said to the exporter of web pages."""
+"""The options of the exporter of web pages."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from sttk.exporters.options import option
 
 @dataclass(frozen=True)
 class WebOptions(GraphOptions):
-    """How the graphs are made, and which styles the page offers.
+    """The options of the graphs, and the styles that the page offers.
 
     Attributes:
-        offers: further styles of the page, named as for ``toolkit.styles.find``.
+        offers: the page's further styles, named as for ``toolkit.styles.find``.
     """
 
     offers: tuple[str, ...] = option(

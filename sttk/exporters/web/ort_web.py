@@ -1,4 +1,4 @@
-"""ONNX Runtime Web: fetched once from the npm registry, checked, kept; then no network is needed.
+"""ONNX Runtime Web: downloaded once from the npm registry, checked and cached.
 
 Only what a page needs is kept: the build that has WebGPU, and the one for browsers without, which
 is half as large. Both have threads.
@@ -22,7 +22,7 @@ from sttk.toolkit.core.errors import NotRunError, UsageError
 from sttk.toolkit.io.files import read_bounded, sha256
 
 NAME, VERSION = "onnxruntime-web", "1.30.0"
-# As the registry has it; https://www.w3.org/TR/SRI/.
+# The registry's integrity value; https://www.w3.org/TR/SRI/.
 INTEGRITY = (
     "sha512-q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZClzcV7svNc4rKY3jL02V"
     "b7QmRMDs1SigqR4CXAfKYQ=="
@@ -36,15 +36,15 @@ _MOST_TEXT = 1 << 20  # bytes of a package.json, of a list of hashes, of a .npmr
 _API = ("ort.webgpu.min.mjs", "ort.wasm.min.mjs")
 _BUILDS = ("ort-wasm-simd-threaded.asyncify", "ort-wasm-simd-threaded")
 FILES = (*_API, *(f"{build}.{kind}" for build in _BUILDS for kind in ("mjs", "wasm")))
-# Of the package's own folder, whose files in dist/ are FILES.
+# The package's folder of FILES, and its description.
 _DIST, _FACTS = "dist", "package.json"
 
 
 def files() -> dict[str, Path]:
-    """Where each of ``FILES`` lies on this machine, fetched if need be.
+    """Return the path of each of ``FILES`` on this machine; they are downloaded if need be.
 
     Raises:
-        NotRunError: it is not here and cannot be fetched.
+        NotRunError: the package is not here and cannot be downloaded.
         UsageError: the folder that ``STTK_ORT_WEB`` names lacks a file or is of another version.
     """
     if named := os.environ.get(FOLDER_VARIABLE):
@@ -56,13 +56,13 @@ def files() -> dict[str, Path]:
 
 
 def cache() -> Path:
-    """Where it is kept, for all exports of this user."""
+    """Return the folder of the files, which all exports of this user share."""
     root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(root) / "sttk" / f"{NAME}-{VERSION}"
 
 
 def _of_package(folder: Path) -> dict[str, Path]:
-    """From a folder of the user's: an unpacked package, or its ``dist``."""
+    """Return the paths of the files in the user's unpacked package, or its ``dist``."""
     place = folder / _DIST if (folder / _DIST).is_dir() else folder
     if absent := [name for name in FILES if not (place / name).is_file()]:
         raise UsageError(
@@ -76,7 +76,7 @@ def _of_package(folder: Path) -> dict[str, Path]:
 
 
 def _is_whole(kept: Path) -> bool:
-    """Every file is there, with the bytes that were unpacked."""
+    """Whether every file is there, with the bytes that were unpacked."""
     try:
         listed = dict(line.split("  ", 1)[::-1] for line in _text(kept / "sha256").splitlines())
         return all(sha256(kept / name) == listed[name] for name in FILES)
@@ -92,10 +92,10 @@ def _text(file: Path) -> str:
 
 
 def _fetched() -> bytes:
-    """The package, whose bytes are those that are pinned here."""
+    """Download the package, and check it against the digest that is pinned here."""
     address = f"{_registry()}{NAME}/-/{NAME}-{VERSION}.tgz"
     try:
-        # A registry of the user's may be plain http: what comes is held to the digest.
+        # The user's registry may be plain http: the download is checked against the digest.
         with urllib.request.urlopen(address, timeout=_SECONDS) as answer:  # noqa: S310
             content: bytes = answer.read(_MOST_BYTES + 1)
     except (OSError, urllib.error.URLError, ValueError) as error:
@@ -114,7 +114,7 @@ def _fetched() -> bytes:
 
 
 def _registry() -> str:
-    """npm's: of its variable, of the user's .npmrc, else the public one."""
+    """Return npm's registry, by its variable, the user's .npmrc, or else the public one."""
     said = [os.environ[name] for name in _REGISTRY_VARIABLES if os.environ.get(name)]
     rc = Path(os.environ.get("NPM_CONFIG_USERCONFIG") or Path.home() / ".npmrc")
     if not said and rc.is_file():
@@ -126,7 +126,7 @@ def _registry() -> str:
 
 
 def _keep(package: bytes, kept: Path) -> None:
-    """Unpack what is needed, beside, then put it in place: another export may be at it, too."""
+    """Unpack the files in a work folder, and move that into place: exports may run in parallel."""
     work = work_name(kept)
     try:
         make_work(work)

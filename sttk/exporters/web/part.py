@@ -1,6 +1,6 @@
-"""One style of a page: its model, a small picture of what it does, and where to look.
+"""One style of a page: its model, a small example picture, and the facts that the page needs.
 
-An exporter like any other (:class:`Exporter`), whose folder needs a page around it.
+It is an exporter like any other (:class:`Exporter`), but its folder needs a page around it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from sttk.toolkit.targets.web import TARGET
 MODEL = TARGET.model
 GRAPH = "model.onnx"
 _SMALL_PICTURE = "thumb.jpg"
-_SIDE, _QUALITY = 160, 82  # pixels; of JPEG
+_SIDE, _QUALITY = 160, 82  # pixels; JPEG quality
 _PHOTO = "cat.jpg"
 _CHECKED, _STEP, _EVERY = (64, 64), 37, 97
 _ROMAN = re.compile(r"\b[ivx]+\b")
@@ -48,7 +48,7 @@ def export(request: ExportRequest[WebOptions], folder: Path) -> Product:
 
 
 def facts(request: ExportRequest[WebOptions]) -> dict[str, Any]:
-    """What the page's scripts know of a style; ``name`` is one for URLs, ``title`` for people."""
+    """Return a style's facts for the page's scripts; ``name`` is for URLs, ``title`` for people."""
     contract = request.net.contract
     return {
         "name": file_name(request.net.origin.name),
@@ -63,17 +63,17 @@ def facts(request: ExportRequest[WebOptions]) -> dict[str, Any]:
 
 
 def listed(request: ExportRequest[WebOptions], folder: str) -> dict[str, Any]:
-    """What a page says of a style, and by what it knows a GPU that computes it wrongly.
+    """Return a style's entry in a page's list, with a check that finds GPUs with wrong results.
 
     Args:
-        request: of the style.
-        folder: where its files lie, within the page's.
+        request: the style's request.
+        folder: the path of its files within the page's folder.
     """
     return {"folder": folder, **facts(request), "check": _check(request)}
 
 
 def _check(request: ExportRequest[WebOptions]) -> dict[str, Any]:
-    """PyTorch's answer to numbers that the page's scripts make, too: some of its values."""
+    """Return some values of PyTorch's output for numbers that the page's scripts make as well."""
     height, width = request.shapes.only or _CHECKED
     numbers = np.arange(3 * height * width) * _STEP % 256
     batch = torch.from_numpy(numbers.astype(np.float32).reshape(1, 3, height, width))
@@ -84,14 +84,14 @@ def _check(request: ExportRequest[WebOptions]) -> dict[str, Any]:
 
 
 def title(name: str) -> str:
-    """``composition-vii-mobile-m`` for people: ``Composition VII``."""
+    """Return a title for people: ``Composition VII`` for ``composition-vii-mobile-m``."""
     words = re.sub(r"[-_]+", " ", re.sub(r"-mobile-\w+$", "", printable(name))).strip()
     words = _ROMAN.sub(lambda found: found[0].upper(), words)
     return words[:1].upper() + words[1:]
 
 
 def _small_picture(request: ExportRequest[WebOptions]) -> Image.Image:
-    """A photograph in the style."""
+    """Return a small photograph in the style."""
     with (resources.files("sttk.toolkit") / "photos" / _PHOTO).open("rb") as file:
         photo = ImageOps.fit(Image.open(file).convert("RGB"), (_SIDE, _SIDE))
     with torch.inference_mode():

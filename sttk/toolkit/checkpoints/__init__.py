@@ -1,25 +1,20 @@
 """Loading of third-party checkpoints: keys identify the layout, and shapes give the widths.
 
-``load(path)`` is the whole interface. A new layout is one module here and one line in ``LAYOUTS``.
+``load(path)`` is the whole interface. A new layout is one module here and its name in ``LAYOUTS``.
 """
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 
-from sttk.toolkit.checkpoints import (
-    lengstrom,
-    mobilenetv2,
-    native,
-    onnx_graph,
-    pytorch_examples,
-    rrmina,
-)
+from sttk.toolkit.checkpoints import lengstrom, native, onnx_graph
 from sttk.toolkit.checkpoints.layout import Layout, Loaded, Tensors
 from sttk.toolkit.core.errors import CheckpointError
 from sttk.toolkit.core.style_net import Origin, StyleNet
@@ -27,7 +22,13 @@ from sttk.toolkit.io.choices import SUFFIX, split_choices
 from sttk.toolkit.io.files import MOST_BYTES, sha256
 from sttk.toolkit.io.pickles import read_pickle
 
-LAYOUTS: tuple[Layout, ...] = (pytorch_examples, rrmina, lengstrom, mobilenetv2)
+# Each is the name of a module here; the first that matches is taken.
+LAYOUTS = (
+    "pytorch_examples",
+    "rrmina",
+    "lengstrom",
+    "mobilenetv2",
+)
 
 # Training scripts nest the weights under these keys, next to the optimiser's state.
 _NESTS = ("state_dict", "model_state_dict", "model", "net")
@@ -35,6 +36,12 @@ _SHOWN_KEYS = 5
 # The largest known net has 190. A key takes a few bytes of the file, but the block that it implies
 # takes milliseconds to build.
 _MOST_TENSORS = 1000
+
+
+@cache
+def layouts() -> tuple[Layout, ...]:
+    """Return the layouts that are recognised by their tensors, in the order of ``LAYOUTS``."""
+    return tuple(cast("Layout", importlib.import_module(f"{__name__}.{name}")) for name in LAYOUTS)
 
 
 def load(path: str | Path, *, name: str | None = None, source: str | None = None) -> StyleNet:
@@ -122,7 +129,7 @@ def _dense(path: Path, key: str, value: Tensor) -> Tensor:
 def _build(path: Path, state: Tensors) -> tuple[str, Loaded]:
     if len(state) > _MOST_TENSORS:
         raise CheckpointError(f"{path}: {len(state)} tensors are more than {_MOST_TENSORS}")
-    for layout in LAYOUTS:
+    for layout in layouts():
         if layout.matches(state):
             try:
                 return layout.NAME, layout.build(state)
@@ -131,7 +138,7 @@ def _build(path: Path, state: Tensors) -> tuple[str, Loaded]:
                 raise CheckpointError(f"{path}: a broken {layout.NAME} net: {reason}") from error
     raise CheckpointError(
         f"{path}: no known checkpoint layout; first keys: {_first_keys(state)}; "
-        f"layouts tried: {', '.join([native.NAME, *(layout.NAME for layout in LAYOUTS)])}",
+        f"layouts tried: {', '.join([native.NAME, *(layout.NAME for layout in layouts())])}",
         fix="see 'sttk styles --layouts' for what each looks like",
     )
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from sttk.toolkit.imaging.images import Floats
-from sttk.toolkit.runtimes.base import Runner
+from sttk.toolkit.runtimes.base import Closing, Runner
 
 
-class ClampedRunner:
+class ClampedRunner(Closing):
     """A runner whose output is clamped; ``changed`` is set once that made a difference."""
 
     def __init__(self, runner: Runner, low: float, high: float) -> None:
@@ -22,3 +22,7 @@ class ClampedRunner:
         clamped = np.clip(output, *self._range)
         self.changed = self.changed or not np.array_equal(output, clamped)
         return clamped
+
+    def close(self) -> None:
+        """See :class:`Runner`."""
+        self._runner.close()

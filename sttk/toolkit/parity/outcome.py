@@ -102,23 +102,32 @@ class Unjudged:
 Outcome = Judged | Unjudged
 
 
-def required(targets: Collection[str], outcomes: Sequence[Outcome]) -> list[Outcome]:
+def required(
+    targets: Collection[str], outcomes: Sequence[Outcome], exported: Collection[str]
+) -> list[Outcome]:
     """Return the outcomes with those of ``targets`` marked as needed.
 
     A required target without any outcome gets an :class:`Unjudged` of its own.
+
+    Args:
+        targets: the targets that are required.
+        outcomes: what became of the models.
+        exported: the targets that sttk has an exporter to.
     """
     held = [replace(each, needed=True) if each.target in targets else each for each in outcomes]
     there = {outcome.target for outcome in outcomes}
     absent = [target for target in dict.fromkeys(targets) if target not in there]
-    return [*held, *(Unjudged(f"--require {each}", _none_of(each), each) for each in absent)]
+    none = [Unjudged(f"--require {each}", _none_of(each, exported), each) for each in absent]
+    return [*held, *none]
 
 
-def _none_of(target: str) -> NotRunError:
+def _none_of(target: str, exported: Collection[str]) -> NotRunError:
     """Return the error that no model of ``target`` was judged, with the fix."""
-    lacking = missing([target])
+    lacking = missing([target], exported)
+    fix = lacking[0] if lacking else f"sttk export --target {target}"
     return NotRunError(
         f"--require {target}: no such model was judged",
-        fix=lacking[0] if lacking else f"sttk export --target {target}",
+        fix=fix if target in exported else f"pass a {target} model with --reference",
     )
 
 

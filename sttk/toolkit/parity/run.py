@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
-from sttk.toolkit.artifact.search import manifest_of_model
-from sttk.toolkit.core.errors import ArtifactError, NotRunError, UsageError
+from sttk.toolkit.core.errors import NotRunError, UsageError
 from sttk.toolkit.core.plan import DEFAULT, Plan
 from sttk.toolkit.core.rungs import EXACT, FAITHFUL, SAME_STYLE
 from sttk.toolkit.core.shapes import Size
@@ -16,6 +16,7 @@ from sttk.toolkit.host.memory import check_fits
 from sttk.toolkit.imaging.regimes import CONSTANT, NAMES, Regimes, Sample
 from sttk.toolkit.io.console import progress
 from sttk.toolkit.opened.artifact import OpenArtifact
+from sttk.toolkit.opened.checks import checks_of_file
 from sttk.toolkit.parity.clamped import ClampedRunner
 from sttk.toolkit.parity.compare import FLOAT_NET, HALF_WEIGHTS, REFERENCE, Comparison, Report, Row
 from sttk.toolkit.parity.judge import promise_of_precision
@@ -23,7 +24,7 @@ from sttk.toolkit.parity.observer import Observation, Observer
 from sttk.toolkit.parity.reference import References
 from sttk.toolkit.parity.reference_cache import ReferenceCache
 from sttk.toolkit.parity.style import StyleJudge
-from sttk.toolkit.runtimes.base import Check, Runner, Settings
+from sttk.toolkit.runtimes.base import Runner, Settings
 from sttk.toolkit.targets import open_model, static_checks
 
 _SAVED_NOTE = f"the rows against {HALF_WEIGHTS} are of the saved weights in float32 arithmetic"
@@ -88,10 +89,14 @@ class Judge:
             promise = promise_of_precision(manifest.target.precision)
         elif manifest.quantization:
             references = self._references.quantized(references, manifest)
-        runner, not_run = opened.runner_or_graph(self.config.settings)
-        trial = _Trial(runner, references, self._required_rung(promise))
-        others, note = self._saved_weights(opened, references)
-        report = self._judge(str(opened.folder), [trial, *others], observers)
+        with ExitStack() as stack:
+            runner, not_run = opened.runner_or_graph(self.config.settings)
+            stack.enter_context(runner)
+            trial = _Trial(runner, references, self._required_rung(promise))
+            others, note = self._saved_weights(opened, references)
+            for other in others:
+                stack.enter_context(other.runner)
+            report = self._judge(str(opened.folder), [trial, *others], observers)
         return dataclasses.replace(
             report,
             notes=(*report.notes, *note),
@@ -112,11 +117,11 @@ class Judge:
         if self.config.net is None:
             raise UsageError(f"{model} has no manifest", fix="pass --reference CHECKPOINT")
         low, high = self.config.net.contract.output_range
-        runner = ClampedRunner(open_model(model, self.config.settings), low, high)
         promise = self._required_rung(promise_of_precision(precision))
-        trial = _Trial(runner, self._references.float_net(self.config.net), promise)
-        report = self._judge(str(model), [trial], observers)
-        checks = _checks(model)
+        with ClampedRunner(open_model(model, self.config.settings), low, high) as runner:
+            trial = _Trial(runner, self._references.float_net(self.config.net), promise)
+            report = self._judge(str(model), [trial], observers)
+        checks = checks_of_file(model)
         if not runner.changed:
             return dataclasses.replace(report, checks=checks)
         note = f"the model's output leaves {low:g}..{high:g}; it was clamped before it was compared"
@@ -192,14 +197,6 @@ class _Trial:
         if answer.float_net and output is not None and row.judged:
             row = Comparison(SAME_STYLE, style, FLOAT_NET).verdict(sample, output, answer.float_net)
             yield Observation(sample, output, answer.float_net, row)
-
-
-def _checks(model: Path) -> tuple[Check, ...]:
-    """Run the static checks of a bare model, by the manifest next to it if there is one."""
-    try:
-        return static_checks(model, manifest_of_model(model))
-    except ArtifactError as error:
-        return (*static_checks(model), Check("bound", False, str(error)))
 
 
 def inputs_of(name: str, runner: Runner, net: StyleNet, config: ParityConfig) -> Regimes:

@@ -25,12 +25,18 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sttk.toolkit.core.contract import Precision
 from sttk.toolkit.core.style_net import StyleNet
 from sttk.toolkit.nets.johnson import UpConv
 from sttk.toolkit.rewrites.modules import names_of, replaced
 from sttk.toolkit.rewrites.same import SIZES
 
 NAME = "phase-upsample"
+# Not in float16, where a rounded sum of weights is not the sum of the rounded weights: the new net
+# would differ from the one with float16 weights, which is the reference for saved weights. In int8
+# sums are rounded too, but there the new net is what is quantised, and so it is itself the
+# reference.
+PRECISIONS: tuple[Precision, ...] = ("fp32", "int8")
 
 
 class PhaseConv(nn.Module):
@@ -68,7 +74,7 @@ def phases(weight: Tensor) -> Tensor:
     return summed
 
 
-def phase_upsample(net: StyleNet) -> tuple[StyleNet, int]:
+def rewrite(net: StyleNet) -> tuple[StyleNet, int]:
     """Replace every :class:`UpConv` by a :class:`PhaseConv`, keeping the function.
 
     Returns:

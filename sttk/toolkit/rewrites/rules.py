@@ -2,40 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import importlib
 from functools import lru_cache
+from typing import Protocol, cast
 
 from sttk.toolkit.core.contract import Precision
 from sttk.toolkit.core.style_net import StyleNet
-from sttk.toolkit.rewrites import phase_upsample, sliced_pads, transposed_upsample, wide_head
+
+# Each is the ``NAME`` of a module here, which is called so with underscores.
+NAMES = (
+    "phase-upsample",
+    "wide-head",
+    "transposed-upsample",
+    "sliced-pads",
+)
 
 
-@dataclass(frozen=True)
-class Rule:
-    """A rewrite rule.
+class Rewrite(Protocol):
+    """A rewrite. Each is one module of this package; see any of them for an example.
 
     Attributes:
-        apply: returns the same function in another form, and the number of rewritten places.
-        precisions: the model precisions for which the rewrite was measured and proven.
+        NAME: its name, which manifests record.
+        PRECISIONS: the model precisions for which the rewrite was measured and proven.
     """
 
-    apply: Callable[[StyleNet], tuple[StyleNet, int]]
-    precisions: tuple[Precision, ...]
+    NAME: str
+    PRECISIONS: tuple[Precision, ...]
+
+    def rewrite(self, net: StyleNet) -> tuple[StyleNet, int]:
+        """Return the same function in another form, and the number of rewritten places.
+
+        Raises:
+            ExportError: the new net computes another function.
+        """
 
 
-_ALL: tuple[Precision, ...] = ("fp32", "fp16", "int8")
-# In float16 a rounded sum of weights is not the sum of the rounded weights, so summing phases would
-# give another net than the one with float16 weights, which is the reference for saved weights.
-# ExecuTorch, for which transposed upsampling is meant, cannot compute such weights in float32; its
-# reference is the float net. In int8 sums are rounded too, but there the rewritten net is the one
-# that is quantised, and so it is itself the reference.
-RULES = {
-    phase_upsample.NAME: Rule(phase_upsample.phase_upsample, ("fp32", "int8")),
-    wide_head.NAME: Rule(wide_head.wide_head, ("fp32", "int8")),
-    transposed_upsample.NAME: Rule(transposed_upsample.transposed_upsample, _ALL),
-    sliced_pads.NAME: Rule(sliced_pads.sliced_pads, _ALL),
-}
+def rule(name: str) -> Rewrite:
+    """Return the rewrite of a name in ``NAMES``."""
+    module = importlib.import_module(f"{__package__}.{name.replace('-', '_')}")
+    return cast("Rewrite", module)
 
 
 # Cached by the net's identity, because several targets and sizes ask for the same rewrites.
@@ -43,17 +48,17 @@ RULES = {
 def rewritten(
     net: StyleNet, names: tuple[str, ...], precision: str
 ) -> tuple[StyleNet, tuple[str, ...]]:
-    """Apply the named rules that are meant for this precision.
+    """Apply the named rewrites that are meant for this precision.
 
     Returns:
-        The rewritten net (``net`` itself if no rule applied), and the names of the rules that did.
+        The rewritten net (``net`` itself if no rewrite applied), and the names of those that did.
 
     Raises:
-        ExportError: a rule would change the net's function.
+        ExportError: a rewrite would change the net's function.
     """
     done = []
     for name in names:
-        if name in RULES and precision in RULES[name].precisions:
-            net, count = RULES[name].apply(net)
+        if name in NAMES and precision in rule(name).PRECISIONS:
+            net, count = rule(name).rewrite(net)
             done += [name] if count else []
     return net, tuple(done)

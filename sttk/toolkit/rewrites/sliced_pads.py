@@ -16,10 +16,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from sttk.toolkit.core.contract import Precision
 from sttk.toolkit.core.style_net import StyleNet
 from sttk.toolkit.rewrites.modules import names_of, replaced
 
 NAME = "sliced-pads"
+# No value is computed, so rounding changes nothing.
+PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "int8")
 _KINDS = (nn.ReflectionPad2d, nn.ReplicationPad2d)
 
 
@@ -46,7 +49,7 @@ class SlicedPad(nn.Module):
         return torch.cat([*lines[0], x, *lines[1]], axis)
 
 
-def sliced_pads(net: StyleNet) -> tuple[StyleNet, int]:
+def rewrite(net: StyleNet) -> tuple[StyleNet, int]:
     """Replace every reflection or replication pad by a :class:`SlicedPad`, keeping the function.
 
     Returns:

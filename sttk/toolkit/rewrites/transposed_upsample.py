@@ -19,12 +19,16 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from sttk.toolkit.core.contract import Precision
 from sttk.toolkit.core.style_net import StyleNet
 from sttk.toolkit.nets.johnson import UpConv
 from sttk.toolkit.rewrites.modules import names_of, replaced
 from sttk.toolkit.rewrites.same import SIZES
 
 NAME = "transposed-upsample"
+# In float16 the summed weights are rounded, and not the weights that are summed. ExecuTorch, for
+# which this is meant, cannot compute such weights in float32, so its reference is the float net.
+PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "int8")
 
 
 class TransposedUpConv(nn.Module):
@@ -56,7 +60,7 @@ def _kernel(weight: Tensor, axis: int) -> Tensor:
     return torch.stack([final, middle + final, first + middle, first], axis)
 
 
-def transposed_upsample(net: StyleNet) -> tuple[StyleNet, int]:
+def rewrite(net: StyleNet) -> tuple[StyleNet, int]:
     """Replace every :class:`UpConv` by a :class:`TransposedUpConv`, keeping the function.
 
     Returns:

@@ -27,12 +27,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sttk.toolkit.core.contract import Precision
 from sttk.toolkit.core.shapes import Size
 from sttk.toolkit.core.style_net import StyleNet
 from sttk.toolkit.rewrites.modules import replaced
 from sttk.toolkit.rewrites.same import SIZES
 
 NAME = "wide-head"
+# Those in which it was measured. Weights are copied, not summed, so it would hold in float16 too.
+PRECISIONS: tuple[Precision, ...] = ("fp32", "int8")
 STRIDE = 4
 _FEW_CHANNELS, _LARGE_KERNEL = 4, 7
 
@@ -68,7 +71,7 @@ class WideConv(nn.Module):
         return F.pixel_shuffle(self.conv(x), self.stride)
 
 
-def wide_head(net: StyleNet) -> tuple[StyleNet, int]:
+def rewrite(net: StyleNet) -> tuple[StyleNet, int]:
     """Replace large-kernel convolutions to few channels by :class:`WideConv`, keeping the function.
 
     Returns:

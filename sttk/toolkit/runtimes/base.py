@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from sttk.toolkit.core.shapes import Shapes
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
     from sttk.toolkit.imaging.images import Floats
 
 # The note of a runner that was asked to compute in f32.
@@ -117,8 +119,24 @@ class Frugal(Protocol):
     bytes_per_pixel: int
 
 
+class Closing:
+    """The base class of runners: a ``with`` block closes them at its end.
+
+    ``close`` does nothing here, for the runners that hold nothing but memory of their own.
+    """
+
+    def close(self) -> None:
+        """Release what the model holds. It cannot run afterwards; closing it again is harmless."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
 class Runner(Protocol):
-    """A loaded model.
+    """A loaded model; see :class:`Closing` for how it ends.
 
     Attributes:
         name: the runtime's name, such as ``onnxruntime``.
@@ -136,3 +154,10 @@ class Runner(Protocol):
         Raises:
             RunError: the model does not take this input, or fails on it.
         """
+
+    def close(self) -> None:
+        """Release what the model holds. It cannot run afterwards; closing it again is harmless."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...

@@ -8,10 +8,10 @@ from sttk.toolkit.core.contract import Contract
 from sttk.toolkit.core.shapes import Shapes
 from sttk.toolkit.host.memory import BYTES_PER_PIXEL
 from sttk.toolkit.imaging.images import Floats
-from sttk.toolkit.runtimes.base import Frugal, Runner
+from sttk.toolkit.runtimes.base import Closing, Frugal, Runner
 
 
-class BlendRunner:
+class BlendRunner(Closing):
     """A runner that returns the weighted mean of several runners' outputs.
 
     Args:
@@ -36,6 +36,11 @@ class BlendRunner:
         for part, share in self._parts[1:]:
             total += part.run(batch) * share
         return total
+
+    def close(self) -> None:
+        """See :class:`Runner`."""
+        for part, _ in self._parts:
+            part.close()
 
 
 def common_contract(contracts: Sequence[Contract]) -> Contract:

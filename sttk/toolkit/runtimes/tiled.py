@@ -12,11 +12,12 @@ from sttk.toolkit.core.shapes import Shapes
 from sttk.toolkit.core.style_net import StyleNet
 from sttk.toolkit.host.memory import check_fits
 from sttk.toolkit.imaging.images import Floats
+from sttk.toolkit.runtimes.base import Closing
 from sttk.toolkit.runtimes.tiles.cut import STEP, Tile, cut
 from sttk.toolkit.runtimes.tiles.norms import Reached, SharedNorms, Statistics, Sums, radius
 
 
-class TiledRunner:
+class TiledRunner(Closing):
     """A runner that runs a style net in PyTorch, tile by tile.
 
     Args:

@@ -8,9 +8,10 @@ from sttk.toolkit.core.errors import RunError
 from sttk.toolkit.core.shapes import Shapes
 from sttk.toolkit.core.style_net import StyleNet
 from sttk.toolkit.imaging.images import Floats
+from sttk.toolkit.runtimes.base import Closing
 
 
-class TorchRunner:
+class TorchRunner(Closing):
     """A runner that runs a style net in PyTorch as it was loaded."""
 
     name = "torch"

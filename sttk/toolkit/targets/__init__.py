@@ -1,4 +1,4 @@
-"""The export targets: a package for each of them, and its name here."""
+"""The export targets: a package for each, and the list of their names."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from sttk.toolkit.targets.base import Target
     from sttk.toolkit.targets.intermediates import InstrumentedModel
 
-# Each is the name of a package here and in sttk/exporters; the first is the default.
+# Each is the name of a package here and, unless it can only be run, of one in sttk/exporters; the
+# first is the default.
 NAMES = (
     "onnx",
     "openvino",
@@ -33,7 +34,7 @@ DEFAULT = NAMES[0]
 
 @cache
 def target(name: str) -> Target:
-    """Return the target of this name.
+    """Return the target with this name.
 
     Raises:
         UsageError: there is no such target.
@@ -63,22 +64,22 @@ def suffixes() -> tuple[str, ...]:
 
 
 def of_model(model: Path) -> Target | None:
-    """Return the target of a model file or package, by its suffix, or None if it is of none."""
+    """Return the target of a model file or package by its suffix, or None if none has it."""
     return next((each for each in every() if each.suffix == model.suffix), None)
 
 
 def is_model(path: Path) -> bool:
-    """Return whether a path is a file, or a package such as ``model.mlpackage``, a folder."""
+    """Return whether a path is a file or a package, a folder such as ``model.mlpackage``."""
     return path.is_file() or path.suffix in suffixes()
 
 
 def open_model(model: Path, settings: Settings | None = None) -> Runner:
-    """Load a model under the runtime that its suffix stands for.
+    """Load a model in the runtime for its suffix.
 
     Raises:
-        UsageError: there is no runtime for such a file, or it cannot run as ``settings`` say.
-        ArtifactError: it cannot be loaded.
-        NotRunError: what the runtime needs, such as a GPU, is not here.
+        UsageError: there is no runtime for such a file, or it does not support ``settings``.
+        ArtifactError: the model cannot be loaded.
+        NotRunError: something that the runtime needs, such as a GPU, is missing.
     """
     if not model.exists():
         raise UsageError(f"{model}: no such file")
@@ -92,16 +93,16 @@ def open_model(model: Path, settings: Settings | None = None) -> Runner:
 
 
 def static_checks(model: Path, manifest: Manifest | None = None) -> tuple[Check, ...]:
-    """Return what can be said of a model file without running it; see ``Target.checks``."""
+    """Check a model file without running it; see ``Target.checks``."""
     found = of_model(model)
     return found.checks(model, manifest) if found else ()
 
 
 def open_intermediates(model: Path) -> InstrumentedModel:
-    """Lay open the tensors within a model.
+    """Give access to a model's intermediate tensors.
 
     Raises:
-        UsageError: the tensors within this format cannot be read.
+        UsageError: the intermediate tensors of this format cannot be read.
         SttkError: the model cannot be loaded.
     """
     found = of_model(model)

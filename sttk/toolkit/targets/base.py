@@ -1,4 +1,4 @@
-"""What an export target is to everybody but its exporter.
+"""The interface of an export target, apart from the export itself.
 
 A target's package, ``toolkit/targets/NAME``, is the only place below ``toolkit`` that knows its
 library. Its ``__init__.py`` defines ``TARGET`` and imports nothing heavy; methods import the rest
@@ -28,14 +28,14 @@ ON_DISK = "float16 weights in the file; the runtime chooses its arithmetic"
 
 @dataclass(frozen=True)
 class Tensors:
-    """What a target's models take and give, for people.
+    """The input and output of a target's models, as shown to people.
 
     Attributes:
         input: the input's name.
         output: the output's name.
-        shape: the shape of both; {B} stands for the number of pictures at once.
-        batches: whether a model of any size takes any number of pictures at once.
-        fp16: what is in float16 in a model that is said to be in it.
+        shape: the shape of both; {B} stands for the batch size.
+        batches: whether a model of any size takes any batch size.
+        fp16: the parts of an fp16 model that are in float16.
     """
 
     input: str = "image"
@@ -52,12 +52,13 @@ class Timed:
     Attributes:
         precision: the precision's name in the tables.
         arithmetic: the arithmetic of its multiplications, whose peak on this machine is its limit.
-        usual: whether it is timed unless somebody asks for others.
+        usual: whether it is timed by default.
         exported: the precision of the export.
         inference: the precision that the runtime computes in; None for the model's own.
-        feature: what the processor must have for the figure to say much, such as ``bf16``, or "".
+        feature: the processor feature without which the figure says little, such as ``bf16``, or
+            "".
         rank: its place among the rows that a budget starts with, or None if it comes after them.
-        small_rank: the same of a style's mobile nets.
+        small_rank: the same for a style's mobile nets.
     """
 
     precision: str
@@ -78,19 +79,19 @@ class Target(ABC):
         name: the target's name, such as ``onnx``; also the extra that installs its libraries.
         model: the name of the model's file or package within an artifact.
         runtime: the name of the runtime that runs it, such as ``onnxruntime``.
-        requires: what it needs to be exported and run.
+        requires: the requirements for exporting and running it.
         tensors: the names and shapes of its input and output.
         int8_arithmetic: the arithmetic between the quantisers of an int8 model.
         in_all: whether ``sttk export --target all`` includes it.
-        timed: whether the time that its runtime takes here says something about its users' devices.
+        timed: whether times measured here say something about its users' devices.
         selectable: whether ``sttk stylize --runtime`` can name its runtime.
         cpu_rank: its place among the runtimes by speed on a CPU, from 0, or None if unranked
             (artifacts/reports/bench).
         timings: the ways in which ``sttk bench`` times it.
-        conversion_seconds: what an export takes after its graph, on the machine of the bench's
-            budget (``benchmarks/schedule.py``).
-        shown: shapes in which ``sttk parity`` without arguments exports the shipped style, or None
-            if it leaves this target out.
+        conversion_seconds: the time that an export takes after the graph is made, on the machine
+            for which the bench's budget is set (``benchmarks/schedule.py``).
+        shown: the shapes in which ``sttk parity`` without arguments exports the shipped style, or
+            None if it leaves this target out.
     """
 
     name: str
@@ -115,10 +116,10 @@ class Target(ABC):
     def promise(self, precision: str, *, compressed: bool = False) -> str:
         """Return the rung that an artifact of this target promises against its reference.
 
-        An int8 or fp8 reference has the same quantisers. Weights that are compressed after the fact
-        have none that could be exact, so they promise the style. So does int8 with float16
-        arithmetic: where a rounded value lands on another level, the step is a thousand times the
-        rounding, and spreads.
+        An int8 or fp8 reference has the same quantisers as the artifact. Weights that are
+        compressed after the conversion have no such reference, so they only promise the style. So
+        does int8 with float16 arithmetic: where a rounded value lands on another level, the step
+        is a thousand times the rounding error, and spreads.
 
         Args:
             precision: one of ``contract.PRECISIONS``.
@@ -129,16 +130,16 @@ class Target(ABC):
         return EXACT if precision == "fp32" else FAITHFUL
 
     def arithmetic(self, precision: str) -> str:
-        """Return the precision in which a model of ``precision`` computes between its blocks."""
+        """Return the arithmetic of a model of ``precision``: for int8, that between quantisers."""
         return self.int8_arithmetic if precision == "int8" else precision
 
     @property
     def from_graph(self) -> bool:
-        """Whether its exporter starts from the ONNX graph, which it shares with others."""
+        """Whether its exporter starts from the ONNX graph, which several targets share."""
         return set(GRAPH) <= set(self.requires.exports)
 
     def not_timed_here(self) -> str:
-        """Return why a time on this system would mean nothing, or ""."""
+        """Return why a time measured on this system would mean nothing, or ""."""
         return ""
 
     @abstractmethod
@@ -150,20 +151,20 @@ class Target(ABC):
         """Return the facts that ``sttk inspect`` shows of a model file, as plain JSON values."""
 
     def checks(self, model: Path, manifest: Manifest | None) -> tuple[Check, ...]:
-        """Return what can be said of a model file without running it.
+        """Check a model file without running it.
 
         Args:
             model: the file or package.
-            manifest: the manifest of the artifact that it belongs to, whose files were verified.
+            manifest: the manifest of the artifact that it belongs to, with its files verified.
         """
         del model, manifest
         return ()
 
     @property
     def has_intermediates(self) -> bool:
-        """Whether the tensors within its models can be read, so that they can be bisected."""
+        """Whether the intermediate tensors of its models can be read, as a bisection needs."""
         return type(self).intermediates is not Target.intermediates
 
     def intermediates(self, model: Path) -> InstrumentedModel:
-        """Lay open the tensors within a model. Raises UsageError where the format is closed."""
+        """Give access to a model's intermediate tensors. Raises UsageError if it has none."""
         raise UsageError(f"{model}: no bisection of {self.suffix} models")

@@ -1,4 +1,7 @@
-"""A model whose inner tensors can be read and of which a part can be taken: a file a format."""
+"""Models whose intermediate tensors can be read, and from which subgraphs can be cut.
+
+Each format implements these protocols in an ``intermediates.py`` of its own.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +21,10 @@ class Intermediate:
 
     Attributes:
         tensor: its name, unique in the model.
-        operation: name of the operation.
-        kind: of operation, as the format calls it: ``Conv``, ``Convolution``, ``conv``.
-        weights: names of what the operation reads that is stored, where the format keeps names.
+        operation: the operation's name.
+        kind: the operation's type, as the format calls it: ``Conv``, ``Convolution``, ``conv``.
+        weights: the names of the stored tensors that the operation reads, where the format keeps
+            names.
     """
 
     tensor: str
@@ -30,31 +34,31 @@ class Intermediate:
 
 
 class Subgraph(Protocol):
-    """A model of its own, cut out of another.
+    """A part of a model, cut out as a model of its own.
 
     Attributes:
-        inputs: tensors that it must be given.
+        inputs: the names of the tensors that it takes.
     """
 
     inputs: tuple[str, ...]
 
     def run(self, given: Values) -> Floats:
-        """Its one result. Raises RunError."""
+        """Return its one result. Raises RunError."""
 
     def save(self, folder: Path) -> str:
-        """Write the model into ``folder``; its file name."""
+        """Write the model into ``folder`` and return its file name."""
 
 
 class InstrumentedModel(Protocol):
-    """A model with its inner tensors laid open.
+    """A model whose intermediate tensors can be read.
 
     Attributes:
-        name: of the model's file.
-        intermediates: in the order of execution.
-        input: name of the tensor that the model takes.
-        output: name of the tensor that it gives.
-        script: text of a program that runs a saved part, see ``reproduction.py``.
-        notes: what a reader must know of how it is run.
+        name: the name of the model's file.
+        intermediates: the intermediate tensors, in the order of execution.
+        input: the name of the input tensor.
+        output: the name of the output tensor.
+        script: the text of a program that runs a saved subgraph, see ``reproduction.py``.
+        notes: caveats on how it is run, for readers of the results.
     """
 
     name: str
@@ -65,10 +69,7 @@ class InstrumentedModel(Protocol):
     notes: tuple[str, ...]
 
     def run(self, batch: Floats) -> Values:
-        """Return every intermediate's value; what is no (B, C, H, W) float is left out.
-
-        Raises RunError.
-        """
+        """Return the values of all intermediates that are (B, C, H, W) floats. Raises RunError."""
 
     def part(self, tensor: str, known: Collection[str]) -> Subgraph:
-        """What computes ``tensor`` from ``known`` tensors, or from the model's input."""
+        """Return the subgraph that computes ``tensor`` from ``known`` tensors or the input."""

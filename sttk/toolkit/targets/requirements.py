@@ -1,4 +1,4 @@
-"""What a target needs to be exported and run, and whether this machine has it."""
+"""The requirements for exporting and running a target, and whether this machine meets them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sttk.toolkit.host.machine import Gpu
 from sttk.toolkit.host.packages import SELF, version_of
 
-# Distributions that make the graph which several targets start from.
+# The distributions that make the ONNX graph, from which several targets start.
 GRAPH = ("onnx", "onnxruntime", "onnxscript", "onnxsim")
 
 
@@ -23,7 +23,7 @@ class Ability:
     run: str
 
     def __str__(self) -> str:
-        """Return such as ``trt: export yes (RTX), run no: no CUDA device``."""
+        """Return a line such as ``trt: export yes (RTX), run no: no CUDA device``."""
         return f"{self.target}: export {self.export}, run {self.run}"
 
 
@@ -32,9 +32,9 @@ class Requirements:
     """The libraries of a target, by the names of their distributions.
 
     Attributes:
-        exports: libraries that make an artifact; all of them are needed.
-        runs: libraries that run it; all of them are needed.
-        note: who runs it, where that is not plain.
+        exports: the libraries that make an artifact; all of them are needed.
+        runs: the libraries that run it; all of them are needed.
+        note: a remark on what runs it, where the libraries do not tell.
         needs_gpu: whether it runs on a CUDA device only.
     """
 
@@ -47,16 +47,16 @@ class Requirements:
         """Return what this machine can do with ``target``.
 
         Args:
-            target: its name, which is the name of the extra that installs the libraries, too.
+            target: the target's name, which is also the extra that installs its libraries.
             devices: the CUDA devices of this machine.
         """
-        del devices  # only targets that run on a GPU ask for them
+        del devices  # only targets that run on a GPU use them
         export, run = lacking(target, self.exports), lacking(target, self.runs)
         noted = f"yes, {self.note}" if self.note and run == YES else run
         return Ability(target, export == YES, export, run == YES, noted)
 
     def libraries(self) -> tuple[str, ...]:
-        """Return the distributions that an export needs, the installed one of alternatives."""
+        """Return the distributions that an export needs; of alternatives, the installed one."""
         return self.exports
 
 
@@ -64,11 +64,11 @@ YES = "yes"
 
 
 def lacking(target: str, needs: Iterable[str]) -> str:
-    """Return ``yes``, or which of the distributions are absent and the pip line that mends it."""
+    """Return ``yes``, or the missing distributions and the pip command that installs them."""
     absent = [name for name in needs if version_of(name) is None]
     return f"no: {', '.join(absent)} not installed ({fix(target)})" if absent else YES
 
 
 def fix(extra: str) -> str:
-    """Return the pip line that installs an extra."""
+    """Return the pip command that installs an extra."""
     return f"pip install '{SELF}[{extra}]'"

@@ -2,38 +2,35 @@
 
 from __future__ import annotations
 
-import statistics
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sttk.exporters.artifact import make_artifact
+from sttk.benchmarks.specs import ModelSpec
+from sttk.benchmarks.stopwatch import ROUNDS, median_milliseconds, time_interleaved
+from sttk.exporters.artifact import make_entry
 from sttk.exporters.base import ExportRequest
 from sttk.toolkit import targets
-from sttk.toolkit.imaging.images import Floats
-from sttk.toolkit.opened.artifact import open_artifact
-from sttk.toolkit.runtimes.base import Runner
+from sttk.toolkit.artifact.search import Entry
+from sttk.toolkit.core.shapes import Size
+from sttk.toolkit.opened.artifact import open_entry
 from sttk.workflows.plan_search.trial import Inputs, Score
 
 # Runtimes whose time is what a user of the model waits for.
 TIMED = frozenset(each.runtime for each in targets.every() if each.timed)
-ROUNDS = 15
-# Threads of one runtime wait for more work for a while, and would slow the next.
-_PAUSE = 0.02  # seconds
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One exported plan.
+    """An exported plan, measured.
 
     Attributes:
-        score: by input.
-        milliseconds: median of one picture, or None where the runtime's time means nothing.
-        runtime: that ran it.
-        notes: of the runtime, and why another one ran the graph in its place.
+        score: its quality, by input.
+        milliseconds: the median of one picture, or None where the runtime's time means nothing.
+        runtime: the runtime that ran it.
+        notes: the runtime's notes, and why another one ran the graph in its place.
     """
 
     score: Score
@@ -42,54 +39,64 @@ class Measured:
     notes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class _Scored:
+    """An exported model and its score; ``graph`` says why its graph was run instead, or ""."""
+
+    model: Path
+    score: Score
+    runtime: str
+    notes: tuple[str, ...]
+    graph: str
+
+
 def measure(
     target: str,
     requests: Sequence[ExportRequest[Any]],
     inputs: Inputs,
     on_progress: Callable[[int], None],
 ) -> list[Measured]:
-    """Export and run each request.
+    """Export, score and time each request; all are timed in the same rounds.
 
-    Times are taken in turns.
+    Args:
+        target: the target to export to.
+        requests: the exports.
+        inputs: what they are scored on.
+        on_progress: called with the index of the request that is exported next.
+
+    Raises:
+        NotRunError: a model that was scored cannot be timed.
     """
     with tempfile.TemporaryDirectory(prefix="sttk-") as root:
-        runners: list[tuple[Runner, str]] = []
-        scores = []
+        scored = []
         for index, request in enumerate(requests):
             on_progress(index)
-            folder = make_artifact(target, request, Path(root))
-            runner, not_run = open_artifact(folder).runner_or_graph()
-            runners.append((runner, not_run))
-            scores.append(inputs.score(runner.run))
-        timed = all(runner.name in TIMED and not not_run for runner, not_run in runners)
-        picture = inputs.asked[0][0].batch
-        taken = in_turns([runner for runner, _ in runners], picture) if timed else None
-    medians = map(statistics.median, taken) if taken else [None] * len(runners)
+            scored.append(_scored(make_entry(target, request, Path(root)), inputs))
+        timed = all(each.runtime in TIMED and not each.graph for each in scored)
+        height, width = inputs.asked[0][0].batch.shape[2:]
+        models = [each.model for each in scored]
+        times = _milliseconds(models, (height, width)) if timed else [None] * len(scored)
     return [
-        Measured(score, milliseconds, runner.name, _notes(runner, not_run))
-        for score, milliseconds, (runner, not_run) in zip(scores, medians, runners, strict=True)
+        Measured(each.score, milliseconds, each.runtime, _notes(each))
+        for each, milliseconds in zip(scored, times, strict=True)
     ]
 
 
-def _notes(runner: Runner, not_run: str) -> tuple[str, ...]:
-    graph = f"{not_run}; measured is the graph that it was compiled from, under {runner.name}"
-    return (*runner.notes, *((graph,) if not_run else ()))
+def _scored(entry: Entry, inputs: Inputs) -> _Scored:
+    artifact = open_entry(entry)
+    runner, graph = artifact.runner_or_graph()
+    with runner:
+        score = inputs.score(runner.run)
+        return _Scored(artifact.model, score, runner.name, runner.notes, graph)
 
 
-def in_turns(
-    runners: Sequence[Runner], picture: Floats, on_progress: Callable[[int], None] = lambda _: None
-) -> list[list[float]]:
-    """Milliseconds of each runner, in ``ROUNDS`` rounds after one warm-up.
+def _milliseconds(models: Sequence[Path], size: Size) -> list[float]:
+    specs = [ModelSpec(model) for model in models]
+    return median_milliseconds(time_interleaved(specs, size, rounds=ROUNDS))
 
-    A round is one picture of each, so that what else the machine does hits all of them alike;
-    ``on_progress`` is on_progress the number of each, 0 for the warm-up.
-    """
-    taken: list[list[float]] = [[] for _ in runners]
-    for turn in range(ROUNDS + 1):
-        on_progress(turn)
-        for runner, times in zip(runners, taken, strict=True):
-            time.sleep(_PAUSE)
-            started = time.perf_counter()
-            runner.run(picture)
-            times.append(1e3 * (time.perf_counter() - started))
-    return [times[1:] for times in taken]
+
+def _notes(scored: _Scored) -> tuple[str, ...]:
+    if not scored.graph:
+        return scored.notes
+    said = f"measured is the graph that it was compiled from, under {scored.runtime}"
+    return (*scored.notes, f"{scored.graph}; {said}")

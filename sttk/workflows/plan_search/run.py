@@ -67,9 +67,7 @@ class SearchConfig:
     def request(self, plan: Plan) -> ExportRequest[Options]:
         """Return the export request for a plan."""
         shapes = Shapes.fixed(*self.size)
-        return ExportRequest(
-            self.net, plan.default, shapes, self.options, self.calibration, plan.blocks
-        )
+        return ExportRequest(self.net, plan, shapes, self.options, self.calibration)
 
 
 def search(config: SearchConfig, on_progress: Callable[[str], None]) -> SearchResult:

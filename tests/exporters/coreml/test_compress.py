@@ -12,6 +12,7 @@ from sttk.exporters.coreml import compress
 from sttk.exporters.coreml.options import CoreMLOptions
 from sttk.toolkit.artifact.search import read_manifest
 from sttk.toolkit.core.errors import ExportError
+from sttk.toolkit.core.plan import Plan
 from sttk.toolkit.core.shapes import Shapes
 from sttk.toolkit.parity.metrics import difference
 from sttk.toolkit.targets import open_model
@@ -52,7 +53,7 @@ def rounded(net, scheme):
 @pytest.mark.parametrize(("name", "system", "kind"), CASES)
 def test_compressed_weights(wide, tmp_path, name, system, kind):
     options = CoreMLOptions(compress=name, deployment_target=system)
-    request = ExportRequest(wide, "fp16", Shapes.fixed(64, 96), options)
+    request = ExportRequest(wide, Plan("fp16"), Shapes.fixed(64, 96), options)
     folder = make_artifact("coreml", request, tmp_path)
     assert folder.name.startswith(f"coreml-fp16-{name}-")
     assert read_manifest(folder).target.options["compress"] == name
@@ -67,6 +68,6 @@ def test_compressed_weights(wide, tmp_path, name, system, kind):
 
 
 def test_nothing_to_compress_is_an_error(net, tmp_path):
-    request = ExportRequest(net, "fp16", Shapes.fixed(64, 96), CoreMLOptions(compress="int8"))
+    request = ExportRequest(net, Plan("fp16"), Shapes.fixed(64, 96), CoreMLOptions(compress="int8"))
     with pytest.raises(ExportError, match="no weight has more than 2,048 values"):
         make_artifact("coreml", request, tmp_path)

@@ -16,6 +16,7 @@ from sttk.exporters.base import ExportRequest
 from sttk.exporters.coreml.options import CoreMLOptions
 from sttk.toolkit.artifact.search import read_manifest
 from sttk.toolkit.core.errors import ExportError, UsageError
+from sttk.toolkit.core.plan import Plan
 from sttk.toolkit.core.rungs import EXACT, FAITHFUL
 from sttk.toolkit.core.shapes import Shapes
 from sttk.toolkit.core.style_net import StyleNet
@@ -113,11 +114,11 @@ def test_zero_padding_by_the_remainder_needs_sizes_of_the_multiple(net, tmp_path
     origin = dataclasses.replace(net.origin, name="zero")
     zero = StyleNet(module, net.contract, origin)
     shapes = Shapes.one_of([(64, 96), (32, 40)])
-    folder = make_artifact("coreml", ExportRequest(zero, "fp32", shapes), tmp_path)
+    folder = make_artifact("coreml", ExportRequest(zero, Plan("fp32"), shapes), tmp_path)
     for size in shapes.sizes:
         assert rung_of(folder, zero, *size) == EXACT
     with pytest.raises(ExportError, match="the conversion to Core ML failed"):
-        make_artifact("coreml", ExportRequest(zero, "fp32", RANGE), tmp_path)
+        make_artifact("coreml", ExportRequest(zero, Plan("fp32"), RANGE), tmp_path)
 
 
 def test_the_package_says_what_it_is(make, net):
@@ -137,7 +138,7 @@ def test_the_package_says_what_it_is(make, net):
 def test_author_and_licence_are_the_checkpoints(net, tmp_path):
     card = {"author": "Ada", "licence": "CC0"}
     said = StyleNet(net.net, net.contract, dataclasses.replace(net.origin, card=card))
-    folder = make_artifact("coreml", ExportRequest(said, "fp16", FIXED), tmp_path)
+    folder = make_artifact("coreml", ExportRequest(said, Plan("fp16"), FIXED), tmp_path)
     about = spec_of(folder).description.metadata
     assert (about.author, about.license) == ("Ada", "CC0")
 
@@ -158,10 +159,11 @@ from sttk.exporters.artifact import make_artifact
 from sttk.exporters.base import ExportRequest
 from sttk.exporters.coreml.options import CoreMLOptions
 from sttk.toolkit.checkpoints import load
+from sttk.toolkit.core.plan import Plan
 from sttk.toolkit.core.shapes import Shapes
 
 shapes = Shapes.one_of([(64, 96), (32, 32), (30, 41)])
-request = ExportRequest(load(sys.argv[1]), "fp16", shapes, CoreMLOptions(compress="int8"))
+request = ExportRequest(load(sys.argv[1]), Plan("fp16"), shapes, CoreMLOptions(compress="int8"))
 make_artifact("coreml", request, Path(sys.argv[2]))
 """
 
@@ -171,7 +173,7 @@ def test_same_input_same_bytes_in_another_process(wide, wide_path, tmp_path):
     environment = {**os.environ, "PYTHONHASHSEED": "7", "OMP_NUM_THREADS": "3"}
     command = [sys.executable, "-c", PROGRAM, wide_path, tmp_path / "there"]
     subprocess.run(command, env=environment, check=True)
-    request = ExportRequest(wide, "fp16", LISTED, CoreMLOptions(compress="int8"))
+    request = ExportRequest(wide, Plan("fp16"), LISTED, CoreMLOptions(compress="int8"))
     here = make_artifact("coreml", request, tmp_path / "here")
     there = tmp_path / "there" / here.relative_to(tmp_path / "here")
     files = sorted(path for path in here.rglob("*") if path.is_file())
@@ -197,16 +199,16 @@ def test_same_input_same_bytes_in_another_process(wide, wide_path, tmp_path):
 def test_requests_that_cannot_be_met(net, tmp_path, options, precision, text):
     with pytest.raises(UsageError, match=text):
         make_artifact(
-            "coreml", ExportRequest(net, precision, FIXED, CoreMLOptions(**options)), tmp_path
+            "coreml", ExportRequest(net, Plan(precision), FIXED, CoreMLOptions(**options)), tmp_path
         )
 
 
 def test_sizes_that_cannot_be_met(net, tmp_path):
     with pytest.raises(UsageError, match="takes no --dynamic"):
-        make_artifact("coreml", ExportRequest(net, "fp16", Shapes.any()), tmp_path)
+        make_artifact("coreml", ExportRequest(net, Plan("fp16"), Shapes.any()), tmp_path)
     many = Shapes.one_of([(64, 64 + i) for i in range(129)])
     with pytest.raises(UsageError, match="129 sizes; Core ML takes 128"):
-        exporter("coreml").export(ExportRequest(net, "fp16", many), tmp_path)
+        exporter("coreml").export(ExportRequest(net, Plan("fp16"), many), tmp_path)
 
 
 def test_a_net_that_cannot_be_converted_is_one_line(net, tmp_path):
@@ -216,7 +218,7 @@ def test_a_net_that_cannot_be_converted_is_one_line(net, tmp_path):
 
     stubborn = StyleNet(Stubborn(), net.contract, net.origin)
     with pytest.raises(ExportError, match="the conversion to Core ML failed") as caught:
-        make_artifact("coreml", ExportRequest(stubborn, "fp16", FIXED), tmp_path)
+        make_artifact("coreml", ExportRequest(stubborn, Plan("fp16"), FIXED), tmp_path)
     assert "\n" not in str(caught.value)
 
 

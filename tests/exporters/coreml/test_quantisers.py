@@ -11,6 +11,7 @@ from sttk.exporters.artifact import make_artifact
 from sttk.exporters.base import ExportRequest
 from sttk.exporters.coreml.options import CoreMLOptions
 from sttk.toolkit.core.errors import ExportError
+from sttk.toolkit.core.plan import Plan
 from sttk.toolkit.core.shapes import Shapes
 from sttk.toolkit.core.style_net import StyleNet
 from sttk.toolkit.targets import open_model
@@ -53,7 +54,7 @@ class WithTensors(Quantised):
 def request(net, module, precision="int8", system="iOS17"):
     style = StyleNet(nn.Sequential(*module), net.contract, net.origin)
     options = CoreMLOptions(deployment_target=system, tensor_io=True)
-    return ExportRequest(style, precision, Shapes.fixed(32, 40), options)
+    return ExportRequest(style, Plan(precision), Shapes.fixed(32, 40), options)
 
 
 def layers(**options):

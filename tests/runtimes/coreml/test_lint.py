@@ -14,9 +14,10 @@ from sttk.exporters.base import ExportRequest
 from sttk.exporters.coreml.options import CoreMLOptions
 from sttk.toolkit.artifact.manifest import Manifest
 from sttk.toolkit.checkpoints import load
+from sttk.toolkit.core.plan import Plan
 from sttk.toolkit.core.shapes import Shapes
 from sttk.toolkit.core.style_net import StyleNet
-from sttk.toolkit.targets import static_checks
+from sttk.toolkit.opened.checks import checks_of_file
 from sttk.toolkit.targets.coreml.describe import describe
 from sttk.toolkit.targets.coreml.lint import RULES, wide_reflection
 from sttk.toolkit.targets.coreml.package import read_package
@@ -56,7 +57,7 @@ def test_variances_beyond_float16_are_hinted_at(checkpoint, tmp_path):
         copy = load(checkpoint)
         with torch.no_grad():
             copy.net.conv1.conv.weight.mul_(factor)
-        folder = make_artifact("coreml", ExportRequest(copy, "fp16", FIXED), tmp_path)
+        folder = make_artifact("coreml", ExportRequest(copy, Plan("fp16"), FIXED), tmp_path)
         assert ("variance-beyond-half" in rules(folder / "model.mlpackage")) is hinted
 
 
@@ -96,7 +97,7 @@ def test_every_rule_has_its_page():
 
 def test_checks_of_a_clean_artifact_pass(make):
     for shapes in (FIXED, RANGE):
-        checks = static_checks(make("coreml", shapes=shapes, precision="fp32") / "model.mlpackage")
+        checks = checks_of_file(make("coreml", shapes=shapes, precision="fp32") / "model.mlpackage")
         assert len(checks) == 3
         assert all(check.passed for check in checks)
 
@@ -113,7 +114,7 @@ def flexible_output(spec):
 
 @pytest.mark.parametrize("edit", [wrong_output, flexible_output])
 def test_an_output_of_another_size_is_certain(broken, edit):
-    (check,) = static_checks(broken(spec=edit))
+    (check,) = checks_of_file(broken(spec=edit))
     assert not check.passed
     assert "computed is 64x96" in check.detail
 
@@ -124,7 +125,7 @@ def test_a_fixed_output_of_a_flexible_program_is_certain(make, tmp_path):
     spec = read_package(copy).spec
     spec.description.output[0].type.imageType.ClearField("SizeFlexibility")
     next(copy.rglob("model.mlmodel")).write_bytes(spec.SerializeToString())
-    (check,) = static_checks(copy)
+    (check,) = checks_of_file(copy)
     assert not check.passed
 
 
@@ -135,7 +136,7 @@ def test_a_package_that_is_not_its_manifests(make, tmp_path):
     target = dataclasses.replace(manifest.target, precision="fp16")
     half = {"plan": {"default": "fp16"}, "target": target}
     dataclasses.replace(manifest, checkpoint=other, **half).write(folder)
-    passed = {check.name: check.passed for check in static_checks(folder / "model.mlpackage")}
+    passed = {check.name: check.passed for check in checks_of_file(folder / "model.mlpackage")}
     assert passed == {
         "output size": True,
         "checkpoint named in the package": False,
@@ -147,5 +148,5 @@ def test_compression_is_described(make, checkpoint, tmp_path):
     net = load(checkpoint)
     options = CoreMLOptions(compress="int8")
     wide = StyleNet(nn.Conv2d(3, 3, 17, padding=8), net.contract, net.origin)
-    folder = make_artifact("coreml", ExportRequest(wide, "fp16", FIXED, options), tmp_path)
+    folder = make_artifact("coreml", ExportRequest(wide, Plan("fp16"), FIXED, options), tmp_path)
     assert describe(folder / "model.mlpackage")["compression"] == {"linear": 1}

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from sttk.exporters.artifact import make_artifact
 from sttk.exporters.base import ExportRequest
 from sttk.exporters.coreml.options import CoreMLOptions
+from sttk.toolkit.core.plan import Plan
 from sttk.toolkit.core.shapes import Shapes
 from sttk.toolkit.core.style_net import StyleNet
 from sttk.toolkit.targets import open_model
@@ -65,7 +66,9 @@ def test_operations(net, tmp_path, name):
     for parameter in module.parameters():
         nn.init.normal_(parameter, std=0.5)
     style = StyleNet(nn.Sequential(module, Brighter()), net.contract, net.origin)
-    request = ExportRequest(style, "fp32", Shapes.fixed(12, 17), CoreMLOptions(tensor_io=True))
+    request = ExportRequest(
+        style, Plan("fp32"), Shapes.fixed(12, 17), CoreMLOptions(tensor_io=True)
+    )
     package = make_artifact("coreml", request, tmp_path) / "model.mlpackage"
     x = np.random.default_rng(0).uniform(0, 255, (1, 3, 12, 17)).astype(np.float32)
     wanted = style(torch.from_numpy(x)).numpy()

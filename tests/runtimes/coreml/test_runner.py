@@ -10,6 +10,7 @@ from sttk.exporters.artifact import make_artifact
 from sttk.exporters.base import ExportRequest
 from sttk.toolkit.checkpoints import load
 from sttk.toolkit.core.errors import ArtifactError, RunError, UsageError
+from sttk.toolkit.core.plan import Plan
 from sttk.toolkit.core.rungs import EXACT, FAITHFUL
 from sttk.toolkit.core.shapes import Shapes
 from sttk.toolkit.parity.metrics import difference
@@ -76,7 +77,7 @@ def scaled(net, checkpoint, tmp_path, monkeypatch):
         with torch.no_grad():
             for parameter in copy.net.conv1.conv.parameters():
                 parameter.mul_(factor)
-        folder = make_artifact("coreml", ExportRequest(copy, "fp16", FIXED), tmp_path)
+        folder = make_artifact("coreml", ExportRequest(copy, Plan("fp16"), FIXED), tmp_path)
         return read_package(folder / "model.mlpackage")
 
     return package

@@ -105,6 +105,15 @@ def test_what_fails_while_it_runs(opened, fails):
         runner.run(batch(1, 3, 32, 32))
 
 
+def test_a_closed_runner_has_freed_the_devices_memory(opened):
+    runner, driver, _ = opened()
+    with runner:
+        runner.run(batch(1, 3, 32, 32))
+        assert driver.memory
+    assert not driver.memory
+    runner.close()
+
+
 @pytest.mark.parametrize("driver", [{"devices": 0}, {"init": 100}, None])
 def test_without_a_device(gpu, no_gpu, tmp_path, driver):
     if driver:

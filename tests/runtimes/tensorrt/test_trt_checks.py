@@ -11,7 +11,7 @@ from sttk.toolkit.artifact.manifest import Manifest
 from sttk.toolkit.core.errors import ArtifactError
 from sttk.toolkit.core.shapes import Shapes
 from sttk.toolkit.io.files import sha256
-from sttk.toolkit.targets import static_checks
+from sttk.toolkit.opened.checks import checks_of_file
 from sttk.toolkit.targets.trt.checks import compare_precisions, precisions
 from sttk.toolkit.targets.trt.engine import convolutions, describe, read_header
 from tests.conftest import nightly
@@ -36,7 +36,7 @@ def copied(make, tmp_path):
 
 
 def found(folder):
-    return {check.name: check for check in static_checks(folder / "model.engine")}
+    return {check.name: check for check in checks_of_file(folder / "model.engine")}
 
 
 def failed(folder):
@@ -132,7 +132,7 @@ def test_of_another_version_only_the_version_is_read(tmp_path, engine_bytes):
     for library, version in (("tensorrt", "10.16.1.11"), ("tensorrt_rtx", "1.8.0.1")):
         engine = tmp_path / "model.engine"
         engine.write_bytes(engine_bytes(library, version))
-        (check,) = static_checks(engine)
+        (check,) = checks_of_file(engine)
         assert check.passed
         assert "size, capabilities and precisions not checked" in check.detail
         facts = describe(engine)
@@ -183,6 +183,6 @@ def test_the_precision_of_a_convolution_of_a_tensor_or_a_view(kind):
 def test_an_engine_that_is_too_large_is_said_to_be(copied, monkeypatch):
     folder = copied()
     monkeypatch.setattr("sttk.toolkit.targets.trt.checks.MOST_BYTES", 100)
-    (check,) = static_checks(folder / "model.engine")
+    (check,) = checks_of_file(folder / "model.engine")
     assert not check.passed
     assert "bytes are more than 100" in check.detail

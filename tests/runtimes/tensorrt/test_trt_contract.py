@@ -14,6 +14,7 @@ import sttk.exporters.trt.export
 from sttk.exporters.base import ExportRequest
 from sttk.exporters.trt.options import TensorrtOptions
 from sttk.toolkit.core.errors import ExportError, MissingExtraError, NotRunError, UsageError
+from sttk.toolkit.core.plan import Plan
 from sttk.toolkit.core.shapes import Shapes
 from sttk.toolkit.targets.trt import library
 from sttk.toolkit.targets.trt.checks import precisions
@@ -41,8 +42,10 @@ def build(gpu, fake_trt, engine_bytes, make, net, tmp_path, monkeypatch):
         library = own.module.__name__
         kinds = dict.fromkeys(precisions(model), "float")
         own.engine = engine_bytes(library, own.module.__version__, types=kinds)
-        monkeypatch.setattr(sttk.exporters.trt, "graph", lambda request: model)
-        request = ExportRequest(net, precision, shapes, TensorrtOptions(compute_capabilities=asked))
+        monkeypatch.setattr(sttk.exporters.trt.export, "graph", lambda request: model)
+        request = ExportRequest(
+            net, Plan(precision), shapes, TensorrtOptions(compute_capabilities=asked)
+        )
         return sttk.exporters.trt.export.export(request, tmp_path), own
 
     return run

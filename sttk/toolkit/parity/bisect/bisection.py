@@ -110,7 +110,8 @@ def bisect(
         RunError: the model does not run, or not with its inner tensors as outputs.
     """
     instrumented = open_intermediates(model)
-    plain = open_model(model).run(batch)
+    with open_model(model) as runner:
+        plain = runner.run(batch)
     values = instrumented.run(batch)
     blocks = reference_blocks(net, batch, precision)
     intermediates = match(blocks, instrumented.intermediates, values)

@@ -37,8 +37,9 @@ def bisect_artifact(
     exported, model = opened.manifest.target, _readable(opened)
     net = config.net or (quantized(net, opened.manifest) if opened.manifest.quantization else net)
     precision = target(exported.name).arithmetic(exported.precision)
-    runner = opened.runner() if model == opened.model else opened.graph_runner()
-    batch = _worst_input(report, runner or open_model(model), net, config)
+    own = opened.runner() if model == opened.model else opened.graph_runner()
+    with own or open_model(model) as runner:
+        batch = _worst_input(report, runner, net, config)
     bisection = bisect(model, net, batch, precision, _folder_for(to, opened.folder))
     if model == opened.model:
         return bisection
@@ -52,7 +53,8 @@ def bisect_model(
     """Bisect a bare model against ``config.net``; see :func:`bisect_artifact`."""
     if config.net is None:
         raise UsageError(f"{model} has no manifest", fix="pass --reference CHECKPOINT")
-    batch = _worst_input(report, open_model(model), config.net, config)
+    with open_model(model) as runner:
+        batch = _worst_input(report, runner, config.net, config)
     return bisect(model, config.net, batch, precision, _folder_for(to, model))
 
 

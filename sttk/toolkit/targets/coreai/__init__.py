@@ -34,7 +34,7 @@ TARGET = CoreAiTarget(
     runtime="coreai",
     requires=Requirements(("coreai-torch", "coreai-core"), ("coreai-core",)),
     int8_arithmetic="fp16",
-    # In beta: exported when it is asked for by name.
+    # In beta: only exported when it is named.
     in_all=False,
     timed=False,
     selectable=False,

@@ -1,6 +1,6 @@
 """Core AI: Apple's own runtime for ``.aimodel`` packages, on the CPU; in beta.
 
-It computes one element after another, on one core: a witness, not a fast runtime.
+It computes one element after another on one core: good for verification, not for speed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from sttk.toolkit.imaging.images import Floats
 from sttk.toolkit.io.files import MOST_BYTES, read_bounded
 from sttk.toolkit.io.json_text import read_json
 from sttk.toolkit.io.streams import quiet_stderr
-from sttk.toolkit.runtimes.base import Settings
+from sttk.toolkit.runtimes.base import Closing, Settings
 
 if TYPE_CHECKING:
     import coreai.authoring as coreai_authoring
@@ -29,7 +29,7 @@ else:
     coreai_runtime = Lazy("coreai.runtime", "coreai")
 
 _ENTRY = "main"
-# main.hash holds 32 bytes; what is longer is read, too, to say that it is another digest.
+# main.hash holds 32 bytes; a longer file is read as well, to report that the digest differs.
 _MOST_DIGEST = 1 << 10
 _MOST_METADATA = 1 << 20
 _PRECISIONS = {"Float16": "fp16", "Float32": "fp32"}
@@ -39,14 +39,14 @@ _NOTE = (
 )
 
 
-class CoreAiRunner:
-    """Runs a style net's package: each function has one float32 input (B, 3, H, W), and one output.
+class CoreAiRunner(Closing):
+    """A runner of packages whose functions each have one float32 (B, 3, H, W) input and one output.
 
     A package of several sizes has a function for each; ``main`` is the default.
 
     Raises:
         MissingExtraError: coreai-core is not installed.
-        ArtifactError: the package is not whole, or not a style net.
+        ArtifactError: the package is incomplete, or not a style net.
     """
 
     name = "coreai"
@@ -78,7 +78,7 @@ async def _called(function: coreai_runtime.InferenceFunction, batch: Floats) -> 
 
 
 def _functions(model: Path) -> dict[str, coreai_runtime.InferenceFunction]:
-    """All functions of the package, compiled for this machine, ``main`` first."""
+    """Return the package's functions, compiled for this machine, ``main`` first."""
     asset, summary = _opened(model)
     names = sorted(summary.function_names, key=lambda name: name != _ENTRY)
 
@@ -95,15 +95,15 @@ def _functions(model: Path) -> dict[str, coreai_runtime.InferenceFunction]:
 
 
 def _cpu_only() -> coreai_runtime.SpecializationOptions | None:
-    """What asks for the CPU, where there is a choice: on macOS 27 alone."""
+    """Return the options that select the CPU, if there is a choice: only on macOS 27."""
     options = coreai_runtime.SpecializationOptions
     return options.cpu_only() if options.is_supported() else None
 
 
 def _opened(model: Path) -> tuple[coreai_authoring.AIModelAsset, Any]:
-    """The package and its summary, its program's bytes checked.
+    """Return the package and its summary, after a check of its program's digest.
 
-    What is broken must be found here: the compiler ends the whole process over it.
+    A broken program must be found here: the compiler would end the whole process.
     """
     _check_bytes(model)
     load = coreai_authoring.AIModelAsset.load
@@ -131,7 +131,7 @@ def _check_bytes(model: Path) -> None:
 
 
 def _shape(model: Path, function: coreai_runtime.InferenceFunction) -> tuple[int | None, ...]:
-    """Of a function's input; None for a free axis."""
+    """Return the shape of a function's input, with None for a free axis."""
     about = function.desc
     if len(about.input_names) == len(about.output_names) == 1 and not about.state_names:
         image = about.input_descriptor(about.input_names[0])
@@ -161,7 +161,7 @@ def _size(model: Path, shape: tuple[int | None, ...]) -> Size | None:
 
 
 def describe(model: Path) -> dict[str, Any]:
-    """Functions, operations, precision and versions of a package, as plain JSON values.
+    """Return a package's functions, operations, precision and versions as plain JSON values.
 
     Raises:
         ArtifactError: it cannot be read.
@@ -186,11 +186,11 @@ def describe(model: Path) -> dict[str, Any]:
 
 
 def _signature(summary: Any, name: str) -> dict[str, dict[str, str]]:
-    """Types by name, such as ``NDArray (Float32, 1 x 3 x 64 x 96)``."""
-    ends = {"inputs": summary.function_inputs(name), "outputs": summary.function_outputs(name)}
+    """Return the types of inputs and outputs, such as ``NDArray (Float32, 1 x 3 x 64 x 96)``."""
+    ports = {"inputs": summary.function_inputs(name), "outputs": summary.function_outputs(name)}
     return {
-        end: {key: kind.replace("\N{MULTIPLICATION SIGN}", "x") for key, kind in values}
-        for end, values in ends.items()
+        side: {key: kind.replace("\N{MULTIPLICATION SIGN}", "x") for key, kind in values}
+        for side, values in ports.items()
     }
 
 

@@ -1,4 +1,4 @@
-"""Core ML packages, run by Core ML on macOS and by an interpreter of sttk's elsewhere."""
+"""Core ML packages, run by Core ML on macOS and by sttk's own interpreter elsewhere."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ TARGET = CoreMLTarget(
     model="model.mlpackage",
     runtime="coreml",
     requires=Requirements(("coremltools",), ("coremltools",), "by sttk's interpreter"),
-    # Turi Create's and Create ML's name.
+    # The name that Turi Create and Create ML use.
     tensors=Tensors(output="stylizedImage"),
     int8_arithmetic="fp16",
     timed=False,

@@ -1,4 +1,4 @@
-"""What is certain of a package without running it."""
+"""Checks of a package that need not run it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CHECKPOINT = "sttk.checkpoint.sha256"
 
 
 def check(model: Path, manifest: Manifest | None) -> tuple[Check, ...]:
-    """Check that the output's size is the program's, and an artifact's package its manifest's.
+    """Check the described output size against the program, and an artifact against its manifest.
 
     Raises:
         ArtifactError: it cannot be read.
@@ -28,7 +28,7 @@ def check(model: Path, manifest: Manifest | None) -> tuple[Check, ...]:
 
 
 def _output(package: Package) -> Check:
-    """A flexible program cannot have an output of one size, nor a fixed one another size."""
+    """Check the described output size: a flexible program has none, a fixed one its own."""
     said, computed = package.output.shapes, _computed(package)
     passed = said.only is None if computed is None else said in (computed, Shapes(batch=1))
     found = "any size" if computed is None else str(computed)
@@ -36,7 +36,7 @@ def _output(package: Package) -> Check:
 
 
 def _computed(package: Package) -> Shapes | None:
-    """The program's own output size, or None where it depends on the input."""
+    """Return the program's own output size, or None if it depends on the input."""
     name = package.output.name
     types = {out.name: out.type for op in package.operations for out in op.outputs}
     sizes = [axis.constant.size for axis in types[name].tensorType.dimensions]

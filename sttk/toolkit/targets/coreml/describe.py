@@ -1,4 +1,4 @@
-"""What a package is, without running it."""
+"""The facts about a package that can be found without running it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _HALF, _FULL = 10, 11  # DataType in coremltools' MIL.proto
 
 
 def describe(path: Path) -> dict[str, Any]:
-    """Sizes, precision, operations, compression and hints of a package, as plain JSON values.
+    """Return a package's sizes, precision, operations, compression and hints as plain JSON values.
 
     Raises:
         ArtifactError: it cannot be read.
@@ -54,7 +54,7 @@ def describe(path: Path) -> dict[str, Any]:
 
 
 def precision(package: Package) -> str:
-    """Of the arithmetic: ``int8``, ``fp16``, ``fp32``, or ``mixed``."""
+    """Return the precision of the arithmetic: ``int8``, ``fp16``, ``fp32``, or ``mixed``."""
     if "quantize" in operations(package):
         return "int8"
     found = {
@@ -68,13 +68,13 @@ def precision(package: Package) -> str:
 
 
 def operations(package: Package) -> dict[str, int]:
-    """How many of each kind, constants left out."""
+    """Count the operations by kind, without constants."""
     kinds = (op.type for op in package.operations)
     return dict(Counter(k for k in kinds if k != "const" and not k.startswith("constexpr_")))
 
 
 def compression(package: Package) -> dict[str, int]:
-    """How many weights are stored in which way; empty where none is compressed."""
+    """Count the compressed weights by the kind of compression."""
     kinds = (op.type for op in package.operations if op.type.startswith("constexpr_"))
     return dict(Counter(_COMPRESSION.get(kind, kind) for kind in kinds))
 

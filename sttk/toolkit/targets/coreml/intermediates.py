@@ -1,4 +1,6 @@
-"""Core ML: sttk's interpreter runs a program operation by operation, so every value is at hand."""
+"""Core ML intermediates: sttk's interpreter runs a program operation by operation and can return
+every value.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,7 @@ _NOTE = "run by sttk's interpreter, operation by operation: Apple's own fusions 
 _MODEL = "part.mlpackage"
 _AUTHOR = "com.apple.CoreML"
 _FUNCTION = "main"
-_LEAST_FOR_HALF = 7  # version of the spec from which inputs may be float16: iOS 16
+_LEAST_FOR_HALF = 7  # the first version of the spec that allows float16 inputs: iOS 16
 _HALF = 10  # DataType in coremltools' MIL.proto
 
 _SCRIPT = """
@@ -46,7 +48,7 @@ def run(folder, given):
 class InstrumentedCoreML:
     """See :class:`InstrumentedModel`. Raises ArtifactError.
 
-    A tensor's name is that of the value; the program keeps each under one name.
+    A tensor's name is that of its value, which is unique in the program.
     """
 
     script = _SCRIPT
@@ -89,7 +91,7 @@ class CoreMLPart:
         return _evaluate(self._interpreter, given, [self._tensor])[self._tensor]
 
     def save(self, folder: Path) -> str:
-        """See :class:`Subgraph`. The weights' file is the whole model's."""
+        """See :class:`Subgraph`. The weights' file is that of the whole model."""
         spec = self._spec()
         data = folder / _MODEL / "Data" / _AUTHOR
         data.mkdir(parents=True)
@@ -117,7 +119,7 @@ class CoreMLPart:
         return _MODEL
 
     def _spec(self) -> Any:
-        """The package's, cut down to these operations."""
+        """Return the package's spec, reduced to these operations."""
         types = _types(self._package)
         spec = copy.deepcopy(self._package.spec)
         spec.specificationVersion = max(spec.specificationVersion, _LEAST_FOR_HALF)
@@ -135,7 +137,7 @@ class CoreMLPart:
 
 
 def run_part(path: Path, given: Values) -> Floats:
-    """Run a saved part: its inputs by name -> its result, float32.
+    """Run a saved part on its inputs, by name, and return its result in float32.
 
     Raises:
         ArtifactError: it cannot be read.
@@ -143,8 +145,8 @@ def run_part(path: Path, given: Values) -> Floats:
     """
     spec, weights = read_spec(path)
     first, result = spec.description.input[0].name, spec.description.output[0].name
-    ends = (Feature(name, False, Shapes.any()) for name in (first, result))
-    interpreter = Interpreter(Package(path, spec, weights, *ends))
+    features = (Feature(name, False, Shapes.any()) for name in (first, result))
+    interpreter = Interpreter(Package(path, spec, weights, *features))
     return _evaluate(interpreter, given, [result])[result]
 
 
@@ -158,7 +160,7 @@ def _evaluate(interpreter: Interpreter, given: Values, wanted: list[str]) -> dic
 def _needed(
     package: Package, tensor: str, known: Collection[str]
 ) -> tuple[set[str], tuple[str, ...]]:
-    """Values to compute for ``tensor``, constants included, and known ones to compute them from."""
+    """Return the values to compute for ``tensor``, with constants, and the known ones they need."""
     needed: set[str] = {tensor}
     given: list[str] = []
     for op in reversed(package.operations):
@@ -176,12 +178,12 @@ def _made(operation: Any) -> set[str]:
 
 def _types(package: Package) -> dict[str, Any]:
     function = package.spec.mlProgram.functions[_FUNCTION]
-    ends = {item.name: item.type for item in function.inputs}
-    return ends | {out.name: out.type for op in package.operations for out in op.outputs}
+    inputs = {item.name: item.type for item in function.inputs}
+    return inputs | {out.name: out.type for op in package.operations for out in op.outputs}
 
 
 def _describe(feature: Any, kind: Any) -> None:
-    """An array of the type, and of the shape where it is fixed."""
+    """Describe a feature as an array of the type ``kind``, with its shape if that is fixed."""
     arrays = ct.proto.FeatureTypes_pb2.ArrayFeatureType
     array, tensor = feature.type.multiArrayType, kind.tensorType
     array.dataType = arrays.FLOAT16 if tensor.dataType == _HALF else arrays.FLOAT32

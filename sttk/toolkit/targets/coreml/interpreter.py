@@ -1,4 +1,4 @@
-"""Runs the program of a saved package, its saved weights included, with torch."""
+"""An interpreter that runs the program of a saved package, with its saved weights, in torch."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class _Step:
     """One operation, ready to run.
 
     Attributes:
-        result: name of what it computes.
-        apply: from the inputs that are no constants.
-        inputs: names of those, by the operation's own name for each; several where it takes a list.
+        result: the name of the value that it computes.
+        apply: the function that computes it from the inputs that are not constant.
+        inputs: the names of these inputs' values, by parameter; several for a list.
         half: whether the result is rounded to float16.
-        last: values that no later step reads.
+        last: the values that no later step reads.
     """
 
     result: str
@@ -44,24 +44,25 @@ class _Step:
     last: tuple[str, ...]
 
     def run(self, values: Mapping[str, Tensor]) -> Tensor:
-        """Its result from the values so far."""
+        """Return the operation's result, computed from the values so far."""
         inputs = {key: _picked(values, name) for key, name in self.inputs.items()}
         result = self.apply(**inputs)
         return round_to_half(result) if self.half else result
 
 
 class Interpreter:
-    """A package's program, in float32, with each float16 result rounded as a device would.
+    """An interpreter of a package's program, in float32, with each float16 result rounded.
 
     Sums inside an operation are float32, as on devices that accumulate in more than 16 bits.
 
     Args:
-        package: as read from disk.
-        half_variance: compute the variances of instance norms in float16, as some devices do.
-        rounded: round float16 results; without, weights alone are what the package holds.
+        package: the package, as read from disk.
+        half_variance: whether the variances of instance norms are computed in float16, as some
+            devices do.
+        rounded: whether float16 results are rounded; if not, only the weights are the package's.
 
     Raises:
-        ArtifactError: an operation that is not known here, or weights that are not whole.
+        ArtifactError: an operation is not known here, or weights are incomplete.
     """
 
     def __init__(
@@ -82,7 +83,7 @@ class Interpreter:
             raise ArtifactError(f"{package.path}: the interpreter cannot run {reason}") from error
 
     def run(self, batch: Floats) -> Floats:
-        """(1, 3, H, W) float32 in 0..255 -> the program's output, float32.
+        """Run the program: (1, 3, H, W) float32 in 0..255 -> its output, float32.
 
         Raises:
             RuntimeError: torch cannot run it on such an input.
@@ -99,15 +100,15 @@ class Interpreter:
         return output
 
     def evaluate(self, given: Mapping[str, Floats], wanted: Collection[str]) -> dict[str, Floats]:
-        """Values inside the program, float32, computed from others: what they take, no more.
+        """Compute values inside the program from others, in float32, with the needed steps only.
 
         Args:
-            given: values by name, the program's input or inner ones.
-            wanted: names of what to compute.
+            given: the known values by name: the program's input or intermediate ones.
+            wanted: the names of the values to compute.
 
         Raises:
-            RuntimeError: torch cannot run it on such values.
-            KeyError: something that is neither given nor computed.
+            RuntimeError: torch cannot run the program on such values.
+            KeyError: a needed value is neither given nor computed.
         """
         needed = set(wanted)
         steps = []
@@ -151,7 +152,7 @@ class Interpreter:
 
 
 def _check_known(package: Package) -> None:
-    """Before anything of it is loaded, let alone run."""
+    """Refuse unknown operations, before anything of the program is loaded, let alone run."""
     known = {_CONSTANT, *OPERATIONS, *COMPRESSED}
     foreign = sorted({op.type for op in package.operations} - known)
     if foreign:
@@ -162,22 +163,22 @@ def _check_known(package: Package) -> None:
 
 
 def is_constant(op: Any) -> bool:
-    """Whether an operation of coremltools' is a weight or a setting."""
+    """Whether a coremltools operation is a weight or a parameter."""
     return op is not None and op.op_type in (_CONSTANT, *COMPRESSED)
 
 
 def is_half(var: Any) -> bool:
-    """Whether a value of coremltools' is float16."""
+    """Whether a coremltools value is float16."""
     return bool(var.is_tensor_or_scalar_of(dtype=_HALF))
 
 
 def value_of(var: Any) -> Any:
-    """A constant's value, decompressed."""
+    """Return a constant's value, decompressed."""
     return var.val if var.op.op_type == _CONSTANT else var.op.materialized_val_inference()
 
 
 def _variables(op: Any) -> dict[str, str | tuple[str, ...]]:
-    """Names of the inputs that are computed."""
+    """Return the names of an operation's computed inputs, by parameter."""
     names: dict[str, str | tuple[str, ...]] = {}
     for key, var in op.inputs.items():
         if isinstance(var, (list, tuple)):
@@ -188,7 +189,7 @@ def _variables(op: Any) -> dict[str, str | tuple[str, ...]]:
 
 
 def _last_uses(inputs: list[dict[str, str | tuple[str, ...]]], keep: str) -> list[tuple[str, ...]]:
-    """For each step, the values that it is the last to read: large pictures need the memory."""
+    """Return for each step the values that it is the last to read, so that they can be freed."""
     seen = {keep}
     last: list[tuple[str, ...]] = []
     for names in reversed(inputs):

@@ -1,7 +1,8 @@
 """Hints on whether a package will run on the Neural Engine, whose rules Apple does not publish.
 
-Heuristic: each rule is experience, not a specification, and only Xcode's performance report on a
-device knows. Each rule's docstring is its page: what is looked for, why, and what speaks against.
+The hints are heuristic: each rule rests on experience, not on a specification, and only Xcode's
+performance report on a device is reliable. Each rule's docstring is shown as its page: what the
+rule looks for, why, and its limits.
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ _LARGEST_INPUT = 255.0
 
 @dataclass(frozen=True)
 class Hint:
-    """One rule's find.
+    """One finding of a rule.
 
     Attributes:
-        rule: its name.
-        found: what was found, and where first.
-        page: what the rule looks for, why, and what speaks against it.
+        rule: the rule's name.
+        found: the finding, with its first place.
+        page: an explanation of the rule: what it looks for, why, and its limits.
     """
 
     rule: str
@@ -38,11 +39,11 @@ class Hint:
 
 
 def hints(package: Package, function: Any) -> tuple[Hint, ...]:
-    """What may keep the package from the Neural Engine; none is no promise.
+    """Return what may keep the package from the Neural Engine; no hint is no guarantee.
 
     Args:
-        package: as read.
-        function: its program, as ``load_function`` gives it.
+        package: the package.
+        function: its program, as ``load_function`` returns it.
     """
     operations = [op for op in function.operations if not is_constant(op)]
     return tuple(
@@ -156,7 +157,7 @@ def _too_wide(pad: Any) -> bool:
 
 
 def _is_first(conv: Any) -> bool:
-    """Whether nothing but copies and casts lies between the picture and it."""
+    """Whether only casts, pads and quantisers lie between the picture and this convolution."""
     source = conv.x
     while source.op is not None and source.op.op_type in ("cast", "pad", "quantize", "dequantize"):
         source = source.op.inputs.get("x") or source.op.inputs["input"]

@@ -1,7 +1,7 @@
-"""The operations of Core ML's ML programs that style nets use, with torch in float32.
+"""The operations of Core ML's ML programs that style nets use, in torch and float32.
 
-Each is prepared once, from its constant inputs, and then applied to the others by name. What they
-compute is as coremltools documents it (coremltools.converters.mil.mil.ops.defs).
+Each is prepared once, from its constant inputs, and then applied to the others by name. They
+compute what coremltools documents (coremltools.converters.mil.mil.ops.defs).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Apply = Callable[..., Tensor]
 
 
 class UnsupportedError(Exception):
-    """An operation is used in a way that is not known here."""
+    """An operation is used in a way that is not supported here."""
 
 
 def _tensor(value: Any) -> Tensor:
@@ -41,7 +41,7 @@ def _require(condition: bool, what: str) -> None:
 
 
 def _unary(function: Apply) -> Callable[[Constants], Apply]:
-    """Of ``x``, with nothing to be told."""
+    """Make an operation of ``x`` alone, without constants."""
 
     def prepare(_constants: Constants) -> Apply:
         def apply(x: Tensor) -> Tensor:
@@ -53,7 +53,7 @@ def _unary(function: Apply) -> Callable[[Constants], Apply]:
 
 
 def _binary(function: Apply) -> Callable[[Constants], Apply]:
-    """Of ``x`` and ``y``, of which one may be constant."""
+    """Make an operation of ``x`` and ``y``, of which one may be constant."""
 
     def prepare(constants: Constants) -> Apply:
         known = {name: _tensor(constants[name]) for name in ("x", "y") if name in constants}
@@ -63,7 +63,7 @@ def _binary(function: Apply) -> Callable[[Constants], Apply]:
 
 
 def _cast(constants: Constants) -> Apply:
-    """Between float types; the interpreter rounds to the type of the result."""
+    """Cast between float types: the identity, as the interpreter rounds to the result's type."""
     _require(constants["dtype"] in ("fp16", "fp32"), f"dtype {constants['dtype']}")
     return lambda x: x
 
@@ -79,7 +79,7 @@ def _leaky_relu(constants: Constants) -> Apply:
 
 
 def _pad(constants: Constants) -> Apply:
-    """``pad`` has (before, after) of the last dimensions in order; torch wants the last first."""
+    """Pad; ``pad`` has (before, after) of the last dimensions in order, torch's the last first."""
     mode, pads = str(constants["mode"]), _numbers(constants["pad"])
     pairs = list(zip(pads[::2], pads[1::2], strict=True))
     reversed_pads = [amount for pair in reversed(pairs) for amount in pair]
@@ -92,7 +92,7 @@ def _pad(constants: Constants) -> Apply:
 
 
 def _window(constants: Constants) -> tuple[dict[str, Any], tuple[int, int, int, int]]:
-    """What both convolutions take: strides and the like, and (top, bottom, left, right)."""
+    """Return the parameters of both convolutions: strides etc., and (top, bottom, left, right)."""
     kind, strides = str(constants["pad_type"]), _numbers(constants["strides"])
     _require(kind in ("valid", "custom"), f"pad_type {kind}")
     _require(len(strides) == 2, f"a convolution of {len(strides)} dimensions")
@@ -116,7 +116,7 @@ def _conv(constants: Constants) -> Apply:
 
 
 def _conv_transpose(constants: Constants) -> Apply:
-    """Padding cuts off; where ``output_shape`` is given, it must be what comes out anyway."""
+    """Convolve and crop by the padding; an ``output_shape`` must be that of the result."""
     options, (top, bottom, left, right) = _window(constants)
     weight, bias = _tensor(constants["weight"]), _optional(constants, "bias")
     wanted = constants.get("output_shape")
@@ -157,7 +157,7 @@ def _instance_norm(constants: Constants) -> Apply:
 
 
 def half_variance_norm(constants: Constants) -> Apply:
-    """Instance norm on a device that squares in float16, where all above 65,504 is infinite."""
+    """Instance norm on a device that squares in float16, where values above 65,504 are infinite."""
     gamma, beta = (_optional(constants, name) for name in ("gamma", "beta"))
     epsilon = float(constants["epsilon"])
 
@@ -190,7 +190,7 @@ def _upsample_bilinear(constants: Constants) -> Apply:
     corners = bool(constants.get("align_corners", True))
 
     def apply(x: Tensor) -> Tensor:
-        # As the operation's page has it, the step between samples goes by the output's size.
+        # According to the operation's documentation, the output size sets the sampling step.
         size = [int(side * scale) for side, scale in zip(x.shape[2:], scales, strict=True)]
         return F.interpolate(x, size, mode="bilinear", align_corners=corners)
 
@@ -226,7 +226,7 @@ def _dequantize(constants: Constants) -> Apply:
 
 
 def _scale_and_zero(constants: Constants) -> tuple[Tensor, Tensor]:
-    """Of the whole, or one a channel."""
+    """Return scale and zero point, either of the whole tensor or per channel."""
     scale, zero = _tensor(constants["scale"]), _tensor(constants.get("zero_point", 0))
     if not scale.ndim:
         return scale, zero
@@ -235,7 +235,7 @@ def _scale_and_zero(constants: Constants) -> tuple[Tensor, Tensor]:
 
 
 def round_to_half(x: Tensor) -> Tensor:
-    """To the nearest float16, kept as float32; beyond 65,504 lies infinity."""
+    """Round to the nearest float16, kept as float32; values beyond 65,504 become infinite."""
     return x.half().float()
 
 
@@ -267,7 +267,7 @@ OPERATIONS: dict[str, Callable[[Constants], Apply]] = {
     "upsample_bilinear": _upsample_bilinear,
     "upsample_nearest_neighbor": _upsample_nearest,
 }
-# Weights that are stored compressed; coremltools says what they stand for.
+# Operations of compressed weights; coremltools decompresses them.
 COMPRESSED = (
     "constexpr_affine_dequantize",
     "constexpr_blockwise_shift_scale",

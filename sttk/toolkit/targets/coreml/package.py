@@ -1,7 +1,7 @@
 """A Core ML package, ``.mlpackage``, read from disk: its layout, its spec, its program.
 
-A package is a folder: ``Manifest.json`` names the items below ``Data/``, of which one is the spec,
-a protobuf message, and one the folder of weights that the spec refers to.
+A package is a folder: ``Manifest.json`` names the items below ``Data/``. One item is the spec, a
+protobuf message, and another the folder of weights that the spec refers to.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ else:
     ct = Lazy("coremltools", "coreml")
     milproto = Lazy("coremltools.converters.mil.frontend.milproto.load", "coreml")
 
-# Oldest system by version of the spec.
+# The oldest system for each version of the spec.
 SYSTEMS = {6: "iOS15", 7: "iOS16", 8: "iOS17", 9: "iOS18", 10: "iOS26"}
 _FUNCTION = "main"
 _AUTHOR, _WEIGHTS = "com.apple.CoreML", "weights"
@@ -37,9 +37,9 @@ class Feature:
     """The input or the output as the spec describes it.
 
     Attributes:
-        name: of the feature.
-        image: 8-bit RGB pictures rather than arrays.
-        shapes: sizes that it says it has.
+        name: the feature's name.
+        image: whether it is an 8-bit RGB image rather than an array.
+        shapes: the sizes that the spec states.
     """
 
     name: str
@@ -52,11 +52,11 @@ class Package:
     """A style net's package; its weights are not read yet.
 
     Attributes:
-        path: of the package.
+        path: the package's folder.
         spec: the protobuf message ``Model``.
-        weights: folder of its weights.
+        weights: the folder of its weights.
         input: its one input.
-        output: its one output; where the spec leaves its size open, of any size.
+        output: its one output; any size, if the spec leaves it open.
     """
 
     path: Path
@@ -76,7 +76,7 @@ def read_package(path: Path) -> Package:
     """Read the spec and check that it is a style net's.
 
     Raises:
-        ArtifactError: it is no package, no ML program, or not one picture in and one out.
+        ArtifactError: it is not a package, not an ML program, or not one picture in and one out.
         MissingExtraError: coremltools is not installed.
     """
     spec, weights = read_spec(path)
@@ -95,29 +95,29 @@ def read_package(path: Path) -> Package:
 
 
 def read_spec(path: Path) -> tuple[Any, Path]:
-    """The protobuf message ``Model`` of any package, and its folder of weights.
+    """Return the protobuf message ``Model`` of any package, and its folder of weights.
 
     Raises:
-        ArtifactError: it is no package.
+        ArtifactError: it is not a package.
     """
     spec_file, weights = _layout(path)
     return _spec(path, spec_file), weights
 
 
 def load_function(package: Package) -> Any:
-    """The program with its weights, as coremltools' typed ``Function``.
+    """Return the program with its weights, as coremltools' typed ``Function``.
 
     Raises:
-        ArtifactError: the program is not valid, or its weights are missing or cut off.
+        ArtifactError: the program is not valid, or its weights are missing or truncated.
     """
     version = package.spec.specificationVersion
     for file in package.weights.rglob("*"):
-        if not file.is_file() and not file.is_dir():  # a pipe, which reading may never end
+        if not file.is_file() and not file.is_dir():  # a pipe, from which reading may never return
             raise ArtifactError(f"{file}: no regular file", fix="export it again")
     try:
         with quiet_library():
             program = milproto.load(package.spec, version, str(package.weights))
-    # The loader, and the reader of weights under it, raise whatever they meet.
+    # The loader, and the reader of weights below it, can raise anything.
     except Exception as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise ArtifactError(
@@ -127,7 +127,7 @@ def load_function(package: Package) -> Any:
 
 
 def _layout(path: Path) -> tuple[Path, Path]:
-    """Paths of the spec and of the folder of weights; the latter need not be there."""
+    """Return the paths of the spec and of the folder of weights, which need not exist."""
     try:
         data = (path / "Data").resolve()
         manifest = read_json(path / "Manifest.json", _MOST_MANIFEST)
@@ -141,7 +141,7 @@ def _layout(path: Path) -> tuple[Path, Path]:
         found = root, (weights or [root.parent / _WEIGHTS])[0]
         inside = [item.resolve().is_relative_to(data) for item in found]
         inside.append(data.is_relative_to(path.resolve()))
-    # RuntimeError: before Python 3.13, links in a circle.
+    # RuntimeError: a loop of symbolic links, before Python 3.13.
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
         raise ArtifactError(
             f"{path}: no Core ML package: Manifest.json is missing or broken", fix="export it again"
@@ -165,7 +165,7 @@ def _spec(path: Path, file: Path) -> Any:
 
 
 def _check_names(package: Package) -> None:
-    """The program has the input and the output that the spec describes."""
+    """Check that the program has the input and the output that the spec describes."""
     function = package.spec.mlProgram.functions[_FUNCTION]
     inputs = {item.name for item in function.inputs}
     made = {out.name for op in package.operations for out in op.outputs}
@@ -174,7 +174,7 @@ def _check_names(package: Package) -> None:
 
 
 def _feature(feature: Any) -> Feature:
-    """Raises ValueError on what is no RGB picture."""
+    """Return the input or output as described. Raises ValueError if it is not an RGB picture."""
     kind = feature.type.WhichOneof("Type")
     if kind == "imageType":
         image = feature.type.imageType

@@ -1,4 +1,4 @@
-"""Runs a package on macOS, where Core ML itself is."""
+"""A package run by Core ML itself, which needs macOS."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ else:
 
 
 class Predictor:
-    """A package in Core ML, on whichever unit Core ML chooses.
+    """A package loaded in Core ML, on whichever unit Core ML chooses.
 
-    An image output is read as an array: what the program computes, before it is rounded to 8 bits.
+    An image output is read as an array: the program's result, before it is rounded to 8 bits.
 
     Raises:
         ArtifactError: Core ML cannot load it.
@@ -35,13 +35,13 @@ class Predictor:
         try:
             with quiet_library():
                 self._model = ct.models.MLModel(spec, weights_dir=str(package.weights))
-        # What it raises depends on the version of macOS.
+        # Which exception it raises depends on the version of macOS.
         except Exception as error:
             reason = " ".join(str(error).split())[:200]
             raise ArtifactError(f"{package.path}: Core ML cannot load it: {reason}") from error
 
     def run(self, batch: Floats) -> Floats:
-        """(1, 3, H, W) float32 in 0..255 -> the program's output, float32.
+        """Run the package: (1, 3, H, W) float32 in 0..255 -> the program's output, float32.
 
         Raises:
             RuntimeError: Core ML failed.
@@ -53,7 +53,7 @@ class Predictor:
 
 
 def _with_array_output(spec: Any) -> Any:
-    """The program gives float32 (1, 3, H, W) either way; the spec says how it is handed out."""
+    """Return a copy of the spec that outputs the program's float32 (1, 3, H, W) as an array."""
     spec = copy.deepcopy(spec)
     spec.description.output[
         0

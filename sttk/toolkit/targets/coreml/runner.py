@@ -1,4 +1,4 @@
-"""Core ML packages: on macOS in Core ML, elsewhere in an interpreter of the saved package."""
+"""Core ML packages, run by Core ML on macOS and by sttk's interpreter elsewhere."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from sttk.toolkit.core.errors import RunError, UsageError
 from sttk.toolkit.imaging.images import Floats, to_bytes
-from sttk.toolkit.runtimes.base import WIDE, Settings
+from sttk.toolkit.runtimes.base import WIDE, Closing, Settings
 from sttk.toolkit.targets.coreml.interpreter import Interpreter
 from sttk.toolkit.targets.coreml.package import read_package
 from sttk.toolkit.targets.coreml.predictor import Predictor
@@ -23,17 +23,17 @@ _PREDICTED = "run by Core ML on this Mac, on the units that it chose"
 _IMAGE_OUT = "the output is judged before it is rounded to the 8 bits of an image"
 
 
-class CoreMLRunner:
-    """Runs a style net's ``.mlpackage``, one picture at a time.
+class CoreMLRunner(Closing):
+    """A runner of a style net's ``.mlpackage``, one picture at a time.
 
-    ``f32`` is the interpreter's, on any machine: no result is rounded to float16.
+    ``f32`` uses the interpreter on any machine: no result is rounded to float16.
 
-    An image input has 8 bits, so what is given is rounded to them. What comes back is what the
-    program computes, before an image output is rounded to 8 bits in its turn.
+    The input of an image package is rounded to 8 bits. The output is what the program computes,
+    before an image output would be rounded to 8 bits as well.
 
     Raises:
         MissingExtraError: coremltools is not installed.
-        ArtifactError: the package cannot be loaded, or not be run by the interpreter.
+        ArtifactError: the package cannot be loaded, or the interpreter cannot run it.
     """
 
     name = "coreml"

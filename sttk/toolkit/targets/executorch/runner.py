@@ -1,4 +1,4 @@
-"""ExecuTorch on the CPU, by XNNPACK."""
+"""ExecuTorch on the CPU, with XNNPACK."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sttk.toolkit.host.optional import Lazy
 from sttk.toolkit.imaging.images import Floats
 from sttk.toolkit.io.files import read_flatbuffer
 from sttk.toolkit.io.streams import quiet_library
-from sttk.toolkit.runtimes.base import Settings
+from sttk.toolkit.runtimes.base import Closing, Settings
 
 if TYPE_CHECKING:
     from executorch import runtime as executorch
@@ -26,15 +26,16 @@ _IDENTIFIER = b"ET12"
 _MOST_BYTES = 1 << 28  # ours take 0.3 to 7 MB
 
 
-class ExecuTorchRunner:
-    """Runs a style net's ``.pte``: one float32 input (B, 3, H, W) of a fixed size, one output.
+class ExecuTorchRunner(Closing):
+    """A runner of ``.pte`` programs with one float32 (B, 3, H, W) input, fixed in size, and one
+    output.
 
-    The number of threads is the library's own: Python has no way to it.
+    The library chooses the number of threads, and has no Python function to set it.
 
     Raises:
         MissingExtraError: executorch is not installed.
-        ArtifactError: the file is not a program that it can load, or not a style net.
-        NotRunError: an arithmetic other than the program's own was asked for.
+        ArtifactError: ExecuTorch cannot load the program, or it is not a style net.
+        NotRunError: an arithmetic other than the program's own was requested.
     """
 
     name = "executorch"
@@ -46,7 +47,7 @@ class ExecuTorchRunner:
                 "not run: ExecuTorch computes as its program says",
                 fix="leave --inference-precision out",
             )
-        # The program reads the bytes as long as it lives, and does not keep them.
+        # The program reads these bytes as long as it lives, without a reference to them.
         self._bytes = _content(model)
         self._program, self._method = _loaded(model, self._bytes)
         self.takes = _takes(model, self._method)
@@ -63,7 +64,7 @@ class ExecuTorchRunner:
             (output,) = self._method.execute([picture])
         except (RuntimeError, ValueError) as error:
             raise RunError(f"ExecuTorch: {' '.join(str(error).split())[:200]}") from error
-        copied: Floats = output.numpy().copy()  # the next run takes its memory
+        copied: Floats = output.numpy().copy()  # the next run reuses its memory
         return copied
 
 
@@ -103,7 +104,7 @@ def _takes(model: Path, method: Any) -> Shapes:
 
 
 def describe(model: Path) -> dict[str, Any]:
-    """Input, output and backends of a program, for ``sttk inspect``."""
+    """Return a program's input, output and backends, for ``sttk inspect``."""
     content = _content(model)
     program, method = _loaded(model, content)
     about = method.metadata

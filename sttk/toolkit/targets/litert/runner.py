@@ -1,4 +1,4 @@
-"""LiteRT (TensorFlow Lite) on the CPU, by XNNPACK."""
+"""LiteRT (TensorFlow Lite) on the CPU, with XNNPACK."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sttk.toolkit.host.optional import Lazy
 from sttk.toolkit.imaging.images import Floats
 from sttk.toolkit.io.files import read_flatbuffer
 from sttk.toolkit.io.streams import quiet_stderr
-from sttk.toolkit.runtimes.base import Choices, Settings
+from sttk.toolkit.runtimes.base import Choices, Closing, Settings
 
 if TYPE_CHECKING:
     from ai_edge_litert import interpreter as litert
@@ -27,16 +27,16 @@ _IDENTIFIER = b"TFL3"
 _MOST_BYTES = 1 << 28  # ours take 0.2 to 7 MB
 
 
-class LiteRtRunner:
-    """Runs a style net's ``.tflite``: one float32 input (1, H, W, 3), one output like it.
+class LiteRtRunner(Closing):
+    """A runner of ``.tflite`` files with one float32 (1, H, W, 3) input and one such output.
 
-    Pictures run one after the other, and are turned to channels last and back, which counts as the
+    Pictures run one after the other. Transposing them to channels last and back counts as the
     runner's time.
 
     Raises:
         MissingExtraError: ai-edge-litert is not installed.
-        ArtifactError: the file is not a model that it can load, or not a style net.
-        NotRunError: an arithmetic other than the model's own was asked for.
+        ArtifactError: LiteRT cannot load the file, or it is not a style net.
+        NotRunError: an arithmetic other than the model's own was requested.
     """
 
     name = "litert"
@@ -67,7 +67,7 @@ class LiteRtRunner:
     def _resize(self, size: Size) -> None:
         if size == self._size:
             return
-        with quiet_stderr():  # it says that it uses XNNPACK
+        with quiet_stderr():  # LiteRT prints that it uses XNNPACK
             self._model.resize_tensor_input(self._source, [1, *size, 3])
             self._model.allocate_tensors()
         self._size = size
@@ -97,7 +97,7 @@ def _not_loaded(model: Path, error: Exception) -> ArtifactError:
 
 
 def _source(model: Path, opened: litert.Interpreter) -> tuple[int, Shapes]:
-    """Number of the input's tensor, and what it takes."""
+    """Return the index of the input tensor, and the shapes that it takes."""
     inputs, outputs, _ = _details(model, opened)
     if len(inputs) == len(outputs) == 1 and inputs[0]["dtype"] == np.float32:
         sides = np.asarray(inputs[0]["shape_signature"]).tolist()
@@ -110,7 +110,7 @@ def _source(model: Path, opened: litert.Interpreter) -> tuple[int, Shapes]:
 
 
 def describe(model: Path) -> dict[str, Any]:
-    """Inputs, outputs and operators of a model, for ``sttk inspect``."""
+    """Return a model's inputs, outputs and operators, for ``sttk inspect``."""
     inputs, outputs, operators = _details(model, _opened(model, 1))
     kinds = Counter(each["op_name"] for each in operators)
     return {
@@ -122,7 +122,10 @@ def describe(model: Path) -> dict[str, Any]:
 
 
 def _details(model: Path, opened: litert.Interpreter) -> tuple[list[Details], ...]:
-    """Of inputs, outputs and operators. Names in the file need not be text."""
+    """Return the details of inputs, outputs and operators.
+
+    Names in the file need not be valid text, which raises ArtifactError.
+    """
     try:
         return (
             opened.get_input_details(),

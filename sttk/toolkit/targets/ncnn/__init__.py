@@ -1,4 +1,4 @@
-"""ncnn models: a text of layers and a file of weights."""
+"""ncnn models: a text file of layers and a file of weights."""
 
 from __future__ import annotations
 

@@ -16,32 +16,32 @@ from sttk.toolkit.host.optional import Lazy
 from sttk.toolkit.imaging.images import Floats
 from sttk.toolkit.io.files import read_bounded
 from sttk.toolkit.io.streams import quiet_stderr
-from sttk.toolkit.runtimes.base import Choices, Settings
+from sttk.toolkit.runtimes.base import Choices, Closing, Settings
 
 if TYPE_CHECKING:
     import ncnn
 else:
     ncnn = Lazy("ncnn", "ncnn")
 
-INPUT, OUTPUT = "in0", "out0"  # pnnx calls them so
+INPUT, OUTPUT = "in0", "out0"  # pnnx's names
 _MAGIC = b"7767517"
-# Of the graph; the weights lie in another file. Ours take 10 kB and 0.2 to 7 MB.
+# The limits of the graph and of the weights' file. Ours take 10 kB and 0.2 to 7 MB.
 _MOST_BYTES, _MOST_WEIGHTS = 1 << 20, 1 << 28
 _LAYER = re.compile(r"[A-Za-z_]\w* +\S+ +\d+ +\d+( +\S+)*")
-# ncnn takes such numbers without a look at them, and with them memory.
+# ncnn does not check the numbers in a graph, and allocates memory by them.
 _LARGEST = 1 << 24
 
 
-class NcnnRunner:
-    """Runs a style net's ``.param`` and the ``.bin`` beside it: input ``in0``, output ``out0``.
+class NcnnRunner(Closing):
+    """A runner of a ``.param`` and the ``.bin`` next to it, with input ``in0`` and output ``out0``.
 
-    A model has no batch: pictures run one after the other. The arithmetic is float32 unless bf16
-    is asked for, in which tensors are then kept between layers.
+    A model has no batch axis: pictures run one after the other. The arithmetic is float32; with
+    bf16, tensors are kept in that between layers.
 
     Raises:
         MissingExtraError: ncnn is not installed.
-        ArtifactError: it is not a model that ncnn can load, or not a style net.
-        NotRunError: the CPU's own arithmetic is not what was asked for.
+        ArtifactError: ncnn cannot load the model, or it is not a style net.
+        NotRunError: ncnn does not support the requested arithmetic on this CPU.
     """
 
     name = "ncnn"
@@ -68,19 +68,19 @@ class NcnnRunner:
 
     def _picture(self, picture: Floats) -> Floats:
         extractor = self._net.create_extractor()
-        # A copy of ncnn's own: of memory that it does not count the users of, a first layer that
-        # works in place would crash.
+        # A copy in ncnn's own memory: a first layer that works in place would crash on memory that
+        # ncnn does not count references to.
         extractor.input(INPUT, ncnn.Mat(np.ascontiguousarray(picture)).clone())
         failed, output = extractor.extract(OUTPUT)
         if failed:
             raise RunError(f"ncnn: no output: error {failed}")
-        return np.array(output, dtype=np.float32)  # a copy: the next run takes the memory
+        return np.array(output, dtype=np.float32)  # a copy: the next run reuses the memory
 
 
 def _net(half: bool, threads: int | None) -> ncnn.Net:
     net = ncnn.Net()
     options = net.opt
-    # ncnn picks smaller types by itself where the CPU has them; nobody asked for that.
+    # ncnn would choose smaller types by itself on CPUs that have them.
     options.use_fp16_packed = options.use_fp16_storage = options.use_fp16_arithmetic = False
     options.use_bf16_storage = half
     options.num_threads = threads or os.cpu_count() or 1
@@ -101,10 +101,12 @@ def _load(net: ncnn.Net, model: Path) -> None:
 
 
 def graph(model: Path) -> list[list[str]]:
-    """The words of each layer's line, the input's first: kind, name, counts, blobs, parameters.
+    """Return the words of each layer's line: kind, name, counts, blobs, parameters.
+
+    The input's line is the first.
 
     Raises:
-        ArtifactError: it is no such file.
+        ArtifactError: it is not an ncnn graph.
     """
     try:
         text = read_bounded(model, _MOST_BYTES)
@@ -121,7 +123,7 @@ def graph(model: Path) -> list[list[str]]:
 
 
 def _absurd(word: str) -> bool:
-    """Whether a count or a parameter such as ``6=20736`` is beyond all that a style net has."""
+    """Whether a count or a parameter such as ``6=20736`` is too large for any style net."""
     digits = word.rpartition("=")[2].lstrip("-")
     return digits.isdigit() and (len(digits) > 8 or int(digits) > _LARGEST)
 
@@ -131,7 +133,10 @@ def _not_loaded(model: Path, reason: str) -> ArtifactError:
 
 
 def _takes(model: Path, layers: list[list[str]]) -> Shapes:
-    """Of the input's line, ``Input in0 0 1 in0 0=W 1=H 2=3``; without numbers, any size."""
+    """Read the shapes from the input's line, ``Input in0 0 1 in0 0=W 1=H 2=3``.
+
+    Without these numbers, the model takes any size.
+    """
     inputs = [line for line in layers if line[0] == "Input"]
     blobs = {word for line in layers for word in line[4:] if "=" not in word}
     if len(inputs) != 1 or not {INPUT, OUTPUT} <= blobs:
@@ -145,7 +150,7 @@ def _takes(model: Path, layers: list[list[str]]) -> Shapes:
 
 
 def describe(model: Path) -> dict[str, Any]:
-    """Input, output and layers of a model, for ``sttk inspect``."""
+    """Return a model's input, output and layers, for ``sttk inspect``."""
     layers = graph(model)
     weights = model.with_suffix(".bin")
     return {

@@ -1,4 +1,4 @@
-"""What an ONNX file says about itself, read without a runtime and without running anything."""
+"""The facts that an ONNX file states, read without a runtime and without running anything."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ _INTEGER_KERNELS = ("QLinear", "ConvInteger", "MatMulInteger")
 
 
 def describe(path: Path) -> dict[str, Any]:
-    """Plain JSON values about any ONNX model, a style net or not.
+    """Return facts about any ONNX model, a style net or not, as plain JSON values.
 
-    Keys: ``format``, ``inputs``, ``outputs``, ``size``, ``precision``, ``weights`` (tensors and
-    values by type), ``parameters``, ``bytes``, ``operations``, ``opset``, ``ir_version``,
+    The keys are ``format``, ``inputs``, ``outputs``, ``size``, ``precision``, ``weights`` (tensors
+    and values by type), ``parameters``, ``bytes``, ``operations``, ``opset``, ``ir_version``,
     ``producer``, ``metadata``, ``norms`` (``whole`` and ``decomposed`` instance norms) and
-    ``sttk`` (what it reads the file as, or why it does not).
+    ``sttk`` (how sttk reads the file, or why it cannot).
 
     Raises:
-        ArtifactError: not an ONNX file.
+        ArtifactError: it is not an ONNX file.
         MissingExtraError: onnx is not installed.
     """
     try:
@@ -47,8 +47,8 @@ def describe(path: Path) -> dict[str, Any]:
     weights = _weights(graph)
     return {
         "format": "ONNX",
-        "inputs": [_end(value) for value in inputs],
-        "outputs": [_end(value) for value in model.graph.output],
+        "inputs": [_port(value) for value in inputs],
+        "outputs": [_port(value) for value in model.graph.output],
         "size": _size([_shape(value) for value in inputs]),
         "precision": _precision(graph),
         "weights": weights,
@@ -68,7 +68,7 @@ def describe(path: Path) -> dict[str, Any]:
 
 
 class _Graph:
-    """All nodes and constants, those of nested graphs too."""
+    """All nodes and constants of a graph, including those of nested graphs."""
 
     def __init__(self, graph: onnx.GraphProto) -> None:
         self.nodes: list[onnx.NodeProto] = []
@@ -88,12 +88,12 @@ class _Graph:
                 self.weights[node.output[0]] = node.attribute[0].t
 
     def makers(self, node: onnx.NodeProto, kind: str) -> Iterator[onnx.NodeProto]:
-        """Those of this kind that make the node's inputs."""
+        """Yield the nodes of this kind that make the node's inputs."""
         found = (self._makers.get(name) for name in node.input)
         return (maker for maker in found if maker is not None and maker.op_type == kind)
 
     def is_deviation(self, node: onnx.NodeProto) -> bool:
-        """Whether it is the root of a variance over height and width: one in each taken norm."""
+        """Whether it takes the root of a spatial variance, as each decomposed norm does once."""
         if node.op_type not in ("Sqrt", "Pow"):
             return False
         sums = self.makers(node, "Add")
@@ -124,17 +124,17 @@ def _shape(value: onnx.ValueInfoProto) -> list[int | str]:
     return [axis.dim_value if axis.dim_value > 0 else shown(axis.dim_param or "?") for axis in axes]
 
 
-def _end(value: onnx.ValueInfoProto) -> dict[str, Any]:
+def _port(value: onnx.ValueInfoProto) -> dict[str, Any]:
     kind = proto.type_name(value.type.tensor_type.elem_type).lower()
     return {"name": shown(value.name), "type": kind, "shape": _shape(value)}
 
 
 def _size(shapes: list[list[int | str]]) -> str:
-    """Of the first input with four axes."""
+    """Describe the picture size of the first input with four axes."""
     shape = next((shape for shape in shapes if len(shape) == 4), None)
     if shape is None:
         return "no picture"
-    # Channels stand second, or last in what comes from TensorFlow.
+    # Channels are the second axis, or the last in models from TensorFlow.
     height, width = shape[1:3] if shape[3] == 3 and shape[1] != 3 else shape[2:4]
     if isinstance(height, int) and isinstance(width, int):
         return f"fixed, {height}x{width}"
@@ -142,7 +142,7 @@ def _size(shapes: list[list[int | str]]) -> str:
 
 
 def _weights(graph: _Graph) -> dict[str, dict[str, int]]:
-    """Tensors, values and bytes by type, without the whole numbers that are sizes and axes."""
+    """Count tensors, values and bytes by type, except the integers that are sizes and axes."""
     found: dict[str, dict[str, int]] = {}
     for tensor in graph.weights.values():
         kind = proto.type_name(tensor.data_type)
@@ -157,15 +157,16 @@ def _weights(graph: _Graph) -> dict[str, dict[str, int]]:
 
 
 def _count(tensor: onnx.TensorProto) -> int:
-    """Values that its shape tells; of a shape that is none, 0. Products of hundreds of sides are
-    numbers that cannot be printed.
+    """Return the number of values by the tensor's shape, or 0 if the shape is invalid.
+
+    The product of hundreds of sides would be too large to print.
     """
     sides = tensor.dims
     return math.prod(sides) if len(sides) <= _MOST_AXES and min(sides, default=0) >= 0 else 0
 
 
 def _precision(graph: _Graph) -> str:
-    """Of the arithmetic, by its quantisers or the types of the larger weights."""
+    """Describe the arithmetic, by the quantisers or else the types of the larger weights."""
     quantised = {_quantised_to(graph, node) for node in graph.nodes} - {None}
     if quantised:
         return " and ".join(sorted(f"{kind} Q/DQ" for kind in quantised if kind))
@@ -183,7 +184,7 @@ def _precision(graph: _Graph) -> str:
 
 
 def _quantised_to(graph: _Graph, node: onnx.NodeProto) -> str | None:
-    """``int8`` or ``fp8`` of a QuantizeLinear or DequantizeLinear; its zero point has the type."""
+    """Return a quantiser's type, such as ``int8`` or ``fp8``: it is that of its zero point."""
     if node.op_type not in ("QuantizeLinear", "DequantizeLinear"):
         return None
     zero = graph.weights.get(node.input[2]) if len(node.input) > 2 else None
@@ -200,8 +201,8 @@ def _read_as(path: Path) -> str:
         reason = str(error).removeprefix(f"{path}: ").removeprefix(f"{UNREADABLE}: ")
         return f"not read, because {reason}"
     card, contract = net.origin.card, net.contract
-    ends = f"values in {card['input']}, out {card['output']}, channels {card['channels']}"
+    ranges = f"values in {card['input']}, out {card['output']}, channels {card['channels']}"
     return (
         f"reads it as a style net of any size from {contract.smallest_side} pixels a side, "
-        f"which come back as multiples of {contract.size_multiple}; {ends}"
+        f"which come back as multiples of {contract.size_multiple}; {ranges}"
     )

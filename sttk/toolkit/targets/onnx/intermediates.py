@@ -1,4 +1,4 @@
-"""ONNX: every float tensor becomes an output of a copy, run in ONNX Runtime."""
+"""ONNX intermediates: every float tensor becomes an output of a copy, run in ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -44,17 +44,17 @@ class InstrumentedOnnx:
         self.name = path.name
         try:
             self._model = onnx.load_model(str(path))
-        except Exception as error:  # protobuf's, or a missing file of weights
+        except Exception as error:  # an error of protobuf's, or a missing file of weights
             raise ArtifactError(f"{path}: not an ONNX model that can be read: {error}") from error
         graph = self._model.graph
         self._producers = {out: node for node in graph.node for out in node.output if out}
         self._stored = {item.name: item for item in graph.initializer}
         self.input = next(i.name for i in graph.input if i.name not in self._stored)
         self.output = graph.output[0].name
-        self.intermediates = tuple(self._taps())
+        self.intermediates = tuple(self._intermediates())
         self._types: dict[str, str] = {}
 
-    def _taps(self) -> Iterable[Intermediate]:
+    def _intermediates(self) -> Iterable[Intermediate]:
         for node in self._model.graph.node:
             if node.op_type != "Constant":
                 for out in filter(None, node.output):
@@ -63,7 +63,7 @@ class InstrumentedOnnx:
                     )
 
     def _weights(self, node: onnx.NodeProto) -> Iterable[str]:
-        """Names of stored tensors that it reads, itself or through a dequantiser."""
+        """Yield the names of the stored tensors that a node reads, directly or dequantised."""
         for name in node.input:
             if name in self._stored:
                 yield name
@@ -92,7 +92,7 @@ class InstrumentedOnnx:
         }
 
     def _floats(self) -> set[str]:
-        """Tensors that inference says are (B, C, H, W) floats, or does not know."""
+        """Return the tensors that shape inference finds to be (B, C, H, W) floats, or omits."""
         inferred = onnx.shape_inference.infer_shapes(self._model).graph
         known = {item.name: item.type.tensor_type for item in inferred.value_info}
         known |= {item.name: item.type.tensor_type for item in inferred.output}
@@ -108,7 +108,7 @@ class InstrumentedOnnx:
         return OnnxPart(model, {name: self._types[name] for name in inputs})
 
     def _cut(self, tensor: str, known: Collection[str]) -> tuple[onnx.ModelProto, list[str]]:
-        """A model of the nodes that ``tensor`` takes, and what is given to it."""
+        """Return a model of the nodes that ``tensor`` depends on, and the names of its inputs."""
         needed, inputs, open_ = {tensor}, [], [tensor]
         while open_:
             name = open_.pop()
@@ -173,7 +173,7 @@ def _is_picture(tensor: Any) -> bool:
     return tensor.elem_type in floats and len(tensor.shape.dim) == 4
 
 
-def _keep(items: Any, wanted: list[Any]) -> None:
-    """Of a protobuf list, only the items that are wanted."""
-    for index in reversed([i for i, keep in enumerate(wanted) if not keep]):
+def _keep(items: Any, kept: list[Any]) -> None:
+    """Remove the items of a protobuf list whose entry in ``kept`` is false."""
+    for index in reversed([i for i, keep in enumerate(kept) if not keep]):
         del items[index]

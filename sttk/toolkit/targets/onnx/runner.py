@@ -16,7 +16,7 @@ from sttk.toolkit.host.optional import Lazy
 from sttk.toolkit.imaging.images import Floats
 from sttk.toolkit.io.files import MOST_BYTES
 from sttk.toolkit.io.json_text import read_json
-from sttk.toolkit.runtimes.base import WIDE, Choices, Node, Settings
+from sttk.toolkit.runtimes.base import WIDE, Choices, Closing, Node, Settings
 from sttk.toolkit.targets.onnx.widen import widened
 
 if TYPE_CHECKING:
@@ -24,21 +24,21 @@ if TYPE_CHECKING:
 else:
     onnxruntime = Lazy("onnxruntime", "onnx")
 
-# Warnings tell of optimisations that a user cannot act on, and errors are raised, too.
+# Warnings report optimisations that a user cannot act on, and errors are raised anyway.
 _FATAL_ONLY = 4
-# Suffix of the events in a profile that are a node's own work.
+# The suffix of the events in a profile that time a node's own work.
 _KERNEL = "_kernel_time"
 
 
-class OnnxRuntimeRunner:
-    """Runs a style net's ONNX file: one float32 input (B, 3, H, W), one output like it.
+class OnnxRuntimeRunner(Closing):
+    """A runner of ONNX files with one float32 (B, 3, H, W) input and one such output.
 
-    The graph says in which precision it is computed; ``f32`` computes what it has in float16 in
-    float32, with the same weights.
+    The graph determines the precision of the arithmetic; with ``f32``, its float16 parts are
+    computed in float32, with the same weights.
 
     Raises:
         MissingExtraError: onnxruntime is not installed.
-        ArtifactError: the file is not an ONNX model that it can load, or not a style net.
+        ArtifactError: ONNX Runtime cannot load the file, or it is not a style net.
     """
 
     name = "onnxruntime"
@@ -71,7 +71,7 @@ class OnnxRuntimeRunner:
         return np.asarray(output, dtype=np.float32)
 
     def profile(self) -> list[Node]:
-        """See :class:`Profiled`; the mean of all runs."""
+        """See :class:`Profiled`. The times are means of all runs."""
         file = Path(self._session.end_profiling())
         events = read_json(file, MOST_BYTES)
         file.unlink()
@@ -86,13 +86,13 @@ class OnnxRuntimeRunner:
 def _session(model: Path, source: str | bytes, settings: Settings) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _FATAL_ONLY
-    options.intra_op_num_threads = settings.threads or 0  # 0: as many as it likes
+    options.intra_op_num_threads = settings.threads or 0  # 0: ONNX Runtime's choice
     if settings.layout == "plain":
-        # All but the last stage, which is its blocked layout (NCHWc).
+        # All optimisations but those of the last stage, which is the blocked layout (NCHWc).
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
     if settings.profile:
         options.enable_profiling = True
-        # What it adds is the second of the day, which several sessions may have in common.
+        # ONNX Runtime only appends a time in seconds, which several sessions may share.
         prefix = f"sttk-onnxruntime-{uuid.uuid4().hex}"
         options.profile_file_prefix = str(Path(tempfile.gettempdir()) / prefix)
     try:
@@ -104,7 +104,7 @@ def _session(model: Path, source: str | bytes, settings: Settings) -> onnxruntim
 
 
 def _takes(model: Path, shape: list[int | str | None]) -> Shapes:
-    """A fixed axis is a number, a free one a name or None."""
+    """Return the shapes that the model takes; fixed axes are numbers, free ones names or None."""
     batch, _, height, width = (axis if isinstance(axis, int) else None for axis in shape)
     if (height is None) != (width is None):
         raise ArtifactError(f"{model}: one side of its input is fixed and the other free: {shape}")

@@ -1,8 +1,8 @@
-"""An ONNX graph of float16 with the same weights in float32 arithmetic.
+"""A float16 ONNX graph, converted to float32 arithmetic with the same weights.
 
-What float16 costs is part its weights, which are the file's, and part its sums, which are the
-device's. With every float16 of the graph called float32, what is left is the file: that tells a
-fault in the graph, however small, from rounding.
+The error of float16 comes partly from the weights, which are in the file, and partly from the sums,
+which are up to the device. If every float16 tensor is made float32, only the file's part is left:
+that separates a fault in the graph, however small, from rounding.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 else:
     onnx = Lazy("onnx", "onnx")
 
-# Attributes that name a type: of Cast, and of operations that make a tensor of nothing.
+# Attributes that name a type, of Cast and of operations that create tensors.
 _TYPES = ("to", "dtype", "output_dtype")
 
 
 def widened(file: Path) -> bytes:
-    """The model in ``file`` with every float16 tensor made float32, of the same values.
+    """Return the model in ``file`` with every float16 tensor made float32, with the same values.
 
     Raises:
         ArtifactError: the file is not an ONNX model.
@@ -37,7 +37,7 @@ def widened(file: Path) -> bytes:
             _widen_nodes(function.node)
     except MissingExtraError:
         raise
-    # protobuf's DecodeError is its own, and a tensor may lie outside the file.
+    # protobuf has a DecodeError of its own, and a tensor may be stored outside the file.
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
         raise ArtifactError(f"{file}: not an ONNX model: {reason}") from error

@@ -42,7 +42,7 @@ TARGET = OpenVinoTarget(
     requires=Requirements((*GRAPH, "openvino"), ("openvino",)),
     tensors=Tensors(fp16=ON_DISK),
     cpu_rank=0,
-    # OpenVINO computes in what it is told; in int8+bf16 what lies between the convolutions is bf16.
+    # OpenVINO computes in the requested precision; int8+bf16 has bf16 between the convolutions.
     timings=(
         Timed("fp32", "fp32", inference="f32", rank=6, small_rank=7),
         Timed("bf16", "bf16", inference="bf16", feature="bf16", rank=8, small_rank=9),

@@ -1,4 +1,4 @@
-"""OpenVINO: every inner tensor becomes a result of a copy, run on the CPU in float32."""
+"""OpenVINO intermediates: every inner tensor is a result of a copy, run on the CPU in float32."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ else:
 _HINTS = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
 _DEVICE = "CPU"
 _MODEL = "part.xml"
-_ENDS = ("Constant", "Parameter", "Result")
+_NOT_COMPUTED = ("Constant", "Parameter", "Result")
 
 _SCRIPT = """
 def run(folder, given):
@@ -97,9 +97,9 @@ class OpenVinoPart:
 
 
 def _operations(network: openvino.Model) -> Iterator[Any]:
-    """Those with one float result, in the order of execution."""
+    """Yield the operations that compute a float, in the order of execution."""
     for op in network.get_ordered_ops():
-        if op.get_type_name() not in _ENDS and op.get_output_element_type(0).is_real():
+        if op.get_type_name() not in _NOT_COMPUTED and op.get_output_element_type(0).is_real():
             yield op
 
 
@@ -112,7 +112,7 @@ def _name(operation: Any) -> str:
 
 
 def _cut(operation: Any, known: Collection[str]) -> list[str]:
-    """Names of the known operations at which the way up from ``operation`` ends."""
+    """Return the names of the nearest known operations that ``operation`` depends on."""
     seen, found, open_ = {_name(operation)}, [], [operation]
     while open_:
         for port in open_.pop().input_values():
@@ -128,7 +128,7 @@ def _cut(operation: Any, known: Collection[str]) -> list[str]:
 
 
 def _parameter(operation: Any) -> Any:
-    """What stands for an operation's result from now on."""
+    """Replace an operation's result by a parameter, and return that."""
     if operation.get_type_name() == "Parameter":
         return operation
     port = operation.output(0)
@@ -141,7 +141,7 @@ def _parameter(operation: Any) -> Any:
 
 
 def _hints(model: openvino.Model) -> dict[str, Any]:
-    """As the runtime has them: else right int8 would be found at fault."""
+    """Return the runner's own hints; without them, correct int8 would seem faulty."""
     return {**_HINTS, **sound_hints(model)}
 
 

@@ -14,31 +14,31 @@ from sttk.toolkit.host import machine
 from sttk.toolkit.host.optional import Lazy
 from sttk.toolkit.imaging.images import Floats
 from sttk.toolkit.io.streams import quiet_stderr
-from sttk.toolkit.runtimes.base import Choices, Node, Settings
+from sttk.toolkit.runtimes.base import Choices, Closing, Node, Settings
 
 if TYPE_CHECKING:
     import openvino
 else:
     openvino = Lazy("openvino", "openvino")
 
-# What --inference-precision calls it -> what the CPU plugin lists among its capabilities.
+# Values of --inference-precision -> the names among the CPU plugin's capabilities.
 _CAPABILITIES = {"f32": "FP32", "bf16": "BF16", "f16": "FP16"}
-# OpenVINO itself picks bf16 where the CPU is faster with it; nobody asked for that.
+# OpenVINO would choose bf16 by itself on CPUs that are faster with it.
 _DEFAULT = "f32"
 _DEVICE = "CPU"
 _OVERFLOW = "quantised as saved, computed in float32: OpenVINO's int8 sums overflow on this CPU"
-# Of the graph; the weights lie in another file. Ours take 0.2 to 2 MB.
+# The limit of the graph, without the weights, which are in another file. Ours take 0.2 to 2 MB.
 _MOST_BYTES = 1 << 26
 _IR = re.compile(rb'\s*(<\?xml[^>]*>\s*)?<net\s[^>]*\bversion="1[01]"')
 
 
-class OpenVinoRunner:
-    """Runs a style net's IR: one float32 input (B, 3, H, W), one output like it.
+class OpenVinoRunner(Closing):
+    """A runner of IRs with one float32 (B, 3, H, W) input and one such output.
 
     Raises:
         MissingExtraError: openvino is not installed.
-        ArtifactError: the file is not an IR that it can load, or not a style net.
-        NotRunError: this CPU does not compute in the precision asked for.
+        ArtifactError: OpenVINO cannot load the IR, or it is not a style net.
+        NotRunError: this CPU does not support the requested precision.
     """
 
     name = "openvino"
@@ -78,7 +78,7 @@ class OpenVinoRunner:
         return np.array(output, dtype=np.float32)  # a copy: the next run overwrites it
 
     def profile(self) -> list[Node]:
-        """See :class:`Profiled`; of the last run."""
+        """See :class:`Profiled`. The times are those of the last run."""
         return [
             Node(node.node_name, node.exec_type, node.real_time.total_seconds())
             for node in self._request.get_profiling_info()
@@ -87,8 +87,9 @@ class OpenVinoRunner:
 
 
 def sound_hints(network: openvino.Model) -> dict[str, Any]:
-    """What keeps int8 from overflowing on this CPU: else pictures are off by grey levels, without a
-    word. Empty where nothing is needed.
+    """Return the hints that keep int8 sums from overflowing on this CPU, or none if it is safe.
+
+    An overflow would silently change pictures by grey levels.
     """
     quantised = any(op.get_type_name() == "FakeQuantize" for op in network.get_ops())
     overflows = quantised and machine.int8_sums_overflow()
@@ -104,9 +105,9 @@ def _check_capable(core: openvino.Core, precision: str) -> None:
 
 
 def _read(core: openvino.Core, model: Path) -> openvino.Model:
-    """An IR and nothing else: OpenVINO tries its readers of other frameworks on what is none."""
+    """Read an IR, after a check: OpenVINO would try other frameworks' formats on any other file."""
     weights = model.with_suffix(".bin")
-    # A link that leads to itself ends the process in OpenVINO, and a pipe never ends.
+    # A symbolic link to itself makes OpenVINO end the process, and a pipe can block for ever.
     there = weights.is_symlink() or weights.exists()
     if not _is_xml(model) or (there and not weights.is_file()):
         raise _not_loaded(model, ValueError("not an IR with its weights beside it"))
@@ -147,10 +148,10 @@ def _brief(error: Exception) -> str:
 
 
 def describe(model: Path) -> dict[str, Any]:
-    """Inputs, outputs, operations and precisions of an IR, for ``sttk inspect``."""
+    """Return an IR's inputs, outputs, operations and precisions, for ``sttk inspect``."""
     try:
         return _facts(_read(openvino.Core(), model))
-    # A name that is no Unicode; what the reader lets pass, and asking for it does not.
+    # A name may not be valid Unicode, and some faults only surface when a value is queried.
     except (RuntimeError, ValueError) as error:
         raise _not_loaded(model, error) from error
 

@@ -1,8 +1,8 @@
-"""What can be said of a TensorRT engine without a GPU: is it whole, for the GPUs that were asked
-for, in the precisions of the ONNX graph beside it, and is it that graph's?
+"""Checks of a TensorRT engine that need no GPU: whether it is complete, is built for the requested
+GPUs, has the precisions of the ONNX graph next to it, and belongs to that graph.
 
-A check for which something is missing (a manifest, the library, a layout that is known) is left
-out; the first one says so of a layout.
+A check that lacks something (a manifest, the library, a known layout) is left out; the first check
+reports an unknown layout.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _CONVOLUTIONS = ("Conv", "ConvTranspose")
 
 @dataclass(frozen=True)
 class _Engine:
-    """An engine with what lies beside it."""
+    """An engine with the graph next to it and the artifact's manifest."""
 
     data: bytes
     header: Header
@@ -39,7 +39,7 @@ class _Engine:
 
 
 def check(model: Path, manifest: Manifest | None) -> tuple[Check, ...]:
-    """Look at an engine; see ``Target.checks``."""
+    """Check an engine; see ``Target.checks``."""
     try:
         data = read_bounded(model, MOST_BYTES)
         header = read_header(data)
@@ -54,7 +54,7 @@ def check(model: Path, manifest: Manifest | None) -> tuple[Check, ...]:
 
 
 def _bound(manifest: Manifest | None) -> Check | None:
-    """Whether engine and graph are those that the manifest names; others have hashed them."""
+    """Check that the manifest, whose files are verified, names both the engine and its graph."""
     if manifest is None:
         return None
     if manifest.graph not in manifest.files:
@@ -91,7 +91,7 @@ def _capabilities(engine: _Engine) -> Check | None:
     if manifest is None:
         return Check("capabilities", True, text)
     wanted = [str(name) for name in manifest.target.options.get("compute_capabilities") or ()]
-    # What the library makes of no wish is portable, and includes what came after the library.
+    # Without a choice, the library builds a portable engine, which includes later GPUs.
     same = set(wanted) == set(found) if wanted else "later" in found
     if not same:
         text += f"; the manifest says {', '.join(wanted) or 'portable'}"
@@ -105,7 +105,7 @@ def _precisions(engine: _Engine) -> Check | None:
         model = onnx.load_model_from_string(read_bounded(engine.graph, MOST_BYTES))
     except NotRunError:
         return None
-    # onnx raises what protobuf raises; whatever it is, this is no graph.
+    # onnx raises what protobuf raises; whatever it is, this is not a graph.
     except Exception as error:
         return Check(
             "precisions", False, f"{engine.graph.name} is no ONNX graph: {brief(str(error))}"
@@ -114,7 +114,7 @@ def _precisions(engine: _Engine) -> Check | None:
 
 
 def compare_precisions(data: bytes, model: onnx.ModelProto) -> Check:
-    """Whether an engine runs each convolution of its graph in the precision the graph has."""
+    """Check that an engine runs each convolution of its graph in the graph's precision."""
     wanted, found = precisions(model), convolutions(data)
     others = [
         f"{name} {found.get(name, 'missing')}, not {precision}"
@@ -130,9 +130,10 @@ def compare_precisions(data: bytes, model: onnx.ModelProto) -> Check:
 
 
 def precisions(model: onnx.ModelProto) -> dict[str, str]:
-    """The precision of each convolution in an ONNX graph, by node name.
+    """Return the precision of each convolution in an ONNX graph, by node name.
 
-    It is that of input and weights; of what is dequantised right before, the quantised one.
+    It is that of the input and the weights; for those that are dequantised right before the
+    convolution, the quantised type.
     """
     types = _types(model)
     makers = {output: node for node in model.graph.node for output in node.output}
@@ -151,7 +152,7 @@ def precisions(model: onnx.ModelProto) -> dict[str, str]:
 
 
 def _types(model: onnx.ModelProto) -> dict[str, str]:
-    """What sttk calls the type of each tensor of a graph."""
+    """Return sttk's name of the type of each tensor in a graph."""
     tensor = onnx.TensorProto
     words = {
         tensor.FLOAT: "fp32",
@@ -170,7 +171,7 @@ def _types(model: onnx.ModelProto) -> dict[str, str]:
 
 
 def _parser(engine: _Engine) -> Check | None:
-    """Whether TensorRT's parser takes the graph; not asked where its library cannot say."""
+    """Check that TensorRT's parser accepts the graph, if the library can be used here."""
     if engine.graph is None:
         return None
     try:

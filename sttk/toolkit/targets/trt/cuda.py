@@ -1,9 +1,9 @@
-"""CUDA's driver API through ctypes: the dozen functions that running an engine takes.
+"""CUDA's driver API through ctypes: the dozen functions that are needed to run an engine.
 
-The torch that sttk pins is the CPU build, and the driver is there wherever an engine can run at
+The torch that sttk pins is the CPU build, and the driver is present wherever an engine can run at
 all, so nothing else need be installed. TensorRT works in the device's primary context, which is
-what is made current here. Source: CUDA Driver API, "Primary Context", "Memory", "Stream
-Management" and "Event Management"; ``_v2`` is part of a function's name in the library.
+made current here. Source: CUDA Driver API, "Primary Context", "Memory", "Stream Management" and
+"Event Management"; ``_v2`` is part of a function's name in the library.
 """
 
 from __future__ import annotations
@@ -48,12 +48,12 @@ class Device:
     """The first CUDA device, with a stream of its own.
 
     Attributes:
-        name: as its maker calls it.
-        capability: such as ``8.6``.
-        stream: handle of the stream, for TensorRT.
+        name: the manufacturer's name of the device.
+        capability: its compute capability, such as ``8.6``.
+        stream: the handle of the stream, for TensorRT.
 
     Raises:
-        NotRunError: there is none, with the text ``NO_DEVICE``.
+        NotRunError: there is no device; the message is ``NO_DEVICE``.
     """
 
     def __init__(self) -> None:
@@ -71,17 +71,17 @@ class Device:
         self.capability = ".".join(str(self._ask(what, device)) for what in (_MAJOR, _MINOR))
 
     def make_current(self) -> None:
-        """Let the calling thread work on this device."""
+        """Make this device's context that of the calling thread."""
         self._call("cuCtxSetCurrent", self._context)
 
     def upload(self, array: Floats, buffer: Buffer) -> None:
-        """Copy to the device, in the stream's order. ``array`` must be contiguous."""
+        """Copy a contiguous array to the device, in the stream's order."""
         self._call(
             "cuMemcpyHtoDAsync_v2", buffer.address, array.ctypes.data, array.nbytes, self.stream
         )
 
     def download(self, buffer: Buffer, shape: tuple[int, ...]) -> Floats:
-        """Wait for the stream, and copy from the device."""
+        """Copy an array from the device, and wait for the stream."""
         array = np.empty(shape, np.float32)
         self._call(
             "cuMemcpyDtoHAsync_v2", array.ctypes.data, buffer.address, array.nbytes, self.stream
@@ -90,29 +90,29 @@ class Device:
         return array
 
     def take(self, size: int) -> int:
-        """Address of ``size`` bytes of memory. Raises RunError if they are not to be had."""
+        """Allocate ``size`` bytes and return their address. Raises RunError if that fails."""
         address = c_uint64()
         self._call("cuMemAlloc_v2", byref(address), size)
         return int(address.value)
 
     def event(self) -> c_void_p:
-        """A mark that can be put into the stream."""
+        """Return a new event, which :meth:`mark` records in the stream."""
         event = c_void_p()
         self._call("cuEventCreate", byref(event), 0)
         return event
 
     def mark(self, event: c_void_p) -> None:
-        """Note the time at which the stream comes to here."""
+        """Record the time at which the stream reaches this point."""
         self._call("cuEventRecord", event, self.stream)
 
     def between(self, began: c_void_p, ended: c_void_p) -> float:
-        """Seconds between two marks that the stream has passed."""
+        """Return the seconds between two events that the stream has passed."""
         milliseconds = c_float()
         self._call("cuEventElapsedTime", byref(milliseconds), began, ended)
         return milliseconds.value / 1e3
 
     def free(self, address: int) -> None:
-        """Give memory back."""
+        """Free memory."""
         self._driver.cuMemFree_v2(address)
 
     def _ask(self, what: int, device: c_int) -> int:
@@ -129,7 +129,7 @@ class Device:
 
 
 class Buffer:
-    """Memory of a device, given back with the object."""
+    """A device's memory, freed with the object."""
 
     def __init__(self, device: Device, size: int) -> None:
         self.address = 0
@@ -138,7 +138,7 @@ class Buffer:
         self.address = device.take(size)
 
     def __del__(self) -> None:
-        """Freed at the end of the process as well, when the device may be gone: no harm."""
+        """Free the memory; at the end of the process the device may be gone, which is harmless."""
         if self.address:
             self._device.free(self.address)
 
@@ -153,7 +153,7 @@ def present() -> bool:
 
 
 def _started() -> Any:
-    """The driver, initialised, with a device."""
+    """Return the initialised driver. Raises NotRunError if there is no device."""
     count = c_int()
     try:
         driver = _driver()

@@ -1,10 +1,10 @@
-"""What an engine file says of itself, read without TensorRT and without a GPU.
+"""The facts that an engine file states, read without TensorRT and without a GPU.
 
 An engine begins with a tag, the version of its serialisation and, from byte 24, the four numbers
-of the TensorRT that made it: NVIDIA's own ``trtexec --getPlanVersionOnly`` reads these there. The
-rest was found by building engines with TensorRT for RTX 1.7.1 and is documented nowhere: total
-size and compute capabilities in the header, and in the body the graph of kernels as plain text.
-It is read for that version alone.
+of the version of TensorRT that made it: NVIDIA's own ``trtexec --getPlanVersionOnly`` reads these
+there. The rest was found by building engines with TensorRT for RTX 1.7.1 and is not documented: the
+total size and the compute capabilities in the header, and the graph of kernels as plain text in the
+body. It is read for that version only.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from sttk.toolkit.targets.trt.library import FULL, RTX
 _TAGS = {b"vtrt": RTX, b"ftrt": FULL}
 _KNOWN = (RTX, (1, 7, 1))
 _VERSION, _SIZE, _MASK, _END = 24, 16, 32, 36
-# The last is for GPUs that came after the library; an engine that names none is for 8.0 and later.
+# The last is for GPUs newer than the library; an engine that names none is for 8.0 and later.
 CAPABILITIES = ("7.5", "8.0", "8.6", "8.9", "12.0", "12.1", "later")
 
-# What the text calls a type -> what sttk calls the precision.
+# The names of types in the text -> sttk's names of precisions.
 _PRECISIONS = {"float": "fp32", "half": "fp16", "int8": "int8", "fp8_e4m3": "fp8"}
-# Lengths are bounded, so that no file can keep the search busy.
+# Lengths are bounded, so that no file can make the search take long.
 # A sub_tensor is a view of another tensor, such as a pixel shuffle's result.
 _TENSOR = re.compile(
     rb'\n  (?:sub_)?tensor=\{ [^\n]{0,500}?name="([^"\n]{1,500})"[^\n]{0,1000} type=(\w{1,20}) \}'
@@ -42,13 +42,14 @@ _CONVOLUTION = re.compile(
 
 @dataclass(frozen=True)
 class Header:
-    """The beginning of an engine.
+    """The header of an engine.
 
     Attributes:
-        library: the module that made it and can run it.
-        version: of that library, such as ``1.7.1.116``.
-        size: bytes that the file should have; None where the layout is not known.
-        capabilities: that it is built for, out of ``CAPABILITIES``; None likewise.
+        library: the Python module that made the engine and can run it.
+        version: the version of that library, such as ``1.7.1.116``.
+        size: the size that the file should have, in bytes; None if the layout is not known.
+        capabilities: those of ``CAPABILITIES`` that it is built for; None if the layout is not
+            known.
     """
 
     library: str
@@ -58,12 +59,12 @@ class Header:
 
     @property
     def known(self) -> bool:
-        """Whether more than the version can be read."""
+        """Whether the layout is known, so that more than the version can be read."""
         return self.size is not None
 
 
 def read_header(data: bytes) -> Header:
-    """Of an engine's first bytes. Raises ArtifactError if it is none."""
+    """Parse the header at the start of ``data``. Raises ArtifactError if it is not an engine."""
     library = _TAGS.get(data[:4])
     if library is None or len(data) < _END or data[4:8] != bytes(4):
         raise ArtifactError("does not begin as a TensorRT engine does")
@@ -78,9 +79,10 @@ def read_header(data: bytes) -> Header:
 
 
 def convolutions(data: bytes) -> dict[str, str]:
-    """The precision in which an engine runs each convolution, by the name of its ONNX node.
+    """Return the precision in which an engine runs each convolution, by the name of its ONNX node.
 
-    Input and weights in two precisions are ``fp16/int8``. Empty where the engine has no text.
+    An input and weights of different precisions are given as ``fp16/int8``. The result is empty if
+    the engine has no text.
     """
     types = {match[1]: _precision(match[2]) for match in _TENSOR.finditer(data)}
     found = {}
@@ -97,12 +99,12 @@ def _precision(word: bytes) -> str:
 
 
 def describe(model: Path) -> dict[str, Any]:
-    """Of an engine: what made it, for which GPUs, and how many convolutions in which precision.
+    """Return an engine's library, its GPUs, and the number of convolutions in each precision.
 
-    ``compute_capabilities`` and ``convolutions`` are left out where they cannot be read.
+    ``compute_capabilities`` and ``convolutions`` are left out if they cannot be read.
 
     Raises:
-        ArtifactError: it is no engine.
+        ArtifactError: it is not an engine.
     """
     try:
         data = read_bounded(model, MOST_BYTES)

@@ -1,9 +1,9 @@
-"""TensorRT, of which there are two: for RTX, which builds without a GPU, and the full one, which
-builds for the GPU that is there.
+"""The two TensorRT libraries: TensorRT for RTX, which builds without a GPU, and the full one, which
+builds for the GPU of this machine.
 
-Their Python modules have the same names in them, as far as sttk uses them, but for what only RTX
-has (compute capabilities, engine validity). Numbers of enums differ between the two and between
-versions: they are looked up by name.
+As far as sttk uses them, their Python modules define the same names, except for what only RTX has
+(compute capabilities, engine validity). The values of enums differ between the two and between
+versions, so they are looked up by name.
 """
 
 from __future__ import annotations
@@ -22,20 +22,21 @@ _NO_GPU_NEEDED = "pip install 'sttk[trt]', which builds without one"
 
 
 def library(name: str) -> Any:
-    """The module ``RTX`` or ``FULL``.
+    """Return the module ``RTX`` or ``FULL``.
 
     Raises:
         MissingExtraError: it is not installed.
-        BrokenExtraError: it is, and does not load: the bindings without the library, or another's.
+        BrokenExtraError: it is installed and does not load: the bindings lack their library, or
+            belong to another one.
     """
     return imported(name, _EXTRAS[name])
 
 
 def builder_library() -> Any:
-    """The one to build with: for RTX if it is installed, else the full one.
+    """Return the library to build with: TensorRT for RTX if it is installed, else the full one.
 
     Raises:
-        MissingExtraError: neither is installed, or the one that is does not load.
+        MissingExtraError: neither is installed, or the installed one does not load.
     """
     try:
         return library(RTX)
@@ -50,9 +51,10 @@ def builder_library() -> Any:
 
 @functools.cache
 def log(trt: Any) -> Any:
-    """TensorRT's logger: it keeps warnings and errors in ``lines``, and prints nothing.
+    """Return a logger that keeps TensorRT's warnings and errors in ``lines`` and prints nothing.
 
-    One for the whole process: TensorRT keeps the first that it is given, and warns of a second.
+    There is one for the whole process: TensorRT keeps the first logger that it gets, and warns
+    about a second.
     """
 
     class Log(trt.ILogger):  # type: ignore[misc]
@@ -68,8 +70,8 @@ def log(trt: Any) -> Any:
     return Log()
 
 
-def said(trt: Any) -> str:
-    """What TensorRT has logged since it was last asked, in one line."""
+def take_messages(trt: Any) -> str:
+    """Return what TensorRT has logged since the last call, in one line."""
     lines = log(trt).lines
     text = "; ".join(dict.fromkeys(lines))
     lines.clear()
@@ -77,21 +79,21 @@ def said(trt: Any) -> str:
 
 
 def brief(text: str) -> str:
-    """One line of a message that may have many."""
+    """Return a message, which may have several lines, as one short line."""
     return " ".join(text.split())[:300]
 
 
 def builder(trt: Any) -> Any:
-    """A builder.
+    """Return a new builder.
 
     Raises:
         NotRunError: this library needs a GPU to build, and there is none.
     """
-    said(trt)
+    take_messages(trt)
     try:
         return trt.Builder(log(trt))
-    except (TypeError, RuntimeError) as error:  # pybind11's word for a null pointer is TypeError
-        reason = said(trt) or brief(str(error))
+    except (TypeError, RuntimeError) as error:  # pybind11 raises TypeError for a null pointer
+        reason = take_messages(trt) or brief(str(error))
         if present():
             raise NotRunError(f"{trt.__name__} cannot build here: {reason}") from error
         why = f"{trt.__name__} cannot build here: no CUDA device"
@@ -99,12 +101,12 @@ def builder(trt: Any) -> Any:
 
 
 def network(trt: Any, making: Any, graph: Path) -> tuple[Any, Any]:
-    """The network of an ONNX graph, and the parser, which owns the weights: keep both.
+    """Parse an ONNX graph and return the network and its parser, which owns the weights: keep both.
 
-    Types are those of the graph: nothing is computed in another one.
+    The network is strongly typed: nothing is computed in other types than the graph's.
 
     Raises:
-        ExportError: the parser does not take the graph.
+        ExportError: the parser does not accept the graph.
     """
     typed = 1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
     parsed = making.create_network(typed)
@@ -116,6 +118,6 @@ def network(trt: Any, making: Any, graph: Path) -> tuple[Any, Any]:
 
 
 def _described(error: Any) -> str:
-    """An error of the parser, with the node that it is about, if it is about one."""
+    """Return a parser's error, preceded by the node that it concerns, if there is one."""
     node = f"{error.node_operator()} {error.node_name()}".strip()
     return f"{node}: {error.desc()}" if node else str(error.desc())

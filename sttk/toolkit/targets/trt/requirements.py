@@ -1,4 +1,4 @@
-"""What TensorRT needs: a graph, one of two libraries, and a CUDA device to run on."""
+"""The requirements of TensorRT: an ONNX graph, one of two libraries, and a CUDA device to run."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from sttk.toolkit.host.machine import Gpu
 from sttk.toolkit.host.packages import version_of
 from sttk.toolkit.targets.requirements import YES, Ability, Requirements, fix, lacking
 
-# Either TensorRT-RTX, which builds without a GPU, or the full one, whose builder needs it.
+# Either TensorRT-RTX, which builds without a GPU, or the full one, whose builder needs one.
 _RTX = ("tensorrt-rtx-cu13", "tensorrt-rtx-cu12", "tensorrt-rtx")
 _FULL = ("tensorrt", "tensorrt-cu13", "tensorrt-cu12")
-# docs.nvidia.com/deeplearning/tensorrt-rtx, support matrix; 8.0 can be named to its builder, too.
+# docs.nvidia.com/deeplearning/tensorrt-rtx, support matrix; its builder also accepts 8.0.
 _RTX_CAPABILITIES = ("7.5", "8.0", "8.6", "8.9", "12.0", "12.1")
 
 
 class TensorrtRequirements(Requirements):
-    """The libraries of the graph, and either TensorRT."""
+    """The libraries that make the graph, and either TensorRT."""
 
     def ability(self, target: str, devices: Sequence[Gpu]) -> Ability:
         """See :class:`Requirements`."""
@@ -35,9 +35,7 @@ class TensorrtRequirements(Requirements):
         return Ability(target, export.startswith(YES), export, run.startswith(YES), run)
 
     def libraries(self) -> tuple[str, ...]:
-        """See :class:`Requirements`; where neither TensorRT is installed, the one that is asked
-        for.
-        """
+        """See :class:`Requirements`. If neither TensorRT is installed, name TensorRT-RTX."""
         there = [name for name in (*_RTX, *_FULL) if version_of(name)]
         return (*self.exports, *(there or _RTX[:1]))
 

@@ -11,14 +11,14 @@ from sttk.toolkit.core.errors import ArtifactError, RunError, UsageError
 from sttk.toolkit.core.shapes import Shapes
 from sttk.toolkit.imaging.images import Floats
 from sttk.toolkit.io.files import MOST_BYTES, read_bounded
-from sttk.toolkit.runtimes.base import Settings
+from sttk.toolkit.runtimes.base import Closing, Settings
 from sttk.toolkit.targets.trt.cuda import Buffer, Device
 from sttk.toolkit.targets.trt.engine import read_header
-from sttk.toolkit.targets.trt.library import library, log, said
+from sttk.toolkit.targets.trt.library import library, log, take_messages
 
 
-class TensorrtRunner:
-    """Runs a style net's engine: one float32 input (B, 3, H, W), one output like it.
+class TensorrtRunner(Closing):
+    """A runner of engines with one float32 (B, 3, H, W) input and one such output.
 
     TensorRT for RTX compiles the kernels for this GPU when the engine is loaded.
 
@@ -42,12 +42,12 @@ class TensorrtRunner:
             self._trt = library(read_header(blob).library)
         except ArtifactError as error:
             raise ArtifactError(f"{model}: {error}", fix="export it again") from error
-        # In the order in which they are made: each needs those before it for as long as it lives.
+        # Each of these needs those made before it for as long as it lives.
         self._runtime = self._made(model, self._trt.Runtime, log(self._trt))
         warning = self._check_valid(model, blob)
         self._engine = self._made(model, self._runtime.deserialize_cuda_engine, blob)
         self._context = self._made(model, self._engine.create_execution_context)
-        self._input, self._output = self._ends(model)
+        self._input, self._output = self._tensor_names(model)
         self.takes = self._shapes(model)
         where = f"ran on {self._device.name} ({self._device.capability}) under {self._library}"
         self.notes: tuple[str, ...] = (where, *((warning,) if warning else ()))
@@ -77,13 +77,20 @@ class TensorrtRunner:
         self.device_seconds = self._device.between(self._began, self._ended)
         return output
 
+    def close(self) -> None:
+        """See :class:`Runner`. Free the device's memory and what TensorRT made."""
+        self._device.make_current()
+        self._buffers.clear()
+        # The reverse of the order in which they were made.
+        self._context = self._engine = self._runtime = None
+
     @property
     def _library(self) -> str:
         return f"{self._trt.__name__} {self._trt.__version__}"
 
     def _made(self, model: Path, make: Any, *arguments: Any) -> Any:
-        """What TensorRT makes; it gives None, or pybind11 raises, where it cannot."""
-        said(self._trt)
+        """Return an object that TensorRT makes; on failure it returns None, or pybind11 raises."""
+        take_messages(self._trt)
         try:
             thing = make(*arguments)
         except (TypeError, RuntimeError) as error:
@@ -93,7 +100,7 @@ class TensorrtRunner:
         return thing
 
     def _refusal(self, model: Path, text: str) -> ArtifactError:
-        reason = said(self._trt) or text
+        reason = take_messages(self._trt) or text
         return ArtifactError(
             f"{model}: {self._library} on {self._device.name} ({self._device.capability}) "
             f"cannot load it: {reason}",
@@ -101,7 +108,7 @@ class TensorrtRunner:
         )
 
     def _check_valid(self, model: Path, blob: bytes) -> str:
-        """RTX says beforehand whether an engine will run here; "" or a warning."""
+        """Refuse an engine that RTX says will not run here. Returns its warning, or ""."""
         if not hasattr(self._runtime, "get_engine_validity"):
             return ""
         validity, bits = self._runtime.get_engine_validity(blob)
@@ -112,8 +119,8 @@ class TensorrtRunner:
             raise self._refusal(model, text)
         return "" if validity == self._trt.EngineValidity.VALID else f"may be slow here: {text}"
 
-    def _ends(self, model: Path) -> tuple[str, str]:
-        """Names of the one input and the one output, both float32 (B, 3, H, W)."""
+    def _tensor_names(self, model: Path) -> tuple[str, str]:
+        """Return the names of the one input and the one output, both float32 (B, 3, H, W)."""
         engine, modes = self._engine, self._trt.TensorIOMode
         names = [engine.get_tensor_name(index) for index in range(engine.num_io_tensors)]
         inputs = [name for name in names if engine.get_tensor_mode(name) == modes.INPUT]
@@ -128,7 +135,10 @@ class TensorrtRunner:
         return float32 and len(shape) == 4 and shape[1] == 3
 
     def _shapes(self, model: Path) -> Shapes:
-        """Of the engine's first profile; a fixed engine has its one size there three times."""
+        """Return the shapes of the engine's first profile, where a fixed size appears three times.
+
+        Raises ArtifactError if it is not that of a style net.
+        """
         profile = self._engine.get_tensor_profile_shape(self._input, 0)
         try:
             least, tuned, most = (tuple(map(int, shape)) for shape in profile)
@@ -145,13 +155,13 @@ class TensorrtRunner:
         return right and self.takes.batch in (None, shape[0])
 
     def _done(self, method: str, *arguments: Any) -> None:
-        """Call a method of the context that says False where it fails."""
-        said(self._trt)
+        """Call a method of the context that returns False on failure."""
+        take_messages(self._trt)
         if not getattr(self._context, method)(*arguments):
-            raise RunError(f"TensorRT: {method}: {said(self._trt) or 'refused'}")
+            raise RunError(f"TensorRT: {method}: {take_messages(self._trt) or 'refused'}")
 
     def _buffer(self, name: str, size: int) -> Buffer:
-        """The device memory of an end, kept from run to run while it is large enough."""
+        """Return the device memory of the input or output, reused while it is large enough."""
         found = self._buffers.get(name)
         if found is None or found.size < size:
             found = self._buffers[name] = Buffer(self._device, size)

@@ -1,4 +1,4 @@
-"""A page for browsers, run by ONNX Runtime Web in Chromium."""
+"""Web pages, run by ONNX Runtime Web in Chromium."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ TARGET = WebTarget(
     model="index.html",
     runtime="onnxruntime-web",
     requires=WebRequirements(GRAPH),
-    # It may have to fetch its runtime, 33 MB: exported when it is asked for by name.
+    # The export may have to download the runtime, 33 MB: only exported when it is named.
     in_all=False,
     timed=False,
     timings=(Timed("fp32", "fp32", usual=False),),

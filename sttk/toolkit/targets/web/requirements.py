@@ -1,4 +1,4 @@
-"""What a web page needs: a graph, and a browser to run it."""
+"""The requirements of the web target: an ONNX graph, and a browser to run the page."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sttk.toolkit.web import chromium
 
 
 class WebRequirements(Requirements):
-    """The libraries of the graph; Chromium runs the page."""
+    """The libraries that make the graph, and Chromium, which runs the page."""
 
     def ability(self, target: str, devices: Sequence[Gpu]) -> Ability:
         """See :class:`Requirements`."""

@@ -1,4 +1,4 @@
-"""ONNX Runtime Web: a page that was exported, in a Chromium without a window, by its own engine."""
+"""ONNX Runtime Web: an exported page and its own engine, in headless Chromium."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ import numpy as np
 from sttk.toolkit.core.errors import NotRunError, RunError, UsageError
 from sttk.toolkit.core.shapes import Shapes
 from sttk.toolkit.imaging.images import Floats
-from sttk.toolkit.runtimes.base import Settings
+from sttk.toolkit.runtimes.base import Closing, Settings
 from sttk.toolkit.web.chromium import Chromium, Tab
 from sttk.toolkit.web.page import STARTED, Part, part_of
 from sttk.toolkit.web.server import serving
 
 NAME = "onnxruntime-web"
-# What runs it: WebAssembly unless this says otherwise.
+# The environment variable that names the backend; WebAssembly by default.
 VARIABLE = "STTK_WEB_BACKEND"
-# (what the page is asked for, flags of Chromium, what a reader must know)
+# (the backend's name for the page, Chromium's flags, the note in reports)
 _BACKENDS = {
     "wasm": ("wasm", (), "run by WebAssembly in Chromium; WebGPU was not run"),
     "webgpu": ("webgpu", ("--enable-unsafe-webgpu",), "run by WebGPU in Chromium"),
@@ -48,12 +48,12 @@ _STYLIZE = """async (text, dims) => {
 }"""
 
 
-class WebRunner:
-    """Runs one style of a page, named by its ``index.html``.
+class WebRunner(Closing):
+    """A runner of one style of a page, which is named by its ``index.html``.
 
     Raises:
-        ArtifactError: it is no page of sttk's.
-        UsageError: another arithmetic than the model's was asked for.
+        ArtifactError: it is not a page that sttk exported.
+        UsageError: another arithmetic than the model's was requested.
         NotRunError: there is no Chromium here, or the page does not start in it.
     """
 
@@ -70,11 +70,12 @@ class WebRunner:
         self.takes = Shapes.fixed(*part.size) if part.size else Shapes.any()
         stack = ExitStack()
         try:
-            asked = {"backend": want, "threads": settings.threads or 0, "offline": "no"}
-            self._tab = _opened(part, asked, flags, stack)
+            query = {"backend": want, "threads": settings.threads or 0, "offline": "no"}
+            self._tab = _opened(part, query, flags, stack)
         except BaseException:
             stack.close()
             raise
+        # If nobody closes it, the browser ends with this object, or with the process.
         self._end = weakref.finalize(self, stack.close)
         self._turn = threading.Lock()
 
@@ -89,6 +90,10 @@ class WebRunner:
         output: Floats = values.reshape(given["dims"]).astype(np.float32)
         return output
 
+    def close(self) -> None:
+        """See :class:`Runner`. End the browser and the server."""
+        self._end()
+
 
 def _backend() -> tuple[str, tuple[str, ...], str]:
     wanted = os.environ.get(VARIABLE) or "wasm"
@@ -97,12 +102,12 @@ def _backend() -> tuple[str, tuple[str, ...], str]:
     return _BACKENDS[wanted]
 
 
-def _opened(part: Part, asked: dict[str, Any], flags: tuple[str, ...], stack: ExitStack) -> Tab:
-    """The page, ready; what it takes ends with the stack."""
+def _opened(part: Part, query: dict[str, Any], flags: tuple[str, ...], stack: ExitStack) -> Tab:
+    """Return a tab with the started page; the stack ends its browser and server."""
     browser = stack.enter_context(Chromium(flags))
     server = stack.enter_context(serving(part.page))
     try:
-        tab = Tab(browser, f"{server.url}?{urlencode(asked)}#{quote(part.style)}")
+        tab = Tab(browser, f"{server.url}?{urlencode(query)}#{quote(part.style)}")
         failed = tab.run(STARTED, seconds=_START)
     except RunError as error:
         raise NotRunError(f"the page does not start: {error}") from error
@@ -112,7 +117,7 @@ def _opened(part: Part, asked: dict[str, Any], flags: tuple[str, ...], stack: Ex
 
 
 def describe(model: Path) -> dict[str, Any]:
-    """What ``sttk inspect`` shows of a page: of the style's model, and where the page is."""
+    """Return the facts that ``sttk inspect`` shows: the page's style, and those of its model."""
     from sttk.toolkit.targets.onnx.describe import describe as of_graph  # noqa: PLC0415 (imports onnx)
 
     part = part_of(model)
