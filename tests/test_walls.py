@@ -6,7 +6,8 @@ import ast
 from pathlib import Path
 
 import sttk
-from sttk.toolkit import targets
+from sttk.toolkit import checkpoints, targets
+from sttk.toolkit.rewrites import rules
 
 ROOT = Path(sttk.__file__).parent
 # Where a module is imported by its name, and what for: within its own package, or a library.
@@ -91,3 +92,26 @@ def test_a_target_is_named_by_its_own_packages_alone():
         if text in targets.NAMES
     }
     assert found - NOT_TARGETS == set()
+
+
+def named(names, *homes):
+    """The modules that name one of these, but for its own module and its homes."""
+    return {
+        (name, text)
+        for name, tree in trees()
+        if not name.startswith(homes)
+        for text in strings(tree)
+        if text in names and not name.endswith(f"/{text.replace('-', '_')}.py")
+    }
+
+
+def test_a_rewrite_is_named_by_its_module_one_table_and_exporters_alone():
+    assert named(rules.NAMES, "toolkit/rewrites/rules.py", "exporters/") == set()
+
+
+def test_a_layout_is_named_by_its_module_and_one_table_alone():
+    # An objective has the name of the repository whose nets it trains.
+    objectives = "toolkit/losses/presets.py"
+    known = [*checkpoints.LAYOUTS, *(layout.NAME for layout in checkpoints.layouts())]
+    homes = ("toolkit/checkpoints/__init__.py", "toolkit/checkpoints/rrmina.py", objectives)
+    assert named(known, *homes) == set()

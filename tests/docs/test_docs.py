@@ -5,12 +5,9 @@ from __future__ import annotations
 import pytest
 
 from sttk.cli import COMMANDS, PLAIN_CODES
-from sttk.exporters import TARGETS
+from sttk.exporters import names
 from sttk.toolkit.core.errors import SttkError
-from tests.docs import pages
-
-# An example that needs what another page adds.
-GOES_ON_FROM = {"extend/target.md": ("extend/runtime.md",)}
+from tests.docs import edits, pages
 
 _NAMES = pages.names()
 
@@ -28,24 +25,9 @@ def _plain() -> list[str]:
 def _follow(name, shell, sttk, packages, folder):
     for block in _blocks(name):
         if block.file:
-            _edit(block, packages, folder)
+            edits.edit(block, packages, folder)
         for command in pages.commands(block) if block.runs else ():
             shell(command, sttk, packages)
-
-
-def _edit(block, packages, folder):
-    """Write or change a file of the copied packages; anything else lies where commands run."""
-    how, path = block.file
-    inside = path.split("/")[0] == "sttk"
-    assert not (inside and packages == pages.ROOT)
-    file = (packages if inside else folder) / path
-    if how == "In":
-        assert block.tag == "diff"
-        file.write_text(pages.change(file.read_text(), block.text))
-    else:
-        assert not file.exists(), f"{path} is there"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(block.text)
 
 
 @pytest.mark.nightly
@@ -58,10 +40,7 @@ def test_its_commands_run(name, shell, warm, folder):
 @pytest.mark.nightly
 @pytest.mark.parametrize("name", [name for name in _NAMES if name.startswith("extend/")])
 def test_what_is_added_as_the_page_says_works(name, shell, cold, packages, folder):
-    for earlier in GOES_ON_FROM.get(name, ()):
-        for block in pages.blocks(pages.read(earlier)):
-            if block.file:
-                _edit(block, packages, folder)
+    edits.edit_as_before(name, packages, folder)
     _follow(name, shell, cold, packages, folder)
 
 
@@ -104,7 +83,7 @@ def test_every_code_has_its_page(code):
     assert f"](diagnostics/{code}.md)" in pages.read("README.md")
 
 
-@pytest.mark.parametrize("name", TARGETS)
+@pytest.mark.parametrize("name", names())
 def test_every_target_has_its_page(name):
     assert pages.read(f"targets/{name}.md").startswith(f"# {name}")
     assert f"](targets/{name}.md)" in pages.read("README.md")
