@@ -107,10 +107,10 @@ def test_shapes_that_cannot_be(net, tmp_path, make, monkeypatch):
     with pytest.raises(UsageError, match="one batch size"):
         make_artifact("trt", ExportRequest(net, shapes=Shapes.fixed(64, 96, batch=None)), tmp_path)
     model = onnx.load(make(size=None) / "model.onnx")
-    monkeypatch.setattr(sttk.exporters.trt, "graph", lambda request: model)
+    monkeypatch.setattr(sttk.exporters.trt.export, "graph", lambda request: model)
     small = Shapes.within((4, 64), (64, 64), (64, 64))
     with pytest.raises(UsageError, match="would reflect 4 pixels of 4"):
-        sttk.exporters.trt.export.export(ExportRequest(net, shapes=small), tmp_path)
+        sttk.exporters.trt.EXPORTER.export(ExportRequest(net, shapes=small), tmp_path)
 
 
 def test_without_the_library(net, tmp_path, monkeypatch):
@@ -123,9 +123,9 @@ def test_without_the_library(net, tmp_path, monkeypatch):
 def test_what_the_parser_refuses_is_one_line(net, make, tmp_path, monkeypatch, capfd):
     model = onnx.load(make(size=(64, 96)) / "model.onnx")
     model.graph.node[-1].op_type = "NoSuchThing"
-    monkeypatch.setattr(sttk.exporters.trt, "graph", lambda request: model)
+    monkeypatch.setattr(sttk.exporters.trt.export, "graph", lambda request: model)
     with pytest.raises(ExportError, match="refuses the graph: NoSuchThing node_clamp") as caught:
-        sttk.exporters.trt.export.export(ExportRequest(net, shapes=FIXED), tmp_path)
+        sttk.exporters.trt.EXPORTER.export(ExportRequest(net, shapes=FIXED), tmp_path)
     assert "\n" not in str(caught.value)
     assert capfd.readouterr() == ("", "")
 
@@ -155,8 +155,8 @@ def kernels(model):
 
 
 def export_of(model, net, precision, folder, monkeypatch):
-    monkeypatch.setattr(sttk.exporters.trt, "graph", lambda request: model)
-    product = sttk.exporters.trt.export.export(ExportRequest(net, Plan(precision), FIXED), folder)
+    monkeypatch.setattr(sttk.exporters.trt.export, "graph", lambda request: model)
+    product = sttk.exporters.trt.EXPORTER.export(ExportRequest(net, Plan(precision), FIXED), folder)
     return product, convolutions((folder / product.model).read_bytes())
 
 

@@ -312,7 +312,7 @@ def test_targets_of_one_calibration_share_its_reference(make, photo, tmp_path):
     judge = Judge(ParityConfig([photo], style=None, regimes=("photo",)))
     for folder in folders:
         judge.artifact(*opened(folder))
-    assert len(judge._references) == 2  # the float net's, and the quantised one's
+    assert len(judge._references._references) == 2  # the float net's, and the quantised one's
 
 
 class Closable(Constant):

@@ -68,7 +68,7 @@ class Odd(nn.Module):
 
 
 def test_operations_and_ranks_that_are_unusual_are_hinted_at(net, tmp_path):
-    request = ExportRequest(StyleNet(Odd(), net.contract, net.origin), "fp16", FIXED)
+    request = ExportRequest(StyleNet(Odd(), net.contract, net.origin), Plan("fp16"), FIXED)
     found = rules(make_artifact("coreml", request, tmp_path) / "model.mlpackage")
     assert "1 x softmax" in found["unusual-operation"]
     assert "not of rank 4" in found["not-four-dimensions"]

@@ -46,7 +46,7 @@ def build(gpu, fake_trt, engine_bytes, make, net, tmp_path, monkeypatch):
         request = ExportRequest(
             net, Plan(precision), shapes, TensorrtOptions(compute_capabilities=asked)
         )
-        return sttk.exporters.trt.export.export(request, tmp_path), own
+        return sttk.exporters.trt.EXPORTER.export(request, tmp_path), own
 
     return run
 
