@@ -6,6 +6,7 @@ import pytest
 from sttk.toolkit.parity.bisect import bisection
 from sttk.toolkit.parity.bisect.reference import reference_blocks
 from sttk.toolkit.parity.bisect.snr import agreement, snr
+from sttk.toolkit.runtimes.base import Closing
 
 
 def test_blocks_have_the_names_of_their_modules(net, batch):
@@ -44,7 +45,7 @@ def test_what_a_norm_cancels_does_not_count():
 
 
 def test_taps_that_change_the_answer_are_told_of(make, net, batch, monkeypatch):
-    class Other:
+    class Other(Closing):
         def run(self, picture):
             return picture * 0 + 100
 
