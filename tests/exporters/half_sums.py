@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from sttk.exporters import exporter
 from sttk.exporters.base import ExportRequest
 from sttk.exporters.plain_norms import PlainNorms
-from sttk.exporters.prepare import prepare
+from sttk.exporters.prepare import carriers, prepare
 from sttk.toolkit.core.shapes import Shapes
 from sttk.toolkit.precision.cast import cast_net
 from sttk.toolkit.precision.half import RoundedHalf
@@ -51,7 +51,7 @@ class HalfSumsRunner(Closing):
         able = exporter("executorch")
         request = ExportRequest(net, plan, self.takes)
         ready = prepare(request, able).request
-        self._net = PlainNorms(cast_net(ready.net, plan, able.CARRIERS)).eval()
+        self._net = PlainNorms(cast_net(ready.net, plan, carriers(able))).eval()
 
     def run(self, batch):
         with HalfSums(), torch.inference_mode():

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from sttk.exporters import TARGETS
 from sttk.toolkit.core.rungs import SAME_STYLE
 from sttk.toolkit.parity.mutants import MUTANTS, Mutant
 from sttk.toolkit.parity.run import ParityConfig
 from sttk.toolkit.styles import DEFAULT, find
+from sttk.toolkit.targets import NAMES as TARGETS
 from sttk.workflows import kill_report, mutation
 from sttk.workflows.mutation import KILLED, NO_FAULT, SURVIVED, KillTable, MutantOutcome, kill_table
 

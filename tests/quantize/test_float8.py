@@ -7,11 +7,11 @@ import onnxruntime
 import pytest
 import torch
 
+from sttk.exporters import exporter
 from sttk.exporters.base import ExportRequest
-from sttk.exporters.onnx import export as exporter
+from sttk.exporters.onnx import export as onnx_export
 from sttk.exporters.onnx.options import GraphOptions
 from sttk.exporters.prepare import prepare
-from sttk.exporters.trt import export as trt
 from sttk.toolkit.core.errors import UsageError
 from sttk.toolkit.core.plan import Plan
 from sttk.toolkit.core.shapes import Shapes
@@ -41,11 +41,12 @@ def test_the_largest_value_is_the_end():
 @pytest.fixture(scope="module")
 def prepared(net, photo):
     request = ExportRequest(net, Plan("fp8"), Shapes.fixed(64, 96), calibration=(photo,))
-    return prepare(request, trt)
+    able = exporter("trt")
+    return prepare(able.with_options(request), able)
 
 
 def test_the_graph_is_the_fake_quantised_net(net, prepared, tmp_path):
-    model = exporter.graph(prepared.request)
+    model = onnx_export.graph(prepared.request)
     types = {tensor.data_type for tensor in model.graph.initializer}
     assert onnx.TensorProto.FLOAT8E4M3FN in types
     assert model.opset_import[0].version == 21
@@ -61,4 +62,4 @@ def test_an_opset_without_float8(prepared):
     from dataclasses import replace
 
     with pytest.raises(UsageError, match="fp8 in 21 to 23"):
-        exporter.graph(replace(prepared.request, options=GraphOptions(opset=18)))
+        onnx_export.graph(replace(prepared.request, options=GraphOptions(opset=18)))

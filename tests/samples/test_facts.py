@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from sttk.exporters import TARGETS
 from sttk.exporters.coreml import convert
 from sttk.exporters.coreml import export as coreml
 from sttk.exporters.onnx import export as onnx
 from sttk.toolkit import styles
+from sttk.toolkit.targets import NAMES as TARGETS
 from sttk.toolkit.targets.ncnn import runner
 
 SAMPLES = Path(__file__).parents[2] / "samples"
