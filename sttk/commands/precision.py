@@ -189,7 +189,7 @@ def _finish(
         raise ParityError(
             f"no plan holds {found.floor:g} dB: the best, {best.plan}, has {best.worst:.1f} on "
             f"{best.where}",
-            fix="config for less, or for another --high",
+            fix="ask for less, or for another --high",
         )
     if not as_json:
         click.echo(f"cheapest that holds the floor, by {by(found)}: {chosen.plan}")
