@@ -68,6 +68,7 @@ def test_no_plan_holds_the_floor(search, checkpoint, tmp_path):
     result = search(checkpoint, "--floor", 200, "--no-chart")
     assert result.exit_code == 1
     assert "no plan holds 200 dB: the best, fp32, has " in result.stderr
+    assert "(ask for less, or for another --high)" in result.stderr
     assert "below" in result.stdout
     assert "holds" not in result.stdout
     assert not list(tmp_path.glob("*.plan.*"))
