@@ -46,6 +46,17 @@ def names(folder):
     return sorted(file.name for file in folder.iterdir())
 
 
+@pytest.mark.parametrize(("compressed", "promise"), [("", "faithful"), ("palette8", "same style")])
+def test_the_promise_is_made_with_the_artifact(net, tmp_path, use, compressed, promise):
+    def make(request, folder):
+        (folder / "model.bin").write_bytes(b"model")
+        return Product("model.bin", compressed=compressed)
+
+    use(Exporter(make, Options, ("fp32", "fp16"), ("fixed",)))
+    folder = make_artifact("onnx", ExportRequest(net, Plan("fp16")), tmp_path)
+    assert read_manifest(folder).promise == promise
+
+
 def test_an_artifact_binds_model_and_checkpoint(net, tmp_path, use):
     use(fake())
     folder = make_artifact("onnx", ExportRequest(net, Plan("fp16"), Shapes.fixed(64, 96)), tmp_path)
@@ -56,6 +67,7 @@ def test_an_artifact_binds_model_and_checkpoint(net, tmp_path, use):
     assert manifest.target.shapes == Shapes.fixed(64, 96)
     assert manifest.tools["tool"] == "1"
     assert manifest.contract == net.contract
+    assert manifest.promise == "faithful"
 
 
 def test_an_export_that_fails_leaves_what_was_there(net, tmp_path, use):
