@@ -18,7 +18,13 @@ REGIMES = ("--regime", "photo", "--size", "64x96")
 
 
 @pytest.fixture
-def reads(monkeypatch):
+def folder(make):
+    """An artifact. Its export, where it is the first to be asked for, is not counted."""
+    return make("onnx", size=(64, 96))
+
+
+@pytest.fixture
+def reads(monkeypatch, folder):
     """How often each file was hashed, and each manifest parsed, by its name."""
     found = Counter()
 
@@ -45,16 +51,14 @@ def test_an_export_hashes_what_it_made_once_and_parses_nothing(sttk, checkpoint,
 
 
 @pytest.mark.parametrize("options", [(), ("--bisect",)], ids=["judged", "bisected"])
-def test_parity_parses_the_manifest_once_and_hashes_the_model_once(sttk, make, reads, options):
-    folder = make("onnx", size=(64, 96))
+def test_parity_parses_the_manifest_once_and_hashes_the_model_once(sttk, folder, reads, options):
     result = sttk("parity", folder, *REGIMES, *options)
     assert result.exit_code == 0, result.output
     assert (reads[FILE_NAME], reads["model.onnx"]) == (1, 1)
 
 
 @pytest.mark.parametrize("command", ["verify", "inspect"])
-def test_looking_at_an_artifact_reads_it_once(sttk, make, reads, command):
-    folder = make("onnx", size=(64, 96))
+def test_looking_at_an_artifact_reads_it_once(sttk, folder, reads, command):
     assert sttk(command, folder).exit_code == 0
     assert (reads[FILE_NAME], reads["model.onnx"]) == (1, 1)
 
