@@ -170,6 +170,12 @@ def test_what_an_artifact_promises(precision, compressed, promise):
     assert target("coreml").promise(precision, compressed=compressed) == promise
 
 
+def test_between_its_quantisers_int8_is_computed_as_the_target_does():
+    assert target("coreml").arithmetic("int8") == "fp16"
+    assert target("openvino").arithmetic("int8") == "int8"
+    assert target("coreml").arithmetic("fp32") == "fp32"
+
+
 def test_int8_kernels_promise_more_than_int8_in_float16():
     assert target("openvino").promise("int8") == "faithful"
 
