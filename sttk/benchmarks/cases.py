@@ -117,7 +117,7 @@ def gatys_case(size: Size) -> Case:
 
 @lru_cache(maxsize=16)
 def layers(net: StyleNet, size: Size) -> tuple[Layer, ...]:
-    """Return the layers of a net as it runs on one picture; every row of the net asks.
+    """Return the layers of a net as it runs on one picture, once for all rows of the net.
 
     The shapes suffice, and torch's meta device computes nothing else. A net that reads values is
     run instead.
