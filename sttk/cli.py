@@ -25,6 +25,7 @@ COMMANDS = {
     "mutants": "Test the parity gate with faulty models.",
     "precision": "Search for the cheapest plan that holds a floor.",
     "bench": "Measure how fast a style is, and against what.",
+    "devices": "List the devices that parity can run models on.",
     "tune": "Choose an artifact's settings by measurement, on this machine.",
     "verify": "Check that artifacts are what was exported.",
     "inspect": "Show what a file or an artifact is.",

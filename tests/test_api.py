@@ -79,9 +79,9 @@ def test_export_and_check(tiny, tmp_path):
     folder = sttk.export(tiny, "onnx", output=tmp_path, size=(64, 48), opset=19)
     assert folder.name == "onnx-fp32-opset19-64x48"
     assert sttk.check(folder).passed
-    assert read_manifest(folder).parity is None
+    assert read_manifest(folder).parity == {}
     sttk.check(folder, record=True)
-    assert read_manifest(folder).parity["passed"]
+    assert read_manifest(folder).parity["host"]["passed"]
 
 
 def test_check_refuses_what_is_no_artifact_or_was_changed(tiny, tmp_path):

@@ -37,6 +37,7 @@ def artifact(tmp_path):
         contract=Contract(size_multiple=8),
         target=Target("onnx", "fp16", Shapes.fixed(256, 512), {"opset": 18}),
         promise="exact",
+        promise_in_half="faithful",
         rewrites=("dead-bias",),
         plan={"default": "fp16"},
         tools={"onnx": "1"},

@@ -46,6 +46,7 @@ def artifact(net, source, tmp_path):
             contract=net.contract,
             target=Target("coreml", "fp16", Shapes.fixed(64, 64)),
             promise="exact",
+            promise_in_half="faithful",
         )
         dataclasses.replace(manifest, **changes).write(folder)
         return folder
@@ -53,10 +54,10 @@ def artifact(net, source, tmp_path):
     return write
 
 
-def proven(folder, **changes):
+def proven(folder, device="host", **changes):
     manifest = parse_manifest(folder)
     record = {"model_sha256": model_sha256(manifest), "passed": True, "not_run": "", **changes}
-    dataclasses.replace(manifest, parity=record).write(folder)
+    dataclasses.replace(manifest, parity={device: record}).write(folder)
 
 
 def answers(verdict):
@@ -161,7 +162,7 @@ def test_parity_that_proves_nothing(record, passed, text, artifact):
 
 
 def test_a_parity_record_of_the_wrong_kind(artifact):
-    assert "cannot be read" in str(verify(read_entry(artifact(parity=["passed"]))))
+    assert "cannot be read" in str(verify(read_entry(artifact(parity={"host": ["passed"]}))))
 
 
 def test_the_digest_is_of_all_that_the_model_consists_of(artifact):
@@ -234,7 +235,7 @@ def test_parity_of_a_package_binds_itself_to_all_of_it(make, photo, tmp_path, mo
     record_parity(opened, report)
     assert verify(read_entry(folder), require_parity=True).passed
     proof = parse_manifest(folder)
-    assert proof.parity["model_sha256"] not in files.values()
+    assert proof.parity["host"]["model_sha256"] not in files.values()
     (folder / "x.package" / "more").write_bytes(b"more")
     other = {**files, "x.package/more": sha256(folder / "x.package" / "more")}
     dataclasses.replace(proof, files=other).write(folder)

@@ -17,6 +17,7 @@ BY_NAME = {
     "exporters/executorch/export.py": "a library",
     "host/optional.py": "libraries",
     "targets/__init__.py": "targets",
+    "devices/__init__.py": "devices",
     "checkpoints/__init__.py": "layouts",
     "rewrites/rules.py": "rewrites",
 }

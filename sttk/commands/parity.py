@@ -10,16 +10,18 @@ import click
 
 from sttk import exporters
 from sttk.commands.options import OUTPUT, SIZE, json_option
-from sttk.toolkit import targets
+from sttk.toolkit import devices, targets
 from sttk.toolkit.core.contract import ARITHMETIC, PRECISIONS
 from sttk.toolkit.core.errors import UsageError
 from sttk.toolkit.core.shapes import Size
 
 if TYPE_CHECKING:
     from sttk.toolkit.core.contract import Precision
+    from sttk.toolkit.devices.base import Device
     from sttk.toolkit.parity.outcome import Outcome
     from sttk.workflows.session import Session
 
+ALL = "all"
 _PROMISES = ("exact", "faithful", "same-style")
 
 
@@ -81,6 +83,20 @@ class _Regime(click.ParamType[str]):
     metavar="TARGET",
     help="Fail unless a model of this target ran here; repeatable.",
 )
+@click.option(
+    "--device",
+    "chosen",
+    type=click.Choice((*devices.NAMES, ALL)),
+    multiple=True,
+    help="Where to run: this host, or another arithmetic; repeatable.  [default: host]",
+)
+@click.option(
+    "--require-device",
+    "needed",
+    type=click.Choice(devices.NAMES),
+    multiple=True,
+    help="Run there too, and fail unless a model could; repeatable.",
+)
 @click.option("--bisect", is_flag=True, help="Find the block at which a model goes wrong.")
 @click.option(
     "--bisect-to",
@@ -108,6 +124,8 @@ def parity(
     sizes: tuple[Size, ...],
     inference_precision: str | None,
     require: tuple[str, ...],
+    chosen: tuple[str, ...],
+    needed: tuple[str, ...],
     bisect: bool,
     bisect_to: Path | None,
     vgg: Path | None,
@@ -122,13 +140,18 @@ def parity(
     files. Without MODELS, every artifact below artifacts/ is judged; if there is none, the shipped
     style is exported to ONNX and Core ML, and judged. The exit code is 1 if any input fails.
 
+    By default, models run on this host, in the arithmetic of its processor. --device judges them
+    in that of others, most of which need no such hardware: 'sttk devices' lists them. Only those
+    models are judged there that the device runs.
+
     --bisect runs the worst input again, block by block, and names the first block whose error is
     larger than arithmetic explains: its torch module, and the model's operation.
     """
     from sttk.toolkit import styles
     from sttk.toolkit.imaging.images import list_images
     from sttk.toolkit.imaging.regimes import NAMES, shipped_photos
-    from sttk.toolkit.parity.outcome import conclude, required
+    from sttk.toolkit.parity.outcome import conclude, required, required_devices
+    from sttk.toolkit.parity.proven import proven
     from sttk.toolkit.parity.run import ParityConfig
     from sttk.toolkit.parity.style import StyleJudge
     from sttk.toolkit.runtimes.base import Settings
@@ -150,14 +173,23 @@ def parity(
     options = ReportOptions(
         precision, bisect or bool(bisect_to), bisect_to, "html" in named, heatmaps
     )
+    must = tuple(name for name in (*chosen, *needed) if name != ALL)
+    session = Session(config, options, _devices(chosen, needed), must)
     outcomes = []
-    for outcome in _judged(models, Session(config, options)):
+    for outcome in _judged(models, session):
         outcomes.append(outcome)
         if not as_json:
             _show(outcome, summary)
-    outcomes = required(require, outcomes, exporters.names())
+    outcomes = required_devices(must, required(require, outcomes, exporters.names()))
+    if not as_json and (said := proven(outcomes)):
+        click.echo(said)
     _report(outcomes, named, as_json=as_json)
     conclude(outcomes)
+
+
+def _devices(chosen: tuple[str, ...], needed: tuple[str, ...]) -> list[Device]:
+    names = devices.NAMES if ALL in chosen else (*(chosen or (devices.DEFAULT,)), *needed)
+    return [devices.device(name) for name in dict.fromkeys(names)]
 
 
 def _checked(files: Mapping[str, Path | None], heatmaps: Path | None) -> dict[str, Path]:

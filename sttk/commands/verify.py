@@ -8,6 +8,7 @@ import click
 
 from sttk.commands.options import json_option
 from sttk.toolkit.core.errors import VerifyError
+from sttk.toolkit.devices import NAMES
 
 _ROOT = Path("artifacts")
 
@@ -16,9 +17,20 @@ _ROOT = Path("artifacts")
 @click.argument("folders", nargs=-1, metavar="[DIR]...", type=click.Path(path_type=Path))
 @click.option("--require-checkpoint", is_flag=True, help="Fail if a checkpoint is missing.")
 @click.option("--require-parity", is_flag=True, help="Fail if a model has not been proven.")
+@click.option(
+    "--require-device",
+    "devices",
+    type=click.Choice(NAMES[1:]),
+    multiple=True,
+    help="Fail if a model that this device runs has not been proven there; repeatable.",
+)
 @json_option
 def verify(
-    folders: tuple[Path, ...], require_checkpoint: bool, require_parity: bool, as_json: bool
+    folders: tuple[Path, ...],
+    require_checkpoint: bool,
+    require_parity: bool,
+    devices: tuple[str, ...],
+    as_json: bool,
 ) -> None:
     """Check that each artifact at or below DIR is what was exported.
 
@@ -35,9 +47,13 @@ def verify(
     found = artifacts_at(folders or (_ROOT,))
     verdicts = []
     for entry in found:
-        verdicts.append(
-            ask(entry, require_checkpoint=require_checkpoint, require_parity=require_parity)
+        verdict = ask(
+            entry,
+            require_checkpoint=require_checkpoint,
+            require_parity=require_parity,
+            require_devices=devices,
         )
+        verdicts.append(verdict)
         if not as_json:
             click.echo(printable(str(verdicts[-1])))
     if as_json:

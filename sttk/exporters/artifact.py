@@ -111,6 +111,7 @@ def temporary_artifact(target: str, request: ExportRequest[Any]) -> Iterator[Ent
 def _manifest(target: str, prepared: Prepared, product: Product, folder: Path) -> Manifest:
     request, calibration = prepared.request, prepared.calibration
     origin = request.net.origin
+    known, compressed = targets.target(target), bool(product.compressed)
     return Manifest(
         style=origin.name,
         model=product.model,
@@ -118,9 +119,8 @@ def _manifest(target: str, prepared: Prepared, product: Product, folder: Path) -
         checkpoint=Checkpoint(origin.source, origin.sha256, origin.layout),
         contract=request.net.contract,
         target=Target(target, request.precision, request.shapes, product.options),
-        promise=targets.target(target).promise(
-            request.precision, compressed=bool(product.compressed)
-        ),
+        promise=known.promise(request.precision, compressed=compressed),
+        promise_in_half=known.promise_in_half(request.precision, compressed=compressed),
         rewrites=prepared.rewrites,
         plan=request.plan.to_dict(),
         quantization=calibration.to_dict() if calibration else None,

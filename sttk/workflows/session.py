@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from sttk.toolkit import targets
 from sttk.toolkit.artifact.search import Entry
 from sttk.toolkit.core.contract import Precision
-from sttk.toolkit.core.errors import ArtifactError, SttkError, UsageError
+from sttk.toolkit.core.errors import ArtifactError, NotRunError, SttkError, UsageError
 from sttk.toolkit.core.style_net import StyleNet
+from sttk.toolkit.devices import DEFAULT, device
+from sttk.toolkit.devices.base import Device
 from sttk.toolkit.io.text import file_name
 from sttk.toolkit.opened.artifact import OpenArtifact, ReferenceNets, open_entry
 from sttk.toolkit.parity.bisect.bisection import Bisection
@@ -60,45 +62,67 @@ class ReportOptions:
 
 
 class Session:
-    """A run over several models with one :class:`ParityConfig`; artifacts record their verdicts."""
+    """A run over several models with one :class:`ParityConfig`; artifacts record their verdicts.
 
-    def __init__(self, config: ParityConfig, options: ReportOptions) -> None:
+    Args:
+        config: what is judged, and how.
+        options: what is reported.
+        chosen: the devices on which each model is judged, if they run its target.
+        needed: the names of the devices that must be here; others may be missing.
+    """
+
+    def __init__(
+        self,
+        config: ParityConfig,
+        options: ReportOptions,
+        chosen: Sequence[Device] = (),
+        needed: Collection[str] = (),
+    ) -> None:
         self._config, self._options = config, options
+        self._devices, self._needed = chosen or (device(DEFAULT),), {DEFAULT, *needed}
         self._judge, self._nets = Judge(config), ReferenceNets()
 
     def outcomes(self, candidate: Candidate) -> Iterator[Outcome]:
+        """Yield the model's outcome on each device that runs it."""
+        for each in self._devices:
+            if candidate.target not in targets.NAMES or each.runs(targets.target(candidate.target)):
+                yield from self._outcomes_on(each, candidate)
+
+    def _outcomes_on(self, device: Device, candidate: Candidate) -> Iterator[Outcome]:
         """Yield the model's outcome, and another one if a requested bisection failed."""
         try:
-            opened = self._opened(candidate)
-            judged = self._judged(candidate, opened)
+            opened = self._opened(candidate, device)
+            judged = self._judged(candidate, opened, device)
         except SttkError as error:
-            yield Unjudged(candidate.name, error, candidate.target)
+            needed = device.name in self._needed or not isinstance(error, NotRunError)
+            yield Unjudged(candidate.name, error, candidate.target, needed, device.name)
             return
         if not self._options.bisect:
             yield judged
             return
         try:
-            found = self._bisected(opened, judged.report)
+            found = self._bisected(opened, device, judged.report)
             yield dataclasses.replace(judged, bisection=found)
         except SttkError as error:
             yield judged
-            yield Unjudged(f"{candidate.name}, bisected", error)
+            yield Unjudged(f"{candidate.name}, bisected", error, device=device.name)
 
-    def _opened(self, candidate: Candidate) -> Path | OpenArtifact:
+    def _opened(self, candidate: Candidate, device: Device) -> Path | OpenArtifact:
         if isinstance(candidate.model, Path):
             return candidate.model
         if self._options.precision:
             folder = candidate.model.folder
             raise UsageError(f"{folder}: its manifest says its precision", fix="pass --promise")
-        return open_entry(candidate.model)
+        return dataclasses.replace(open_entry(candidate.model), device=device)
 
-    def _judged(self, candidate: Candidate, opened: Path | OpenArtifact) -> Judged:
+    def _judged(self, candidate: Candidate, opened: Path | OpenArtifact, device: Device) -> Judged:
         gallery = Gallery()
         observers: list[Observer] = [gallery] if self._options.pictures else []
         if self._options.heatmaps:
             observers.append(HeatMaps(self._options.heatmaps / file_name(candidate.name)))
         if isinstance(opened, Path):
-            report = self._judge.model(opened, self._options.precision or "fp32", *observers)
+            precision = self._options.precision or "fp32"
+            report = self._judge.model(opened, precision, *observers, device=device)
         else:
             report = self._judge.artifact(opened, self._net(opened), *observers)
             if self._config.plain:
@@ -106,8 +130,12 @@ class Session:
         report = dataclasses.replace(report, candidate=candidate.name)
         return Judged(report, candidate.target, tuple(gallery.exhibits))
 
-    def _bisected(self, opened: Path | OpenArtifact, report: Report) -> Bisection:
+    def _bisected(self, opened: Path | OpenArtifact, device: Device, report: Report) -> Bisection:
         to = self._options.reproductions
+        if device.name != DEFAULT:
+            raise UsageError(
+                "a bisection runs on this host", fix=f"leave out --device {device.name}"
+            )
         if isinstance(opened, Path):
             return bisect_model(opened, self._options.precision or "fp32", self._config, report, to)
         return bisect_artifact(opened, self._net(opened), self._config, report, to)

@@ -206,18 +206,22 @@ def test_without_onnx_nothing_is_judged(ask, shipped, monkeypatch):
 def test_a_summary_is_a_line_a_model(ask, good, bad, checkpoint, tmp_path):
     result = ask(good, bad, tmp_path / "artifacts" / "tiny", "--summary")
     assert result.exit_code == 2
-    first, second, third = result.stdout.splitlines()
+    first, second, third, said = result.stdout.splitlines()
     assert re.fullmatch(
-        r"pass: \S+/onnx under onnxruntime: exact promised; 1 exact; "
+        r"pass: \S+/onnx under onnxruntime, float32 on \S+: exact promised; 1 exact; "
         r"worst: bright 64x96, \d+\.\d dB",
         first,
     )
     assert re.fullmatch(r"FAIL: \S+bad.onnx: \S+ has no manifest .*", second)
     assert third == first
+    assert re.fullmatch(
+        r"proven: float32 on \S+; not run: float32 on ARM64 \(sttk parity --device arm64\)", said
+    )
     result = ask(bad, "--reference", checkpoint, "--summary")
     assert result.exit_code == 1
-    (line,) = result.stdout.splitlines()
-    assert line.startswith(f"FAIL: {bad} under onnxruntime: exact promised; 1 ")
+    line, said = result.stdout.splitlines()
+    assert line.startswith(f"FAIL: {bad} under onnxruntime, float32 on ")
+    assert said.startswith("proven: nothing; not run: ")
     assert "the border is off by" in line
     assert "give one of them" in ask(good, "--summary", "--json").stderr
 

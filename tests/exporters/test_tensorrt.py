@@ -222,7 +222,7 @@ def test_parity_judges_the_graph_and_says_so(sttk, exported, photo):
     assert result.exit_code == 0, result.output
     assert "not run: no CUDA device" in result.stdout
     assert "pass: precisions: convolutions: 10 of 10 fp16" in result.stdout
-    assert read_manifest(exported).parity["not_run"] == "not run: no CUDA device"
+    assert read_manifest(exported).parity["host"]["not_run"] == "not run: no CUDA device"
     result = sttk(*arguments, "--require", "trt")
     assert result.exit_code == 3
     assert "not run: no CUDA device" in result.stderr

@@ -19,6 +19,7 @@ from sttk.toolkit.core.contract import Contract
 from sttk.toolkit.core.errors import ArtifactError, MissingExtraError, RunError, UsageError
 from sttk.toolkit.core.shapes import Shapes
 from sttk.toolkit.core.style_net import Origin, StyleNet
+from sttk.toolkit.devices.host import Host
 from sttk.toolkit.imaging.images import read_image
 from sttk.toolkit.imaging.regimes import NAMES, Sample, shipped_photos
 from sttk.toolkit.io.files import sha256
@@ -29,6 +30,7 @@ from sttk.toolkit.parity.outcome import Unjudged
 from sttk.toolkit.parity.reference import References
 from sttk.toolkit.parity.run import Judge, ParityConfig
 from sttk.toolkit.runtimes.base import Closing
+from sttk.toolkit.targets import target
 from sttk.workflows.session import Candidate, ReportOptions, Session
 from tests.conftest import random_johnson
 
@@ -170,7 +172,7 @@ def read_manifest_unchecked(folder):
 def test_faults_in_artifacts_are_caught(broken, photo, fault, judged):
     folder = broken(fault)
     assert not judged(folder).passed
-    assert not read_manifest(folder).parity["passed"]
+    assert not read_manifest(folder).parity["host"]["passed"]
 
 
 @pytest.fixture
@@ -341,8 +343,8 @@ def closables(monkeypatch):
         made.append(Closable())
         return made[-1]
 
-    monkeypatch.setattr("sttk.toolkit.opened.artifact.open_model", open_one)
-    monkeypatch.setattr("sttk.toolkit.parity.run.open_model", open_one)
+    monkeypatch.setattr(Host, "open_model", open_one)
+    monkeypatch.setattr("sttk.toolkit.parity.run.required", lambda _: target("onnx"))
     return made
 
 
@@ -368,5 +370,5 @@ def test_an_artifacts_runners_are_closed_however_judging_ends(make, photo, closa
 def test_the_proof_lies_with_the_artifact_that_is_alone_in_a_folder(make, photo, tmp_path, judged):
     folder = shutil.copytree(make(size=(64, 96)), tmp_path / "tiny" / "onnx-fp32-64x96")
     assert judged(tmp_path / "tiny").passed
-    assert read_manifest(folder).parity["passed"]
+    assert read_manifest(folder).parity["host"]["passed"]
     assert not (tmp_path / "tiny" / "manifest.json").exists()

@@ -21,4 +21,5 @@ EXPORTER = Exporter(
     kinds=("fixed", "any", "range"),
     int8=Int8(),
     rewrites=("phase-upsample", "wide-head"),
+    float32_boundary=("fp16",),
 )

@@ -37,6 +37,7 @@ EXPORTER = Exporter(
     kinds=("any", "fixed"),
     int8=Int8(),
     rewrites=("phase-upsample", "wide-head"),
+    float32_boundary=("fp16",),
     default_styles=_default_styles,
 )
 # The exporter of one style within a page.

@@ -17,7 +17,7 @@ from sttk.toolkit.io.json_text import dumps
 FILE_NAME = "manifest.json"
 # A text about the model; all other files of an artifact are the model or its sources.
 README = "README.md"
-SCHEMA = 3
+SCHEMA = 4
 
 
 @dataclass(frozen=True)
@@ -61,12 +61,13 @@ class Manifest:
         model: the model's file name within the folder.
         files: the sha256 of each file that belongs to the artifact, by name.
         promise: the rung that the artifact promises against its reference (core/rungs.py).
+        promise_in_half: the rung that it promises where it is computed in float16.
         rewrites: the names of the exact rewrites that were applied.
         plan: precision by block; ``default`` is for the blocks that are not named.
         quantization: the calibration of an int8 net (sttk.toolkit.quantize.calibrate), or None.
         tools: the versions of the tools that made the artifact.
         graph: the name of the ONNX file that the model was compiled from, if it is kept, or None.
-        parity: the last parity record, or None.
+        parity: the last parity record of each device, by the device's name.
         bench: the last bench record, or None.
     """
 
@@ -77,12 +78,13 @@ class Manifest:
     contract: Contract
     target: Target
     promise: str
+    promise_in_half: str
     rewrites: tuple[str, ...] = ()
     plan: dict[str, str] = field(default_factory=dict)
     quantization: dict[str, Any] | None = None
     tools: dict[str, str] = field(default_factory=dict)
     graph: str | None = None
-    parity: dict[str, Any] | None = None
+    parity: dict[str, Any] = field(default_factory=dict)
     bench: dict[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -107,7 +109,9 @@ class Manifest:
         graph = fields["graph"]
         _require(graph is None or graph in fields["files"], f"graph {graph!r} is not in files")
         _require(target["precision"] in PRECISIONS, f"precision {target['precision']!r}")
-        _require(fields["promise"] in RUNGS, f"promise {fields['promise']!r}")
+        for name in ("promise", "promise_in_half"):
+            _require(fields[name] in RUNGS, f"{name} {fields[name]!r}")
+        _require(isinstance(fields["parity"], dict), "parity is no dictionary")
         if plan := fields["plan"]:
             default = Plan.from_dict(plan).default
             _require(default == target["precision"], f"a plan of {default}")

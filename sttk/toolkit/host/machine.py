@@ -31,6 +31,7 @@ _FEATURES = {
     "i8mm": "NEON int8 matrix",
     "bf16": "NEON bf16",
 }
+_ARCHITECTURES = {"x86_64": "x86-64", "amd64": "x86-64", "aarch64": "ARM64", "arm64": "ARM64"}
 _SMI_FIELDS = "name,compute_cap,driver_version"
 # Values of CUdevice_attribute in cuda.h.
 _MAJOR, _MINOR = 75, 76
@@ -53,6 +54,12 @@ class Gpu:
     name: str
     compute_capability: str
     driver: str
+
+
+def architecture() -> str:
+    """Return this machine's architecture: ``x86-64``, ``ARM64``, or as the system calls it."""
+    name = platform.machine()
+    return _ARCHITECTURES.get(name.lower(), name)
 
 
 def cpu() -> Cpu:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sttk.toolkit.artifact.manifest import Checkpoint, Manifest
@@ -17,22 +17,30 @@ from sttk.toolkit.core.errors import (
 )
 from sttk.toolkit.core.plan import Plan
 from sttk.toolkit.core.style_net import StyleNet
+from sttk.toolkit.devices import DEFAULT, device
+from sttk.toolkit.devices.base import Device
 from sttk.toolkit.quantize.calibrate import Calibration
 from sttk.toolkit.quantize.fake import fake_quantized
 from sttk.toolkit.rewrites.rules import rewritten
 from sttk.toolkit.runtimes.base import Runner, Settings
 from sttk.toolkit.styles import find
-from sttk.toolkit.targets import open_model
 
 _FLOAT32 = Settings("f32")
 
 
 @dataclass(frozen=True)
 class OpenArtifact:
-    """An artifact whose files match its manifest."""
+    """An artifact whose files match its manifest.
+
+    Attributes:
+        folder: the artifact's folder.
+        manifest: its manifest.
+        device: the device on which its models are opened.
+    """
 
     folder: Path
     manifest: Manifest
+    device: Device = field(default_factory=lambda: device(DEFAULT))
 
     @property
     def model(self) -> Path:
@@ -41,12 +49,12 @@ class OpenArtifact:
 
     def runner(self, settings: Settings | None = None) -> Runner:
         """Load the model. Raises NotRunError, UsageError or ArtifactError."""
-        return self._in_range(open_model(self.model, settings))
+        return self._in_range(self.device.open_model(self.model, settings))
 
     def graph_runner(self) -> Runner | None:
         """Load the graph that the model was compiled from; None if the artifact keeps none."""
         graph = self.manifest.graph
-        return self._in_range(open_model(self.folder / graph)) if graph else None
+        return self._in_range(self.device.open_model(self.folder / graph)) if graph else None
 
     def runner_or_graph(self, settings: Settings | None = None) -> tuple[Runner, str]:
         """Return the model's runner and "", or, if it cannot run here, the graph's and the reason.
@@ -74,7 +82,7 @@ class OpenArtifact:
         """
         name = self.manifest.graph or self.manifest.model
         try:
-            return self._in_range(open_model(self.folder / name, _FLOAT32))
+            return self._in_range(self.device.open_model(self.folder / name, _FLOAT32))
         except ArtifactError:
             raise
         except UsageError:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sttk.toolkit import styles
+from sttk.toolkit import styles, targets
 from sttk.toolkit.artifact.contents import file_faults
 from sttk.toolkit.artifact.manifest import FILE_NAME, Manifest, model_sha256
 from sttk.toolkit.artifact.search import Entry, inner_artifacts, search
 from sttk.toolkit.core.errors import ArtifactError, UsageError
+from sttk.toolkit.devices import DEFAULT as HOST
+from sttk.toolkit.devices import device
 from sttk.toolkit.io.files import MOST_BYTES, sha256, size_of
 
 
@@ -79,7 +81,11 @@ def artifacts_at(folders: Sequence[Path]) -> list[Entry]:
 
 
 def verify(
-    entry: Entry, *, require_checkpoint: bool = False, require_parity: bool = False
+    entry: Entry,
+    *,
+    require_checkpoint: bool = False,
+    require_parity: bool = False,
+    require_devices: Collection[str] = (),
 ) -> Verdict:
     """Verify an artifact: its manifest, files, checkpoint and parity record.
 
@@ -87,6 +93,7 @@ def verify(
         entry: the artifact.
         require_checkpoint: fail if the checkpoint is not here and cannot be checked.
         require_parity: fail if the model itself has not been run and judged.
+        require_devices: the names of devices on which it must have been run and judged.
     """
     folder = entry.folder
     try:
@@ -96,7 +103,11 @@ def verify(
     findings = (
         *_files(folder, manifest),
         _required(_checkpoint(manifest), require_checkpoint),
-        _required(_parity(manifest), require_parity),
+        _required(_parity(manifest, HOST), require_parity),
+        *(
+            _required(_parity(manifest, name), name in require_devices)
+            for name in _devices(manifest, require_devices)
+        ),
     )
     return Verdict(folder, findings)
 
@@ -155,19 +166,28 @@ def _not_a_checkpoint(path: Path) -> str:
     return f"more than {MOST_BYTES} bytes" if size_of(path) > MOST_BYTES else ""
 
 
-def _parity(manifest: Manifest) -> Finding:
-    record: Any = manifest.parity
+def _devices(manifest: Manifest, required: Collection[str]) -> list[str]:
+    """Return the devices with a record, and the required ones that can run the model."""
+    known = manifest.target.name in targets.NAMES
+    able = [n for n in required if known and device(n).runs(targets.target(manifest.target.name))]
+    return [name for name in dict.fromkeys((*manifest.parity, *able)) if name != HOST]
+
+
+def _parity(manifest: Manifest, on: str) -> Finding:
+    """Return what is known of parity on one device."""
+    record: Any = manifest.parity.get(on)
+    name = "parity" if on == HOST else f"parity on {on}"
     if record is None:
-        return Finding("parity", None, "not proven")
+        return Finding(name, None, f"{name}: not proven" if on != HOST else "not proven")
     if not isinstance(record, dict):
-        return Finding("parity", False, "its parity record cannot be read")
+        return Finding(name, False, f"its record of {name} cannot be read")
     if record.get("model_sha256") != model_sha256(manifest):
-        return Finding("parity", False, "proven for another model (run 'sttk parity' again)")
+        return Finding(name, False, f"{name} proven for another model (run 'sttk parity' again)")
     if record.get("passed") is not True:
-        return Finding("parity", False, "parity failed")
+        return Finding(name, False, f"{name} failed")
     if record.get("not_run"):
-        return Finding("parity", None, f"only its graph is proven: {record['not_run']}")
-    return Finding("parity", True, "parity proven")
+        return Finding(name, None, f"only its graph is proven: {record['not_run']}")
+    return Finding(name, True, f"{name} proven")
 
 
 def _brief(error: ArtifactError, folder: Path) -> str:

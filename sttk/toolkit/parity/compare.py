@@ -9,6 +9,8 @@ import numpy as np
 
 from sttk.toolkit.core.errors import NotRunError, RunError
 from sttk.toolkit.core.rungs import DIFFERENT, EXACT, RUNGS, SAME_STYLE, keeps
+from sttk.toolkit.devices import DEFAULT as HOST
+from sttk.toolkit.devices.base import Evidence
 from sttk.toolkit.imaging.images import Floats
 from sttk.toolkit.imaging.regimes import CONSTANT, Sample
 from sttk.toolkit.parity import judge
@@ -75,6 +77,8 @@ class Report:
         notes: further facts that a reader must know.
         checks: the results of checks that do not run the model.
         target: the artifact's target; "" for a bare model.
+        precision: the model's precision.
+        evidence: the device and the arithmetic in which it ran, or None.
         not_run: the reason why the model itself could not be run; the rows are then those of the
             graph that it was compiled from. "" where it ran.
     """
@@ -87,7 +91,14 @@ class Report:
     notes: tuple[str, ...] = ()
     checks: tuple[Check, ...] = ()
     target: str = ""
+    precision: str = "fp32"
+    evidence: Evidence | None = None
     not_run: str = ""
+
+    @property
+    def name(self) -> str:
+        """The model's name, with the device's unless that is this host."""
+        return named(self.candidate, self.evidence.device if self.evidence else HOST)
 
     @property
     def passed(self) -> bool:
@@ -120,6 +131,11 @@ class Report:
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain JSON values."""
         return {**asdict(self), "passed": self.passed}
+
+
+def named(model: str, device: str) -> str:
+    """Return a model's name in reports: with the device's, unless that is this host."""
+    return model if device == HOST else f"{model} on {device}"
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from sttk.toolkit import targets
 from sttk.toolkit.core.errors import NotRunError, ParityError, SttkError
+from sttk.toolkit.devices import DEFAULT as HOST
+from sttk.toolkit.devices import device
 from sttk.toolkit.parity.bisect.bisection import Bisection
-from sttk.toolkit.parity.compare import Report
+from sttk.toolkit.parity.compare import Report, named
 from sttk.toolkit.parity.pictures import Exhibit
 from sttk.toolkit.targets.abilities import missing
 
@@ -33,9 +36,19 @@ class Judged:
     needed: bool = False
 
     @property
-    def candidate(self) -> str:
-        """The model's name in reports."""
+    def device(self) -> str:
+        """The name of the device that it was judged on."""
+        return self.report.evidence.device if self.report.evidence else HOST
+
+    @property
+    def model(self) -> str:
+        """The model's name, without the device's."""
         return self.report.candidate
+
+    @property
+    def candidate(self) -> str:
+        """The model's name in reports, with the device's unless that is this host."""
+        return self.report.name
 
     @property
     def passed(self) -> bool:
@@ -67,16 +80,23 @@ class Unjudged:
     """A model that could not be judged; the others still are.
 
     Attributes:
-        candidate: the model's name in reports.
+        model: the model's name, without the device's.
         error: the reason why there is no verdict.
         target: the model's target, or "".
         needed: whether the user asked for it; models that sttk tries by default may be missing.
+        device: the name of the device on which it was to be judged.
     """
 
-    candidate: str
+    model: str
     error: SttkError
     target: str = ""
     needed: bool = True
+    device: str = HOST
+
+    @property
+    def candidate(self) -> str:
+        """The model's name in reports, with the device's unless that is this host."""
+        return named(self.model, self.device)
 
     @property
     def passed(self) -> bool:
@@ -103,22 +123,42 @@ Outcome = Judged | Unjudged
 
 
 def required(
-    targets: Collection[str], outcomes: Sequence[Outcome], exported: Collection[str]
+    names: Collection[str], outcomes: Sequence[Outcome], exported: Collection[str]
 ) -> list[Outcome]:
-    """Return the outcomes with those of ``targets`` marked as needed.
+    """Return the outcomes with those of the named targets marked as needed.
 
     A required target without any outcome gets an :class:`Unjudged` of its own.
 
     Args:
-        targets: the targets that are required.
+        names: the targets that are required.
         outcomes: what became of the models.
         exported: the targets that sttk has an exporter to.
     """
-    held = [replace(each, needed=True) if each.target in targets else each for each in outcomes]
+    held = [replace(each, needed=True) if each.target in names else each for each in outcomes]
     there = {outcome.target for outcome in outcomes}
-    absent = [target for target in dict.fromkeys(targets) if target not in there]
+    absent = [target for target in dict.fromkeys(names) if target not in there]
     none = [Unjudged(f"--require {each}", _none_of(each, exported), each) for each in absent]
     return [*held, *none]
+
+
+def required_devices(names: Collection[str], outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """Return the outcomes with those on the named devices marked as needed.
+
+    A device on which nothing was to be judged gets an :class:`Unjudged` of its own.
+    """
+    held = [replace(each, needed=True) if each.device in names else each for each in outcomes]
+    there = {outcome.device for outcome in outcomes}
+    absent = [name for name in dict.fromkeys(names) if name not in there]
+    none = [Unjudged(f"--require-device {each}", _none_on(each), device=each) for each in absent]
+    return [*held, *none]
+
+
+def _none_on(name: str) -> NotRunError:
+    """Return the error that no model was judged on a device."""
+    able = [each.name for each in targets.every() if device(name).runs(each)]
+    return NotRunError(
+        f"{name}: no model was judged there", fix=f"it runs {', '.join(able)}; export one of them"
+    )
 
 
 def _none_of(target: str, exported: Collection[str]) -> NotRunError:

@@ -12,6 +12,9 @@ from sttk.toolkit.core.plan import DEFAULT, Plan
 from sttk.toolkit.core.rungs import EXACT, FAITHFUL, SAME_STYLE
 from sttk.toolkit.core.shapes import Size
 from sttk.toolkit.core.style_net import StyleNet
+from sttk.toolkit.devices import DEFAULT as HOST
+from sttk.toolkit.devices import device
+from sttk.toolkit.devices.base import Device, Evidence
 from sttk.toolkit.host.memory import check_fits
 from sttk.toolkit.imaging.regimes import CONSTANT, NAMES, Regimes, Sample
 from sttk.toolkit.io.console import progress
@@ -25,8 +28,10 @@ from sttk.toolkit.parity.reference import References
 from sttk.toolkit.parity.reference_cache import ReferenceCache
 from sttk.toolkit.parity.style import StyleJudge
 from sttk.toolkit.runtimes.base import Runner, Settings
-from sttk.toolkit.targets import open_model, static_checks
+from sttk.toolkit.targets import required, static_checks, target
+from sttk.toolkit.targets.base import FLOAT16
 
+_HERE = device(HOST)
 _SAVED_NOTE = f"the rows against {HALF_WEIGHTS} are of the saved weights in float32 arithmetic"
 _SAVED_NOT_RUN = f"not run: {HALF_WEIGHTS} in float32 arithmetic"
 
@@ -84,15 +89,19 @@ class Judge:
         """
         manifest = opened.manifest
         references = self._references.float_net(self.config.net or net)
+        precision = manifest.target.precision
         promise = manifest.promise
         if manifest.quantization and self.config.net:
-            promise = promise_of_precision(manifest.target.precision)
+            promise = promise_of_precision(precision)
         elif manifest.quantization:
             references = self._references.quantized(references, manifest)
+        known = target(manifest.target.name)
         with ExitStack() as stack:
             runner, not_run = opened.runner_or_graph(self.config.settings)
             stack.enter_context(runner)
-            trial = _Trial(runner, references, self._required_rung(promise))
+            evidence = opened.device.evidence(known, precision, runner, self.config.settings)
+            rung = self._required_rung(promise, manifest.promise_in_half, evidence)
+            trial = _Trial(runner, references, rung)
             others, note = self._saved_weights(opened, references)
             for other in others:
                 stack.enter_context(other.runner)
@@ -100,13 +109,17 @@ class Judge:
         return dataclasses.replace(
             report,
             notes=(*report.notes, *note),
-            target=manifest.target.name,
+            target=known.name,
+            precision=precision,
+            evidence=evidence,
             not_run=not_run,
             checks=static_checks(opened.model, manifest),
         )
 
-    def model(self, model: Path, precision: str, *observers: Observer) -> Report:
-        """Judge a bare model file, from any exporter, against ``config.net``.
+    def model(
+        self, model: Path, precision: str, *observers: Observer, device: Device = _HERE
+    ) -> Report:
+        """Judge a bare model file, from any exporter, against ``config.net`` on a device.
 
         Most people clamp after the model, not in it. So its output is clamped to the net's range
         before the comparison, and the report says so if that changed anything.
@@ -117,24 +130,32 @@ class Judge:
         if self.config.net is None:
             raise UsageError(f"{model} has no manifest", fix="pass --reference CHECKPOINT")
         low, high = self.config.net.contract.output_range
-        promise = self._required_rung(promise_of_precision(precision))
-        with ClampedRunner(open_model(model, self.config.settings), low, high) as runner:
+        promise, known = promise_of_precision(precision), required(model)
+        opened = device.open_model(model, self.config.settings)
+        evidence = device.evidence(known, precision, opened, self.config.settings)
+        promise = self._required_rung(promise, known.promise_in_half(precision), evidence)
+        with ClampedRunner(opened, low, high) as runner:
             trial = _Trial(runner, self._references.float_net(self.config.net), promise)
             report = self._judge(str(model), [trial], observers)
-        checks = checks_of_file(model)
+        report = dataclasses.replace(
+            report, precision=precision, evidence=evidence, checks=checks_of_file(model)
+        )
         if not runner.changed:
-            return dataclasses.replace(report, checks=checks)
+            return report
         note = f"the model's output leaves {low:g}..{high:g}; it was clamped before it was compared"
-        return dataclasses.replace(report, notes=(*report.notes, note), checks=checks)
+        return dataclasses.replace(report, notes=(*report.notes, note))
 
-    def _required_rung(self, promise: str) -> str:
-        """Return the rung to reach: the configured one, else the promise.
+    def _required_rung(self, promise: str, in_half: str, evidence: Evidence) -> str:
+        """Return the rung to reach: the configured one, else the promise for this arithmetic.
 
-        An exact promise is lowered to faithful under coarser arithmetic than float32.
+        An exact promise is lowered to faithful where coarser arithmetic was asked for.
         """
+        if self.config.promise:
+            return self.config.promise
         settings = self.config.settings
-        coarse = settings and settings.inference_precision not in (None, "f32")
-        return self.config.promise or (FAITHFUL if coarse and promise == EXACT else promise)
+        if settings and settings.inference_precision not in (None, "f32"):
+            return FAITHFUL if promise == EXACT else promise
+        return in_half if evidence.arithmetic == FLOAT16 else promise
 
     def _saved_weights(
         self, opened: OpenArtifact, references: References
@@ -144,8 +165,10 @@ class Judge:
         This checks the saved graph and weights apart from float16 arithmetic, so a fault in the
         file shows however loose the promise is. Both lists are empty where it does not apply.
         """
-        target = opened.manifest.target
-        if target.precision != "fp16" or target.options.get("compress"):
+        made = opened.manifest.target
+        if made.precision != "fp16" or made.options.get("compress"):
+            return [], []
+        if opened.device.name != HOST:  # the file is the same everywhere
             return [], []
         if self.config.settings or self.config.promise == SAME_STYLE:
             return [], []
@@ -155,7 +178,7 @@ class Judge:
             return [], [f"{_SAVED_NOT_RUN}: {error}"]
         if runner is None:
             return [], [f"{_SAVED_NOT_RUN}: its runtime has none"]
-        plan = Plan.from_dict(opened.manifest.plan or {DEFAULT: target.precision})
+        plan = Plan.from_dict(opened.manifest.plan or {DEFAULT: made.precision})
         rounded = self._references.half_weights(references.net, plan)
         trial = _Trial(runner, rounded, EXACT, HALF_WEIGHTS)
         graph = opened.manifest.graph

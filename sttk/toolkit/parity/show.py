@@ -15,7 +15,7 @@ from sttk.toolkit.parity.metrics import Difference
 
 def show(report: Report) -> None:
     """Print one report: the model, the checks, each input's figures, and the verdict."""
-    click.echo(f"{report.candidate} under {report.runtime} against {report.reference}")
+    click.echo(f"{report.name} under {under(report)}, against {report.reference}")
     for check in report.checks:
         word = "pass" if check.passed else "FAIL"
         click.echo(f"{word}: {check.name}: {check.detail}".rstrip(": "))
@@ -31,17 +31,22 @@ def show(report: Report) -> None:
 def line(report: Report) -> str:
     """Return the report in one line: verdict, model, runtime, and the worst input.
 
-    An example is ``pass: a/onnx-fp32-64x64 under onnxruntime: exact promised; 12 exact; worst: ramp
-    64x64, 71.2 dB``.
+    An example is ``pass: a/onnx-fp32-64x64 under onnxruntime, float32 on x86-64: exact promised;
+    12 exact; worst: ramp 64x64, 71.2 dB``.
     """
     word, verdict = summary(report).split(": ", 1)
     worst = report.worst
     psnr = f", {decibels(worst.found)} dB" if decibels(worst.found) else ""
-    parts = [f"{word}: {report.candidate} under {report.runtime}: {verdict}",
+    parts = [f"{word}: {report.name} under {under(report)}: {verdict}",
              f"worst: {title(worst)}{psnr}"]  # fmt: skip
     parts += [f"{check.name} fails" for check in report.checks if not check.passed]
     why = "" if worst.passed else reason(worst)
     return "; ".join([*parts, *filter(None, (why, _graph_note(report)))])
+
+
+def under(report: Report) -> str:
+    """Return the runtime and the arithmetic, such as ``onnxruntime, float32 on x86-64``."""
+    return f"{report.runtime}, {report.evidence.brief}" if report.evidence else report.runtime
 
 
 def _graph_note(report: Report) -> str:

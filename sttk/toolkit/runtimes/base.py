@@ -109,6 +109,19 @@ class OnDevice(Protocol):
 
 
 @runtime_checkable
+class Featured(Protocol):
+    """A loaded model that knows the processor that runs it, where that is not this host's CPU.
+
+    Attributes:
+        machine: the processor, such as a GPU's name.
+        features: what it can compute in that matters, such as ``Vulkan fp16``.
+    """
+
+    machine: str
+    features: tuple[str, ...]
+
+
+@runtime_checkable
 class Frugal(Protocol):
     """A loaded model that does not hold the features of a whole picture in memory.
 

@@ -68,6 +68,20 @@ def of_model(model: Path) -> Target | None:
     return next((each for each in every() if each.suffix == model.suffix), None)
 
 
+def required(model: Path) -> Target:
+    """Return the target of a model file or package.
+
+    Raises:
+        UsageError: there is no such file, or no target has such files.
+    """
+    if not model.exists():
+        raise UsageError(f"{model}: no such file")
+    found = of_model(model)
+    if found is None:
+        raise UsageError(f"{model}: no runtime for it; known: {', '.join(suffixes())}")
+    return found
+
+
 def is_model(path: Path) -> bool:
     """Return whether a path is a file or a package, a folder such as ``model.mlpackage``."""
     return path.is_file() or path.suffix in suffixes()
@@ -81,11 +95,7 @@ def open_model(model: Path, settings: Settings | None = None) -> Runner:
         ArtifactError: the model cannot be loaded.
         NotRunError: something that the runtime needs, such as a GPU, is missing.
     """
-    if not model.exists():
-        raise UsageError(f"{model}: no such file")
-    found = of_model(model)
-    if found is None:
-        raise UsageError(f"{model}: no runtime for it; known: {', '.join(suffixes())}")
+    found = required(model)
     try:
         return found.open_model(model, settings)
     except ShapesError as error:

@@ -8,12 +8,13 @@ when they are called.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from sttk.toolkit.core.errors import UsageError
-from sttk.toolkit.core.rungs import EXACT, FAITHFUL, SAME_STYLE
+from sttk.toolkit.core.rungs import EXACT, FAITHFUL, RUNGS, SAME_STYLE
 from sttk.toolkit.core.shapes import Shapes
 from sttk.toolkit.targets.requirements import GRAPH, Requirements
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from sttk.toolkit.runtimes.base import Check, Runner, Settings
     from sttk.toolkit.targets.intermediates import InstrumentedModel
 
+FLOAT32, FLOAT16 = "float32", "float16"
+# The names of ``Settings.inference_precision`` as people write them.
+_ARITHMETIC = {"f32": FLOAT32, "f16": FLOAT16, "bf16": "bfloat16"}
 ON_DISK = "float16 weights in the file; the runtime chooses its arithmetic"
 
 
@@ -81,6 +85,10 @@ class Target(ABC):
         runtime: the name of the runtime that runs it, such as ``onnxruntime``.
         requires: the requirements for exporting and running it.
         tensors: the names and shapes of its input and output.
+        devices: the names of the devices, besides this host, that can run its models.
+        half_precisions: the precisions of models that its runtime computes in float16 on
+            processors that have such arithmetic.
+        half_features: the features of such processors.
         int8_arithmetic: the arithmetic between the quantisers of an int8 model.
         in_all: whether ``sttk export --target all`` includes it.
         timed: whether times measured here say something about its users' devices.
@@ -99,6 +107,9 @@ class Target(ABC):
     runtime: str
     requires: Requirements
     tensors: Tensors = field(default_factory=Tensors)
+    devices: tuple[str, ...] = ()
+    half_precisions: tuple[str, ...] = ()
+    half_features: tuple[str, ...] = ("NEON fp16",)
     int8_arithmetic: Precision = "int8"
     in_all: bool = True
     timed: bool = True
@@ -129,6 +140,32 @@ class Target(ABC):
             return SAME_STYLE
         return EXACT if precision == "fp32" else FAITHFUL
 
+    def promise_in_half(self, precision: str, *, compressed: bool = False) -> str:
+        """Return the rung that an artifact promises where it is computed in float16.
+
+        Args:
+            precision: one of ``contract.PRECISIONS``.
+            compressed: see :meth:`promise`.
+        """
+        if precision in ("int8", "fp8"):  # see promise: a value may land on another level
+            return SAME_STYLE
+        return max(FAITHFUL, self.promise(precision, compressed=compressed), key=RUNGS.index)
+
+    def computes_in(
+        self, precision: str, features: Collection[str], asked: str | None = None
+    ) -> str:
+        """Return the floating-point arithmetic of a model: ``float32``, ``float16``, ...
+
+        Args:
+            precision: the model's precision, one of ``contract.PRECISIONS``.
+            features: those of the processor.
+            asked: the ``inference_precision`` that was requested of the runtime, or None.
+        """
+        if asked:
+            return _ARITHMETIC[asked]
+        able = not set(features).isdisjoint(self.half_features)
+        return FLOAT16 if able and precision in self.half_precisions else FLOAT32
+
     def arithmetic(self, precision: str) -> str:
         """Return the arithmetic of a model of ``precision``: for int8, that between quantisers."""
         return self.int8_arithmetic if precision == "int8" else precision
@@ -145,6 +182,28 @@ class Target(ABC):
     @abstractmethod
     def open_model(self, model: Path, settings: Settings | None) -> Runner:
         """Load a model file. Raises ArtifactError, NotRunError or UsageError."""
+
+    def open_on(self, device: str, model: Path, settings: Settings | None) -> Runner:
+        """Load a model file on one of its ``devices``, in a process that is made for that device.
+
+        Raises:
+            ArtifactError, NotRunError, UsageError: see :meth:`open_model`.
+        """
+        del device
+        return self.open_model(model, settings)
+
+    @property
+    def has_emulation(self) -> bool:
+        """Whether sttk has an interpreter of its own that runs its models in float16."""
+        return type(self).emulated is not Target.emulated
+
+    def emulated(self, model: Path) -> Runner:
+        """Load a model in sttk's own interpreter with float16 arithmetic.
+
+        Raises:
+            UsageError: sttk has no such interpreter for this target.
+        """
+        raise UsageError(f"{model}: sttk has no interpreter of {self.suffix} models")
 
     @abstractmethod
     def describe(self, model: Path) -> dict[str, Any]:

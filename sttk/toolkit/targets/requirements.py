@@ -55,6 +55,11 @@ class Requirements:
         noted = f"yes, {self.note}" if self.note and run == YES else run
         return Ability(target, export == YES, export, run == YES, noted)
 
+    def versions(self) -> dict[str, str]:
+        """Return the installed versions of the libraries that run it, by distribution."""
+        found = {name: version_of(name) for name in self.runs}
+        return {name: version for name, version in found.items() if version}
+
     def libraries(self) -> tuple[str, ...]:
         """Return the distributions that an export needs; of alternatives, the installed one."""
         return self.exports

@@ -110,6 +110,7 @@ def _section(number: int, outcome: Outcome) -> Section:
     facts = (
         ("promised", report.promise),
         ("runtime", report.runtime),
+        ("arithmetic", str(report.evidence or "")),
         ("reference", report.reference),
         *((check.name, _checked(check.passed, check.detail)) for check in report.checks),
     )

@@ -49,6 +49,7 @@ def _properties(outcome: Judged) -> ET.Element:
         "runtime": report.runtime,
         "reference": report.reference,
         "target": outcome.target,
+        "arithmetic": str(report.evidence or ""),
     }
     for name, value in [*named.items(), *(("note", note) for note in notes(outcome))]:
         if value:
@@ -73,7 +74,7 @@ def _judged(outcome: Judged) -> Iterator[ET.Element]:
 
 
 def _input(report: Report, row: Row) -> ET.Element:
-    case = _case(report.candidate, title(row))
+    case = _case(report.name, title(row))
     if not row.passed:
         message = f"{row.rung}: less than was promised"
         case.append(_element("failure", figures(row), message=message, type=row.rung))
@@ -85,7 +86,7 @@ def _input(report: Report, row: Row) -> ET.Element:
 
 
 def _check(report: Report, check: Check) -> ET.Element:
-    case = _case(report.candidate, f"check: {check.name}")
+    case = _case(report.name, f"check: {check.name}")
     if not check.passed:
         case.append(_element("failure", message=check.detail, type="check"))
     return case

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from sttk.toolkit.parity.compare import Row
 from sttk.toolkit.parity.formats.phrases import FAIL, PASS, headline, notes, rung, status, verdict
 from sttk.toolkit.parity.outcome import Judged, Outcome
-from sttk.toolkit.parity.show import decibels, explained, title
+from sttk.toolkit.parity.show import decibels, explained, title, under
 
 _SPECIAL = re.compile(r"[\\`*_\[\]<>&|~#]")
 
@@ -37,8 +37,8 @@ def _sign(outcome: Outcome) -> str:
 def _details(outcome: Judged) -> Iterator[str]:
     report = outcome.report
     yield "<details>" if report.passed else "<details open>"
-    how = f"under {report.runtime} against {report.reference}"
-    yield f"<summary>{_plain(report.candidate)} {_plain(how)}</summary>\n"
+    how = f"under {under(report)} against {report.reference}"
+    yield f"<summary>{_plain(report.name)} {_plain(how)}</summary>\n"
     yield "| input | largest | mean | PSNR | float32 | noise | verdict |"
     yield "|---|--:|--:|--:|--:|--:|---|"
     yield from (f"| {' | '.join(map(_plain, _cells(row)))} |" for row in report.rows)

@@ -33,6 +33,8 @@ TARGET = ExecuTorchTarget(
     model="model.pte",
     runtime="executorch",
     requires=Requirements(("executorch",), ("executorch",)),
+    half_precisions=("fp16",),
+    half_features=("NEON fp16", "AVX-512 fp16"),
     tensors=Tensors(fp16="float16 arithmetic, with weights rounded to it"),
     timings=(
         Timed("fp32", "fp32"),

@@ -33,6 +33,7 @@ TARGET = LiteRtTarget(
     model="model.tflite",
     runtime="litert",
     requires=Requirements((*GRAPH, "ai-edge-litert"), ("ai-edge-litert",)),
+    devices=("arm64", "litert-gpu"),
     tensors=Tensors(shape="({B}, H, W, 3)", batches=False, fp16=ON_DISK),
     timings=(
         Timed("fp32", "fp32", inference="f32"),

@@ -33,6 +33,9 @@ TARGET = NcnnTarget(
     model="model.param",
     runtime="ncnn",
     requires=Requirements(("pnnx",), ("ncnn",)),
+    devices=("arm64", "vulkan"),
+    half_precisions=("fp32", "fp16", "int8"),
+    half_features=("NEON fp16", "Vulkan fp16"),
     tensors=Tensors("in0", "out0", "(3, H, W)", batches=False, fp16=ON_DISK),
     timings=(
         Timed("fp32", "fp32", inference="f32"),

@@ -41,6 +41,8 @@ TARGET = OnnxTarget(
     model="model.onnx",
     runtime="onnxruntime",
     requires=Requirements(GRAPH, ("onnxruntime",)),
+    devices=("arm64",),
+    half_precisions=("fp16",),
     cpu_rank=1,
     shown=Shapes.any(),
     # ONNX Runtime computes float16 graphs in float32 on a CPU.

@@ -34,6 +34,9 @@ TARGET = WebTarget(
     model="index.html",
     runtime="onnxruntime-web",
     requires=WebRequirements(GRAPH),
+    devices=("webgpu",),
+    half_precisions=("fp16",),
+    half_features=("WebGPU fp16",),
     # The export may have to download the runtime, 33 MB: only exported when it is named.
     in_all=False,
     timed=False,

@@ -1,0 +1,26 @@
+"""A GPU through Vulkan: a real one, else Mesa's llvmpipe, else Chromium's SwiftShader.
+
+llvmpipe comes first as it has float16 arithmetic as phones' GPUs have; SwiftShader stores float16,
+but computes in float32.
+"""
+
+from __future__ import annotations
+
+from sttk.toolkit.devices import drivers
+from sttk.toolkit.devices.base import Need
+from sttk.toolkit.devices.gpu import VulkanGpu
+
+
+class Vulkan(VulkanGpu):
+    """See :class:`Device`."""
+
+    def driver(self) -> drivers.Driver | None:
+        """See :class:`VulkanGpu`."""
+        return drivers.driver((drivers.llvmpipe(), drivers.swiftshader()))
+
+    def wanted(self) -> Need:
+        """See :class:`VulkanGpu`."""
+        return Need("Vulkan driver", "apt-get install mesa-vulkan-drivers", root=True)
+
+
+DEVICE = Vulkan("vulkan", "a GPU by Vulkan; in software (Mesa, SwiftShader) where there is none")
