@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from sttk.toolkit.runtimes.base import Runner, Settings
 
 
+_GPU = "litert-gpu"
+
+
 class LiteRtTarget(Target):
     """See :class:`Target`."""
 
@@ -20,6 +23,14 @@ class LiteRtTarget(Target):
         from sttk.toolkit.targets.litert.runner import LiteRtRunner
 
         return LiteRtRunner(model, settings)
+
+    def open_on(self, device: str, model: Path, settings: Settings | None) -> Runner:
+        """See :class:`Target`."""
+        from sttk.toolkit.targets.litert.gpu import LiteRtGpuRunner
+
+        if device == _GPU:
+            return LiteRtGpuRunner(model, settings)
+        return self.open_model(model, settings)
 
     def describe(self, model: Path) -> dict[str, Any]:
         """See :class:`Target`."""
@@ -33,7 +44,9 @@ TARGET = LiteRtTarget(
     model="model.tflite",
     runtime="litert",
     requires=Requirements((*GRAPH, "ai-edge-litert"), ("ai-edge-litert",)),
-    devices=("arm64", "litert-gpu"),
+    devices=("arm64", _GPU),
+    half_precisions=("fp32", "fp16", "int8"),
+    half_features=("GPU fp16",),
     tensors=Tensors(shape="({B}, H, W, 3)", batches=False, fp16=ON_DISK),
     timings=(
         Timed("fp32", "fp32", inference="f32"),

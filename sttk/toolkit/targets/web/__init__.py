@@ -22,6 +22,12 @@ class WebTarget(Target):
 
         return WebRunner(model, settings)
 
+    def open_on(self, device: str, model: Path, settings: Settings | None) -> Runner:
+        """See :class:`Target`. The only such device is WebGPU."""
+        from sttk.toolkit.targets.web.runner import WebRunner
+
+        return WebRunner(model, settings, backend=device)
+
     def describe(self, model: Path) -> dict[str, Any]:
         """See :class:`Target`."""
         from sttk.toolkit.targets.web.runner import describe
