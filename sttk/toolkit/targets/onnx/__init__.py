@@ -41,6 +41,7 @@ TARGET = OnnxTarget(
     model="model.onnx",
     runtime="onnxruntime",
     requires=Requirements(GRAPH, ("onnxruntime",)),
+    mutated=True,
     cpu_rank=1,
     shown=Shapes.any(),
     # ONNX Runtime computes float16 graphs in float32 on a CPU.
