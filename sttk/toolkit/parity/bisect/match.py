@@ -25,33 +25,51 @@ _HIGHEST, _SHAPE, _KIND, _NAME = 150.0, 1.0, 5.0, 10.0
 # Number of values of a tensor that are compared; more are not needed to recognise it.
 _COMPARED = 1 << 16
 
-# Names of the same operation in torch, ONNX, OpenVINO, Core ML and ncnn; lower case.
+# Names of the same operation in torch, ONNX, OpenVINO, Core ML, ncnn and LiteRT; lower case.
 _KINDS = (
-    {"conv2d", "conv", "convolution", "groupconvolution", "qlinearconv", "convolutiondepthwise"},
+    {
+        "conv2d",
+        "conv",
+        "convolution",
+        "groupconvolution",
+        "qlinearconv",
+        "convolutiondepthwise",
+        "conv_2d",
+        "depthwise_conv_2d",
+    },
     {
         "conv_transpose2d",
         "convtranspose",
         "convolutionbackpropdata",
         "conv_transpose",
         "deconvolution",
+        "transpose_conv",
     },
     {"instance_norm", "instancenormalization", "mvn", "instancenorm"},
     {"batch_norm", "batchnormalization", "batchnorminference", "batchnorm"},
     {"group_norm", "groupnormalization", "groupnorm"},
-    {"pad", "padding"},
+    {"pad", "padding", "mirror_pad", "padv2", "concatenation"},
     {"relu"},
-    {"relu6", "hardtanh", "clamp", "clip"},
+    {"relu6", "hardtanh", "clamp", "clip", "minimum", "maximum"},
     {"leaky_relu", "leakyrelu", "prelu", "relu"},
     {"add", "radd", "binaryop"},
     {"sub", "rsub", "subtract", "binaryop"},
     {"mul", "rmul", "multiply", "binaryop"},
     {"div", "truediv", "divide", "real_div", "binaryop"},
-    {"interpolate", "upsample", "resize", "upsample_nearest_neighbor", "interp"},
-    {"pixel_shuffle", "depthtospace", "pixelshuffle"},
-    {"getitem", "slice", "stridedslice", "slice_by_index", "crop"},
+    {
+        "interpolate",
+        "upsample",
+        "resize",
+        "upsample_nearest_neighbor",
+        "interp",
+        "resize_nearest_neighbor",
+        "resize_bilinear",
+    },
+    {"pixel_shuffle", "depthtospace", "pixelshuffle", "depth_to_space"},
+    {"getitem", "slice", "stridedslice", "slice_by_index", "crop", "strided_slice"},
     {"fake_quantize_per_tensor_affine", "dequantizelinear", "fakequantize", "dequantize"},
     {"tanh"},
-    {"sigmoid"},
+    {"sigmoid", "logistic"},
 )
 # A block that rounds to levels is matched by its kind alone: where the model rounds within its
 # convolutions, as ncnn does, another tensor of that shape would be found at fault for them.
