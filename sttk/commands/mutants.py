@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     "targets",
     type=click.Choice(exporters.names()),
     multiple=True,
-    default=[each.name for each in exporters.exportable() if each.has_intermediates],
+    default=[each.name for each in exporters.exportable() if each.mutated],
     show_default=True,
     help="Target to export to; repeatable.",
 )

@@ -91,6 +91,9 @@ class Target(ABC):
         half_features: the features of such processors.
         int8_arithmetic: the arithmetic between the quantisers of an int8 model.
         in_all: whether ``sttk export --target all`` includes it.
+        mutated: whether ``sttk mutants`` exports to it by default. Each target adds the time of an
+            export to every fault, so there is one for each way to a file: the graph itself, a
+            converter of it, and a converter of torch's program.
         timed: whether times measured here say something about its users' devices.
         selectable: whether ``sttk stylize --runtime`` can name its runtime.
         cpu_rank: its place among the runtimes by speed on a CPU, from 0, or None if unranked
@@ -112,6 +115,7 @@ class Target(ABC):
     half_features: tuple[str, ...] = ("NEON fp16",)
     int8_arithmetic: Precision = "int8"
     in_all: bool = True
+    mutated: bool = False
     timed: bool = True
     selectable: bool = True
     cpu_rank: int | None = None

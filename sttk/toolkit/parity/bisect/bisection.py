@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,9 @@ from sttk.toolkit.parity.bisect.snr import agreement, snr
 from sttk.toolkit.targets import open_intermediates, open_model
 from sttk.toolkit.targets.intermediates import Intermediate, Values
 
+# Number of blocks within which a model that computes a block in another way is back on its way.
+_NEXT = 3
+
 
 @dataclass(frozen=True)
 class BlockRow:
@@ -32,8 +36,8 @@ class BlockRow:
         operation: the model's operation that computes the tensor.
         kind: the kind of operation, as the format calls it.
         snr: the tensor's SNR in dB when the whole model is run, or None.
-        heals: the block is under its floor, but a block computed from it is not: the model reaches
-            the same result in another way.
+        heals: the block is under its floor, but a block computed from it is not, at least where
+            it is given the right input: the model reaches the same result in another way.
         scale: the model's tensor is ``scale`` times the block's result, by an exact rewrite.
         alone: the SNR in dB of the operations between the blocks before and this one when they are
             given the reference's own values; computed where ``snr`` is under the floor.
@@ -123,7 +127,8 @@ def bisect(
     partition = Partition(instrumented, blocks, tensors, batch)
     for index in range(len(rows)):
         rows[index] = _completed(rows, partition, index)
-        tensors[index] = rows[index].tensor, rows[index].scale
+        # Where the model holds something else, the reference's values are no input for it.
+        tensors[index] = "" if rows[index].heals else rows[index].tensor, rows[index].scale
     first = next((index for index, row in enumerate(rows) if row.falls), None)
     notes = (
         *instrumented.notes,
@@ -144,15 +149,31 @@ def _row(block: Block, intermediate: Intermediate | None, values: Values) -> Blo
 
 
 def _completed(rows: Sequence[BlockRow], partition: Partition, index: int) -> BlockRow:
-    """Complete a row under its floor: does a later block recover, and what is its SNR alone."""
+    """Complete a row under its floor: what is its SNR alone, and does a later block recover."""
     row = rows[index]
     if not row.is_under:
         return row
-    correct = [i for i in range(index + 1, len(rows)) if rows[i].tensor and not rows[i].is_under]
-    if any(partition.depends(later, index) for later in correct):
-        return replace(row, heals=True)
     alone, scale = partition.alone(index) or (None, row.scale)
-    return replace(row, alone=alone, scale=scale)  # this scale is not distorted by a wrong input
+    completed = replace(row, alone=alone, scale=scale)  # not distorted by a wrong input
+    heals = _is_bypassed if completed.at_fault else _is_corrected
+    return replace(row, heals=True) if heals(rows, partition, index) else completed
+
+
+def _is_corrected(rows: Sequence[BlockRow], partition: Partition, index: int) -> bool:
+    """Return whether a block computed from this one is right, though this one is not quite."""
+    correct = (i for i in range(index + 1, len(rows)) if rows[i].tensor and not rows[i].is_under)
+    return any(partition.depends(later, index) for later in correct)
+
+
+def _is_bypassed(rows: Sequence[BlockRow], partition: Partition, index: int) -> bool:
+    """Return whether one of the next blocks is right, when it is given what this one was given.
+
+    Only the next ones can say: floors sink with each block, in int8 below what a fault does.
+    """
+    matched = (i for i in range(index + 1, len(rows)) if rows[i].tensor)
+    after = islice((i for i in matched if partition.depends(i, index)), _NEXT)
+    found = ((partition.alone(i, since=index), rows[i].floor) for i in after)
+    return any(result is not None and result[0] >= floor for result, floor in found)
 
 
 def _notes(

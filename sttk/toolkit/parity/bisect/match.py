@@ -25,28 +25,55 @@ _HIGHEST, _SHAPE, _KIND, _NAME = 150.0, 1.0, 5.0, 10.0
 # Number of values of a tensor that are compared; more are not needed to recognise it.
 _COMPARED = 1 << 16
 
-# Names of the same operation in torch, ONNX, OpenVINO and Core ML; lower case.
+# Names of the same operation in torch, ONNX, OpenVINO, Core ML, ncnn and LiteRT; lower case.
 _KINDS = (
-    {"conv2d", "conv", "convolution", "groupconvolution", "qlinearconv"},
-    {"conv_transpose2d", "convtranspose", "convolutionbackpropdata", "conv_transpose"},
-    {"instance_norm", "instancenormalization", "mvn"},
-    {"batch_norm", "batchnormalization", "batchnorminference"},
-    {"group_norm", "groupnormalization"},
-    {"pad"},
+    {
+        "conv2d",
+        "conv",
+        "convolution",
+        "groupconvolution",
+        "qlinearconv",
+        "convolutiondepthwise",
+        "conv_2d",
+        "depthwise_conv_2d",
+    },
+    {
+        "conv_transpose2d",
+        "convtranspose",
+        "convolutionbackpropdata",
+        "conv_transpose",
+        "deconvolution",
+        "transpose_conv",
+    },
+    {"instance_norm", "instancenormalization", "mvn", "instancenorm"},
+    {"batch_norm", "batchnormalization", "batchnorminference", "batchnorm"},
+    {"group_norm", "groupnormalization", "groupnorm"},
+    {"pad", "padding", "mirror_pad", "padv2", "concatenation"},
     {"relu"},
-    {"relu6", "hardtanh", "clamp", "clip"},
-    {"leaky_relu", "leakyrelu", "prelu"},
-    {"add", "radd"},
-    {"sub", "rsub", "subtract"},
-    {"mul", "rmul", "multiply"},
-    {"div", "truediv", "divide", "real_div"},
-    {"interpolate", "upsample", "resize", "upsample_nearest_neighbor"},
-    {"pixel_shuffle", "depthtospace"},
-    {"getitem", "slice", "stridedslice", "slice_by_index"},
+    {"relu6", "hardtanh", "clamp", "clip", "minimum", "maximum"},
+    {"leaky_relu", "leakyrelu", "prelu", "relu"},
+    {"add", "radd", "binaryop"},
+    {"sub", "rsub", "subtract", "binaryop"},
+    {"mul", "rmul", "multiply", "binaryop"},
+    {"div", "truediv", "divide", "real_div", "binaryop"},
+    {
+        "interpolate",
+        "upsample",
+        "resize",
+        "upsample_nearest_neighbor",
+        "interp",
+        "resize_nearest_neighbor",
+        "resize_bilinear",
+    },
+    {"pixel_shuffle", "depthtospace", "pixelshuffle", "depth_to_space"},
+    {"getitem", "slice", "stridedslice", "slice_by_index", "crop", "strided_slice"},
     {"fake_quantize_per_tensor_affine", "dequantizelinear", "fakequantize", "dequantize"},
     {"tanh"},
-    {"sigmoid"},
+    {"sigmoid", "logistic"},
 )
+# A block that rounds to levels is matched by its kind alone: where the model rounds within its
+# convolutions, as ncnn does, another tensor of that shape would be found at fault for them.
+_QUANTISERS = ("fake_quantize_per_tensor_affine",)
 
 
 def match(
@@ -64,6 +91,8 @@ def match(
     def evidence(i: int, j: int) -> float:
         block, intermediate = blocks[i], intermediates[j]
         if values[intermediate.tensor].shape != block.expected.shape:
+            return 0.0
+        if block.function in _QUANTISERS and not same_kind[i][j]:
             return 0.0
         snr, _ = agreement(thinned[intermediate.tensor], expected[i], cancelled=block.cancelled)
         name = _NAME * any(_same_module(block.module, each) for each in intermediate.weights)

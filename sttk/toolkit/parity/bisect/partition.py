@@ -35,7 +35,9 @@ class Partition:
         If ``alone``, it begins after the blocks before, and its inputs are the reference's results
         there; else it begins at the picture.
         """
-        before = range(index) if alone else ()
+        return self._cut(index, range(index) if alone else range(0))
+
+    def _cut(self, index: int, before: range) -> tuple[Subgraph, dict[str, Floats]]:
         cuts = {self.tensors[i][0]: i for i in before if self.tensors[i][0]}
         part = self.instrumented.part(self.tensors[index][0], set(cuts))
         return part, {name: self._input(cuts, name) for name in part.inputs}
@@ -51,9 +53,12 @@ class Partition:
         tensor = self.tensors[index][0]
         return tensor in self.instrumented.part(self.tensors[later][0], {tensor}).inputs
 
-    def alone(self, index: int) -> tuple[float, float] | None:
-        """Return the SNR in dB of the block run alone, and its scale; None if that does not run."""
-        part, inputs = self.part(index, alone=True)
+    def alone(self, index: int, since: int | None = None) -> tuple[float, float] | None:
+        """Return the SNR in dB of the block run alone, and its scale; None if that does not run.
+
+        It is given the reference's results of the blocks before it, or of those before ``since``.
+        """
+        part, inputs = self._cut(index, range(index if since is None else since))
         block = self.blocks[index]
         try:
             result = part.run(inputs)

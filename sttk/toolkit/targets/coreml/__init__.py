@@ -55,6 +55,7 @@ TARGET = CoreMLTarget(
     model="model.mlpackage",
     runtime="coreml",
     requires=Requirements(("coremltools",), ("coremltools",), "by sttk's interpreter"),
+    mutated=True,
     # The name that Turi Create and Create ML use.
     tensors=Tensors(output="stylizedImage"),
     int8_arithmetic="fp16",

@@ -10,6 +10,7 @@ from sttk.toolkit.targets.requirements import GRAPH, Requirements
 
 if TYPE_CHECKING:
     from sttk.toolkit.runtimes.base import Runner, Settings
+    from sttk.toolkit.targets.intermediates import InstrumentedModel
 
 
 _GPU = "litert-gpu"
@@ -37,6 +38,12 @@ class LiteRtTarget(Target):
         from sttk.toolkit.targets.litert.runner import describe
 
         return describe(model)
+
+    def intermediates(self, model: Path) -> InstrumentedModel:
+        """See :class:`Target`."""
+        from sttk.toolkit.targets.litert.intermediates import InstrumentedLiteRt
+
+        return InstrumentedLiteRt(model)
 
 
 TARGET = LiteRtTarget(

@@ -48,7 +48,7 @@ class LiteRtRunner(Closing):
         if precision != "f32":
             raise NotRunError(f"not run: LiteRT on this CPU has no {precision}", fix="f32 it has")
         threads = (settings and settings.threads) or os.cpu_count() or 1
-        self._model = _opened(model, threads)
+        self._model = opened(model, content_of(model), threads)
         self._source, self.takes = _source(model, self._model)
         self._result = self._model.get_output_details()[0]["index"]
         self._size: Size | None = None
@@ -79,11 +79,16 @@ class LiteRtRunner(Closing):
         return np.ascontiguousarray(output.transpose(2, 0, 1))
 
 
-def _opened(model: Path, threads: int) -> litert.Interpreter:
+def content_of(model: Path) -> bytes:
+    """Return a file's bytes. Raises ArtifactError: it is not a LiteRT model, or too large."""
     try:
-        content = read_flatbuffer(model, _IDENTIFIER, _MOST_BYTES)
+        return read_flatbuffer(model, _IDENTIFIER, _MOST_BYTES)
     except (OSError, ValueError) as error:
         raise _not_loaded(model, error) from error
+
+
+def opened(model: Path, content: bytes, threads: int) -> litert.Interpreter:
+    """Return the interpreter of a file's bytes. Raises ArtifactError: LiteRT cannot load them."""
     try:
         with quiet_stderr():
             return litert.Interpreter(model_content=content, num_threads=threads)
@@ -111,7 +116,7 @@ def _source(model: Path, opened: litert.Interpreter) -> tuple[int, Shapes]:
 
 def describe(model: Path) -> dict[str, Any]:
     """Return a model's inputs, outputs and operators, for ``sttk inspect``."""
-    inputs, outputs, operators = _details(model, _opened(model, 1))
+    inputs, outputs, operators = _details(model, opened(model, content_of(model), 1))
     kinds = Counter(each["op_name"] for each in operators)
     return {
         "format": "TFLite",

@@ -10,6 +10,7 @@ from sttk.toolkit.targets.requirements import Requirements
 
 if TYPE_CHECKING:
     from sttk.toolkit.runtimes.base import Runner, Settings
+    from sttk.toolkit.targets.intermediates import InstrumentedModel
 
 
 class NcnnTarget(Target):
@@ -26,6 +27,12 @@ class NcnnTarget(Target):
         from sttk.toolkit.targets.ncnn.runner import describe
 
         return describe(model)
+
+    def intermediates(self, model: Path) -> InstrumentedModel:
+        """See :class:`Target`."""
+        from sttk.toolkit.targets.ncnn.intermediates import InstrumentedNcnn
+
+        return InstrumentedNcnn(model)
 
 
 TARGET = NcnnTarget(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,14 +68,34 @@ class NcnnRunner(Closing):
         return np.stack([self._picture(picture) for picture in batch])
 
     def _picture(self, picture: Floats) -> Floats:
+        return self.extract({INPUT: picture}, [OUTPUT])[OUTPUT]
+
+    def extract(self, given: Mapping[str, Floats], wanted: Collection[str]) -> dict[str, Floats]:
+        """Return some blobs' values, computed from others, by name; (C, H, W) if it is a picture.
+
+        Layers whose results are not needed do not run. Raises RunError.
+        """
         extractor = self._net.create_extractor()
-        # A copy in ncnn's own memory: a first layer that works in place would crash on memory that
-        # ncnn does not count references to.
-        extractor.input(INPUT, ncnn.Mat(np.ascontiguousarray(picture)).clone())
-        failed, output = extractor.extract(OUTPUT)
-        if failed:
-            raise RunError(f"ncnn: no output: error {failed}")
-        return np.array(output, dtype=np.float32)  # a copy: the next run reuses the memory
+        extractor.set_light_mode(len(wanted) == 1)  # else no blob is freed or overwritten
+        for name, values in given.items():
+            extractor.input(name, _mat(values))
+        return {name: _extracted(extractor, name) for name in wanted}
+
+
+def _mat(values: Floats) -> ncnn.Mat:
+    """Return a copy in ncnn's own memory.
+
+    A first layer that works in place would crash on memory that ncnn does not count references to.
+    """
+    held = np.ascontiguousarray(values, dtype=np.float32)  # a Mat alone does not keep it alive
+    return ncnn.Mat(held).clone()
+
+
+def _extracted(extractor: ncnn.Extractor, name: str) -> Floats:
+    failed, values = extractor.extract(name)
+    if failed:
+        raise RunError(f"ncnn: no {name}: error {failed}")
+    return np.array(values, dtype=np.float32)  # a copy: the next run reuses the memory
 
 
 def _net(half: bool, threads: int | None) -> ncnn.Net:

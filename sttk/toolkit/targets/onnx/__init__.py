@@ -43,6 +43,7 @@ TARGET = OnnxTarget(
     requires=Requirements(GRAPH, ("onnxruntime",)),
     devices=("arm64",),
     half_precisions=("fp16",),
+    mutated=True,
     cpu_rank=1,
     shown=Shapes.any(),
     # ONNX Runtime computes float16 graphs in float32 on a CPU.

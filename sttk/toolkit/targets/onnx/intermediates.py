@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from sttk.toolkit.core.errors import ArtifactError, RunError
 from sttk.toolkit.host.optional import Lazy
 from sttk.toolkit.imaging.images import Floats
-from sttk.toolkit.targets.intermediates import Intermediate, Values
+from sttk.toolkit.targets.intermediates import Intermediate, Subgraph, Values
 
 if TYPE_CHECKING:
     import onnx
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 else:
     onnx = Lazy("onnx", "onnx")
     onnxruntime = Lazy("onnxruntime", "onnx")
+
+Run = Callable[["onnx.ModelProto", dict[str, Any]], list[Any]]
 
 _ERRORS_ONLY = 3
 _MODEL = "part.onnx"
@@ -35,13 +37,19 @@ def run(folder, given):
 
 
 class InstrumentedOnnx:
-    """See :class:`InstrumentedModel`. Raises ArtifactError."""
+    """See :class:`InstrumentedModel`. Raises ArtifactError.
+
+    Args:
+        path: the file.
+        run: what runs a model on its inputs by name and returns its outputs: by default ONNX
+            Runtime. It raises RunError.
+    """
 
     script = _SCRIPT
     notes: tuple[str, ...] = ()
 
-    def __init__(self, path: Path) -> None:
-        self.name = path.name
+    def __init__(self, path: Path, run: Run | None = None) -> None:
+        self.name, self._run = path.name, run or _run
         try:
             self._model = onnx.load_model(str(path))
         except Exception as error:  # an error of protobuf's, or a missing file of weights
@@ -82,7 +90,7 @@ class InstrumentedOnnx:
         ]
         del instrumented.graph.output[:]
         instrumented.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
-        found = dict(zip(names, _run(instrumented, {self.input: batch}), strict=True))
+        found = dict(zip(names, self._run(instrumented, {self.input: batch}), strict=True))
         self._types = {name: str(value.dtype) for name, value in found.items()}
         self._types[self.input] = str(batch.dtype)
         return {
@@ -102,10 +110,10 @@ class InstrumentedOnnx:
             if intermediate.tensor not in known or _is_picture(known[intermediate.tensor])
         }
 
-    def part(self, tensor: str, known: Collection[str]) -> OnnxPart:
+    def part(self, tensor: str, known: Collection[str]) -> Subgraph:
         """See :class:`InstrumentedModel`."""
         model, inputs = self._cut(tensor, {*known, self.input} - {tensor})
-        return OnnxPart(model, {name: self._types[name] for name in inputs})
+        return OnnxPart(model, {name: self._types[name] for name in inputs}, self._run)
 
     def _cut(self, tensor: str, known: Collection[str]) -> tuple[onnx.ModelProto, list[str]]:
         """Return a model of the nodes that ``tensor`` depends on, and the names of its inputs."""
@@ -138,14 +146,14 @@ class InstrumentedOnnx:
 class OnnxPart:
     """See :class:`Subgraph`."""
 
-    def __init__(self, model: onnx.ModelProto, types: dict[str, str]) -> None:
+    def __init__(self, model: onnx.ModelProto, types: dict[str, str], run: Run) -> None:
         self.inputs = tuple(types)
-        self._model, self._types = model, types
+        self._model, self._types, self._run = model, types, run
 
     def run(self, given: Values) -> Floats:
         """See :class:`Subgraph`."""
         feeds = {name: given[name].astype(kind) for name, kind in self._types.items()}
-        (result,) = _run(self._model, feeds)
+        (result,) = self._run(self._model, feeds)
         return np.asarray(result, dtype=np.float32)
 
     def save(self, folder: Path) -> str:

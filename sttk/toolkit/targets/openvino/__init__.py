@@ -41,6 +41,7 @@ TARGET = OpenVinoTarget(
     runtime="openvino",
     requires=Requirements((*GRAPH, "openvino"), ("openvino",)),
     devices=("arm64",),
+    mutated=True,
     tensors=Tensors(fp16=ON_DISK),
     cpu_rank=0,
     # OpenVINO computes in the requested precision; int8+bf16 has bf16 between the convolutions.

@@ -11,6 +11,7 @@ from sttk.toolkit.targets.web.requirements import WebRequirements
 
 if TYPE_CHECKING:
     from sttk.toolkit.runtimes.base import Runner, Settings
+    from sttk.toolkit.targets.intermediates import InstrumentedModel
 
 
 class WebTarget(Target):
@@ -33,6 +34,12 @@ class WebTarget(Target):
         from sttk.toolkit.targets.web.runner import describe
 
         return describe(model)
+
+    def intermediates(self, model: Path) -> InstrumentedModel:
+        """See :class:`Target`."""
+        from sttk.toolkit.targets.web.intermediates import InstrumentedPage
+
+        return InstrumentedPage(model)
 
 
 TARGET = WebTarget(

@@ -65,7 +65,7 @@ class WebRunner(Closing):
         if settings.inference_precision:
             raise UsageError(f"{NAME} has no --inference-precision: its graph says it")
         part = part_of(model)
-        want, flags, note = _backend()
+        want, flags, note = backend()
         self.notes: tuple[str, ...] = (note,)
         self.takes = Shapes.fixed(*part.size) if part.size else Shapes.any()
         stack = ExitStack()
@@ -95,7 +95,11 @@ class WebRunner(Closing):
         self._end()
 
 
-def _backend() -> tuple[str, tuple[str, ...], str]:
+def backend() -> tuple[str, tuple[str, ...], str]:
+    """Return the backend that is asked for: its name, Chromium's flags, and a note for reports.
+
+    Raises UsageError: ``VARIABLE`` names none.
+    """
     wanted = os.environ.get(VARIABLE) or "wasm"
     if wanted not in _BACKENDS:
         raise UsageError(f"{VARIABLE} is {wanted}: it is one of {', '.join(_BACKENDS)}")
