@@ -27,6 +27,12 @@ class LiteRtTarget(Target):
 
         return describe(model)
 
+    def emulated(self, model: Path) -> Runner:
+        """See :class:`Target`."""
+        from sttk.toolkit.targets.litert.emulated import EmulatedLiteRt
+
+        return EmulatedLiteRt(model)
+
 
 TARGET = LiteRtTarget(
     name="litert",
