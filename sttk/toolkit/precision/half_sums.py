@@ -25,6 +25,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
 
 from sttk.toolkit.precision.half import RoundedHalf
 
@@ -49,6 +50,27 @@ class HalfSums(RoundedHalf):
             return super().__torch_function__(func, types, args, kwargs)
         with torch._C.DisableTorchFunction():  # noqa: SLF001
             return own(*args, **(kwargs or {}))
+
+
+class HalfConvolutions(TorchFunctionMode):
+    """A mode that, while active, rounds what float32 convolutions read, and adds up in float16.
+
+    It is for interpreters that carry float16 values in float32; results are float32 as well.
+    """
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """See torch.overrides.TorchFunctionMode."""
+        own, named = _CONVOLUTIONS.get(func), dict(kwargs or {})
+        if own is None:
+            return func(*args, **named)
+        with torch._C.DisableTorchFunction():  # noqa: SLF001
+            return own(*map(_halved, args), **{key: _halved(named[key]) for key in named}).float()
 
 
 def run_with_half_sums(net: nn.Module, batch: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -173,6 +195,10 @@ def _summed(taps: Iterable[_Tap], total: Tensor, groups: int) -> Tensor:
             # rounds the sum to float16: one pass over memory, where doing it by hand takes three.
             sums.addcmul_(inputs[:, :, channel], factors[:, :, :, channel])
     return total
+
+
+def _halved(value: Any) -> Any:
+    return value.half() if isinstance(value, Tensor) else value
 
 
 def _pair(value: _Pair) -> tuple[int, int]:
