@@ -231,3 +231,22 @@ class Target(ABC):
     def intermediates(self, model: Path) -> InstrumentedModel:
         """Give access to a model's intermediate tensors. Raises UsageError if it has none."""
         raise UsageError(f"{model}: no bisection of {self.suffix} models")
+
+    @property
+    def has_emulation(self) -> bool:
+        """Whether its models can be run in the arithmetic of a phone's GPU, on any CPU."""
+        return type(self).emulated is not Target.emulated
+
+    def emulated(self, model: Path) -> Runner:
+        """Load a model in sttk's own interpreter with float16 arithmetic.
+
+        Every result is rounded to float16, and convolutions add up in float16, as the GPUs of
+        phones compute a float32 file too.
+
+        Raises:
+            ArtifactError: the model cannot be read, or the interpreter cannot run it.
+            MissingExtraError: the target's library is not installed.
+            UsageError: this target has no such interpreter.
+        """
+        able = "litert and coreml have one"
+        raise UsageError(f"{model}: sttk has no interpreter of {self.suffix} models", fix=able)

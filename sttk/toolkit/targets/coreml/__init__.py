@@ -49,6 +49,12 @@ class CoreMLTarget(Target):
 
         return InstrumentedCoreML(model)
 
+    def emulated(self, model: Path) -> Runner:
+        """See :class:`Target`."""
+        from sttk.toolkit.targets.coreml.runner import EmulatedCoreML
+
+        return EmulatedCoreML(model)
+
 
 TARGET = CoreMLTarget(
     name="coreml",

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from sttk.toolkit.core.errors import ArtifactError
 from sttk.toolkit.imaging.images import Floats
+from sttk.toolkit.precision.half_sums import HalfConvolutions
 from sttk.toolkit.targets.coreml.operations import (
     COMPRESSED,
     OPERATIONS,
@@ -53,20 +56,28 @@ class _Step:
 class Interpreter:
     """An interpreter of a package's program, in float32, with each float16 result rounded.
 
-    Sums inside an operation are float32, as on devices that accumulate in more than 16 bits.
+    Sums inside an operation are float32, as on devices that accumulate in more than 16 bits, unless
+    ``half_sums`` says otherwise.
 
     Args:
         package: the package, as read from disk.
         half_variance: whether the variances of instance norms are computed in float16, as some
             devices do.
         rounded: whether float16 results are rounded; if not, only the weights are the package's.
+        half_sums: whether every result and weight is rounded, of float32 packages as well, and
+            convolutions add up in float16 (``precision/half_sums.py``).
 
     Raises:
         ArtifactError: an operation is not known here, or weights are incomplete.
     """
 
     def __init__(
-        self, package: Package, *, half_variance: bool = False, rounded: bool = True
+        self,
+        package: Package,
+        *,
+        half_variance: bool = False,
+        rounded: bool = True,
+        half_sums: bool = False,
     ) -> None:
         _check_known(package)
         function = load_function(package)
@@ -74,7 +85,7 @@ class Interpreter:
         if half_variance:
             self._table["instance_norm"] = half_variance_norm
         self._input, self._output = package.input.name, function.outputs[0].name
-        self._rounded = rounded
+        self._rounded, self._half_sums = rounded, half_sums
         self._half = {name for name, var in function.inputs.items() if self._is_rounded(var)}
         try:
             self._steps = self._prepared(function)
@@ -88,7 +99,7 @@ class Interpreter:
         Raises:
             RuntimeError: torch cannot run it on such an input.
         """
-        with torch.inference_mode():
+        with torch.inference_mode(), self._convolutions():
             image = torch.from_numpy(batch)
             half = self._input in self._half
             values = {self._input: round_to_half(image) if half else image}
@@ -116,7 +127,7 @@ class Interpreter:
             if step.result in needed and step.result not in given:
                 steps.append(step)
                 needed.update(name for group in step.inputs.values() for name in _names(group))
-        with torch.inference_mode():
+        with torch.inference_mode(), self._convolutions():
             half = self._half.union(step.result for step in self._steps if step.half)
             values = {name: torch.from_numpy(value) for name, value in given.items()}
             values |= {name: round_to_half(values[name]) for name in half.intersection(given)}
@@ -135,7 +146,10 @@ class Interpreter:
         ]
 
     def _is_rounded(self, var: Any) -> bool:
-        return self._rounded and is_half(var)
+        return self._half_sums or (self._rounded and is_half(var))
+
+    def _convolutions(self) -> AbstractContextManager[Any]:
+        return HalfConvolutions() if self._half_sums else nullcontext()
 
     def _apply(self, op: Any) -> Apply:
         constants = {
@@ -143,6 +157,8 @@ class Interpreter:
             for name, var in op.inputs.items()
             if not isinstance(var, (list, tuple)) and var is not None and is_constant(var.op)
         }
+        if self._half_sums:
+            constants = {name: _rounded(value) for name, value in constants.items()}
         try:
             return self._table[op.op_type](constants)
         except UnsupportedError as error:
@@ -175,6 +191,13 @@ def is_half(var: Any) -> bool:
 def value_of(var: Any) -> Any:
     """Return a constant's value, decompressed."""
     return var.val if var.op.op_type == _CONSTANT else var.op.materialized_val_inference()
+
+
+def _rounded(value: Any) -> Any:
+    """Round an array of weights to float16; single numbers, such as an epsilon, stay."""
+    if isinstance(value, np.ndarray) and value.ndim and value.dtype == np.float32:
+        return value.astype(np.float16).astype(np.float32)
+    return value
 
 
 def _variables(op: Any) -> dict[str, str | tuple[str, ...]]:

@@ -45,6 +45,12 @@ class LiteRtTarget(Target):
 
         return InstrumentedLiteRt(model)
 
+    def emulated(self, model: Path) -> Runner:
+        """See :class:`Target`."""
+        from sttk.toolkit.targets.litert.emulated import EmulatedLiteRt
+
+        return EmulatedLiteRt(model)
+
 
 TARGET = LiteRtTarget(
     name="litert",
