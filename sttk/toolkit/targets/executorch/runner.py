@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from sttk.toolkit.core.errors import ArtifactError, NotRunError, RunError
+from sttk.toolkit.core.errors import ArtifactError, RunError
 from sttk.toolkit.core.shapes import Shapes
 from sttk.toolkit.host.optional import Lazy
 from sttk.toolkit.imaging.images import Floats
-from sttk.toolkit.io.files import read_flatbuffer
 from sttk.toolkit.io.streams import quiet_library
 from sttk.toolkit.runtimes.base import Closing, Settings
+from sttk.toolkit.targets.executorch.program import check_settings, not_loaded, read_program
 
 if TYPE_CHECKING:
     from executorch import runtime as executorch
@@ -22,8 +22,6 @@ else:
     executorch = Lazy("executorch.runtime", "executorch")
 
 _METHOD = "forward"
-_IDENTIFIER = b"ET12"
-_MOST_BYTES = 1 << 28  # ours take 0.3 to 7 MB
 
 
 class ExecuTorchRunner(Closing):
@@ -42,13 +40,9 @@ class ExecuTorchRunner(Closing):
     notes: tuple[str, ...] = ()
 
     def __init__(self, model: Path, settings: Settings | None = None) -> None:
-        if settings and settings.inference_precision:
-            raise NotRunError(
-                "not run: ExecuTorch computes as its program says",
-                fix="leave --inference-precision out",
-            )
+        check_settings(settings)
         # The program reads these bytes as long as it lives, without a reference to them.
-        self._bytes = _content(model)
+        self._bytes = read_program(model)
         self._program, self._method = _loaded(model, self._bytes)
         self.takes = _takes(model, self._method)
 
@@ -68,13 +62,6 @@ class ExecuTorchRunner(Closing):
         return copied
 
 
-def _content(model: Path) -> bytes:
-    try:
-        return read_flatbuffer(model, _IDENTIFIER, _MOST_BYTES)
-    except (OSError, ValueError) as error:
-        raise _not_loaded(model, error) from error
-
-
 def _loaded(model: Path, content: bytes) -> tuple[Any, Any]:
     with quiet_library():
         runtime = executorch.Runtime.get()
@@ -82,15 +69,10 @@ def _loaded(model: Path, content: bytes) -> tuple[Any, Any]:
             program = runtime.load_program(content)
             method = program.load_method(_METHOD)
         except (RuntimeError, ValueError) as error:
-            raise _not_loaded(model, error) from error
+            raise not_loaded(model, error) from error
     if method is None:
-        raise _not_loaded(model, ValueError(f"it has no method {_METHOD}"))
+        raise not_loaded(model, ValueError(f"it has no method {_METHOD}"))
     return program, method
-
-
-def _not_loaded(model: Path, error: Exception) -> ArtifactError:
-    reason = " ".join(str(error).split())[:200]
-    return ArtifactError(f"{model}: ExecuTorch cannot load it: {reason}")
 
 
 def _takes(model: Path, method: Any) -> Shapes:
@@ -105,7 +87,7 @@ def _takes(model: Path, method: Any) -> Shapes:
 
 def describe(model: Path) -> dict[str, Any]:
     """Return a program's input, output and backends, for ``sttk inspect``."""
-    content = _content(model)
+    content = read_program(model)
     program, method = _loaded(model, content)
     about = method.metadata
     return {
