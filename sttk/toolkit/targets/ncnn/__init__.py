@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sttk.toolkit.core.rungs import FAITHFUL, SAME_STYLE
 from sttk.toolkit.targets.base import ON_DISK, Target, Tensors, Timed
 from sttk.toolkit.targets.requirements import Requirements
 
@@ -21,6 +22,17 @@ class NcnnTarget(Target):
         from sttk.toolkit.targets.ncnn.runner import NcnnRunner
 
         return NcnnRunner(model, settings)
+
+    def promise_in_half(self, precision: str) -> str:
+        """Return the rung that a model promises where ncnn computes in float16.
+
+        An app that sets no option gets float16 on ARM CPUs and on GPUs, whatever the precision of
+        the file. The float models say which layers must not (``exporters/ncnn/half.py``).
+
+        Args:
+            precision: one of ``contract.PRECISIONS``.
+        """
+        return SAME_STYLE if precision == "int8" else FAITHFUL
 
     def describe(self, model: Path) -> dict[str, Any]:
         """See :class:`Target`."""

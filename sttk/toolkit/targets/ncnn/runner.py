@@ -1,4 +1,4 @@
-"""ncnn on the CPU."""
+"""ncnn on the CPU, or on a GPU through Vulkan."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from sttk.toolkit.imaging.images import Floats
 from sttk.toolkit.io.files import read_bounded
 from sttk.toolkit.io.streams import quiet_stderr
 from sttk.toolkit.runtimes.base import Choices, Closing, Settings
+from sttk.toolkit.targets.ncnn.vulkan import default_gpu
 
 if TYPE_CHECKING:
     import ncnn
@@ -25,6 +26,10 @@ else:
     ncnn = Lazy("ncnn", "ncnn")
 
 INPUT, OUTPUT = "in0", "out0"  # pnnx's names
+_NOTES = {
+    "f16": "computed in float16, which is ncnn's own choice here",
+    "bf16": "tensors were kept in bf16",
+}
 _MAGIC = b"7767517"
 # The limits of the graph and of the weights' file. Ours take 10 kB and 0.2 to 7 MB.
 _MOST_BYTES, _MOST_WEIGHTS = 1 << 20, 1 << 28
@@ -36,29 +41,47 @@ _LARGEST = 1 << 24
 class NcnnRunner(Closing):
     """A runner of a ``.param`` and the ``.bin`` next to it, with input ``in0`` and output ``out0``.
 
-    A model has no batch axis: pictures run one after the other. The arithmetic is float32; with
-    bf16, tensors are kept in that between layers.
+    A model has no batch axis: pictures run one after the other. Without settings, the arithmetic is
+    ncnn's own choice, as in an app that sets no option: float16 on a device that computes in it,
+    else float32. With bf16, tensors are kept in that between layers.
+
+    Args:
+        model: the ``.param``.
+        settings: f32, or bf16 (on a CPU), or f16, which is ncnn's own choice where it is float16.
+        vulkan: compute on the default GPU.
+
+    Attributes:
+        half: whether tensors or sums are in float16, except where the model says otherwise.
 
     Raises:
         MissingExtraError: ncnn is not installed.
         ArtifactError: ncnn cannot load the model, or it is not a style net.
-        NotRunError: ncnn does not support the requested arithmetic on this CPU.
+        NotRunError: this device does not support the requested arithmetic, or there is no GPU.
     """
 
     name = "ncnn"
     choices = Choices(("bf16",), threads=True)
 
-    def __init__(self, model: Path, settings: Settings | None = None) -> None:
-        precision = (settings and settings.inference_precision) or "f32"
-        if precision not in ("f32", "bf16"):
+    def __init__(
+        self, model: Path, settings: Settings | None = None, *, vulkan: bool = False
+    ) -> None:
+        gpu = default_gpu() if vulkan else None
+        able = (gpu.fp16_storage or gpu.fp16_arithmetic) if gpu else _cpu_computes_in_half()
+        own = "f16" if able else "f32"
+        precision = (settings and settings.inference_precision) or own
+        offered = ("f32", *(("f16",) if able else ()), *(() if gpu else ("bf16",)))
+        if precision not in offered:
             raise NotRunError(
-                f"not run: ncnn on this CPU has no {precision}", fix="f32 and bf16 are what it has"
+                f"not run: ncnn on this {'GPU' if gpu else 'CPU'} has no {precision}",
+                fix=f"{' and '.join(offered)} are what it has",
             )
-        self.notes: tuple[str, ...] = (
-            () if precision == "f32" else (f"tensors were kept in {precision}",)
-        )
+        self.half = precision == "f16"
+        self.choices = Choices(tuple(each for each in offered if each != own), threads=not gpu)
+        self.notes: tuple[str, ...] = (str(gpu),) if gpu else ()
+        if precision != "f32":
+            self.notes += (_NOTES[precision],)
         self.takes = _takes(model, graph(model))
-        self._net = _net(precision == "bf16", settings.threads if settings else None)
+        self._net = _net(precision, settings.threads if settings else None, vulkan=vulkan)
         _load(self._net, model)
 
     def run(self, batch: Floats) -> Floats:
@@ -98,12 +121,18 @@ def _extracted(extractor: ncnn.Extractor, name: str) -> Floats:
     return np.array(values, dtype=np.float32)  # a copy: the next run reuses the memory
 
 
-def _net(half: bool, threads: int | None) -> ncnn.Net:
+def _cpu_computes_in_half() -> bool:
+    """Whether ncnn's defaults mean float16 on this CPU: on ARM alone, from ARMv8.2 on."""
+    return bool(ncnn.cpu_support_arm_asimdhp())
+
+
+def _net(precision: str, threads: int | None, *, vulkan: bool) -> ncnn.Net:
     net = ncnn.Net()
     options = net.opt
-    # ncnn would choose smaller types by itself on CPUs that have them.
-    options.use_fp16_packed = options.use_fp16_storage = options.use_fp16_arithmetic = False
-    options.use_bf16_storage = half
+    if precision != "f16":
+        options.use_fp16_packed = options.use_fp16_storage = options.use_fp16_arithmetic = False
+    options.use_bf16_storage = precision == "bf16"
+    options.use_vulkan_compute = vulkan
     options.num_threads = threads or os.cpu_count() or 1
     return net
 
