@@ -196,19 +196,6 @@ class Target(ABC):
         del device
         return self.open_model(model, settings)
 
-    @property
-    def has_emulation(self) -> bool:
-        """Whether sttk has an interpreter of its own that runs its models in float16."""
-        return type(self).emulated is not Target.emulated
-
-    def emulated(self, model: Path) -> Runner:
-        """Load a model in sttk's own interpreter with float16 arithmetic.
-
-        Raises:
-            UsageError: sttk has no such interpreter for this target.
-        """
-        raise UsageError(f"{model}: sttk has no interpreter of {self.suffix} models")
-
     @abstractmethod
     def describe(self, model: Path) -> dict[str, Any]:
         """Return the facts that ``sttk inspect`` shows of a model file, as plain JSON values."""
@@ -248,5 +235,4 @@ class Target(ABC):
             MissingExtraError: the target's library is not installed.
             UsageError: this target has no such interpreter.
         """
-        able = "litert and coreml have one"
-        raise UsageError(f"{model}: sttk has no interpreter of {self.suffix} models", fix=able)
+        raise UsageError(f"{model}: sttk has no interpreter of {self.suffix} models")

@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sttk.toolkit.core.rungs import FAITHFUL, SAME_STYLE
 from sttk.toolkit.targets.base import ON_DISK, Target, Tensors, Timed
 from sttk.toolkit.targets.requirements import Requirements
 
 if TYPE_CHECKING:
     from sttk.toolkit.runtimes.base import Runner, Settings
     from sttk.toolkit.targets.intermediates import InstrumentedModel
+
+_VULKAN = "vulkan"
 
 
 class NcnnTarget(Target):
@@ -23,16 +24,11 @@ class NcnnTarget(Target):
 
         return NcnnRunner(model, settings)
 
-    def promise_in_half(self, precision: str) -> str:
-        """Return the rung that a model promises where ncnn computes in float16.
+    def open_on(self, device: str, model: Path, settings: Settings | None) -> Runner:
+        """See :class:`Target`."""
+        from sttk.toolkit.targets.ncnn.runner import NcnnRunner
 
-        An app that sets no option gets float16 on ARM CPUs and on GPUs, whatever the precision of
-        the file. The float models say which layers must not (``exporters/ncnn/half.py``).
-
-        Args:
-            precision: one of ``contract.PRECISIONS``.
-        """
-        return SAME_STYLE if precision == "int8" else FAITHFUL
+        return NcnnRunner(model, settings, vulkan=device == _VULKAN)
 
     def describe(self, model: Path) -> dict[str, Any]:
         """See :class:`Target`."""
@@ -52,9 +48,10 @@ TARGET = NcnnTarget(
     model="model.param",
     runtime="ncnn",
     requires=Requirements(("pnnx",), ("ncnn",)),
-    devices=("arm64", "vulkan"),
+    devices=("arm64", _VULKAN),
+    # Whatever the file says: an app that sets no option gets float16 on ARM CPUs and on GPUs.
     half_precisions=("fp32", "fp16", "int8"),
-    half_features=("NEON fp16", "Vulkan fp16"),
+    half_features=("NEON fp16", "Vulkan fp16", "Vulkan fp16 storage"),
     tensors=Tensors("in0", "out0", "(3, H, W)", batches=False, fp16=ON_DISK),
     timings=(
         Timed("fp32", "fp32", inference="f32"),
