@@ -23,6 +23,7 @@ from sttk.toolkit.parity.judge import promise_of_precision
 from sttk.toolkit.parity.observer import Observation, Observer
 from sttk.toolkit.parity.reference import References
 from sttk.toolkit.parity.reference_cache import ReferenceCache
+from sttk.toolkit.parity.structure import witness
 from sttk.toolkit.parity.style import StyleJudge
 from sttk.toolkit.runtimes.base import Runner, Settings
 from sttk.toolkit.targets import open_model, static_checks
@@ -102,7 +103,10 @@ class Judge:
             notes=(*report.notes, *note),
             target=manifest.target.name,
             not_run=not_run,
-            checks=static_checks(opened.model, manifest),
+            checks=(
+                *static_checks(opened.model, manifest),
+                *witness.of_artifact(opened, self.config.net or net),
+            ),
         )
 
     def model(self, model: Path, precision: str, *observers: Observer) -> Report:
@@ -121,7 +125,7 @@ class Judge:
         with ClampedRunner(open_model(model, self.config.settings), low, high) as runner:
             trial = _Trial(runner, self._references.float_net(self.config.net), promise)
             report = self._judge(str(model), [trial], observers)
-        checks = checks_of_file(model)
+        checks = (*checks_of_file(model), *witness.of_model(model, self.config.net))
         if not runner.changed:
             return dataclasses.replace(report, checks=checks)
         note = f"the model's output leaves {low:g}..{high:g}; it was clamped before it was compared"

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sttk.toolkit.core.contract import Precision
     from sttk.toolkit.runtimes.base import Check, Runner, Settings
     from sttk.toolkit.targets.intermediates import InstrumentedModel
+    from sttk.toolkit.targets.structure import Structure
 
 ON_DISK = "float16 weights in the file; the runtime chooses its arithmetic"
 
@@ -159,6 +160,16 @@ class Target(ABC):
         """
         del model, manifest
         return ()
+
+    def structure(self, model: Path) -> Structure | None:
+        """Read what a model's graph says, without a runtime; None if sttk cannot.
+
+        Raises:
+            NotReadError: this file cannot be read.
+            ArtifactError: it is not a model of this target.
+        """
+        del model
+        return None
 
     @property
     def has_intermediates(self) -> bool:
