@@ -24,7 +24,7 @@ ACTIVATION = "activation"
 
 # Half a unit in the last place, relative to the value, and for float16 below its normal numbers.
 HALF_ULP = 2.0**-24
-_HALF_ULP_16, _LEAST_16 = 2.0**-11, 2.0**-25
+HALF_ULP_16, _LEAST_16 = 2.0**-11, 2.0**-25
 # Limits of what is read of one file. Our largest net has 90 operations and 1.7 million weights.
 MOST_OPERATIONS, MOST_VALUES = 1024, 1 << 26
 
@@ -41,17 +41,18 @@ class Stored:
         values: the numbers, as the runtime reads them, in float32 or float64.
         relative: the largest error of storage, relative to a number.
         absolute: the largest error besides, one number or an array that is broadcast.
+        least: the largest error below the type's normal numbers, which no scale changes.
     """
 
     values: Array
     relative: float = HALF_ULP
     absolute: Array | float = 0.0
+    least: float = 0.0
 
     @property
-    def error(self) -> Array:
-        """The largest error of each number, as an array of the shape of ``values``."""
-        found: Array = np.abs(self.values).astype(np.float64) * self.relative + self.absolute
-        return found
+    def half(self) -> Stored:
+        """The same numbers, which may have been rounded to float16 on their way."""
+        return Stored(self.values, self.relative + HALF_ULP_16, self.absolute, _LEAST_16)
 
     def scaled(self, factor: Array | float, rounding: float = 0.0) -> Stored:
         """Return the numbers times ``factor``, whose product has a relative error ``rounding``."""
@@ -59,6 +60,7 @@ class Stored:
             self.values.astype(np.float64) * factor,
             self.relative + rounding,
             self.absolute * np.abs(factor),
+            self.least,
         )
 
     def moved(self, move: Any) -> Stored:
@@ -66,7 +68,7 @@ class Stored:
         absolute = self.absolute
         if np.ndim(absolute):
             absolute = move(np.broadcast_to(absolute, self.values.shape))
-        return Stored(move(self.values), self.relative, absolute)
+        return Stored(move(self.values), self.relative, absolute, self.least)
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +126,7 @@ def stored(values: Any) -> Stored:
     """
     array = np.asarray(values)
     if array.dtype == np.float16:
-        return Stored(array.astype(np.float32), _HALF_ULP_16, _LEAST_16)
+        return Stored(array.astype(np.float32)).half
     if array.dtype in (np.float32, np.float64):
         return Stored(array)
     raise NotReadError(f"weights of {array.dtype}")

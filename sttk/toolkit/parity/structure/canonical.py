@@ -18,7 +18,7 @@ from sttk.toolkit.targets import structure
 from sttk.toolkit.targets.structure import Forms, Operation, Stored
 
 # Products, a sum, a root and a quotient, each rounded to float32 by whoever folded.
-_FOLDING = 8 * structure.HALF_ULP
+_FOLDING, _FOLDING_16 = 8 * structure.HALF_ULP, 8 * structure.HALF_ULP_16
 
 Rule = Callable[[Operation, Operation], Operation | None]
 
@@ -84,11 +84,12 @@ def _batch_norm_after(first: Operation, second: Operation) -> Operation | None:
     transposed = first.kind == structure.TRANSPOSED
     if len(a) != bias.values.size or (transposed and first.settings["groups"] != 1):
         return None
+    rounding = _FOLDING_16 if weight.least else _FOLDING
     shift = a * (bias.values - mean) + beta
     terms = np.abs(a) * (np.abs(bias.values) + np.abs(mean)) + np.abs(beta)
     values = {
-        "weight": weight.scaled(structure.along(a, int(transposed), 4), _FOLDING),
-        "bias": Stored(shift, absolute=np.abs(a) * bias.error + terms * _FOLDING),
+        "weight": weight.scaled(structure.along(a, int(transposed), 4), rounding),
+        "bias": Stored(shift, absolute=terms * rounding, least=bias.least),
     }
     return dataclasses.replace(first, values=values)
 

@@ -153,7 +153,9 @@ def _equal(one: Stored, other: Stored) -> Array:
     if a.shape != b.shape:
         return np.zeros(a.shape, bool)
     with np.errstate(all="ignore"):  # a file may hold infinity and NaN
-        allowed = one.error + other.error + _ROUNDED * np.abs(a)
+        # Both were rounded to one grid, if any, so the coarser one's step counts once.
+        allowed = (one.relative + other.relative + _ROUNDED) * np.abs(a)
+        allowed += np.maximum(one.absolute, other.absolute) + max(one.least, other.least)
         found: Array = (a == b) | (np.abs(a - b) <= allowed)
     return found
 

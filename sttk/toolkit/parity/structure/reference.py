@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -14,6 +15,7 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from sttk.toolkit.core.errors import ArtifactError
+from sttk.toolkit.core.plan import Plan
 from sttk.toolkit.core.shapes import Size
 from sttk.toolkit.core.style_net import StyleNet
 from sttk.toolkit.parity.bisect.blocks import followed
@@ -33,17 +35,22 @@ _TRANSPOSED = (
 _WHOLE = (SlicedPad,)
 
 
-def operations_of(net: StyleNet, size: Size) -> list[Operation]:
+def operations_of(net: StyleNet, size: Size, plan: Plan) -> list[Operation]:
     """Return the operations of ``net`` for pictures of (height, width).
 
     Only shapes are computed, so a large size costs no more than a small one.
+
+    Args:
+        net: the net.
+        size: (height, width).
+        plan: the precision of each block: weights of float16 may be rounded to it.
 
     Raises:
         ArtifactError: the net has an operation that torch cannot trace without values.
     """
     net = copy.deepcopy(net)
     try:
-        with torch.inference_mode(), followed(net) as where, _Recorder(where) as recorder:
+        with torch.inference_mode(), followed(net) as where, _Recorder(where, plan) as recorder:
             net(torch.empty((1, 3, *size), device=_META))
     except (RuntimeError, NotImplementedError, NotReadError) as error:
         reason = " ".join(str(error).split())[:200]
@@ -54,10 +61,10 @@ def operations_of(net: StyleNet, size: Size) -> list[Operation]:
 class _Recorder(TorchFunctionMode):
     """A torch mode that records operations, and computes shapes alone."""
 
-    def __init__(self, where: list[tuple[str, nn.Module]]) -> None:
+    def __init__(self, where: list[tuple[str, nn.Module]], plan: Plan) -> None:
         super().__init__()
         self.operations: list[Operation] = []
-        self._where = where
+        self._where, self._plan = where, plan
 
     def __torch_function__(
         self,
@@ -73,8 +80,8 @@ class _Recorder(TorchFunctionMode):
             return func(*args, **kwargs)
         inner = [module for _, module in self._where if isinstance(module, _WHOLE)]
         if func in _READERS and not inner:
-            found = _READERS[func](self._name(), self._call(func, args, kwargs))
-            self.operations += [found] if found else []
+            found = _READERS[func](self._name(), _named(func, args, kwargs))
+            self.operations += [self._as_saved(found)] if found else []
         elif inner and not getattr(inner[-1], "seen", False):
             self.operations.append(_sliced_pad(self._name(), inner[-1]))
             inner[-1].seen = True  # type: ignore[assignment]
@@ -82,14 +89,17 @@ class _Recorder(TorchFunctionMode):
             *(_shape_of(each) for each in args), **{key: _shape_of(kwargs[key]) for key in kwargs}
         )
 
-    def _call(
-        self, func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
-    ) -> Call:
-        call, module = _named(func, args, kwargs), self._where[-1][1] if self._where else None
-        if func is torch.conv2d and isinstance(module, QuantConv):
-            # Not rounded: at a tie, libraries round to different levels, each half a step away.
-            return {**call, "weight": module.conv.weight}
-        return call
+    def _as_saved(self, operation: Operation) -> Operation:
+        """Return it with what its precision may have done to its weights."""
+        values = dict(operation.values)
+        module = self._where[-1][1] if self._where else None
+        if isinstance(module, QuantConv) and "weight" in values:
+            # The float weights, half a step around: at a tie, libraries round differently.
+            steps = module.scales.numpy().reshape(-1, 1, 1, 1) / 2
+            values["weight"] = Stored(module.conv.weight.numpy(), absolute=steps)
+        if self._plan.of(self._name()) == "fp16":
+            values |= {key: each.half for key, each in values.items() if key != "epsilon"}
+        return dataclasses.replace(operation, values=values)
 
     def _name(self) -> str:
         return self._where[-1][0] if self._where else ""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from sttk.toolkit.artifact.manifest import Manifest
 from sttk.toolkit.core.errors import SttkError
+from sttk.toolkit.core.plan import DEFAULT, Plan
 from sttk.toolkit.core.style_net import StyleNet
 from sttk.toolkit.opened.artifact import OpenArtifact
 from sttk.toolkit.parity.structure.canonical import canonical
@@ -29,6 +30,7 @@ from sttk.toolkit.targets.structure import (
 
 NAME = "structure"
 _SIZE = (128, 192)
+_FLOAT32 = Plan("fp32")
 _MOST_NAMED = 3
 _NEEDED = (CONVOLUTION, TRANSPOSED, NORM)
 
@@ -56,13 +58,17 @@ def of_artifact(opened: OpenArtifact, net: StyleNet) -> tuple[Check, ...]:
     if manifest.target.precision == "fp8" or manifest.target.options.get("compress"):
         return (_not_read("weights that are coarser than int8's, or compressed"),)
     exported = _exported(net, manifest, found.forms)
-    return (_check(found, exported, manifest.target.shapes.only or _SIZE, strict=True),)
+    plan = Plan.from_dict(manifest.plan or {DEFAULT: manifest.target.precision})
+    size = manifest.target.shapes.only or _SIZE
+    return (_check(found, operations_of(exported, exported.contract.size_for(*size), plan), True),)
 
 
 def of_model(model: Path, net: StyleNet) -> tuple[Check, ...]:
     """Hold the graph of a model from any exporter against a net; what is not matched is said."""
     try:
-        return (_check(_read(model), net, _SIZE, strict=False),)
+        found = _read(model)
+        size = net.contract.size_for(*_SIZE)
+        return (_check(found, operations_of(net, size, _FLOAT32), strict=False),)
     except (NotReadError, SttkError) as error:
         return (_not_read(str(error)),)
 
@@ -87,9 +93,8 @@ def _exported(net: StyleNet, manifest: Manifest, forms: Forms) -> StyleNet:
     return fake_quantized(net, calibration, forms.symmetric, forms.least_scale)
 
 
-def _check(found: Structure, net: StyleNet, size: tuple[int, int], *, strict: bool) -> Check:
-    least = net.contract.size_for(*size)
-    reference = canonical(operations_of(net, least), found.forms)
+def _check(found: Structure, own: list[Operation], strict: bool) -> Check:
+    reference = canonical(own, found.forms)
     findings = compare(reference, canonical(found.operations, Forms()), strict=strict)
     lost = [each for each in findings.missing if each.kind in _NEEDED]
     passed = not findings.wrong and not (strict and lost and not found.unread)

@@ -10,6 +10,7 @@ from sttk.toolkit.targets.requirements import GRAPH, Requirements
 
 if TYPE_CHECKING:
     from sttk.toolkit.runtimes.base import Runner, Settings
+    from sttk.toolkit.targets.structure import Structure
 
 
 class LiteRtTarget(Target):
@@ -26,6 +27,12 @@ class LiteRtTarget(Target):
         from sttk.toolkit.targets.litert.runner import describe
 
         return describe(model)
+
+    def structure(self, model: Path) -> Structure:
+        """See :class:`Target`."""
+        from sttk.toolkit.targets.litert.structure import read
+
+        return read(model)
 
 
 TARGET = LiteRtTarget(

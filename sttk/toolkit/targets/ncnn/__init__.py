@@ -10,6 +10,7 @@ from sttk.toolkit.targets.requirements import Requirements
 
 if TYPE_CHECKING:
     from sttk.toolkit.runtimes.base import Runner, Settings
+    from sttk.toolkit.targets.structure import Structure
 
 
 class NcnnTarget(Target):
@@ -26,6 +27,12 @@ class NcnnTarget(Target):
         from sttk.toolkit.targets.ncnn.runner import describe
 
         return describe(model)
+
+    def structure(self, model: Path) -> Structure:
+        """See :class:`Target`."""
+        from sttk.toolkit.targets.ncnn.structure import read
+
+        return read(model)
 
 
 TARGET = NcnnTarget(
