@@ -21,6 +21,8 @@ from sttk.toolkit.targets.structure import Array, Operation, Stored
 _ROUNDED = 4 * structure.HALF_ULP
 # The share of weights that have to be equal for a pair to be the same operation without a doubt.
 _SURE = 0.5
+# The relative difference from which a number that its type moved is worth a line.
+_COARSE = 0.01
 _MOVES = (structure.CROP, structure.SHUFFLE)
 
 
@@ -32,6 +34,7 @@ class Findings:
         equal: the number of facts of the reference that the model has, by kind, such as epsilons.
         total: the number of facts of the reference, by kind.
         wrong: lines about facts that differ, each with the operation and both values.
+        coarse: lines about numbers that differ by as much as their type makes them.
         missing: the reference's operations that have no partner.
         added: the model's operations that have none.
     """
@@ -39,6 +42,7 @@ class Findings:
     equal: Counter[str] = field(default_factory=Counter)
     total: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
+    coarse: list[str] = field(default_factory=list)
     missing: list[Operation] = field(default_factory=list)
     added: list[Operation] = field(default_factory=list)
 
@@ -171,6 +175,11 @@ def _add(findings: Findings, pair: _Pair) -> None:
         wrong = [line for key in keys for line in _wrong(pair, other, key)]
         findings.wrong += wrong
         findings.equal[label] += not wrong
+    if one.kind == structure.NORM and not any(_wrong(pair, other, "epsilon")):
+        own, found = (float(each.values.reshape(-1)[0])
+                      for each in _values("epsilon", one, other, pair.scale))  # fmt: skip
+        if abs(found - own) > _COARSE * own:
+            findings.coarse.append(f"{one.name}: epsilon is {own:.3g}, and {found:.3g} in the model")
 
 
 def _facts(operation: Operation) -> dict[str, tuple[str, ...]]:

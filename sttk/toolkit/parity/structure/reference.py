@@ -243,6 +243,14 @@ def _clamp(name: str, call: Call) -> Operation:
     )  # fmt: skip
 
 
+def _hardtanh(name: str, call: Call) -> Operation:
+    return structure.activation(name, "clamp", low=call["min_val"], high=call["max_val"])
+
+
+def _relu6(name: str, _: Call) -> Operation:
+    return structure.activation(name, "clamp", low=0.0, high=6.0)
+
+
 _NAMES: dict[Callable[..., Any], tuple[str, ...]] = {
     torch.conv2d: _CONVOLUTION,
     torch.conv_transpose2d: _TRANSPOSED,
@@ -263,6 +271,8 @@ _READERS: dict[Callable[..., Any], Callable[[str, Call], Operation | None]] = {
     torch.pixel_shuffle: _shuffle,
     Tensor.__getitem__: _crop,
     F.leaky_relu: _leaky_relu,
+    F.hardtanh: _hardtanh,
+    F.relu6: _relu6,
     **dict.fromkeys((Tensor.clamp, torch.clamp), _clamp),
     **dict.fromkeys(
         (F.relu, F.relu_, torch.relu, torch.relu_, Tensor.relu, Tensor.relu_), _function("relu")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 
 from sttk.toolkit.artifact.manifest import Manifest
@@ -14,6 +15,7 @@ from sttk.toolkit.parity.structure.compare import Findings, compare
 from sttk.toolkit.parity.structure.reference import operations_of
 from sttk.toolkit.quantize.calibrate import Calibration
 from sttk.toolkit.quantize.fake import fake_quantized
+from sttk.toolkit.rewrites import scale_fold
 from sttk.toolkit.rewrites.rules import rewritten
 from sttk.toolkit.runtimes.base import Check
 from sttk.toolkit.targets import structure_of
@@ -86,11 +88,19 @@ def _not_read(reason: str) -> Check:
 
 def _exported(net: StyleNet, manifest: Manifest, forms: Forms) -> StyleNet:
     """Return the net in the form in which it was exported: rewritten, then quantised."""
+    if manifest.quantization and scale_fold.NAME in manifest.rewrites:
+        # Scales of int8 weights depend on it; a float net is compared without the scale.
+        net = _folded(net)
     net, _ = rewritten(net, manifest.rewrites, manifest.target.precision)
     if not manifest.quantization:
         return net
     calibration = Calibration.from_dict(manifest.quantization)
     return fake_quantized(net, calibration, forms.symmetric, forms.least_scale)
+
+
+@lru_cache(maxsize=2)
+def _folded(net: StyleNet) -> StyleNet:
+    return scale_fold.scale_fold(net)[0]
 
 
 def _check(found: Structure, own: list[Operation], strict: bool) -> Check:
@@ -109,6 +119,8 @@ def _detail(findings: Findings, found: Structure) -> str:
         f"{name} {findings.equal[name]} of {total}" for name, total in findings.total.items()
     )
     parts = [f"{counts} equal the net's by value"]
+    if findings.coarse:
+        parts.append(f"as near as the model's type comes: {findings.coarse[0]}")
     if findings.missing:
         parts.append(f"not matched: {_named(findings.missing)}")
     if findings.added:

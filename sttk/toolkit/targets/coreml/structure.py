@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,6 +23,7 @@ _BINARY = ("add", "sub", "mul", "real_div")
 _AFFINE, _BLOCKS = "constexpr_affine_dequantize", "constexpr_blockwise_shift_scale"
 # As the exporter's: int8 weights have no smaller scale (exporters/coreml).
 _LEAST_SCALE = 2.0**-13
+_SMALLEST = 2.0**-24  # float16's
 
 
 def read(path: Path) -> Structure:
@@ -93,7 +95,9 @@ def _weights(op: Any, key: str) -> Stored | None:
         return structure.stored(values)
     if kind not in (_AFFINE, _BLOCKS):
         raise NotReadError(f"{op.name}: weights by {kind}")
-    return Stored(values.astype(np.float32), structure.HALF_ULP_16, _steps(var.op, values) / 2)
+    # The scale is a float16 number, and so is its product with the level.
+    twice = 2 * structure.HALF_ULP_16
+    return Stored(values.astype(np.float32), twice, _steps(var.op, values) / 2)
 
 
 def _steps(op: Any, values: Array) -> Array:
@@ -134,6 +138,9 @@ def _convolution(op: Any, name: str) -> Operation:
 
 def _norm(op: Any, name: str) -> Operation:
     epsilon = structure.number(_value(op, "epsilon"))
+    if epsilon.least:
+        # coremltools writes float16's smallest number for any smaller epsilon, rather than 0.
+        epsilon = dataclasses.replace(epsilon, least=_SMALLEST)
     return structure.norm(name, _weights(op, "gamma"), _weights(op, "beta"), epsilon)
 
 
@@ -195,6 +202,10 @@ def _clip(op: Any, name: str) -> Operation:
     return structure.activation(name, "clamp", low=low, high=high)
 
 
+def _relu6(_op: Any, name: str) -> Operation:
+    return structure.activation(name, "clamp", low=0.0, high=6.0)
+
+
 _READERS: dict[str, Callable[[Any, str], Operation]] = {
     "conv": _convolution,
     "conv_transpose": _convolution,
@@ -208,4 +219,5 @@ _READERS: dict[str, Callable[[Any, str], Operation]] = {
     "pixel_shuffle": _shuffle,
     "leaky_relu": _leaky_relu,
     "clip": _clip,
+    "relu6": _relu6,
 }

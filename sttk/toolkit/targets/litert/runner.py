@@ -23,8 +23,8 @@ else:
     litert = Lazy("ai_edge_litert.interpreter", "litert")
 
 Details = dict[str, Any]
-_IDENTIFIER = b"TFL3"
-_MOST_BYTES = 1 << 28  # ours take 0.2 to 7 MB
+IDENTIFIER = b"TFL3"
+MOST_BYTES = 1 << 28  # ours take 0.2 to 7 MB
 
 
 class LiteRtRunner(Closing):
@@ -81,7 +81,7 @@ class LiteRtRunner(Closing):
 
 def _opened(model: Path, threads: int) -> litert.Interpreter:
     try:
-        content = read_flatbuffer(model, _IDENTIFIER, _MOST_BYTES)
+        content = read_flatbuffer(model, IDENTIFIER, MOST_BYTES)
     except (OSError, ValueError) as error:
         raise _not_loaded(model, error) from error
     try:
