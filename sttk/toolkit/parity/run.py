@@ -26,6 +26,7 @@ from sttk.toolkit.parity.judge import promise_of_precision
 from sttk.toolkit.parity.observer import Observation, Observer
 from sttk.toolkit.parity.reference import References
 from sttk.toolkit.parity.reference_cache import ReferenceCache
+from sttk.toolkit.parity.structure import witness
 from sttk.toolkit.parity.style import StyleJudge
 from sttk.toolkit.runtimes.base import Runner, Settings
 from sttk.toolkit.targets import required, static_checks, target
@@ -113,7 +114,10 @@ class Judge:
             precision=precision,
             evidence=evidence,
             not_run=not_run,
-            checks=static_checks(opened.model, manifest),
+            checks=(
+                *static_checks(opened.model, manifest),
+                *witness.of_artifact(opened, self.config.net or net),
+            ),
         )
 
     def model(
@@ -138,7 +142,10 @@ class Judge:
             trial = _Trial(runner, self._references.float_net(self.config.net), promise)
             report = self._judge(str(model), [trial], observers)
         report = dataclasses.replace(
-            report, precision=precision, evidence=evidence, checks=checks_of_file(model)
+            report,
+            precision=precision,
+            evidence=evidence,
+            checks=(*checks_of_file(model), *witness.of_model(model, self.config.net)),
         )
         if not runner.changed:
             return report

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sttk.toolkit.runtimes.base import Check, Runner, Settings
     from sttk.toolkit.targets.base import Target
     from sttk.toolkit.targets.intermediates import InstrumentedModel
+    from sttk.toolkit.targets.structure import Structure
 
 # Each is the name of a package here and, unless it can only be run, of one in sttk/exporters; the
 # first is the default.
@@ -106,6 +107,22 @@ def static_checks(model: Path, manifest: Manifest | None = None) -> tuple[Check,
     """Check a model file without running it; see ``Target.checks``."""
     found = of_model(model)
     return found.checks(model, manifest) if found else ()
+
+
+def structure_of(model: Path) -> Structure:
+    """Read what a model's graph says, without a runtime.
+
+    Raises:
+        NotReadError: sttk does not read this format, or not this file.
+        ArtifactError: it is not a model of its target.
+    """
+    from sttk.toolkit.targets.structure import NotReadError  # noqa: PLC0415 (needs numpy)
+
+    found = of_model(model)
+    read = found.structure(model) if found else None
+    if read is None:
+        raise NotReadError(f"{found.name if found else model.suffix} models are not read")
+    return read
 
 
 def open_intermediates(model: Path) -> InstrumentedModel:

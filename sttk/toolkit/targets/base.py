@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sttk.toolkit.core.contract import Precision
     from sttk.toolkit.runtimes.base import Check, Runner, Settings
     from sttk.toolkit.targets.intermediates import InstrumentedModel
+    from sttk.toolkit.targets.structure import Structure
 
 FLOAT32, FLOAT16 = "float32", "float16"
 # The names of ``Settings.inference_precision`` as people write them.
@@ -209,6 +210,16 @@ class Target(ABC):
         """
         del model, manifest
         return ()
+
+    def structure(self, model: Path) -> Structure | None:
+        """Read what a model's graph says, without a runtime; None if sttk cannot.
+
+        Raises:
+            NotReadError: this file cannot be read.
+            ArtifactError: it is not a model of this target.
+        """
+        del model
+        return None
 
     @property
     def has_intermediates(self) -> bool:

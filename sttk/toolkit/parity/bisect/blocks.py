@@ -52,7 +52,7 @@ def run(net: StyleNet, image: Tensor, observe: Observe, rounding: Rounding | Non
     """
     with (
         torch.inference_mode(),
-        _followed(net) as where,
+        followed(net) as where,
         _Recorder(net, where, observe, rounding),
     ):
         net(image)
@@ -105,7 +105,7 @@ class _Recorder(TorchFunctionMode):
 
 
 @contextmanager
-def _followed(net: nn.Module) -> Iterator[list[tuple[str, nn.Module]]]:
+def followed(net: nn.Module) -> Iterator[list[tuple[str, nn.Module]]]:
     """Yield the modules whose ``forward`` is running, innermost last, with their names."""
     stack: list[tuple[str, nn.Module]] = []
 

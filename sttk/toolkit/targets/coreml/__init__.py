@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from sttk.toolkit.artifact.manifest import Manifest
     from sttk.toolkit.runtimes.base import Check, Runner, Settings
     from sttk.toolkit.targets.intermediates import InstrumentedModel
+    from sttk.toolkit.targets.structure import Structure
 
 
 class CoreMLTarget(Target):
@@ -42,6 +43,12 @@ class CoreMLTarget(Target):
         from sttk.toolkit.targets.coreml.checks import check
 
         return check(model, manifest)
+
+    def structure(self, model: Path) -> Structure:
+        """See :class:`Target`."""
+        from sttk.toolkit.targets.coreml.structure import read
+
+        return read(model)
 
     def intermediates(self, model: Path) -> InstrumentedModel:
         """See :class:`Target`."""

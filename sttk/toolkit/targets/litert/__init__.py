@@ -11,6 +11,7 @@ from sttk.toolkit.targets.requirements import GRAPH, Requirements
 if TYPE_CHECKING:
     from sttk.toolkit.runtimes.base import Runner, Settings
     from sttk.toolkit.targets.intermediates import InstrumentedModel
+    from sttk.toolkit.targets.structure import Structure
 
 
 _GPU = "litert-gpu"
@@ -50,6 +51,12 @@ class LiteRtTarget(Target):
         from sttk.toolkit.targets.litert.emulated import EmulatedLiteRt
 
         return EmulatedLiteRt(model)
+
+    def structure(self, model: Path) -> Structure:
+        """See :class:`Target`."""
+        from sttk.toolkit.targets.litert.structure import read
+
+        return read(model)
 
 
 TARGET = LiteRtTarget(

@@ -23,8 +23,8 @@ else:
     litert = Lazy("ai_edge_litert.interpreter", "litert")
 
 Details = dict[str, Any]
-_IDENTIFIER = b"TFL3"
-_MOST_BYTES = 1 << 28  # ours take 0.2 to 7 MB
+IDENTIFIER = b"TFL3"
+MOST_BYTES = 1 << 28  # ours take 0.2 to 7 MB
 
 
 class LiteRtRunner(Closing):
@@ -82,7 +82,7 @@ class LiteRtRunner(Closing):
 def content_of(model: Path) -> bytes:
     """Return a file's bytes. Raises ArtifactError: it is not a LiteRT model, or too large."""
     try:
-        return read_flatbuffer(model, _IDENTIFIER, _MOST_BYTES)
+        return read_flatbuffer(model, IDENTIFIER, MOST_BYTES)
     except (OSError, ValueError) as error:
         raise _not_loaded(model, error) from error
 

@@ -11,6 +11,7 @@ from sttk.toolkit.targets.requirements import Requirements
 if TYPE_CHECKING:
     from sttk.toolkit.runtimes.base import Runner, Settings
     from sttk.toolkit.targets.intermediates import InstrumentedModel
+    from sttk.toolkit.targets.structure import Structure
 
 _VULKAN = "vulkan"
 
@@ -41,6 +42,12 @@ class NcnnTarget(Target):
         from sttk.toolkit.targets.ncnn.intermediates import InstrumentedNcnn
 
         return InstrumentedNcnn(model)
+
+    def structure(self, model: Path) -> Structure:
+        """See :class:`Target`."""
+        from sttk.toolkit.targets.ncnn.structure import read
+
+        return read(model)
 
 
 TARGET = NcnnTarget(

@@ -32,7 +32,7 @@ _NOTES = {
 }
 _MAGIC = b"7767517"
 # The limits of the graph and of the weights' file. Ours take 10 kB and 0.2 to 7 MB.
-_MOST_BYTES, _MOST_WEIGHTS = 1 << 20, 1 << 28
+_MOST_BYTES, MOST_WEIGHTS = 1 << 20, 1 << 28
 _LAYER = re.compile(r"[A-Za-z_]\w* +\S+ +\d+ +\d+( +\S+)*")
 # ncnn does not check the numbers in a graph, and allocates memory by them.
 _LARGEST = 1 << 24
@@ -139,7 +139,7 @@ def _net(precision: str, threads: int | None, *, vulkan: bool) -> ncnn.Net:
 
 def _load(net: ncnn.Net, model: Path) -> None:
     weights = model.with_suffix(".bin")
-    if not weights.is_file() or weights.stat().st_size > _MOST_WEIGHTS:
+    if not weights.is_file() or weights.stat().st_size > MOST_WEIGHTS:
         raise _not_loaded(model, f"no weights beside it, {weights.name}")
     try:
         str(model).encode()

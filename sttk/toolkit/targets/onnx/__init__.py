@@ -12,6 +12,7 @@ from sttk.toolkit.targets.requirements import GRAPH, Requirements
 if TYPE_CHECKING:
     from sttk.toolkit.runtimes.base import Runner, Settings
     from sttk.toolkit.targets.intermediates import InstrumentedModel
+    from sttk.toolkit.targets.structure import Structure
 
 
 class OnnxTarget(Target):
@@ -28,6 +29,12 @@ class OnnxTarget(Target):
         from sttk.toolkit.targets.onnx.describe import describe
 
         return describe(model)
+
+    def structure(self, model: Path) -> Structure:
+        """See :class:`Target`."""
+        from sttk.toolkit.targets.onnx.structure import read
+
+        return read(model)
 
     def intermediates(self, model: Path) -> InstrumentedModel:
         """See :class:`Target`."""

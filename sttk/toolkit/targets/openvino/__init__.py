@@ -11,6 +11,7 @@ from sttk.toolkit.targets.requirements import GRAPH, Requirements
 if TYPE_CHECKING:
     from sttk.toolkit.runtimes.base import Runner, Settings
     from sttk.toolkit.targets.intermediates import InstrumentedModel
+    from sttk.toolkit.targets.structure import Structure
 
 
 class OpenVinoTarget(Target):
@@ -27,6 +28,12 @@ class OpenVinoTarget(Target):
         from sttk.toolkit.targets.openvino.runner import describe
 
         return describe(model)
+
+    def structure(self, model: Path) -> Structure:
+        """See :class:`Target`."""
+        from sttk.toolkit.targets.openvino.structure import read
+
+        return read(model)
 
     def intermediates(self, model: Path) -> InstrumentedModel:
         """See :class:`Target`."""

@@ -147,6 +147,15 @@ def _brief(error: Exception) -> str:
     return " ".join(str(error).split())[:300]
 
 
+def read_ir(model: Path) -> openvino.Model:
+    """Read an IR, without compiling it.
+
+    Raises:
+        ArtifactError: OpenVINO cannot load it.
+    """
+    return _read(openvino.Core(), model)
+
+
 def describe(model: Path) -> dict[str, Any]:
     """Return an IR's inputs, outputs, operations and precisions, for ``sttk inspect``."""
     try:
