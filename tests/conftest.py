@@ -45,7 +45,7 @@ torch.set_num_threads(1)
 # tables are as wide as COLUMNS, `sttk parity` annotates on GitHub, `git init` obeys GIT_DIR.
 _TOLD = ("CLICOLOR_FORCE", "FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE",
          "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE",
-         "TORCHELASTIC_RUN_ID", "STTK_WEB_BACKEND")  # fmt: skip
+         "TORCHELASTIC_RUN_ID")  # fmt: skip
 for _name in _TOLD:
     os.environ.pop(_name, None)
 os.environ["COLUMNS"] = "80"

@@ -33,7 +33,6 @@ from sttk.toolkit.parity.compare import Comparison
 from sttk.toolkit.parity.reference import References
 from sttk.toolkit.runtimes.base import Settings
 from sttk.toolkit.targets import open_model
-from sttk.toolkit.targets.web.runner import VARIABLE
 from sttk.toolkit.web import chromium
 from sttk.toolkit.web.chromium import Chromium, Tab
 from sttk.toolkit.web.page import STARTED
@@ -95,10 +94,9 @@ def exported(spec, folder):
 
 
 @pytest.mark.nightly
-def test_webgpu_is_the_same_function(page, browser, monkeypatch, sttk, tmp_path):
+def test_webgpu_is_the_same_function(page, browser, sttk, tmp_path):
     folder = exported(JohnsonSpec(widths=(8, 16, 32), blocks=2, output="tanh"), tmp_path)
-    monkeypatch.setenv(VARIABLE, "webgpu-software")
-    result = sttk("parity", folder, "--regime", "tiny")
+    result = sttk("parity", folder, "--regime", "tiny", "--device", "webgpu")
     if "no WebGPU" in result.output:
         pytest.skip("not run: this Chromium has no WebGPU in software")
     assert result.exit_code == 0, result.output
@@ -116,12 +114,6 @@ def test_a_gpu_that_computes_something_else_is_not_used(page, browser):
         if said and "no WebGPU" in said:
             pytest.skip("not run: this Chromium has no WebGPU in software")
         assert said == "WebGPU here does not compute what PyTorch does."
-
-
-def test_a_backend_that_there_is_not(page, monkeypatch):
-    monkeypatch.setenv(VARIABLE, "abacus")
-    with pytest.raises(UsageError, match="STTK_WEB_BACKEND is abacus: it is one of wasm, webgpu"):
-        open_model(page / "index.html")
 
 
 def test_a_run_that_fails_is_an_error(page, browser):

@@ -63,23 +63,35 @@ class Arm64(RemoteDevice):
             return (Need("qemu for ARM64", fix),)
         if root.python is None:
             return (Need("an ARM64 Python", fix),)
+        if target is None:
+            return ()
         there = set(root.wheels())
-        wanted = target.requires.runs if target else ()
-        return tuple(Need(f"{name} for ARM64", fix) for name in wanted if name not in there)
+        absent = [f"{name} for ARM64" for name in target.requires.runs if name not in there]
+        absent += target.lacking_cross(root.folder, root.qemu) if not absent else ()
+        return tuple(Need(what, fix) for what in absent)
 
     def load(self, target: Target, model: Path, settings: Settings | None) -> Runner:
         """See :class:`Device`."""
         if _is_native():
             return target.open_model(model, settings)
         root = _root()
+        if target.has_cross:
+            return target.open_cross(model, settings, root.folder, root.qemu)
         return RemoteRunner(root.command(_CPU), _environment(root), self.name, model, settings)
+
+    def libraries(self, target: Target, runner: Runner) -> dict[str, str]:
+        """See :class:`Device`."""
+        if not target.has_cross or _is_native():
+            return super().libraries(target, runner)
+        there = _root().wheels()
+        return {name: there[name] for name in target.requires.runs if name in there}
 
     def install(self, say: Say) -> None:
         """See :class:`Device`."""
         if _is_native():
             say("this host is ARM64: nothing to install")
             return
-        arm64_root.install(_root(), _wheels(), say)
+        arm64_root.install(_root(), _wheels(), _cross_packages(), say)
         self.check()
 
 
@@ -96,6 +108,13 @@ def _wheels() -> list[str]:
         if DEVICE.name in each.devices:
             needed += each.requires.runs
     return [_pinned(name) for name in dict.fromkeys(needed)]
+
+
+def _cross_packages() -> list[str]:
+    from sttk.toolkit import targets  # noqa: PLC0415 (see above)
+
+    every = targets.every()
+    return [name for each in every if DEVICE.name in each.devices for name in each.cross_packages]
 
 
 def _pinned(name: str) -> str:

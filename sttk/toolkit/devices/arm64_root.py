@@ -24,6 +24,7 @@ from sttk.toolkit.devices.base import Say
 _PACKAGES = ("python3", "libgomp1", "libstdc++6")
 _QEMU = ("qemu-aarch64-static", "qemu-aarch64")
 _QEMU_PACKAGE = "qemu-user-static"
+_COMPILER = "aarch64-linux-gnu-g++"
 _CPUINFO = """\
 processor\t: {number}
 BogoMIPS\t: 50.00
@@ -92,12 +93,13 @@ class Root:
         return [str(qemu), "-cpu", cpu, "-L", str(self.system), str(python)]
 
 
-def install(root: Root, wheels: Sequence[str], say: Say) -> None:
+def install(root: Root, wheels: Sequence[str], cross: Sequence[str], say: Say) -> None:
     """Make what is missing of a root.
 
     Args:
         root: the root.
         wheels: the requirements of the wheels to install, such as ``numpy==2.4.6``.
+        cross: Debian's packages of this host's that compile for ARM64.
         say: called with a line for each step.
 
     Raises:
@@ -110,6 +112,10 @@ def install(root: Root, wheels: Sequence[str], say: Say) -> None:
         if root.python is None:
             say(f"ARM64 Python: {', '.join(_PACKAGES)} into {root.folder}")
             _unpack(root, ("arm64",), _PACKAGES, root.system)
+        compiler = root.folder / "cross"
+        if cross and not compiler.is_dir() and shutil.which(_COMPILER) is None:
+            say(f"compiler: {', '.join(cross)} into {root.folder}")
+            _unpack(root, (), cross, compiler)
         _write_cpuinfo(root.system)
         _install_wheels(root, wheels, say)
     except OSError as error:

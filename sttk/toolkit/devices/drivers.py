@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from sttk.toolkit.host import machine
 
 # What the Vulkan loader reads; the second is the older name.
 VARIABLES = ("VK_DRIVER_FILES", "VK_ICD_FILENAMES")
@@ -14,8 +15,6 @@ _LLVMPIPE = Path("/usr/share/vulkan/icd.d")
 # Chromium's own copy of SwiftShader, by distribution.
 _SWIFTSHADER = (Path("/usr/lib/chromium"), Path("/usr/lib/chromium-browser"),
                 Path("/opt/google/chrome"))  # fmt: skip
-# The device files of GPUs on Linux.
-_GPUS = ("/dev/dri/renderD128", "/dev/nvidia0")
 
 
 @dataclass(frozen=True)
@@ -42,11 +41,6 @@ def swiftshader() -> Path | None:
     return next((file for file in files if file.is_file()), None)
 
 
-def has_gpu() -> bool:
-    """Return whether this system has a GPU's device file, or is not Linux, where none tells."""
-    return sys.platform != "linux" or any(Path(gpu).exists() for gpu in _GPUS)
-
-
 def driver(software: Sequence[Path | None]) -> Driver | None:
     """Return the driver to use: the user's, else a real GPU's, else the first in software.
 
@@ -58,7 +52,7 @@ def driver(software: Sequence[Path | None]) -> Driver | None:
         if named := os.environ.get(name):
             known = [str(path) for path in (llvmpipe(), swiftshader()) if path]
             return Driver({name: named}, named in known)
-    if has_gpu():
+    if machine.has_gpu():
         return Driver({}, software=False)
     found = next((path for path in software if path), None)
     return Driver({VARIABLES[0]: str(found)}, software=True) if found else None

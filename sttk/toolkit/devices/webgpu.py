@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sttk.toolkit.devices.base import REAL, SOFTWARE, Device, Need
-from sttk.toolkit.devices.drivers import has_gpu
+from sttk.toolkit.host import machine
 from sttk.toolkit.runtimes.base import Runner, Settings
 from sttk.toolkit.targets.base import Target
 from sttk.toolkit.web import chromium
@@ -17,7 +17,7 @@ class WebGpu(Device):
     @property
     def kind(self) -> str:
         """See :class:`Device`."""
-        return REAL if has_gpu() else SOFTWARE
+        return REAL if machine.has_gpu() else SOFTWARE
 
     @property
     def machine(self) -> str:

@@ -7,6 +7,7 @@ import os
 import platform
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,7 @@ _FEATURES = {
     "bf16": "NEON bf16",
 }
 _ARCHITECTURES = {"x86_64": "x86-64", "amd64": "x86-64", "aarch64": "ARM64", "arm64": "ARM64"}
+_GPU_FILES = ("/dev/dri/renderD128", "/dev/nvidia0")
 _SMI_FIELDS = "name,compute_cap,driver_version"
 # Values of CUdevice_attribute in cuda.h.
 _MAJOR, _MINOR = 75, 76
@@ -88,6 +90,11 @@ def int8_sums_overflow() -> bool:
     """
     features = cpu().features
     return "AVX2" in features and not any("VNNI" in feature for feature in features)
+
+
+def has_gpu() -> bool:
+    """Return whether there is a GPU that draws: a device file on Linux; elsewhere it is assumed."""
+    return sys.platform != "linux" or any(Path(file).exists() for file in _GPU_FILES)
 
 
 def gpus() -> tuple[Gpu, ...]:

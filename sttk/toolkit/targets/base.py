@@ -90,6 +90,8 @@ class Target(ABC):
         half_precisions: the precisions of models that its runtime computes in float16 on
             processors that have such arithmetic.
         half_features: the features of such processors.
+        cross_packages: Debian's packages with which the runner for an emulated processor is
+            compiled; see :meth:`open_cross`.
         int8_arithmetic: the arithmetic between the quantisers of an int8 model.
         in_all: whether ``sttk export --target all`` includes it.
         mutated: whether ``sttk mutants`` exports to it by default. Each target adds the time of an
@@ -114,6 +116,7 @@ class Target(ABC):
     devices: tuple[str, ...] = ()
     half_precisions: tuple[str, ...] = ()
     half_features: tuple[str, ...] = ("NEON fp16",)
+    cross_packages: tuple[str, ...] = ()
     int8_arithmetic: Precision = "int8"
     in_all: bool = True
     mutated: bool = False
@@ -196,6 +199,33 @@ class Target(ABC):
         """
         del device
         return self.open_model(model, settings)
+
+    @property
+    def has_cross(self) -> bool:
+        """Whether a program of its own, and not sttk, runs its models on an emulated processor."""
+        return type(self).open_cross is not Target.open_cross
+
+    def open_cross(
+        self, model: Path, settings: Settings | None, folder: Path, emulator: Path | None
+    ) -> Runner:
+        """Load a model on an emulated processor for which its library has no Python.
+
+        Args:
+            model: the model file.
+            settings: the runtime's settings.
+            folder: the device's folder (``devices/arm64_root.py``).
+            emulator: the program that emulates the processor.
+
+        Raises:
+            ArtifactError, NotRunError, UsageError: see :meth:`open_model`.
+        """
+        del settings, folder, emulator
+        raise UsageError(f"{model}: sttk has no runner of {self.suffix} models to compile")
+
+    def lacking_cross(self, folder: Path, emulator: Path | None) -> tuple[str, ...]:
+        """Return the names of the parts that :meth:`open_cross` lacks."""
+        del folder, emulator
+        return ()
 
     @abstractmethod
     def describe(self, model: Path) -> dict[str, Any]:

@@ -21,6 +21,21 @@ class ExecuTorchTarget(Target):
 
         return ExecuTorchRunner(model, settings)
 
+    def open_cross(
+        self, model: Path, settings: Settings | None, folder: Path, emulator: Path | None
+    ) -> Runner:
+        """See :class:`Target`."""
+        from sttk.toolkit.targets.executorch.arm64.parts import Parts
+        from sttk.toolkit.targets.executorch.arm64.runner import EmulatedExecuTorchRunner
+
+        return EmulatedExecuTorchRunner(model, Parts(folder, emulator), settings)
+
+    def lacking_cross(self, folder: Path, emulator: Path | None) -> tuple[str, ...]:
+        """See :class:`Target`."""
+        from sttk.toolkit.targets.executorch.arm64.parts import Parts
+
+        return Parts(folder, emulator).lacking()
+
     def describe(self, model: Path) -> dict[str, Any]:
         """See :class:`Target`."""
         from sttk.toolkit.targets.executorch.runner import describe
@@ -33,6 +48,7 @@ TARGET = ExecuTorchTarget(
     model="model.pte",
     runtime="executorch",
     requires=Requirements(("executorch",), ("executorch",)),
+    devices=("arm64",),
     half_precisions=("fp16",),
     half_features=("NEON fp16", "AVX-512 fp16"),
     tensors=Tensors(fp16="float16 arithmetic, with weights rounded to it"),
@@ -41,5 +57,6 @@ TARGET = ExecuTorchTarget(
         Timed("fp16", "fp16", usual=False, exported="fp16"),
         Timed("int8", "int8", exported="int8"),
     ),
+    cross_packages=("g++-aarch64-linux-gnu",),
     conversion_seconds=25.0,
 )

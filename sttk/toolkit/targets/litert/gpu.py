@@ -71,7 +71,8 @@ class LiteRtGpuRunner(Closing):
         self._model.run_by_index(_SIGNATURE, self._inputs, self._outputs)
         height, width = self._result
         values = np.asarray(self._outputs[0].read(height * width * 3, np.float32))
-        return values.reshape(height, width, 3).transpose(2, 0, 1).copy()
+        pixels: Floats = values.reshape(height, width, 3)
+        return np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
 def _shapes(model: Path, compiled: Any) -> tuple[Size, Size]:

@@ -51,6 +51,8 @@ class NcnnRunner(Closing):
         vulkan: compute on the default GPU.
 
     Attributes:
+        machine, features: the GPU and what it computes in, as in :class:`Featured`; absent on a
+            CPU.
         half: whether tensors or sums are in float16, except where the model says otherwise.
 
     Raises:
@@ -78,6 +80,8 @@ class NcnnRunner(Closing):
         self.half = precision == "f16"
         self.choices = Choices(tuple(each for each in offered if each != own), threads=not gpu)
         self.notes: tuple[str, ...] = (str(gpu),) if gpu else ()
+        if gpu:
+            self.machine, self.features = gpu.name, gpu.features
         if precision != "f32":
             self.notes += (_NOTES[precision],)
         self.takes = _takes(model, graph(model))

@@ -40,6 +40,15 @@ class Gpu:
     fp16_storage: bool
     fp16_arithmetic: bool
 
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The float16 features, by the names that targets give them."""
+        features = {
+            "Vulkan fp16": self.fp16_arithmetic,
+            "Vulkan fp16 storage": self.fp16_storage,
+        }
+        return tuple(name for name, there in features.items() if there)
+
     def __str__(self) -> str:
         kept = "float16" if self.fp16_storage else "float32"
         computed = "float16" if self.fp16_arithmetic else "float32"

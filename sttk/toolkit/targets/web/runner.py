@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 import threading
 import weakref
 from contextlib import ExitStack
@@ -15,6 +14,7 @@ import numpy as np
 
 from sttk.toolkit.core.errors import NotRunError, RunError, UsageError
 from sttk.toolkit.core.shapes import Shapes
+from sttk.toolkit.host import machine
 from sttk.toolkit.imaging.images import Floats
 from sttk.toolkit.runtimes.base import Closing, Settings
 from sttk.toolkit.web.chromium import Chromium, Tab
@@ -22,18 +22,16 @@ from sttk.toolkit.web.page import STARTED, Part, part_of
 from sttk.toolkit.web.server import serving
 
 NAME = "onnxruntime-web"
-# The environment variable that names the backend; WebAssembly by default.
-VARIABLE = "STTK_WEB_BACKEND"
-# (the backend's name for the page, Chromium's flags, the note in reports)
-_BACKENDS = {
-    "wasm": ("wasm", (), "run by WebAssembly in Chromium; WebGPU was not run"),
-    "webgpu": ("webgpu", ("--enable-unsafe-webgpu",), "run by WebGPU in Chromium"),
-    "webgpu-software": (
-        "webgpu",
-        ("--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"),
-        "run by WebGPU in Chromium, without a GPU (SwiftShader): its speed means nothing",
-    ),
-}
+WASM, WEBGPU = "wasm", "webgpu"
+_NO_WEBGPU = "run by WebAssembly in Chromium; WebGPU was not run"
+_GPU = ("--enable-unsafe-webgpu",)
+_SOFTWARE = ("--use-webgpu-adapter=swiftshader",)
+_IN_SOFTWARE = "run by WebGPU in Chromium, without a GPU (SwiftShader): its speed means nothing"
+_ADAPTER = """async () => {
+  const { info, features } = await navigator.gpu.requestAdapter();
+  return [info?.description || info?.vendor || "a GPU", features.has("shader-f16")];
+}"""
+HALF = "WebGPU fp16"
 _START, _RUN = 120.0, 900.0  # seconds
 _STYLIZE = """async (text, dims) => {
   const { engine } = await import("./app.js");
@@ -51,6 +49,15 @@ _STYLIZE = """async (text, dims) => {
 class WebRunner(Closing):
     """A runner of one style of a page, which is named by its ``index.html``.
 
+    Args:
+        model: the ``index.html``.
+        settings: the number of threads.
+        backend: ``wasm`` or ``webgpu``: a real GPU's, else Chromium's SwiftShader.
+
+    Attributes:
+        machine, features: the GPU and what it computes in, as in :class:`Featured`; absent with
+            WebAssembly.
+
     Raises:
         ArtifactError: it is not a page that sttk exported.
         UsageError: another arithmetic than the model's was requested.
@@ -60,21 +67,24 @@ class WebRunner(Closing):
     name = NAME
     device_seconds = 0.0
 
-    def __init__(self, model: Path, settings: Settings | None = None) -> None:
+    def __init__(self, model: Path, settings: Settings | None = None, backend: str = WASM) -> None:
         settings = settings or Settings()
         if settings.inference_precision:
             raise UsageError(f"{NAME} has no --inference-precision: its graph says it")
         part = part_of(model)
-        want, flags, note = backend()
+        flags, note = flags_of(backend)
         self.notes: tuple[str, ...] = (note,)
         self.takes = Shapes.fixed(*part.size) if part.size else Shapes.any()
         stack = ExitStack()
         try:
-            query = {"backend": want, "threads": settings.threads or 0, "offline": "no"}
+            query = {"backend": backend, "threads": settings.threads or 0, "offline": "no"}
             self._tab = _opened(part, query, flags, stack)
         except BaseException:
             stack.close()
             raise
+        if backend == WEBGPU:
+            name, half = self._tab.run(_ADAPTER)
+            self.machine, self.features = str(name), (HALF,) if half else ()
         # If nobody closes it, the browser ends with this object, or with the process.
         self._end = weakref.finalize(self, stack.close)
         self._turn = threading.Lock()
@@ -95,15 +105,13 @@ class WebRunner(Closing):
         self._end()
 
 
-def backend() -> tuple[str, tuple[str, ...], str]:
-    """Return the backend that is asked for: its name, Chromium's flags, and a note for reports.
-
-    Raises UsageError: ``VARIABLE`` names none.
-    """
-    wanted = os.environ.get(VARIABLE) or "wasm"
-    if wanted not in _BACKENDS:
-        raise UsageError(f"{VARIABLE} is {wanted}: it is one of {', '.join(_BACKENDS)}")
-    return _BACKENDS[wanted]
+def flags_of(backend: str) -> tuple[tuple[str, ...], str]:
+    """Return Chromium's flags for a backend, and a note for readers of its results."""
+    if backend == WASM:
+        return (), _NO_WEBGPU
+    if machine.has_gpu():
+        return _GPU, "run by WebGPU in Chromium"
+    return (*_GPU, *_SOFTWARE), _IN_SOFTWARE
 
 
 def _opened(part: Part, query: dict[str, Any], flags: tuple[str, ...], stack: ExitStack) -> Tab:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from sttk.toolkit.targets.web.runner import backend
+from sttk.toolkit.targets.web.runner import WASM, WEBGPU, flags_of
 from sttk.toolkit.web.chromium import Chromium, Tab
 from sttk.toolkit.web.server import serving
 
@@ -59,23 +59,26 @@ _TAKE = """async (name) => {
 class PageSessions:
     """The ONNX Runtime Web of a folder with an ``index.html`` and its files in ``ort``.
 
+    Args:
+        folder: the folder.
+        backend: ``wasm`` or ``webgpu``.
+
     Raises:
         NotRunError: there is no Chromium here.
         RunError: the runtime does not start.
-        UsageError: there is no such backend.
     """
 
-    def __init__(self, folder: Path) -> None:
-        want, flags, note = backend()
+    def __init__(self, folder: Path, backend: str = WASM) -> None:
+        flags, note = flags_of(backend)
         self.notes = (note,)
-        self._providers = ["webgpu", "wasm"] if want == "webgpu" else ["wasm"]
-        api, build = _BUILDS[want]
+        self._providers = ["webgpu", "wasm"] if backend == WEBGPU else ["wasm"]
+        api, build = _BUILDS[backend]
         self.files = (api, f"{build}.mjs", f"{build}.wasm")
         stack = ExitStack()
         try:
             browser = stack.enter_context(Chromium(flags))
             server = stack.enter_context(serving(folder))
-            self._tab = Tab(browser, f"{server.url}?offline=no&backend={want}")
+            self._tab = Tab(browser, f"{server.url}?offline=no&backend={backend}")
             self._tab.run(_START, api, build)
         except BaseException:
             stack.close()
