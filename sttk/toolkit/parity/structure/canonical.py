@@ -1,10 +1,10 @@
 """One form of each function: what exporters fold into one operation is folded on both sides.
 
-    zeros around x, then conv(x)      = conv with these zeros as its own pads
-    convT(x), then a crop             = convT that cuts off more
-    conv(x; W, b), then batch norm    = conv(x; a W, a (b - mean) + beta), a = gain / sqrt(var + eps)
-    a transposed convolution of stride s, where a format has none (``Forms.phases``)
-                                      = conv to s^2 phases, pixel shuffle, crop
+zeros around x, then conv(x)      = conv with these zeros as its own pads
+convT(x), then a crop             = convT that cuts off more
+conv(x; W, b), then batch norm    = conv(x; a W, a (b - mean) + beta), a = gain / sqrt(var + eps)
+a transposed convolution of stride s, where a format has none (``Forms.phases``)
+                                  = conv to s^2 phases, pixel shuffle, crop
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ _RULES: tuple[Rule, ...] = (_zeros_before, _crop_after, _batch_norm_after)
 def _phases(operation: Operation) -> list[Operation]:
     """Write a transposed convolution as its phases: see ``exporters/litert/net_ops.py``.
 
-        y[s m + a] = sum over p of W[s p + a] x[m - p], for phases a and W = 0 beyond its kernel
+    y[s m + a] = sum over p of W[s p + a] x[m - p], for phases a and W = 0 beyond its kernel
     """
     stride = _sides(operation, "stride")[0] if operation.kind == structure.TRANSPOSED else 0
     if not stride or operation.settings["groups"] != 1:
@@ -114,7 +114,9 @@ def _phases(operation: Operation) -> list[Operation]:
         whole = np.zeros((channels, out, side, side), array.dtype)
         whole[:, :, :rows, :columns] = array
         parts = whole.reshape(channels, out, reach, stride, reach, stride)[:, :, ::-1, :, ::-1]
-        return parts.transpose(1, 3, 5, 0, 2, 4).reshape(-1, channels, reach, reach)
+        turned = parts.transpose(1, 3, 5, 0, 2, 4)
+        found: structure.Array = turned.reshape(-1, channels, reach, reach)
+        return found
 
     spread = structure.convolution(
         operation.name,

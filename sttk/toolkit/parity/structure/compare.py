@@ -1,7 +1,8 @@
 """The comparison of aligned operations, number by number.
 
 An instance norm after a convolution cancels the scale of its weights W and its bias b, if epsilon
-has the square of it (``rewrites/scale_fold.py``): a power of two is taken out before the comparison.
+has the square of it (``rewrites/scale_fold.py``): a power of two is taken out before the
+comparison.
 """
 
 from __future__ import annotations
@@ -108,9 +109,7 @@ def _scale(one: Operation, other: Operation) -> float:
     return 2.0**exponent if abs(exponent) < 64 else 1.0
 
 
-def _certain(
-    pairs: Sequence[_Pair], places: Sequence[int | None], count: int
-) -> Iterator[_Pair]:
+def _certain(pairs: Sequence[_Pair], places: Sequence[int | None], count: int) -> Iterator[_Pair]:
     """Leave only the partners that are the same operation without a doubt.
 
     That is an operation most of whose numbers are equal, or one without weights between two such
@@ -179,7 +178,9 @@ def _add(findings: Findings, pair: _Pair) -> None:
         own, found = (float(each.values.reshape(-1)[0])
                       for each in _values("epsilon", one, other, pair.scale))  # fmt: skip
         if abs(found - own) > _COARSE * own:
-            findings.coarse.append(f"{one.name}: epsilon is {own:.3g}, and {found:.3g} in the model")
+            findings.coarse.append(
+                f"{one.name}: epsilon is {own:.3g}, and {found:.3g} in the model"
+            )
 
 
 def _facts(operation: Operation) -> dict[str, tuple[str, ...]]:

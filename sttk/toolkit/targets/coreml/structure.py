@@ -147,7 +147,7 @@ def _norm(op: Any, name: str) -> Operation:
 def _batch_norm(op: Any, name: str) -> Operation:
     keys = ("gamma", "beta", "mean", "variance")
     epsilon = float(_value(op, "epsilon"))
-    return structure.batch_norm(name, *(_present(op, key) for key in keys), epsilon)
+    return structure.batch_norm(name, [_present(op, key) for key in keys], epsilon)
 
 
 def _pad(op: Any, name: str) -> Operation:
@@ -167,7 +167,9 @@ def _slice(op: Any, name: str) -> Operation:
     masks = {key: np.ravel(_value(op, key)) if op.inputs.get(key) is not None else [False] * 4
              for key in ("begin_mask", "end_mask")}  # fmt: skip
     sides = [0, 0, 0, 0]
-    for axis, (first, past) in enumerate(zip(_numbers(op, "begin"), _numbers(op, "end"), strict=True)):
+    for axis, (first, past) in enumerate(
+        zip(_numbers(op, "begin"), _numbers(op, "end"), strict=True)
+    ):
         first = 0 if masks["begin_mask"][axis] else first  # noqa: PLW2901
         side = op.x.shape[axis]
         cut = 0 if masks["end_mask"][axis] else -past if past < 0 else int(side) - past

@@ -56,7 +56,9 @@ class File:
                 raise NotReadError(f"{max(lengths)} operators or tensors")
             self.operators = [self._operator(index) for index in range(lengths[0])]
         except (OSError, *BROKEN) as error:
-            raise NotReadError(f"not a TFLite graph: {' '.join(str(error).split())[:200]}") from error
+            raise NotReadError(
+                f"not a TFLite graph: {' '.join(str(error).split())[:200]}"
+            ) from error
         self.makers = {each.output: each for each in self.operators}
         self.readers: dict[int, list[Operator]] = {}
         for each in self.operators:
@@ -93,7 +95,7 @@ class File:
         maker = self.maker(tensor, "DEQUANTIZE")
         source = maker.inputs[0] if maker else tensor
         held = self._graph.Tensors(source)
-        return self._model.Buffers(held.Buffer()).DataLength() > 0
+        return bool(self._model.Buffers(held.Buffer()).DataLength() > 0)
 
     def array(self, tensor: int) -> Array:
         """Return a stored tensor as it is. Raises NotReadError if it is computed."""

@@ -30,7 +30,9 @@ def norm(file: File, add: Operator) -> Pattern | None:
     """Match x a + (beta - mean a), a = gain / sqrt(mean((x - mean)^2) + epsilon)."""
     if add.kind != "ADD":
         return None
-    product, shift = (file.maker(each, kind) for each, kind in zip(add.inputs, ("MUL", "SUB"), strict=True))
+    product, shift = (
+        file.maker(each, kind) for each, kind in zip(add.inputs, ("MUL", "SUB"), strict=True)
+    )
     moved = file.maker(shift.inputs[1], "MUL") if shift else None
     scale = file.maker(product.inputs[1], "MUL") if product else None
     root = file.maker(scale.inputs[0], "RSQRT") if scale else None
@@ -38,10 +40,15 @@ def norm(file: File, add: Operator) -> Pattern | None:
     variance = file.maker(total.inputs[0], "MEAN") if total else None
     square = file.maker(variance.inputs[0], "SQUARED_DIFFERENCE") if variance else None
     mean = file.maker(square.inputs[1], "MEAN") if square else None
-    if not (product and shift and moved and scale and root and total and variance and square and mean):
+    if not (
+        product and shift and moved and scale and root and total and variance and square and mean
+    ):
         return None
     source = product.inputs[0]
-    same = source == square.inputs[0] == mean.inputs[0] and moved.inputs == [mean.output, scale.output]
+    same = source == square.inputs[0] == mean.inputs[0] and moved.inputs == [
+        mean.output,
+        scale.output,
+    ]
     axes = [sorted(file.numbers(each.inputs[1])) for each in (mean, variance)]
     if not same or product.inputs[1] != scale.output or axes != [_ROWS_AND_COLUMNS] * 2:
         return None
@@ -57,7 +64,11 @@ def norm(file: File, add: Operator) -> Pattern | None:
 def affine(file: File, add: Operator) -> Pattern | None:
     """Match x a + b with constants a and b for each channel: a batch norm."""
     product = file.maker(add.inputs[0], "MUL") if add.kind == "ADD" else None
-    if product is None or not file.is_stored(product.inputs[1]) or not file.is_stored(add.inputs[1]):
+    if (
+        product is None
+        or not file.is_stored(product.inputs[1])
+        or not file.is_stored(add.inputs[1])
+    ):
         return None
     gain, bias = file.weights(product.inputs[1]), file.weights(add.inputs[1])
     if gain.values.size != bias.values.size or gain.values.size < 2:
@@ -67,7 +78,7 @@ def affine(file: File, add: Operator) -> Pattern | None:
     )
     name = file.name(add.output)
     flat = [each.moved(lambda array: array.reshape(-1)) for each in (gain, bias)]
-    found = structure.batch_norm(name, *flat, zero, one, 0.0)
+    found = structure.batch_norm(name, [*flat, zero, one], 0.0)
     return Pattern(found, (product,), product.inputs[0])
 
 
@@ -86,7 +97,9 @@ def pad(file: File, join: Operator) -> Pattern | None:
     lines = [_line(file, each, axis) for each in found]
     before, after = lines[: whole[0]], lines[whole[0] :]
     sides = len(before), len(after)
-    mode = next((name for name, heads, tails in _modes(*sides) if (before, after) == (heads, tails)), "")
+    mode = next(
+        (name for name, heads, tails in _modes(*sides) if (before, after) == (heads, tails)), ""
+    )
     if not mode or len(found) != len(pieces) - 1:
         return None
     amounts = (sides[0], 0, sides[1], 0) if axis == 1 else (0, sides[0], 0, sides[1])
@@ -103,7 +116,8 @@ def _modes(before: int, after: int) -> list[tuple[str, list[int], list[int]]]:
 
 def _flattened(file: File, join: Operator, axis: int) -> tuple[list[int], list[Operator]]:
     """Return what is joined, by one operator or by several in a row, and these others."""
-    pieces, joins = list(join.inputs), []
+    pieces = list(join.inputs)
+    joins: list[Operator] = []
     while pieces and (first := file.maker(pieces[0], "CONCATENATION")):
         alone = len(file.readers.get(first.output, ())) == 1
         if not alone or first.options.get("axis") != axis or len(joins) > len(file.operators):
@@ -129,7 +143,9 @@ def bounds_of(file: File, cut: Operator) -> dict[int, tuple[int, int | None]]:
         NotReadError: it has steps, or drops axes.
     """
     begins, ends, steps = (file.numbers(each) for each in cut.inputs[1:4])
-    masks = [cut.options[f"{key}Mask"] for key in ("begin", "end", "ellipsis", "newAxis", "shrinkAxis")]
+    masks = [
+        cut.options[f"{key}Mask"] for key in ("begin", "end", "ellipsis", "newAxis", "shrinkAxis")
+    ]
     if set(steps) != {1} or any(masks[2:]) or len(begins) != 4:
         raise NotReadError("a slice of another kind")
     found: dict[int, tuple[int, int | None]] = {}
@@ -143,7 +159,9 @@ def bounds_of(file: File, cut: Operator) -> dict[int, tuple[int, int | None]]:
 
 def resize(file: File, shuffle: Operator) -> Pattern | None:
     """Match k^2 copies of the channels and a depth to space by k: nearest upsampling."""
-    join = file.maker(shuffle.inputs[0], "CONCATENATION") if shuffle.kind == "DEPTH_TO_SPACE" else None
+    join = (
+        file.maker(shuffle.inputs[0], "CONCATENATION") if shuffle.kind == "DEPTH_TO_SPACE" else None
+    )
     if join is None or join.options.get("axis") != 3:
         return None
     pieces, joins = _flattened(file, join, 3)
