@@ -92,6 +92,8 @@ def _cell(outcome: MutantOutcome) -> str:
         return "SURVIVED"
     if outcome.verdict == NO_FAULT:
         return "none"
+    if outcome.judged and not outcome.caught:
+        return "by its graph"
     return f"{outcome.caught} of {outcome.judged}" if outcome.judged else "refused"
 
 

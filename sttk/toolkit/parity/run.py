@@ -116,7 +116,7 @@ class Judge:
             not_run=not_run,
             checks=(
                 *static_checks(opened.model, manifest),
-                *witness.of_artifact(opened, self.config.net or net),
+                *witness.of_artifact(opened, self.config.net or net, own=self.config.net is None),
             ),
         )
 

@@ -199,11 +199,9 @@ def norm(name: str, gain: Stored | None, bias: Stored | None, epsilon: Stored) -
     return Operation(NORM, name, {}, {**flat, "epsilon": epsilon})
 
 
-def batch_norm(
-    name: str, gain: Stored, bias: Stored, mean: Stored, variance: Stored, epsilon: float
-) -> Operation:
-    """Return a batch norm with fixed statistics, each of its numbers (C,)."""
-    values = {"gain": gain, "bias": bias, "mean": mean, "variance": variance}
+def batch_norm(name: str, weights: Sequence[Stored], epsilon: float) -> Operation:
+    """Return a batch norm with its gain, bias, mean and variance, each (C,)."""
+    values = dict(zip(("gain", "bias", "mean", "variance"), weights, strict=True))
     return Operation(BATCH_NORM, name, {}, {**values, "epsilon": number(epsilon)})
 
 

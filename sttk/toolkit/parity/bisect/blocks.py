@@ -7,8 +7,7 @@ itself, such as the sum of a residual block.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from sttk.toolkit.core.style_net import StyleNet
+from sttk.toolkit.nets.followed import followed
 
 
 @dataclass(frozen=True)
@@ -102,25 +102,3 @@ class _Recorder(TorchFunctionMode):
         name = f"{name}: {function}" if name else function
         self._calls[name] += 1
         return name if self._calls[name] == 1 else f"{name} {self._calls[name]}"
-
-
-@contextmanager
-def followed(net: nn.Module) -> Iterator[list[tuple[str, nn.Module]]]:
-    """Yield the modules whose ``forward`` is running, innermost last, with their names."""
-    stack: list[tuple[str, nn.Module]] = []
-
-    def entered(entry: tuple[str, nn.Module]) -> Any:
-        return lambda *_: stack.append(entry)
-
-    def left(*_: Any) -> None:
-        stack.pop()
-
-    hooks = []
-    for name, module in net.named_modules():
-        hooks.append(module.register_forward_pre_hook(entered((name, module))))
-        hooks.append(module.register_forward_hook(left))
-    try:
-        yield stack
-    finally:
-        for hook in hooks:
-            hook.remove()

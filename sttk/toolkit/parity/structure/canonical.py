@@ -114,7 +114,9 @@ def _phases(operation: Operation) -> list[Operation]:
         whole = np.zeros((channels, out, side, side), array.dtype)
         whole[:, :, :rows, :columns] = array
         parts = whole.reshape(channels, out, reach, stride, reach, stride)[:, :, ::-1, :, ::-1]
-        return parts.transpose(1, 3, 5, 0, 2, 4).reshape(-1, channels, reach, reach)
+        turned = parts.transpose(1, 3, 5, 0, 2, 4)
+        found: structure.Array = turned.reshape(-1, channels, reach, reach)
+        return found
 
     spread = structure.convolution(
         operation.name,

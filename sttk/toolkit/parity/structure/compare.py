@@ -1,11 +1,13 @@
 """The comparison of aligned operations, number by number.
 
 An instance norm after a convolution cancels the scale of its weights W and its bias b, if epsilon
-has the square of it (``rewrites/scale_fold.py``): a power of two is taken out before the comparison.
+has the square of it (``rewrites/scale_fold.py``): a power of two is taken out before the
+comparison.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -49,9 +51,19 @@ class Findings:
 
 @dataclass(frozen=True)
 class _Pair:
+    """An operation of the reference, and its partner.
+
+    Attributes:
+        one: the reference's operation.
+        other: the model's.
+        scale: the factor of the model's weights that a norm cancels.
+        cancelled: whether a norm cancels its bias.
+    """
+
     one: Operation
     other: Operation | None
     scale: float = 1.0
+    cancelled: bool = False
 
     @property
     def sure(self) -> bool:
@@ -91,7 +103,7 @@ def _scaled(pairs: Sequence[tuple[Operation, Operation | None]]) -> Iterator[_Pa
             after = next((each for each in pairs[index + 1 :] if each[0].kind not in _MOVES), None)
             cancels = after is not None and None not in after and after[0].kind == structure.NORM
             pending = _scale(one, other) if cancels and other is not None else 1.0
-            yield _Pair(one, other, pending)
+            yield _Pair(one, other, pending, cancels)
         elif one.kind == structure.NORM:
             yield _Pair(one, other, pending)
             pending = 1.0
@@ -123,7 +135,25 @@ def _certain(pairs: Sequence[_Pair], places: Sequence[int | None], count: int) -
             first = next((i for i in range(index - 1, -1, -1) if sure[i]), -1)
             last = next((i for i in range(index + 1, len(sure)) if sure[i]), len(sure))
             kept = any(sure) and _unbroken([-1, *places, count][first + 1 : last + 2])
-        yield pair if kept else _Pair(pair.one, None)
+        yield _without_doubt(pair) if kept else _Pair(pair.one, None)
+
+
+def _without_doubt(pair: _Pair) -> _Pair:
+    """Return the pair without what another exporter may express otherwise.
+
+    That is a bias that a norm cancels and that was dropped, and an activation: a clamp to 0..1 of a
+    picture in 0..1, or a ReLU as a clamp, is the same function.
+    """
+    one, other = pair.one, pair.other
+    if other is None:
+        return pair
+    if one.kind in (structure.ACTIVATION, *_MOVES):
+        keys = (*one.settings, *one.values)
+        return _Pair(one, None) if any(any(_wrong(pair, other, key)) for key in keys) else pair
+    if pair.cancelled and "bias" in one.values and not other.values["bias"].values.any():
+        kept = {key: each for key, each in one.values.items() if key != "bias"}
+        return dataclasses.replace(pair, one=dataclasses.replace(one, values=kept))
+    return pair
 
 
 def _unbroken(places: Sequence[int | None]) -> bool:
@@ -185,7 +215,8 @@ def _add(findings: Findings, pair: _Pair) -> None:
 def _facts(operation: Operation) -> dict[str, tuple[str, ...]]:
     """Return what is counted of an operation: the names of its settings and numbers, by label."""
     if operation.kind in (structure.CONVOLUTION, structure.TRANSPOSED):
-        return {"weights": ("weight",), "biases": ("bias",), "strides": (*operation.settings,)}
+        biases = {"biases": ("bias",)} if "bias" in operation.values else {}
+        return {"weights": ("weight",), **biases, "strides": (*operation.settings,)}
     if operation.kind == structure.NORM:
         return {"norm gains": ("gain",), "norm biases": ("bias",), "epsilons": ("epsilon",)}
     every = (*operation.settings, *operation.values)

@@ -18,7 +18,7 @@ from sttk.toolkit.core.errors import ArtifactError
 from sttk.toolkit.core.plan import Plan
 from sttk.toolkit.core.shapes import Size
 from sttk.toolkit.core.style_net import StyleNet
-from sttk.toolkit.parity.bisect.blocks import followed
+from sttk.toolkit.nets.followed import followed
 from sttk.toolkit.quantize.fake import QuantConv
 from sttk.toolkit.rewrites.sliced_pads import SlicedPad
 from sttk.toolkit.targets import structure
@@ -57,7 +57,8 @@ def operations_of(net: StyleNet, size: Size, plan: Plan) -> list[Operation]:
         raise ArtifactError(
             f"{net.origin.name}: its operations cannot be read: {reason}"
         ) from error
-    return recorder.operations
+    found: list[Operation] = recorder.operations
+    return found
 
 
 class _Recorder(TorchFunctionMode):
@@ -178,7 +179,7 @@ def _batch_norm(name: str, call: Call) -> Operation | None:
     if call["training"] or call["weight"] is None:
         return None
     keys = ("weight", "bias", "running_mean", "running_var")
-    return structure.batch_norm(name, *(_present(call[key]) for key in keys), call["eps"])
+    return structure.batch_norm(name, [_present(call[key]) for key in keys], call["eps"])
 
 
 def _pad(name: str, call: Call) -> Operation | None:

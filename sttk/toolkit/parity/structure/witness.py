@@ -37,32 +37,25 @@ _MOST_NAMED = 3
 _NEEDED = (CONVOLUTION, TRANSPOSED, NORM)
 
 
-def of_artifact(opened: OpenArtifact, net: StyleNet) -> tuple[Check, ...]:
+def of_artifact(opened: OpenArtifact, net: StyleNet, *, own: bool = True) -> tuple[Check, ...]:
     """Hold the graph of an artifact against the net that it was exported from.
 
     Args:
         opened: the artifact. Where its model is compiled, the graph that it keeps is read.
         net: the float net.
-
-    Raises:
-        ArtifactError: the manifest's quantisers are not the net's.
+        own: whether it is the net that the manifest names, which leaves no doubt about partners.
     """
     manifest = opened.manifest
     try:
-        found = _read(opened.model)
-    except NotReadError as error:
-        if not manifest.graph:
-            return (_not_read(str(error)),)
-        try:
-            found = _read(opened.folder / manifest.graph)
-        except NotReadError as other:
-            return (_not_read(str(other)),)
-    if manifest.target.precision == "fp8" or manifest.target.options.get("compress"):
-        return (_not_read("weights that are coarser than int8's, or compressed"),)
-    exported = _exported(net, manifest, found.forms)
-    plan = Plan.from_dict(manifest.plan or {DEFAULT: manifest.target.precision})
-    size = manifest.target.shapes.only or _SIZE
-    return (_check(found, operations_of(exported, exported.contract.size_for(*size), plan), True),)
+        found = _model_or_graph(opened)
+        if manifest.target.precision == "fp8" or manifest.target.options.get("compress"):
+            raise NotReadError("weights that are coarser than int8's, or compressed")
+        exported = _exported(net, manifest, found.forms)
+        plan = Plan.from_dict(manifest.plan or {DEFAULT: manifest.target.precision})
+        size = exported.contract.size_for(*(manifest.target.shapes.only or _SIZE))
+        return (_check(found, operations_of(exported, size, plan), strict=own),)
+    except (NotReadError, SttkError) as error:
+        return (_not_read(str(error)),)
 
 
 def of_model(model: Path, net: StyleNet) -> tuple[Check, ...]:
@@ -73,6 +66,15 @@ def of_model(model: Path, net: StyleNet) -> tuple[Check, ...]:
         return (_check(found, operations_of(net, size, _FLOAT32), strict=False),)
     except (NotReadError, SttkError) as error:
         return (_not_read(str(error)),)
+
+
+def _model_or_graph(opened: OpenArtifact) -> Structure:
+    try:
+        return _read(opened.model)
+    except NotReadError:
+        if not opened.manifest.graph:
+            raise
+        return _read(opened.folder / opened.manifest.graph)
 
 
 def _read(model: Path) -> Structure:
@@ -87,15 +89,22 @@ def _not_read(reason: str) -> Check:
 
 
 def _exported(net: StyleNet, manifest: Manifest, forms: Forms) -> StyleNet:
-    """Return the net in the form in which it was exported: rewritten, then quantised."""
+    """Return the net in the form in which it was exported: rewritten, then quantised.
+
+    Raises:
+        NotReadError: the quantisers are another net's.
+    """
     if manifest.quantization and scale_fold.NAME in manifest.rewrites:
         # Scales of int8 weights depend on it; a float net is compared without the scale.
         net = _folded(net)
     net, _ = rewritten(net, manifest.rewrites, manifest.target.precision)
     if not manifest.quantization:
         return net
-    calibration = Calibration.from_dict(manifest.quantization)
-    return fake_quantized(net, calibration, forms.symmetric, forms.least_scale)
+    try:
+        calibration = Calibration.from_dict(manifest.quantization)
+        return fake_quantized(net, calibration, forms.symmetric, forms.least_scale)
+    except (KeyError, TypeError, ValueError) as error:
+        raise NotReadError(f"the manifest's quantization is not this net's: {error}") from error
 
 
 @lru_cache(maxsize=2)

@@ -147,7 +147,7 @@ def _norm(op: Any, name: str) -> Operation:
 def _batch_norm(op: Any, name: str) -> Operation:
     keys = ("gamma", "beta", "mean", "variance")
     epsilon = float(_value(op, "epsilon"))
-    return structure.batch_norm(name, *(_present(op, key) for key in keys), epsilon)
+    return structure.batch_norm(name, [_present(op, key) for key in keys], epsilon)
 
 
 def _pad(op: Any, name: str) -> Operation:

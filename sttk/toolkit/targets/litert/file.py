@@ -95,7 +95,7 @@ class File:
         maker = self.maker(tensor, "DEQUANTIZE")
         source = maker.inputs[0] if maker else tensor
         held = self._graph.Tensors(source)
-        return self._model.Buffers(held.Buffer()).DataLength() > 0
+        return bool(self._model.Buffers(held.Buffer()).DataLength() > 0)
 
     def array(self, tensor: int) -> Array:
         """Return a stored tensor as it is. Raises NotReadError if it is computed."""

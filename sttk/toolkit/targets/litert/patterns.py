@@ -78,7 +78,7 @@ def affine(file: File, add: Operator) -> Pattern | None:
     )
     name = file.name(add.output)
     flat = [each.moved(lambda array: array.reshape(-1)) for each in (gain, bias)]
-    found = structure.batch_norm(name, *flat, zero, one, 0.0)
+    found = structure.batch_norm(name, [*flat, zero, one], 0.0)
     return Pattern(found, (product,), product.inputs[0])
 
 
@@ -116,7 +116,8 @@ def _modes(before: int, after: int) -> list[tuple[str, list[int], list[int]]]:
 
 def _flattened(file: File, join: Operator, axis: int) -> tuple[list[int], list[Operator]]:
     """Return what is joined, by one operator or by several in a row, and these others."""
-    pieces, joins = list(join.inputs), []
+    pieces = list(join.inputs)
+    joins: list[Operator] = []
     while pieces and (first := file.maker(pieces[0], "CONCATENATION")):
         alone = len(file.readers.get(first.output, ())) == 1
         if not alone or first.options.get("axis") != axis or len(joins) > len(file.operators):

@@ -97,7 +97,7 @@ class _Reading:
         if rows.kind != structure.PAD or rows.settings["mode"] != operation.settings["mode"]:
             return operation
         sides = [each.settings["sides"] for each in (rows, operation)]
-        both = [a + b for a, b in zip(*sides, strict=True)]  # type: ignore[arg-type]
+        both = [a + b for a, b in zip(*sides, strict=True)]
         if sides[0][1] or sides[0][3]:  # type: ignore[index]
             return operation
         self.operations.pop()
@@ -115,7 +115,9 @@ class _Reading:
 
         def turned(array: Array) -> Array:
             rest = array.shape[1:]
-            return array.reshape(factor**2, -1, *rest).swapaxes(0, 1).reshape(-1, *rest)
+            phases = array.reshape(factor**2, -1, *rest)
+            found: Array = phases.swapaxes(0, 1).reshape(-1, *rest)
+            return found
 
         values = {key: each.moved(turned) for key, each in convolution.values.items()}
         self.operations[index] = dataclasses.replace(convolution, values=values)

@@ -2,7 +2,8 @@
 
 The ``.bin`` has no names and no sizes: each layer reads its own numbers in the order of the graph.
 So a layer whose numbers are not known here ends the reading. Before the weights of a convolution
-stands a tag that says their type; other numbers are float32 and have none (ncnn's ``modelbin.cpp``).
+stands a tag that says their type; other numbers are float32 and have none (ncnn's
+``modelbin.cpp``).
 """
 
 from __future__ import annotations
@@ -144,7 +145,8 @@ def _turned(array: Array, groups: int) -> Array:
     """Turn (D, C / groups, K, K), in which ncnn keeps a transposed one, to torch's layout."""
     out, channels, *kernel = array.shape
     parts = array.reshape(groups, out // groups, channels, *kernel).swapaxes(1, 2)
-    return parts.reshape(groups * channels, out // groups, *kernel)
+    found: Array = parts.reshape(groups * channels, out // groups, *kernel)
+    return found
 
 
 def _scaled(layer: _Layer, weights: _Weights, whole: Array) -> Stored:
@@ -190,7 +192,7 @@ def _batch_norm(layer: _Layer, weights: _Weights) -> Operation:
     slope, mean, variance, bias = (
         structure.stored(weights.take(layer.number(0))) for _ in range(4)
     )
-    return structure.batch_norm(layer.name, slope, bias, mean, variance, layer.real(1))
+    return structure.batch_norm(layer.name, (slope, bias, mean, variance), layer.real(1))
 
 
 def _pad(layer: _Layer, weights: _Weights) -> Operation:

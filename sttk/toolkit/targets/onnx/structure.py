@@ -159,8 +159,8 @@ def _norm(graph: _Graph, node: onnx.NodeProto, name: str) -> Operation:
 
 def _batch_norm(graph: _Graph, node: onnx.NodeProto, name: str) -> Operation:
     epsilon = _attributes(node).get("epsilon", _DEFAULT_EPSILON)
-    gain, bias, mean, variance = (graph.weights(each) for each in node.input[1:5])
-    return structure.batch_norm(name, gain, bias, mean, variance, epsilon)
+    weights = [graph.weights(each) for each in node.input[1:5]]
+    return structure.batch_norm(name, weights, epsilon)
 
 
 def _pad(graph: _Graph, node: onnx.NodeProto, name: str) -> Operation:

@@ -200,9 +200,9 @@ def _norm(node: Any, name: str, used: set[str]) -> Operation:
 
 def _batch_norm(node: Any, name: str, used: set[str]) -> Operation:
     del used
-    gain, bias, mean, variance = (constant(node.input_value(index)) for index in range(1, 5))
+    weights = [constant(node.input_value(index)) for index in range(1, 5)]
     epsilon = node.get_attributes()["epsilon"]
-    return structure.batch_norm(name, gain, bias, mean, variance, epsilon)
+    return structure.batch_norm(name, weights, epsilon)
 
 
 def _pad(node: Any, name: str, used: set[str]) -> Operation:
