@@ -82,6 +82,7 @@ class Target(ABC):
         requires: the requirements for exporting and running it.
         tensors: the names and shapes of its input and output.
         int8_arithmetic: the arithmetic between the quantisers of an int8 model.
+        opaque: why the intermediate tensors of its models cannot be read, if that needs saying.
         in_all: whether ``sttk export --target all`` includes it.
         mutated: whether ``sttk mutants`` exports to it by default. Each target adds the time of an
             export to every fault, so there is one for each way to a file: the graph itself, a
@@ -103,6 +104,7 @@ class Target(ABC):
     requires: Requirements
     tensors: Tensors = field(default_factory=Tensors)
     int8_arithmetic: Precision = "int8"
+    opaque: str = ""
     in_all: bool = True
     mutated: bool = False
     timed: bool = True
