@@ -135,7 +135,9 @@ def open_intermediates(model: Path) -> InstrumentedModel:
     found = of_model(model)
     if found is None or not found.has_intermediates:
         able = ", ".join(each.suffix for each in every() if each.has_intermediates)
+        why = f": {found.opaque}" if found and found.opaque else ""
         raise UsageError(
-            f"{model}: no bisection of {model.suffix or 'such'} models", fix=f"it takes {able}"
+            f"{model}: no bisection of {model.suffix or 'such'} models{why}",
+            fix=f"it takes {able}",
         )
     return found.intermediates(model)

@@ -93,6 +93,7 @@ class Target(ABC):
         cross_packages: Debian's packages with which the runner for an emulated processor is
             compiled; see :meth:`open_cross`.
         int8_arithmetic: the arithmetic between the quantisers of an int8 model.
+        opaque: why the intermediate tensors of its models cannot be read, if that needs saying.
         in_all: whether ``sttk export --target all`` includes it.
         mutated: whether ``sttk mutants`` exports to it by default. Each target adds the time of an
             export to every fault, so there is one for each way to a file: the graph itself, a
@@ -118,6 +119,7 @@ class Target(ABC):
     half_features: tuple[str, ...] = ("NEON fp16",)
     cross_packages: tuple[str, ...] = ()
     int8_arithmetic: Precision = "int8"
+    opaque: str = ""
     in_all: bool = True
     mutated: bool = False
     timed: bool = True

@@ -64,6 +64,10 @@ def test_models_that_cannot_be_read_inside(tmp_path):
 
     with pytest.raises(UsageError, match=r"no bisection of \.engine"):
         open_intermediates(tmp_path / "m.engine")
+    with pytest.raises(UsageError, match=r"no bisection of \.pte models: .*XNNPACK") as refused:
+        open_intermediates(tmp_path / "m.pte")
+    takes = "it takes .onnx, .xml, .mlpackage, .param, .tflite, .html"
+    assert refused.value.fix == takes
     (tmp_path / "m.onnx").write_bytes(b"no model")
     with pytest.raises(ArtifactError, match="not an ONNX model"):
         open_intermediates(tmp_path / "m.onnx")

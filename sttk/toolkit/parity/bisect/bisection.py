@@ -102,7 +102,7 @@ def bisect(
     """Find the first block of ``model`` whose SNR falls under its floor.
 
     Args:
-        model: an ONNX file, an OpenVINO IR or a Core ML package, from any exporter.
+        model: a model of a target that has intermediates, from any exporter.
         net: the reference.
         batch: (B, 3, H, W) float32 in 0..255, of a size that the model takes.
         precision: the model's arithmetic: ``fp32``, ``fp16``, ``bf16``, ``int8`` or ``fp8``.

@@ -13,7 +13,7 @@ from sttk.toolkit.core.errors import RunError
 from sttk.toolkit.imaging.images import Floats
 from sttk.toolkit.runtimes.base import Settings
 from sttk.toolkit.targets.intermediates import Intermediate, Values
-from sttk.toolkit.targets.ncnn.runner import INPUT, OUTPUT, NcnnRunner, graph
+from sttk.toolkit.targets.ncnn.runner import INPUT, MAGIC, OUTPUT, NcnnRunner, graph
 
 _MODEL, _WEIGHTS = "part.param", "part.bin"
 _RESULT = "part_result"  # the result's name in a saved part
@@ -117,12 +117,12 @@ class NcnnPart:
 
     def save(self, folder: Path) -> str:
         """See :class:`Subgraph`. Layers before the part stay: their weights are in the way."""
+        layers = graph(self._path)
+        blobs = sum(len(layer.outputs) for layer in map(_layer, layers))
         names = {self._tensor: _RESULT}
-        text = self._path.read_text(encoding="ascii", errors="replace")
-        lines = (
-            " ".join(names.get(word, word) for word in line.split()) for line in text.splitlines()
-        )
-        (folder / _MODEL).write_text("\n".join(lines) + "\n", encoding="ascii")
+        lines = [" ".join(names.get(word, word) for word in words) for words in layers]
+        text = "\n".join([MAGIC.decode(), f"{len(lines)} {blobs}", *lines, ""])
+        (folder / _MODEL).write_text(text, encoding="ascii", errors="replace")
         shutil.copyfile(self._path.with_suffix(".bin"), folder / _WEIGHTS)
         return _MODEL
 

@@ -30,7 +30,7 @@ _NOTES = {
     "f16": "computed in float16, which is ncnn's own choice here",
     "bf16": "tensors were kept in bf16",
 }
-_MAGIC = b"7767517"
+MAGIC = b"7767517"
 # The limits of the graph and of the weights' file. Ours take 10 kB and 0.2 to 7 MB.
 _MOST_BYTES, MOST_WEIGHTS = 1 << 20, 1 << 28
 _LAYER = re.compile(r"[A-Za-z_]\w* +\S+ +\d+ +\d+( +\S+)*")
@@ -168,7 +168,7 @@ def graph(model: Path) -> list[list[str]]:
         raise _not_loaded(model, str(error)) from error
     magic, _, *lines = (text.strip() + b"\n\n").decode("ascii", "replace").splitlines()
     layers = [line.strip() for line in lines if line.strip()]
-    if magic.encode() != _MAGIC or not all(_LAYER.fullmatch(line) for line in layers):
+    if magic.encode() != MAGIC or not all(_LAYER.fullmatch(line) for line in layers):
         raise _not_loaded(model, "not a .param of ncnn's")
     words = [line.split() for line in layers]
     if any(_absurd(word) for line in words for word in line[2:]):
