@@ -53,6 +53,7 @@ def test_the_more_is_rounded_the_larger_the_error(make, net):
     assert np.array_equal(outputs[2], outputs[2].astype(np.float16))
 
 
+@pytest.mark.nightly
 def test_squares_overflow_in_a_net_whose_scale_is_large(checkpoint, tmp_path):
     net = load(checkpoint)
     with torch.no_grad():
