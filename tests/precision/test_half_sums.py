@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from sttk.toolkit.precision.half_sums import HalfSums, run_with_half_sums
+from sttk.toolkit.precision.half_sums import HalfConvolutions, HalfSums, run_with_half_sums
 
 
 def half(*shape, seed=0, spread=1.0):
@@ -105,3 +105,13 @@ def test_float32_blocks_are_left_alone():
     with torch.inference_mode():
         wanted = net(torch.from_numpy(x))
     assert np.array_equal(run_with_half_sums(net, x), wanted.numpy())
+
+
+def test_float32_that_stands_for_float16_adds_its_bias_last():
+    x, weight, bias = half(1, 6, 9, 9), half(8, 6, 3, 3, seed=1), half(8, seed=2)
+    with HalfSums():
+        wanted = F.conv2d(x, weight) + bias.view(-1, 1, 1)
+    with HalfConvolutions():
+        found = F.conv2d(x.float(), weight.float(), bias.float())
+    assert found.dtype == torch.float32
+    assert torch.equal(found, wanted.float())

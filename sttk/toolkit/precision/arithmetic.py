@@ -1,8 +1,8 @@
 """The arithmetics in which sttk's own interpreters run a model.
 
 They are those of LiteRT's GPU delegate (``CalculationsPrecision`` in
-tensorflow/lite/delegates/gpu/common/precision.h), which an app chooses between; the fastest is the
-default of its Java interface, for float32 files too.
+tensorflow/lite/delegates/gpu/common/precision.h), which an app chooses between. The fastest is
+the default of Java's ``GpuDelegate.Options``, for float32 files too.
 """
 
 from __future__ import annotations

@@ -55,7 +55,8 @@ class HalfSums(RoundedHalf):
 class HalfConvolutions(TorchFunctionMode):
     """A mode that, while active, rounds what float32 convolutions read, and adds up in float16.
 
-    It is for interpreters that carry float16 values in float32; results are float32 as well.
+    It is for interpreters that carry float16 values in float32; results are float32 as well. The
+    bias is added after the sum, as the kernels of GPUs do it.
     """
 
     def __torch_function__(
@@ -69,8 +70,11 @@ class HalfConvolutions(TorchFunctionMode):
         own, named = _CONVOLUTIONS.get(func), dict(kwargs or {})
         if own is None:
             return func(*args, **named)
+        x, weight, *more = args
+        bias = more.pop(0) if more else named.pop("bias", None)
         with torch._C.DisableTorchFunction():  # noqa: SLF001
-            return own(*map(_halved, args), **{key: _halved(named[key]) for key in named}).float()
+            y = own(x.half(), weight.half(), None, *more, **named).float()
+            return y if bias is None else (y + bias.half().view(-1, 1, 1)).half().float()
 
 
 def run_with_half_sums(net: nn.Module, batch: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -195,10 +199,6 @@ def _summed(taps: Iterable[_Tap], total: Tensor, groups: int) -> Tensor:
             # rounds the sum to float16: one pass over memory, where doing it by hand takes three.
             sums.addcmul_(inputs[:, :, channel], factors[:, :, :, channel])
     return total
-
-
-def _halved(value: Any) -> Any:
-    return value.half() if isinstance(value, Tensor) else value
 
 
 def _pair(value: _Pair) -> tuple[int, int]:

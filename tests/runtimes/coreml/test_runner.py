@@ -15,10 +15,11 @@ from sttk.toolkit.core.rungs import EXACT, FAITHFUL
 from sttk.toolkit.core.shapes import Shapes
 from sttk.toolkit.parity.metrics import difference
 from sttk.toolkit.runtimes.base import Settings
-from sttk.toolkit.targets import open_model
+from sttk.toolkit.targets import open_model, target
 from sttk.toolkit.targets.coreml import predictor, runner
 from sttk.toolkit.targets.coreml.interpreter import Interpreter
 from sttk.toolkit.targets.coreml.package import read_package
+from sttk.toolkit.targets.coreml.runner import EmulatedCoreML
 from tests.rungs import rung
 
 FIXED = Shapes.fixed(64, 96)
@@ -90,6 +91,27 @@ def test_variances_in_float16_overflow_where_the_scale_is_large(scaled, net):
         assert difference(Interpreter(package).run(picture()), wanted).mean < 0.3
         half = Interpreter(package, half_variance=True).run(picture())
         assert (difference(half, wanted).mean < 0.3) is survives
+
+
+def test_float16_in_all_and_sums_too(make, net):
+    wanted = net(torch.from_numpy(picture())).numpy()
+    for precision in ("fp16", "fp32"):
+        model = make("coreml", shapes=FIXED, precision=precision) / "model.mlpackage"
+        runner = target("coreml").emulated(model)
+        output, usual = runner.run(picture()), open_model(model).run(picture())
+        assert np.array_equal(output, output.astype(np.float16))
+        errors = [np.square(each - wanted).mean() for each in (usual, output)]
+        assert errors == sorted(errors)
+        assert "not Apple's kernels" in runner.notes[0]
+
+
+def test_float16_in_all_overflows_where_the_scale_is_large(scaled, net):
+    wanted = net(torch.from_numpy(picture())).numpy()
+    errors = []
+    for fold in (True, False):
+        output = EmulatedCoreML(scaled(50, fold).path).run(picture())
+        errors.append(difference(output, wanted).mean)
+    assert errors[0] < errors[1] / 5
 
 
 class FakeModel:

@@ -25,7 +25,7 @@ class EmulatedLiteRt(Closing):
 
     Args:
         model: the file.
-        arithmetic: in which it is computed; of a phone's GPU by default.
+        arithmetic: the arithmetic of every operation; by default that of a phone's GPU.
 
     Raises:
         MissingExtraError: LiteRT's package, which has the schema, is not installed.

@@ -71,7 +71,7 @@ class Interpreter:
 
     Args:
         program: the program, as read from its file.
-        arithmetic: in which it is computed.
+        arithmetic: the arithmetic of every operation.
 
     Raises:
         ArtifactError: an operation is not known here, or not in this form.

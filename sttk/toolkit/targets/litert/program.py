@@ -42,8 +42,8 @@ class Quantisation:
     """The real values of a quantised tensor: (stored - zero point) scale.
 
     Attributes:
-        scales: one, or one for each index along ``axis``.
-        zero_points: as many.
+        scales: one scale, or one for each index along ``axis``.
+        zero_points: one zero point for each scale.
         axis: the axis of several scales.
     """
 

@@ -29,8 +29,8 @@ def _pads(size: int, stride: int, reach: int, padding: int) -> tuple[int, int]:
     """Return the zeros before and after an axis, by the schema's ``Padding``.
 
     Args:
-        size: of the input.
-        stride: of the convolution.
+        size: the size of the input.
+        stride: the stride of the convolution.
         reach: the extent of its kernel, dilation included.
         padding: SAME for an output of size / stride, rounded up.
     """
