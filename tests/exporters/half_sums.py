@@ -5,6 +5,9 @@ tap channel by channel (XNNPACK, f16-igemm with AVX-512 FP16 or NEON FP16: one f
 each). Every other operation on float16 is computed in float32 and its result rounded, its means too
 (f16-f32acc kernels). All of it is written in float32 and rounded by hand, so it says the same on
 every CPU, whatever kernels the CPU would choose.
+
+It is too strict for whole nets: XNNPACK's ARM64 kernels compute a convolution that follows an
+instance norm in float32 (docs/targets/executorch.md, fp16).
 """
 
 from __future__ import annotations
