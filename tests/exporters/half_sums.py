@@ -1,4 +1,8 @@
-"""A net as ExecuTorch computes it on a CPU with float16 arithmetic, on any CPU."""
+"""A net as ExecuTorch computes it on a CPU with float16 arithmetic, on any CPU.
+
+It is too strict for whole nets: XNNPACK's ARM64 kernels compute a convolution that follows an
+instance norm in float32 (docs/targets/executorch.md, fp16).
+"""
 
 from __future__ import annotations
 

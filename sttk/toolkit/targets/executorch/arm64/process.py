@@ -28,7 +28,7 @@ _Answer = TypeVar("_Answer", tuple[int, ...], Floats)
 
 
 class NotStartedError(RunError):
-    """The process ended before it could say anything itself."""
+    """The process did not get as far as the runner, for a reason of this machine's."""
 
 
 class RunnerProcess:
@@ -44,11 +44,11 @@ class RunnerProcess:
 
     Raises:
         NotStartedError: there is no such command, or it fails before the runner begins.
-        RunError: the runner refuses the program.
+        RunError: the runner refuses the program, crashes on it or takes too long.
     """
 
     def __init__(self, command: Sequence[str], program: bytes, seconds: float) -> None:
-        self._seconds = seconds
+        self._seconds, self._late = seconds, threading.Event()
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the process)
         try:
             # Nothing of this host's environment is meant for an emulated process.
@@ -69,14 +69,16 @@ class RunnerProcess:
         """Return what the program makes of a picture, both (B, C, H, W).
 
         Raises:
-            RunError: the runner has ended, or ends with an error; it cannot be used again.
+            RunError: the runner refuses the picture, crashes on it, takes too long or was closed;
+                it cannot be used again.
         """
         values = np.ascontiguousarray(picture, dtype="<f4")
         return self._asked([_SHAPE.pack(*values.shape), values.tobytes()], self._picture)
 
     def _asked(self, parts: Sequence[bytes], read: Callable[[], _Answer]) -> _Answer:
         """Send a message and return what ``read`` makes of the answer."""
-        watch = threading.Timer(self._seconds, self._process.kill)
+        # It holds no reference to this object, which would otherwise end in its thread.
+        watch = threading.Timer(self._seconds, _give_up, (self._process, self._late))
         watch.daemon = True
         watch.start()
         try:
@@ -98,7 +100,7 @@ class RunnerProcess:
     def _picture(self) -> Floats:
         shape = self._shape()
         if min(shape) < 1 or math.prod(shape) > _MOST_VALUES:
-            raise RunError(f"ExecuTorch: its runner answers with a picture of {shape}")
+            raise RunError(f"its runner answers with a picture of {shape}")
         values = np.frombuffer(self._exactly(math.prod(shape) * 4), dtype="<f4")
         return values.reshape(shape).astype(np.float32)
 
@@ -109,18 +111,27 @@ class RunnerProcess:
         return content
 
     def _died(self) -> RunError:
-        """Return the error for a process that has ended or sends nonsense."""
+        """Return the error for a process that has ended, by its own word if it left one."""
         if self._said.closed:
-            return RunError("ExecuTorch: its runner was closed")
+            return RunError("its runner was closed")
         self._process.kill()
         code = self._process.wait()
         self._said.seek(0)
         lines = self._said.read(_MOST_SAID).decode(errors="replace").splitlines()
         own = [line.removeprefix(_SIGN) for line in lines if line.startswith(_SIGN)]
+        if self._late.is_set():
+            return RunError(f"its runner takes over {self._seconds:g} s")
         if own:
-            return RunError(f"ExecuTorch: {own[-1][:200]}")
+            return RunError(own[-1][:200])
+        if code < 0:
+            return RunError(f"its runner crashed, by signal {-code}")
         said = f": {lines[-1][:200]}" if lines else ""
-        return NotStartedError(f"ExecuTorch: its runner ended with {code}{said}")
+        return NotStartedError(f"its runner ended with {code}{said}")
+
+
+def _give_up(process: subprocess.Popen[bytes], late: threading.Event) -> None:
+    late.set()
+    process.kill()
 
 
 def _pipe(stream: IO[bytes] | None) -> IO[bytes]:

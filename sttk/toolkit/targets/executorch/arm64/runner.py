@@ -48,7 +48,10 @@ class EmulatedExecuTorchRunner(Closing):
         """See :class:`Runner`."""
         if not self.takes.takes((batch.shape[2], batch.shape[3])):
             raise RunError(f"ExecuTorch: the program takes {self.takes}, not {batch.shape[2:]}")
-        return np.concatenate([self._process.run(each[None]) for each in batch])
+        try:
+            return np.concatenate([self._process.run(each[None]) for each in batch])
+        except RunError as error:
+            raise RunError(f"ExecuTorch: {error.message}") from error
 
     def close(self) -> None:
         """See :class:`Runner`."""
@@ -59,7 +62,7 @@ def _started(model: Path, command: list[str], program: bytes) -> RunnerProcess:
     try:
         return RunnerProcess(command, program, _SECONDS)
     except NotStartedError as error:
-        raise NotRunError(f"not run: {error}") from error
+        raise NotRunError(f"not run: ExecuTorch on ARM64: {error.message}") from error
     except RunError as error:
         raise ArtifactError(f"{model}: ExecuTorch cannot load it: {error.message}") from error
 
