@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sttk.toolkit.core.rungs import FAITHFUL, SAME_STYLE
+from sttk.toolkit.core.rungs import FAITHFUL
 from sttk.toolkit.targets.base import ON_DISK, Target, Tensors, Timed
 from sttk.toolkit.targets.requirements import Requirements
 
@@ -25,13 +25,13 @@ class NcnnTarget(Target):
     def promise_in_half(self, precision: str) -> str:
         """Return the rung that a model promises where ncnn computes in float16.
 
-        An app that sets no option gets float16 on ARM CPUs and on GPUs, whatever the precision of
-        the file. The float models say which layers must not (``exporters/ncnn/half.py``).
+        That is ncnn's own choice on ARM CPUs and on GPUs. Only fp16 models follow it: the layers
+        of all others say that they compute in float32 (``exporters/ncnn/half.py``).
 
         Args:
             precision: one of ``contract.PRECISIONS``.
         """
-        return SAME_STYLE if precision == "int8" else FAITHFUL
+        return FAITHFUL if precision == "fp16" else self.promise(precision)
 
     def describe(self, model: Path) -> dict[str, Any]:
         """See :class:`Target`."""
