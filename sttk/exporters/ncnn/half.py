@@ -1,10 +1,10 @@
 """Feature masks, by which a model keeps its promise where ncnn computes in float16 by itself.
 
 ncnn's defaults are float16 on ARM CPUs from ARMv8.2 on and on GPUs, whatever the precision of the
-file. A layer's parameter 31 is a mask of what ncnn must not do there (``get_masked_option`` in
-ncnn's net.cpp). A float32 or int8 model says in every layer that it must neither compute nor store
-in float16. ncnn does not convert tensors between such a layer and others on a GPU, where the
-picture would be noise, so these layers also say that they run on the CPU.
+file. A layer's mask says what ncnn must not do there (``targets/ncnn/masks.py``). A float32 or int8
+model says in every layer that it must neither compute nor store in float16. ncnn does not convert
+tensors between such a layer and others on a GPU, where the picture would be noise, so these layers
+also say that they run on the CPU.
 
 A float16 model computes in float16 on either, except for what makes it fall short:
 
@@ -24,10 +24,14 @@ from torch import nn
 from sttk.toolkit.core.plan import Plan
 from sttk.toolkit.core.style_net import StyleNet
 from sttk.toolkit.precision.boundary import boundary_blocks
+from sttk.toolkit.targets.ncnn.masks import (
+    FLOAT32,
+    MASK,
+    NO_HALF_ARITHMETIC,
+    NO_WINOGRAD,
+    mask_of,
+)
 
-NO_HALF_ARITHMETIC, NO_HALF_STORAGE, NO_GPU, NO_WINOGRAD = 1 << 0, 1 << 1, 1 << 4, 1 << 6
-FLOAT32 = NO_HALF_ARITHMETIC | NO_HALF_STORAGE | NO_GPU
-_MASK = "31"
 _FIRST = 3  # the line after magic, counts and input
 _CONVOLUTIONS = (
     "Convolution",
@@ -57,7 +61,7 @@ def masked(param: str, net: nn.Module, plan: Plan, boundary: Collection[str]) ->
             number: NO_HALF_ARITHMETIC * (number in sums) | NO_WINOGRAD * _by_winograd(line)
             for number, line in enumerate(lines)
         }
-    marked = (f" {_MASK}={masks[number]}" if masks.get(number) else "" for number in count())
+    marked = (f" {MASK}={masks[number]}" if masks.get(number) else "" for number in count())
     return "".join(f"{line.rstrip()}{mark}\n" for line, mark in zip(lines, marked, strict=False))
 
 
@@ -70,7 +74,7 @@ def facts(param: str, plan: Plan) -> dict[str, str | int]:
     """Return what the manifest says of a graph's masks."""
     if plan.default != "fp16":
         return {"arithmetic": "float32 on the CPU, whatever ncnn's options are"}
-    masks = [int(_parameters(line).get(_MASK, "0")) for line in param.split("\n")]
+    masks = [mask_of(line.split()) for line in param.split("\n")]
     counts = {
         "layers that add up in float32": NO_HALF_ARITHMETIC,
         "convolutions without Winograd": NO_WINOGRAD,
