@@ -18,11 +18,7 @@ void check_readable(const std::string& path) {
 
 Stylizer::Stylizer(const std::string& param, const std::string& bin, int threads) {
     if (threads > 0) net_.opt.num_threads = threads;
-    // On ARM ncnn would compute in float16, whose largest number is 65504: an instance norm over
-    // a photograph's values can pass that, and the picture turns black.
-    net_.opt.use_fp16_packed = false;
-    net_.opt.use_fp16_storage = false;
-    net_.opt.use_fp16_arithmetic = false;
+    // All other options are ncnn's own: the model says which layers must not compute in float16.
     check_readable(param);
     check_readable(bin);
     if (net_.load_param(param.c_str()) != 0) throw InputError(param + ": not ncnn's .param");

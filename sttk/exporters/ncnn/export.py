@@ -4,7 +4,9 @@ The net is traced, pnnx turns the trace into ncnn's layers (instance norm, refle
 nearest upsampling are layers of its own), and the weights are then stored as the request says
 (:mod:`sttk.exporters.ncnn.weights`): pnnx itself stores either all of them in float16, or none.
 
-fp16 only concerns the weights: the app chooses the arithmetic (``opt.use_fp16_*``).
+fp16 only concerns the weights: the device chooses the arithmetic, unless the app does
+(``opt.use_fp16_*``), and layers that float16 would harm say so themselves
+(:mod:`sttk.exporters.ncnn.half`).
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from sttk.exporters.base import ExportRequest, Product
+from sttk.exporters.ncnn import half
 from sttk.exporters.ncnn.shifted import ShiftedConv
 from sttk.exporters.ncnn.weights import store
 from sttk.exporters.options import Options
@@ -53,9 +56,10 @@ def export(request: ExportRequest[Options], folder: Path) -> Product:
     _check_known(param)
     param = _with_size(param, request.shapes)
     param, weights = store(param, weights, net, request.plan)
+    param = half.masked(param, net, request.plan, half.boundary_modules(request.net))
     (folder / MODEL).write_text(param, encoding="ascii")
     (folder / WEIGHTS).write_bytes(weights)
-    return Product(MODEL, tools)
+    return Product(MODEL, tools, half.facts(param, request.plan))
 
 
 def _convert(net: torch.nn.Module, shape: tuple[int, ...], work: Path) -> tuple[str, bytes]:

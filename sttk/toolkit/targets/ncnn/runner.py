@@ -18,6 +18,7 @@ from sttk.toolkit.imaging.images import Floats
 from sttk.toolkit.io.files import read_bounded
 from sttk.toolkit.io.streams import quiet_stderr
 from sttk.toolkit.runtimes.base import Choices, Closing, Settings
+from sttk.toolkit.targets.ncnn.masks import NO_GPU, mask_of
 from sttk.toolkit.targets.ncnn.vulkan import default_gpu
 
 if TYPE_CHECKING:
@@ -84,7 +85,10 @@ class NcnnRunner(Closing):
             self.machine, self.features = gpu.name, gpu.features
         if precision != "f32":
             self.notes += (_NOTES[precision],)
-        self.takes = _takes(model, graph(model))
+        layers = graph(model)
+        self.takes = _takes(model, layers)
+        if vulkan:
+            _check_for_gpu(layers)
         self._net = _net(precision, settings.threads if settings else None, vulkan=vulkan)
         _load(self._net, model)
 
@@ -123,6 +127,15 @@ def _extracted(extractor: ncnn.Extractor, name: str) -> Floats:
     if failed:
         raise RunError(f"ncnn: no {name}: error {failed}")
     return np.array(values, dtype=np.float32)  # a copy: the next run reuses the memory
+
+
+def _check_for_gpu(layers: list[list[str]]) -> None:
+    """Refuse a model that would run on the CPU alone, whatever ncnn is told."""
+    if all(mask_of(line) & NO_GPU for line in layers if line[0] != "Input"):
+        raise NotRunError(
+            "not run: every layer of this model says that it runs on the CPU",
+            fix="export with --precision fp16 for a GPU",
+        )
 
 
 def _cpu_computes_in_half() -> bool:
