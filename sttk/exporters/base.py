@@ -113,6 +113,8 @@ class Exporter(Generic[O_co]):
         halves_arithmetic: whether fp16 includes the arithmetic; if not, only the weights on disk
             are float16, and blocks pass float32 to each other.
         half_int8: whether blocks of int8 pass float16 to each other.
+        folds_float32: whether float32 models are scale-folded too (``prepare.py``), since some
+            devices compute them in float16.
         float32_boundary: the precisions in which the first and last blocks of a net stay in
             float32, unless another plan is requested: some devices' arithmetic would break the
             promise otherwise (``plans.py``).
@@ -129,6 +131,7 @@ class Exporter(Generic[O_co]):
     rewrites: tuple[str, ...] = ()
     halves_arithmetic: bool = True
     half_int8: bool = False
+    folds_float32: bool = False
     float32_boundary: tuple[Precision, ...] = ()
     searched: O_co | None = None
     default_styles: Callable[[Any], tuple[str, Options]] | None = None

@@ -12,6 +12,7 @@ import torch
 
 from sttk.exporters.base import Int8
 from sttk.toolkit.core.contract import Precision
+from sttk.toolkit.core.errors import ExportError
 from sttk.toolkit.core.plan import Plan
 from sttk.toolkit.core.style_net import StyleNet
 from sttk.toolkit.imaging.regimes import shipped_photos
@@ -23,9 +24,6 @@ from sttk.toolkit.rewrites.rules import rewritten
 
 if TYPE_CHECKING:
     from sttk.exporters.base import Exporter, ExportRequest
-
-# Precisions in which nothing is computed in float16 on any device.
-_WIDE = ("fp32",)
 
 
 def carriers(target: Exporter[Any]) -> Mapping[Precision, torch.dtype]:
@@ -62,7 +60,7 @@ def prepare(request: ExportRequest[Any], target: Exporter[Any]) -> Prepared:
         ImageError: a picture to calibrate on cannot be read.
     """
     able = target.int8 or Int8()
-    net, folds = _scale_folded(request.net) if _folds(request, able) else (request.net, ())
+    net, folds = _folded(request, target)
     names = target.rewrites if request.rewrite else ()
     net, done = rewritten(net, names, request.precision)
     rewrites = (*folds, *done)
@@ -75,14 +73,24 @@ def prepare(request: ExportRequest[Any], target: Exporter[Any]) -> Prepared:
     return Prepared(replace(request, net=quantized), rewrites, calibration)
 
 
-def _folds(request: ExportRequest[Any], able: Int8) -> bool:
-    """Whether the net is scale-folded.
+def _folded(request: ExportRequest[Any], target: Exporter[Any]) -> tuple[StyleNet, tuple[str, ...]]:
+    """Scale-fold the net where an instance norm may be computed in float16.
 
-    Float32 does not need it, as it holds every variance. It is also left out if the outputs of
+    Float32 models hold every variance, so they stay as they are unless GPUs compute them in
+    float16; then they are folded if the net can be. Neither is a net folded if the outputs of
     convolutions are rounded to int8: those runtimes' norms are in float32, and the reference would
     be rounded by the scales of the folded net rather than its own.
     """
-    return request.precision not in _WIDE and not (request.precision == "int8" and able.outputs)
+    if request.precision == "int8" and target.int8 and target.int8.outputs:
+        return request.net, ()
+    if request.precision != "fp32":
+        return _scale_folded(request.net)
+    if not target.folds_float32:
+        return request.net, ()
+    try:
+        return _scale_folded(request.net)
+    except ExportError:  # float32 needs none
+        return request.net, ()
 
 
 # Cached by the net's identity: several targets and sizes need the same results.

@@ -14,7 +14,7 @@ _ABOUT = """\
 Every fault is put into the net, the net is exported, and the artifact is judged by what
 `sttk parity` does by default. A cell says on how many of the inputs it was caught; *none* is a
 fault that makes no difference to this net, which float64 shows (under 1e-6 of 255). The last column
-names the inputs that caught it where not all did, at all targets together. What float32 arithmetic
+names the inputs that caught it where not all did, in all columns together. What float32 arithmetic
 itself may cost cannot be caught: a variance over n - 1 in place of n is, at 96x128, but is not in
 this table, since at 512x512 it comes to no more than the order of a sum.
 """
@@ -32,20 +32,18 @@ def summary(table: KillTable) -> Iterator[str]:
     killed, survived = len(table.of(KILLED)), len(table.of(SURVIVED))
     faults = len({each.mutant for each in table.outcomes if each.verdict != NO_FAULT})
     alarms = sum(each.verdict != NO_FAULT for each in table.clean)
-    what = f"{faults} faults at {len(table.targets)} targets"
+    what = f"{faults} faults in {len(table.columns)} columns"
     yield f"{what}: {killed} of {killed + survived} caught, {alarms} false alarms"
     for each in table.clean:
         if each.note:
-            yield f"{each.target} {each.note}; judged by the graph that it was compiled from"
+            yield f"{each.column} {each.note}; judged by the graph that it was compiled from"
     for each in table.of(KILLED):
         if not each.judged:
-            yield f"{each.mutant} at {each.target}: {each.note}"
+            yield f"{each.mutant}, {each.column}: {each.note}"
 
 
 def to_markdown(table: KillTable) -> str:
     """Return the table as the Markdown report that is committed."""
-    targets = [f"{name} {precision}" for name, precision in table.targets.items()]
-    flags = " ".join(f"--target {name}" for name in table.targets)
     regimes = {name: _caught_by(found) for name, found in _by_mutant(table)}
     lines = [
         f"# Kill table: {table.style}, {text(table.size)}",
@@ -55,13 +53,22 @@ def to_markdown(table: KillTable) -> str:
         *(f"**{line}.**" for line in summary(table)),
         "",
         f"Python {platform.python_version()}, {', '.join(_versions())}; {platform.machine()}.",
-        f"Made by: `sttk mutants {table.style} {flags} --size {text(table.size)} --markdown FILE`",
+        f"Made by: `{_command(table)} --markdown FILE`",
         "",
-        _row(["fault", *targets, "caught by"]),
-        "|" + "---|" * (len(targets) + 2),
+        _row(["fault", *map(str, table.columns), "caught by"]),
+        "|" + "---|" * (len(table.columns) + 2),
         *(_row([*row, regimes.get(row[0], "")]) for row in cells(table)),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _command(table: KillTable) -> str:
+    given = [
+        *(f"--target {each.target}" for each in table.columns),
+        *(f"--precision {each.precision}" for each in table.columns),
+        *(f"--device {each.device}" for each in table.columns),
+    ]
+    return f"sttk mutants {table.style} {' '.join(dict.fromkeys(given))} --size {text(table.size)}"
 
 
 def _row(values: list[str]) -> str:

@@ -41,6 +41,13 @@ class Candidate:
         target = targets.of_model(self.model)
         return target.name if target else ""
 
+    @property
+    def precision(self) -> str:
+        """The precision that its manifest names; "" for a bare model."""
+        if isinstance(self.model, Path) or isinstance(self.model.content, ArtifactError):
+            return ""
+        return self.model.content.target.precision
+
 
 @dataclasses.dataclass(frozen=True)
 class ReportOptions:
@@ -85,8 +92,14 @@ class Session:
     def outcomes(self, candidate: Candidate) -> Iterator[Outcome]:
         """Yield the model's outcome on each device that runs it."""
         for each in self._devices:
-            if candidate.target not in targets.NAMES or each.runs(targets.target(candidate.target)):
+            if self._judges(each, candidate):
                 yield from self._outcomes_on(each, candidate)
+
+    def _judges(self, device: Device, candidate: Candidate) -> bool:
+        if candidate.target not in targets.NAMES:
+            return True  # the outcome says what is wrong with it
+        precision = candidate.precision or self._options.precision or "fp32"
+        return device.judges(targets.target(candidate.target), precision)
 
     def _outcomes_on(self, device: Device, candidate: Candidate) -> Iterator[Outcome]:
         """Yield the model's outcome, and another one if a requested bisection failed."""

@@ -22,4 +22,5 @@ EXPORTER = Exporter(
     int8=Int8(outputs=True),
     rewrites=("phase-upsample", "wide-head"),
     halves_arithmetic=False,
+    folds_float32=True,
 )

@@ -13,6 +13,7 @@ from sttk.toolkit.core.errors import ExportError
 _WHOLE = ("CONV_2D", "Conv2DOptions")
 _DEPTHWISE = ("DEPTHWISE_CONV_2D", "DepthwiseConv2DOptions")
 _VALID = 1  # the schema's Padding.VALID
+_LARGEST_HALF = 65504.0
 
 
 @handles("DepthToSpace")
@@ -259,22 +260,27 @@ def _with_edges(
 
 @handles("InstanceNormalization")
 def instance_norm(node: Node, to: Lowering) -> None:
-    """Lower to x a + b, with a = gamma / sqrt(var + eps), b = beta - mean a, like ONNX Runtime."""
+    """Lower to (x - mean) a + beta, with a = gamma / sqrt(var + eps).
+
+    The form x a + (beta - mean a) would be one pass over the picture less, but GPUs that compute in
+    float16 lose a low contrast to the mean in it. There, eps can also be 0, so the root of a flat
+    channel is infinite: it is held at float16's largest number, and 0 times that is 0, not NaN.
+    """
     source, name = to.value(node.inputs[0]), node.output
     gamma, beta = (to.constants[each].reshape(1, 1, 1, -1) for each in node.inputs[1:3])
     mean = average(to, source, [1, 2], to.new(name))
+    centred = to.add("SUB", [source, mean], to.new(name), "SubOptions")
     squares = to.add("SQUARED_DIFFERENCE", [source, mean], to.new(name))
     variance = average(to, squares, [1, 2], to.new(name))
-    least = to.numbers(to.new(name), np.float32(node.attributes.get("epsilon", 1e-5)).reshape(()))
+    epsilon = np.float32(node.attributes.get("epsilon", 1e-5)).reshape(())
+    least = to.numbers(to.new(name), epsilon)
     root = to.add("RSQRT", [_sum(to, variance, least, name)], to.new(name))
+    if epsilon * _LARGEST_HALF**2 >= 1:  # else float32 needs larger roots
+        most = to.numbers(to.new(name), np.float32(_LARGEST_HALF).reshape(()))
+        root = to.add("MINIMUM", [root, most], to.new(name), "MaximumMinimumOptions")
     a = _product(to, root, to.numbers(to.new(name), gamma), name)
-    b = to.add(
-        "SUB",
-        [to.numbers(to.new(name), beta), _product(to, mean, a, name)],
-        to.new(name),
-        "SubOptions",
-    )
-    to.done(node, _sum(to, _product(to, source, a, name), b, name))
+    shift = to.numbers(to.new(name), beta)
+    to.done(node, _sum(to, _product(to, centred, a, name), shift, name))
 
 
 @handles("BatchNormalization")

@@ -106,6 +106,11 @@ class Device(ABC):
         """Return whether models of a target can run on it, provided that it is here."""
         return self.name in target.devices
 
+    def judges(self, target: Target, precision: str) -> bool:
+        """Return whether models of a target and a precision have something to prove on it."""
+        del precision
+        return self.runs(target)
+
     def lacking(self, target: Target | None = None) -> tuple[Need, ...]:
         """Return what is missing here for it to run, in general or models of one target."""
         del target

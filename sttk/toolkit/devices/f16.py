@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sttk.toolkit.devices.base import EMULATED, Device
 from sttk.toolkit.runtimes.base import Runner, Settings
-from sttk.toolkit.targets.base import FLOAT16, Target
+from sttk.toolkit.targets.base import HALF_RESULTS, Target
 
 
 class Half(Device):
@@ -27,23 +27,20 @@ class Half(Device):
 
     def features(self) -> tuple[str, ...]:
         """See :class:`Device`."""
-        return ("float16 results", "float16 sums")
+        return (HALF_RESULTS, "float16 sums")
 
     def runs(self, target: Target) -> bool:
         """See :class:`Device`."""
         return target.has_emulation
 
+    def judges(self, target: Target, precision: str) -> bool:
+        """See :class:`Device`: a model that no such GPU computes in float16 proves nothing here."""
+        return self.runs(target) and precision in target.half_precisions
+
     def load(self, target: Target, model: Path, settings: Settings | None) -> Runner:
         """See :class:`Device`."""
         del settings
         return target.emulated(model)
-
-    def arithmetic(
-        self, target: Target, precision: str, features: tuple[str, ...], asked: str | None
-    ) -> str:
-        """See :class:`Device`."""
-        del target, precision, features, asked
-        return FLOAT16
 
 
 DEVICE = Half("f16", "float16 results and sums, as phones' GPUs compute; sttk's own interpreters")

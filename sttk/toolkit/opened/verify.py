@@ -168,8 +168,13 @@ def _not_a_checkpoint(path: Path) -> str:
 
 def _devices(manifest: Manifest, required: Collection[str]) -> list[str]:
     """Return the devices with a record, and the required ones that can run the model."""
-    known = manifest.target.name in targets.NAMES
-    able = [n for n in required if known and device(n).runs(targets.target(manifest.target.name))]
+    made = manifest.target
+    known = made.name in targets.NAMES
+    able = [
+        name
+        for name in required
+        if known and device(name).judges(targets.target(made.name), made.precision)
+    ]
     return [name for name in dict.fromkeys((*manifest.parity, *able)) if name != HOST]
 
 

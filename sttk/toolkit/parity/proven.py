@@ -43,7 +43,7 @@ def _open(judged: Sequence[Judged]) -> Iterator[tuple[str, str]]:
             for model, made in models.items()
             if device.name != HOST
             and (model, device.name) not in ran
-            and device.runs(targets.target(made[0]))
+            and device.judges(targets.target(made[0]), made[1])
         ]
         if missing:
             yield device.name, ", ".join(_unique(_described(device, *made) for made in missing))

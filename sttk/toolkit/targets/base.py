@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 FLOAT32, FLOAT16 = "float32", "float16"
 # The names of ``Settings.inference_precision`` as people write them.
 _ARITHMETIC = {"f32": FLOAT32, "f16": FLOAT16, "bf16": "bfloat16"}
+HALF_RESULTS = "float16 results"  # the feature of a processor that rounds all that it computes
 ON_DISK = "float16 weights in the file; the runtime chooses its arithmetic"
 
 
@@ -90,6 +91,7 @@ class Target(ABC):
         half_precisions: the precisions of models that its runtime computes in float16 on
             processors that have such arithmetic.
         half_features: the features of such processors.
+        half_promise: the rung that float models promise there.
         cross_packages: Debian's packages with which the runner for an emulated processor is
             compiled; see :meth:`open_cross`.
         int8_arithmetic: the arithmetic between the quantisers of an int8 model.
@@ -117,6 +119,7 @@ class Target(ABC):
     devices: tuple[str, ...] = ()
     half_precisions: tuple[str, ...] = ()
     half_features: tuple[str, ...] = ("NEON fp16",)
+    half_promise: str = FAITHFUL
     cross_packages: tuple[str, ...] = ()
     int8_arithmetic: Precision = "int8"
     opaque: str = ""
@@ -159,7 +162,8 @@ class Target(ABC):
         """
         if precision in ("int8", "fp8"):  # see promise: a value may land on another level
             return SAME_STYLE
-        return max(FAITHFUL, self.promise(precision, compressed=compressed), key=RUNGS.index)
+        own = self.promise(precision, compressed=compressed)
+        return max(self.half_promise, own, key=RUNGS.index)
 
     def computes_in(
         self, precision: str, features: Collection[str], asked: str | None = None

@@ -6,8 +6,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sttk.toolkit.core.rungs import SAME_STYLE
 from sttk.toolkit.core.shapes import Shapes
-from sttk.toolkit.targets.base import Target, Tensors, Timed
+from sttk.toolkit.targets.base import HALF_RESULTS, Target, Tensors, Timed
 from sttk.toolkit.targets.requirements import Requirements
 
 if TYPE_CHECKING:
@@ -68,6 +69,10 @@ TARGET = CoreMLTarget(
     model="model.mlpackage",
     runtime="coreml",
     requires=Requirements(("coremltools",), ("coremltools",), "by sttk's interpreter"),
+    # A float32 package is computed in float32 on a GPU too, and not on a Neural Engine.
+    half_precisions=("fp16", "int8"),
+    half_features=(HALF_RESULTS,),
+    half_promise=SAME_STYLE,  # where every result and every sum is in float16
     mutated=True,
     # The name that Turi Create and Create ML use.
     tensors=Tensors(output="stylizedImage"),

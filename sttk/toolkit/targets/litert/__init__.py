@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sttk.toolkit.targets.base import ON_DISK, Target, Tensors, Timed
+from sttk.toolkit.core.rungs import SAME_STYLE
+from sttk.toolkit.targets.base import HALF_RESULTS, ON_DISK, Target, Tensors, Timed
 from sttk.toolkit.targets.requirements import GRAPH, Requirements
 
 if TYPE_CHECKING:
@@ -66,7 +67,8 @@ TARGET = LiteRtTarget(
     requires=Requirements((*GRAPH, "ai-edge-litert"), ("ai-edge-litert",)),
     devices=("arm64", _GPU),
     half_precisions=("fp32", "fp16", "int8"),
-    half_features=("GPU fp16",),
+    half_features=("GPU fp16", HALF_RESULTS),
+    half_promise=SAME_STYLE,  # where every result and every sum is in float16
     tensors=Tensors(shape="({B}, H, W, 3)", batches=False, fp16=ON_DISK),
     timings=(
         Timed("fp32", "fp32", inference="f32"),

@@ -27,38 +27,43 @@ class Pattern:
 
 
 def norm(file: File, add: Operator) -> Pattern | None:
-    """Match x a + (beta - mean a), a = gain / sqrt(mean((x - mean)^2) + epsilon)."""
-    if add.kind != "ADD":
-        return None
-    product, shift = (
-        file.maker(each, kind) for each, kind in zip(add.inputs, ("MUL", "SUB"), strict=True)
-    )
-    moved = file.maker(shift.inputs[1], "MUL") if shift else None
+    """Match (x - mean) a + beta, a = gain / sqrt(mean((x - mean)^2) + epsilon), bounded or not."""
+    product = file.maker(add.inputs[0], "MUL") if add.kind == "ADD" else None
+    centred = file.maker(product.inputs[0], "SUB") if product else None
     scale = file.maker(product.inputs[1], "MUL") if product else None
-    root = file.maker(scale.inputs[0], "RSQRT") if scale else None
+    root = _root(file, scale.inputs[0]) if scale else None
+    if not (product and centred and scale and root and file.is_stored(add.inputs[1])):
+        return None
+    parts, epsilon = root
+    mean, square = parts[0], parts[1]
+    source = centred.inputs[0]
+    if centred.inputs != [source, mean.output] or square.inputs != centred.inputs:
+        return None
+    if mean.inputs[0] != source:
+        return None
+    found = structure.norm(
+        file.name(add.output), file.weights(scale.inputs[1]), file.weights(add.inputs[1]),
+        structure.number(epsilon),
+    )  # fmt: skip
+    return Pattern(found, (product, centred, scale, *parts), source)
+
+
+def _root(file: File, tensor: int) -> tuple[tuple[Operator, ...], float] | None:
+    """Match 1 / sqrt(mean((x - mean)^2) + epsilon); return its operators, the mean first."""
+    bound = file.maker(tensor, "MINIMUM")
+    root = file.maker(bound.inputs[0] if bound else tensor, "RSQRT")
     total = file.maker(root.inputs[0], "ADD") if root else None
     variance = file.maker(total.inputs[0], "MEAN") if total else None
     square = file.maker(variance.inputs[0], "SQUARED_DIFFERENCE") if variance else None
     mean = file.maker(square.inputs[1], "MEAN") if square else None
-    if not (
-        product and shift and moved and scale and root and total and variance and square and mean
-    ):
+    if not (root and total and variance and square and mean):
         return None
-    source = product.inputs[0]
-    same = source == square.inputs[0] == mean.inputs[0] and moved.inputs == [
-        mean.output,
-        scale.output,
-    ]
-    axes = [sorted(file.numbers(each.inputs[1])) for each in (mean, variance)]
-    if not same or product.inputs[1] != scale.output or axes != [_ROWS_AND_COLUMNS] * 2:
+    if any(sorted(file.numbers(each.inputs[1])) != _ROWS_AND_COLUMNS for each in (mean, variance)):
         return None
     (epsilon,) = file.array(total.inputs[1]).reshape(-1)
-    found = structure.norm(
-        file.name(add.output), file.weights(scale.inputs[1]), file.weights(shift.inputs[0]),
-        structure.number(epsilon),
-    )  # fmt: skip
-    parts = (product, shift, moved, scale, root, total, variance, square, mean)
-    return Pattern(found, parts, source)
+    if bound and float(file.array(bound.inputs[1]).reshape(-1)[0]) ** 2 * epsilon < 1:
+        return None  # it is less than some roots are
+    return (mean, square, variance, total, root, *([bound] if bound else [])), epsilon
 
 
 def affine(file: File, add: Operator) -> Pattern | None:
