@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 
 import onnx
 import pytest
 from onnx import numpy_helper
 
+from sttk.exporters.plans import usual_plan
 from sttk.toolkit.artifact.search import find_artifacts, read_manifest
+from sttk.toolkit.checkpoints import load
 from sttk.toolkit.imaging.regimes import shipped_photos
 
 
@@ -33,7 +36,7 @@ def test_export_then_parity_then_stylize(sttk, checkpoint, photo, tmp_path):
 
     result = sttk("parity", "--photos", photo.parent)
     assert result.exit_code == 0, result.output
-    assert result.stdout.count("pass:") == 2
+    assert len(re.findall("^pass: exact promised", result.stdout, re.MULTILINE)) == 2
     assert all(read_manifest(folder).parity for folder in find_artifacts(tmp_path))
 
     out = tmp_path / "out.png"
@@ -47,7 +50,7 @@ def test_half_and_dynamic(sttk, checkpoint, photo):
     assert sttk("export", checkpoint, "--dynamic", "--half", "-o", "out").exit_code == 0
     manifest = read_manifest(find_artifacts(photo.parent.cwd() / "out")[0])
     assert manifest.target.precision == "fp16"
-    assert manifest.plan == {"default": "fp16"}
+    assert manifest.plan == usual_plan("onnx", load(checkpoint), "fp16").to_dict()
     result = sttk(
         "parity", "out", "--photos", photo.parent, "--size", "40x64", "--regime", "photo", "--json"
     )

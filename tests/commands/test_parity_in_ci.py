@@ -60,7 +60,7 @@ def test_a_run_that_passes_writes_everything(ask, good):
     assert result.exit_code == 0, result.output
     assert sorted(path.name for path in Path("r").iterdir()) == ["heat", "p.html", "p.md", "p.xml"]
     root = ET.parse("r/p.xml").getroot()
-    assert [root.get(name) for name in ("tests", "failures", "errors")] == ["1", "0", "0"]
+    assert [root.get(name) for name in ("tests", "failures", "errors")] == ["2", "0", "0"]
     assert "parity holds for 1 model" in Path("r/p.md").read_text()
     assert Path("r/p.html").read_text().count("data:image/") == 4
     assert not list(Path("r/heat").iterdir())

@@ -14,6 +14,7 @@ from sttk.exporters.artifact import folder_name, make_artifact
 from sttk.exporters.base import Exporter, ExportRequest, Product
 from sttk.exporters.coreml.options import CoreMLOptions
 from sttk.exporters.options import Options
+from sttk.exporters.plans import usual_plan
 from sttk.exporters.trt.options import TensorrtOptions
 from sttk.toolkit.artifact.search import read_manifest
 from sttk.toolkit.core.errors import ExportError, UsageError
@@ -157,7 +158,8 @@ def test_a_root_that_cannot_be_written(net, tmp_path, use):
     ],
 )
 def test_a_folder_is_named_after_what_is_not_the_default(net, target, options, name):
-    request = ExportRequest(net, Plan("fp16"), Shapes.fixed(64, 96), options)
+    plan = usual_plan(target, net, "fp16")
+    request = ExportRequest(net, plan, Shapes.fixed(64, 96), options)
     assert folder_name(target, request) == name
 
 

@@ -8,6 +8,7 @@ import pytest
 from sttk.exporters import exporter
 from sttk.exporters.artifact import folder_name, make_artifact
 from sttk.exporters.base import ExportRequest
+from sttk.exporters.plans import usual_plan
 from sttk.toolkit.artifact.search import read_manifest
 from sttk.toolkit.core.errors import ArtifactError, UsageError
 from sttk.toolkit.core.plan import Plan
@@ -163,7 +164,7 @@ def test_the_manifest_and_the_readme_say_the_plan(made, net):
 def test_two_plans_have_two_folders(net):
     names = {
         folder_name("onnx", ExportRequest(net, Plan.of_blocks("fp16", b), FIXED))
-        for b in ({}, {"net.conv1": "fp32"}, {"net.head": "fp32"})
+        for b in (dict(usual_plan("onnx", net, "fp16").blocks), {"net.conv1": "fp32"}, {})
     }
     assert len(names) == 3
     assert "onnx-fp16-64x96" in names

@@ -24,7 +24,7 @@ def artifact(tmp_path):
         manifest = Manifest(
             "net", "m.onnx", {"m.onnx": sha256(folder / "m.onnx")},
             Checkpoint("nowhere", "0" * 64, "sttk"), Contract(),
-            Target("onnx", "fp32", Shapes.any()), "exact",
+            Target("onnx", "fp32", Shapes.any()), "exact", "exact",
         )  # fmt: skip
         content = {**manifest.to_dict(), **changes}
         (folder / "manifest.json").write_text(json.dumps(content))

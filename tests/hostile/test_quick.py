@@ -31,7 +31,7 @@ def _artifact(scratch) -> Sample:
     """Without an export, which takes seconds."""
     manifest = Manifest(
         "net", "model.onnx", {"model.onnx": ""}, Checkpoint("net.pth", "0" * 64, "sttk"),
-        Contract(), Target("onnx", "fp32", Shapes.any()), "exact",
+        Contract(), Target("onnx", "fp32", Shapes.any()), "exact", "exact",
     )  # fmt: skip
     files = {
         "a/model.onnx": onnx_files.small(),

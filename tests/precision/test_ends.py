@@ -57,5 +57,6 @@ def test_where_a_target_has_them(net):
     assert usual_plan("executorch", net, "fp16") == Plan.of_blocks("fp16", ends)
     assert usual_plan("executorch", net) == Plan("fp32")
     assert usual_plan("executorch", net, "int8") == Plan("int8")
-    assert usual_plan("onnx", net, "fp16") == Plan("fp16")
+    assert usual_plan("onnx", net, "fp16") == Plan.of_blocks("fp16", ends)
+    assert usual_plan("openvino", net, "fp16") == Plan("fp16")
     assert usual_plan("coreml", net) == Plan("fp16")

@@ -160,9 +160,11 @@ class Target(ABC):
             precision: one of ``contract.PRECISIONS``.
             compressed: see :meth:`promise`.
         """
+        own = self.promise(precision, compressed=compressed)
+        if precision not in self.half_precisions:
+            return own
         if precision in ("int8", "fp8"):  # see promise: a value may land on another level
             return SAME_STYLE
-        own = self.promise(precision, compressed=compressed)
         return max(self.half_promise, own, key=RUNGS.index)
 
     def computes_in(

@@ -22,6 +22,9 @@ NORM, BATCH_NORM = "instance norm", "batch norm"
 PAD, CROP, RESIZE, SHUFFLE = "pad", "crop", "resize", "pixel shuffle"
 ACTIVATION = "activation"
 
+# A setting that the graph computes from the size of the picture, as some pads are.
+COMPUTED = "computed from the picture's size"
+
 # Half a unit in the last place, relative to the value, and for float16 below its normal numbers.
 HALF_ULP = 2.0**-24
 HALF_ULP_16, _LEAST_16 = 2.0**-11, 2.0**-25

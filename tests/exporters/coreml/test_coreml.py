@@ -236,7 +236,7 @@ def test_the_commands_print_nothing_else(sttk, checkpoint, photo, tmp_path):
     assert result.stderr == ""
     (report,) = json.loads(result.stdout)
     assert report["runtime"] == "coreml"
-    assert [check["passed"] for check in report["checks"]] == [True, True, True]
+    assert [check["passed"] for check in report["checks"]] == [True, True, True, True]
     out = tmp_path / "out.png"
     result = sttk("stylize", photo, "-o", out, "--artifact", tmp_path)
     assert result.exit_code == 0, result.output

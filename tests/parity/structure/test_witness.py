@@ -13,12 +13,16 @@ from torch import nn
 from sttk.exporters import exporter
 from sttk.exporters.artifact import make_artifact
 from sttk.exporters.base import ExportRequest
+from sttk.toolkit.core.contract import Contract
 from sttk.toolkit.core.plan import Plan
 from sttk.toolkit.core.shapes import Shapes
+from sttk.toolkit.core.style_net import Origin, StyleNet
+from sttk.toolkit.nets.lengstrom import LengstromNet, LengstromSpec
 from sttk.toolkit.opened.artifact import open_artifact
 from sttk.toolkit.parity.mutants import MUTANTS
 from sttk.toolkit.parity.structure import witness
 from sttk.toolkit.targets import target
+from sttk.toolkit.targets.structure import COMPUTED
 
 LIBRARIES = {
     "onnx": "onnxruntime",
@@ -107,6 +111,15 @@ def test_an_export_holds_all_numbers_of_its_net(opened, net):
     assert f"epsilons {count} of {count}" in check.detail
     assert "not matched" not in check.detail
     assert "not read" not in check.detail
+
+
+def test_pads_that_the_model_computes_are_said_and_not_compared(tmp_path):
+    layers = LengstromNet(LengstromSpec((4, 6, 8), (6, 4), 2))
+    net = StyleNet(layers, Contract(), Origin("same", "same", "0", "sttk"))
+    request = ExportRequest(net, Plan("fp32"), Shapes.any())
+    check = check_of(open_artifact(make_artifact("onnx", request, tmp_path)), net)
+    assert check.passed, check.detail
+    assert f"{COMPUTED}, not compared: net.conv2.conv, convolution: zero pads" in check.detail
 
 
 @pytest.mark.parametrize(("said", "edit"), EDITS)

@@ -54,8 +54,12 @@ def _more(operation: Operation, sides: Sequence[int]) -> Operation:
 def _zeros_before(first: Operation, second: Operation) -> Operation | None:
     if first.kind != structure.PAD or first.settings["mode"] != "zeros":
         return None
-    plain = second.kind == structure.CONVOLUTION
-    return _more(second, _sides(first, "sides")) if plain else None
+    if second.kind != structure.CONVOLUTION:
+        return None
+    if first.settings["sides"] == structure.COMPUTED:
+        settings = {**second.settings, "zero pads": structure.COMPUTED}
+        return dataclasses.replace(second, settings=settings)
+    return _more(second, _sides(first, "sides"))
 
 
 def _crop_after(first: Operation, second: Operation) -> Operation | None:

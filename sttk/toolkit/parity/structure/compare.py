@@ -36,6 +36,7 @@ class Findings:
         equal: the number of facts of the reference that the model has, by kind, such as epsilons.
         total: the number of facts of the reference, by kind.
         wrong: lines about facts that differ, each with the operation and both values.
+        computed: lines about settings that the model computes, which are not compared.
         coarse: lines about numbers that differ by as much as their type makes them.
         missing: the reference's operations that have no partner.
         added: the model's operations that have none.
@@ -44,6 +45,7 @@ class Findings:
     equal: Counter[str] = field(default_factory=Counter)
     total: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
+    computed: list[str] = field(default_factory=list)
     coarse: list[str] = field(default_factory=list)
     missing: list[Operation] = field(default_factory=list)
     added: list[Operation] = field(default_factory=list)
@@ -201,8 +203,10 @@ def _add(findings: Findings, pair: _Pair) -> None:
         return
     for label, keys in facts.items():
         wrong = [line for key in keys for line in _wrong(pair, other, key)]
+        computed = [f"{one.name}, {one.kind}: {key}" for key in keys if _is_computed(other, key)]
         findings.wrong += wrong
-        findings.equal[label] += not wrong
+        findings.computed += computed
+        findings.equal[label] += not (wrong or computed)
     if one.kind == structure.NORM and not any(_wrong(pair, other, "epsilon")):
         own, found = (float(each.values.reshape(-1)[0])
                       for each in _values("epsilon", one, other, pair.scale))  # fmt: skip
@@ -223,13 +227,17 @@ def _facts(operation: Operation) -> dict[str, tuple[str, ...]]:
     return {f"{operation.kind}{'e' * operation.kind.endswith('h')}s": every}
 
 
+def _is_computed(operation: Operation, key: str) -> bool:
+    return operation.settings.get(key) == structure.COMPUTED
+
+
 def _wrong(pair: _Pair, other: Operation, key: str) -> Iterator[str]:
     """Yield a line if a setting or an array of numbers differs."""
     one = pair.one
     what = f"{one.name}, {one.kind}: {key}"
     if key in one.settings:
         own, found = one.settings[key], other.settings.get(key)
-        if own != found:
+        if own != found and not _is_computed(other, key):
             yield f"{what} is {_shown(own)}, and {_shown(found)} in the model's {other.name}"
         return
     own_numbers, numbers = _values(key, one, other, pair.scale)

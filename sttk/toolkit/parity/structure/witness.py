@@ -20,6 +20,7 @@ from sttk.toolkit.rewrites.rules import rewritten
 from sttk.toolkit.runtimes.base import Check
 from sttk.toolkit.targets import structure_of
 from sttk.toolkit.targets.structure import (
+    COMPUTED,
     CONVOLUTION,
     MOST_OPERATIONS,
     NORM,
@@ -130,6 +131,8 @@ def _detail(findings: Findings, found: Structure) -> str:
     parts = [f"{counts} equal the net's by value"]
     if findings.coarse:
         parts.append(f"as near as the model's type comes: {findings.coarse[0]}")
+    if findings.computed:
+        parts.append(f"{COMPUTED}, not compared: {', '.join(findings.computed)}")
     if findings.missing:
         parts.append(f"not matched: {_named(findings.missing)}")
     if findings.added:

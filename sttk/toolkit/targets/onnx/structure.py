@@ -82,6 +82,10 @@ class _Graph:
             raise NotReadError(str(error)) from error
         return found.astype(np.float16) if kind == "FLOAT16" else found
 
+    def is_computed(self, name: str) -> bool:
+        """Whether a value is the result of a node that holds none."""
+        return name in self._makers and name not in self._tensors
+
     def is_constant(self, name: str) -> bool:
         """Whether a value is stored in the file, as it is or as a quantised number."""
         maker = self._makers.get(name)
@@ -167,6 +171,8 @@ def _pad(graph: _Graph, node: onnx.NodeProto, name: str) -> Operation:
     given = _attributes(node)
     mode = _MODES[given.get("mode", b"constant").decode("ascii", "replace")]
     pads = given.get("pads")
+    if pads is None and graph.is_computed(node.input[1]):
+        return Operation(structure.PAD, name, {"mode": mode, "sides": structure.COMPUTED})
     if pads is None:
         pads = graph.array(node.input[1]).reshape(-1).tolist()
     value = given.get("value", 0.0)
