@@ -32,7 +32,7 @@ def summary(table: KillTable) -> Iterator[str]:
     killed, survived = len(table.of(KILLED)), len(table.of(SURVIVED))
     faults = len({each.mutant for each in table.outcomes if each.verdict != NO_FAULT})
     alarms = sum(each.verdict != NO_FAULT for each in table.clean)
-    what = f"{faults} faults in {len(table.columns)} columns"
+    what = f"{faults} faults, each exported and judged in {len(table.columns)} ways"
     yield f"{what}: {killed} of {killed + survived} caught, {alarms} false alarms"
     for each in table.clean:
         if each.note:

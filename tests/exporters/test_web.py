@@ -27,7 +27,7 @@ from sttk.toolkit.parity.mutants import MUTANTS
 from sttk.toolkit.targets import open_model
 from sttk.toolkit.web.page import part_of
 from sttk.toolkit.web.server import POLICY, TYPES
-from sttk.workflows.mutation import kill_table
+from sttk.workflows.mutation import Column, kill_table
 from tests.rungs import rung
 
 SOURCES = resources.files(sttk.exporters.web) / "page"
@@ -130,7 +130,7 @@ def test_titles_are_for_people(name, title):
 
 @pytest.mark.nightly
 def test_the_gate_catches_faults_of_pages(net, page, browser):
-    table = kill_table(net, ["web"], (96, 128), lambda *_: None, MUTANTS[:2])
+    table = kill_table(net, [Column("web", "fp32")], (96, 128), lambda *_: None, MUTANTS[:2])
     assert table.passed
     assert [each.note for each in table.clean] == [""]
 

@@ -116,7 +116,12 @@ class Unjudged:
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values; ``passed`` is null where the model was not asked for."""
         passed = False if self.needed else None
-        return {"candidate": self.candidate, "error": str(self.error), "passed": passed}
+        return {
+            "candidate": self.candidate,
+            "device": self.device,
+            "error": str(self.error),
+            "passed": passed,
+        }
 
 
 Outcome = Judged | Unjudged
