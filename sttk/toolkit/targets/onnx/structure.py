@@ -14,7 +14,7 @@ from sttk.toolkit.checkpoints.onnx_graph import proto
 from sttk.toolkit.checkpoints.onnx_graph.errors import UnreadableError, shown
 from sttk.toolkit.host.optional import Lazy
 from sttk.toolkit.targets import structure
-from sttk.toolkit.targets.structure import Array, NotReadError, Operation, Stored, Structure
+from sttk.toolkit.targets.structure import Array, Forms, NotReadError, Operation, Stored, Structure
 
 if TYPE_CHECKING:
     import onnx
@@ -51,7 +51,8 @@ def read(path: Path) -> Structure:
         # onnx's helpers raise these for tensors and attributes that contradict themselves.
         except (NotReadError, ValueError, TypeError, KeyError, IndexError):
             unread[shown(node.op_type)] += 1
-    return Structure(operations, tuple(f"{count} {kind}" for kind, count in unread.items()))
+    names = tuple(f"{count} {kind}" for kind, count in unread.items())
+    return Structure(operations, names, Forms(symmetric=graph.is_symmetric))
 
 
 class _Graph:
@@ -67,6 +68,17 @@ class _Graph:
         counts = (math.prod(max(0, n) for n in each.dims) for each in self._tensors.values())
         structure.check_bounds(self.nodes, counts)
         self._makers = {name: node for node in self.nodes for name in node.output}
+
+    @property
+    def is_symmetric(self) -> bool:
+        """Whether no quantiser has a zero point, as TensorRT requires."""
+        return not any(
+            self.array(node.input[2]).any()
+            for node in self.nodes
+            if node.op_type == "QuantizeLinear"
+            and node.input[2:]
+            and node.input[2] in self._tensors
+        )
 
     def array(self, name: str) -> Array:
         """Return a constant. Raises NotReadError if it is none, or is broken."""
