@@ -9,7 +9,7 @@ import click
 
 from sttk import exporters
 from sttk.commands.options import SIZE, Finite, json_option
-from sttk.toolkit import targets
+from sttk.toolkit import devices, targets
 from sttk.toolkit.core.contract import PRECISIONS
 from sttk.toolkit.core.errors import ParityError, UsageError
 
@@ -51,6 +51,15 @@ if TYPE_CHECKING:
     help="PSNR in dB, against the float net, that every kind of input must reach.",
 )
 @click.option(
+    "--device",
+    "chosen",
+    type=click.Choice(devices.NAMES),
+    multiple=True,
+    default=[devices.DEFAULT],
+    show_default=True,
+    help="Device on which exported plans must hold the floor ('sttk devices'); repeatable.",
+)
+@click.option(
     "--size", type=SIZE, default="256", show_default=True, help="Size of the inputs, N or HxW."
 )
 @click.option(
@@ -83,6 +92,7 @@ def precision(
     precision: Precision,
     high: Precision,
     floor: float,
+    chosen: tuple[str, ...],
     size: Size,
     cost: Cost | None,
     photos: Path | None,
@@ -120,9 +130,21 @@ def precision(
         _pictures(calib),
         cost or ("time" if timed else "bytes"),
         _options(target),
+        _devices(chosen, target, precision),
     )
     file = output or Path(f"{net.origin.name}-{target}.plan.json")
     _finish(_searched(config), config, file, chart, as_json)
+
+
+def _devices(chosen: tuple[str, ...], target: str, made: str) -> tuple[str, ...]:
+    """Return the devices' names. Raises UsageError or NotRunError if one cannot run the models."""
+    known = targets.target(target)
+    for name in chosen:
+        device = devices.device(name)
+        if not device.judges(known, made):
+            raise UsageError(f"{name} runs no {made} models of {target}")
+        device.check(known)
+    return tuple(dict.fromkeys(chosen))
 
 
 def _pictures(folder: Path | None) -> tuple[Path, ...]:

@@ -98,8 +98,8 @@ class Session:
     def _judges(self, device: Device, candidate: Candidate) -> bool:
         if candidate.target not in targets.NAMES:
             return True  # the outcome says what is wrong with it
-        precision = candidate.precision or self._options.precision or "fp32"
-        return device.judges(targets.target(candidate.target), precision)
+        target, precision = targets.target(candidate.target), candidate.precision
+        return device.judges(target, precision) if precision else device.runs(target)
 
     def _outcomes_on(self, device: Device, candidate: Candidate) -> Iterator[Outcome]:
         """Yield the model's outcome, and another one if a requested bisection failed."""

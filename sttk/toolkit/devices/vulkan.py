@@ -9,10 +9,15 @@ from __future__ import annotations
 from sttk.toolkit.devices import drivers
 from sttk.toolkit.devices.base import Need
 from sttk.toolkit.devices.gpu import VulkanGpu
+from sttk.toolkit.targets.base import Target
 
 
 class Vulkan(VulkanGpu):
     """See :class:`Device`."""
+
+    def judges(self, target: Target, precision: str) -> bool:
+        """See :class:`Device`: our other models say that they run on the CPU (exporters/ncnn)."""
+        return self.runs(target) and precision in target.half_precisions
 
     def driver(self) -> drivers.Driver | None:
         """See :class:`VulkanGpu`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from sttk.exporters.base import ExportRequest
 from sttk.toolkit import targets
 from sttk.toolkit.artifact.search import Entry
 from sttk.toolkit.core.shapes import Size
+from sttk.toolkit.devices import DEFAULT, device
 from sttk.toolkit.opened.artifact import open_entry
 from sttk.workflows.plan_search.trial import Inputs, Score
 
@@ -55,23 +56,26 @@ def measure(
     requests: Sequence[ExportRequest[Any]],
     inputs: Inputs,
     on_progress: Callable[[int], None],
+    devices: Sequence[str] = (DEFAULT,),
 ) -> list[Measured]:
-    """Export, score and time each request; all are timed in the same rounds.
+    """Export, score and time each request; all are timed in the same rounds, on this host.
 
     Args:
         target: the target to export to.
         requests: the exports.
         inputs: what they are scored on.
         on_progress: called with the index of the request that is exported next.
+        devices: the names of the devices that they are scored on, at least one.
 
     Raises:
-        NotRunError: a model that was scored cannot be timed.
+        NotRunError: a device is not here, or a model that was scored cannot be timed.
     """
     with tempfile.TemporaryDirectory(prefix="sttk-") as root:
         scored = []
         for index, request in enumerate(requests):
             on_progress(index)
-            scored.append(_scored(make_entry(target, request, Path(root)), inputs))
+            entry = make_entry(target, request, Path(root))
+            scored.append(_joined([_scored(entry, inputs, name) for name in devices]))
         timed = all(each.runtime in TIMED and not each.graph for each in scored)
         height, width = inputs.asked[0][0].batch.shape[2:]
         models = [each.model for each in scored]
@@ -82,12 +86,22 @@ def measure(
     ]
 
 
-def _scored(entry: Entry, inputs: Inputs) -> _Scored:
-    artifact = open_entry(entry)
+def _scored(entry: Entry, inputs: Inputs, on: str) -> _Scored:
+    artifact = replace(open_entry(entry), device=device(on))
     runner, graph = artifact.runner_or_graph()
     with runner:
         score = inputs.score(runner.run)
+        if on != DEFAULT:
+            score = Score(tuple((f"{name} on {on}", found) for name, found in score.decibels))
         return _Scored(artifact.model, score, runner.name, runner.notes, graph)
+
+
+def _joined(found: Sequence[_Scored]) -> _Scored:
+    """Return a model's scores on several devices as one, so that the worst of all counts."""
+    first = found[0]
+    decibels = tuple(entry for each in found for entry in each.score.decibels)
+    notes = dict.fromkeys(note for each in found for note in each.notes)
+    return replace(first, score=Score(decibels), notes=tuple(notes))
 
 
 def _milliseconds(models: Sequence[Path], size: Size) -> list[float]:

@@ -82,6 +82,7 @@ class SearchResult:
         alone: PSNR in dB on the worst input with one block alone in the low precision, by its name.
         tried: the number of plans that were emulated.
         runtime: the runtime that ran the exported models.
+        devices: the names of the devices that they ran on.
         notes: further facts that a reader must know.
     """
 
@@ -96,6 +97,7 @@ class SearchResult:
     alone: dict[str, float]
     tried: int
     runtime: str
+    devices: tuple[str, ...] = ("host",)
     notes: tuple[str, ...] = ()
 
     @property
@@ -121,6 +123,7 @@ class SearchResult:
             "cost": self.cost,
             "size": self.size,
             "runtime": self.runtime,
+            "devices": list(self.devices),
             "plans_tried": self.tried,
             "alone_db": self.alone,
             "candidates": [candidate.to_dict() for candidate in self.candidates],

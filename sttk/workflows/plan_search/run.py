@@ -15,14 +15,16 @@ from sttk.exporters import check, exporter
 from sttk.exporters.base import ExportRequest
 from sttk.exporters.options import Options
 from sttk.exporters.prepare import Prepared, carriers, prepare
+from sttk.toolkit import targets
 from sttk.toolkit.core.contract import Precision
 from sttk.toolkit.core.errors import NotRunError
 from sttk.toolkit.core.plan import Plan
 from sttk.toolkit.core.shapes import Shapes, Size, text
 from sttk.toolkit.core.style_net import StyleNet
+from sttk.toolkit.devices import DEFAULT, device
 from sttk.toolkit.imaging.images import Floats
 from sttk.toolkit.precision.blocks import Block, blocks_of
-from sttk.toolkit.precision.cast import cast_net
+from sttk.toolkit.precision.cast import CARRIERS, cast_net
 from sttk.toolkit.precision.cost import Costs, layers_of
 from sttk.workflows.plan_search.measure import Measured, measure
 from sttk.workflows.plan_search.result import Candidate, Cost, SearchResult, price_of
@@ -51,6 +53,7 @@ class SearchConfig:
         calibration: the pictures to calibrate on; if empty, those of the package.
         cost: the cost to minimise.
         options: the exporter's options.
+        devices: the names of the devices on which exported plans have to hold the floor.
     """
 
     net: StyleNet
@@ -63,6 +66,13 @@ class SearchConfig:
     calibration: tuple[Path, ...] = ()
     cost: Cost = "bytes"
     options: Options = field(default_factory=Options)
+    devices: tuple[str, ...] = (DEFAULT,)
+
+    @property
+    def in_half(self) -> bool:
+        """Whether a device other than this host computes blocks of the low precision in float16."""
+        elsewhere = any(name != DEFAULT for name in self.devices)
+        return elsewhere and self.low in targets.target(self.target).half_precisions
 
     def request(self, plan: Plan) -> ExportRequest[Options]:
         """Return the export request for a plan."""
@@ -84,7 +94,8 @@ def search(config: SearchConfig, on_progress: Callable[[str], None]) -> SearchRe
     on_progress("reference")
     inputs = inputs_for(config.net, config.photos, config.size)
     on_progress("first export")  # so that a model that cannot be exported or run fails early
-    (first,) = measure(config.target, [config.request(Plan(config.low))], inputs, lambda _: None)
+    uniform = [config.request(Plan(config.low))]
+    (first,) = measure(config.target, uniform, inputs, lambda _: None, config.devices)
     _check_timed(config, first)
     searched = bench.searched(
         inputs, lambda plan: on_progress(f"tried: {len(plan.high)} {config.high}")
@@ -92,11 +103,13 @@ def search(config: SearchConfig, on_progress: Callable[[str], None]) -> SearchRe
     searched.run(config.floor)
     shown = _thinned(searched.front(), config.floor)
     plans = [bench.plan(tried.high, searched.every) for tried in shown]
+    shown, plans = _that_run(shown, plans, config)
     measured = measure(
         config.target,
         [config.request(plan) for plan in plans],
         inputs,
         lambda index: on_progress(f"measured: plan {index + 1} of {len(plans)}"),
+        config.devices,
     )
     candidates = tuple(
         Candidate(plan, _names(bench.blocks, tried.high), bench.costs.bytes(plan), tried.score,
@@ -115,6 +128,7 @@ def search(config: SearchConfig, on_progress: Callable[[str], None]) -> SearchRe
         alone={block.name: value for block, value in searched.alone.items()},
         tried=len(searched.tried),
         runtime=first.runtime,
+        devices=config.devices,
         notes=_notes(config, inputs, first),
     )
 
@@ -124,6 +138,7 @@ class _Bench:
 
     def __init__(self, config: SearchConfig) -> None:
         self._config, self._able = config, exporter(config.target)
+        self._carriers = CARRIERS if config.in_half else carriers(self._able)
         self.blocks = blocks_of(config.net)
 
     @property
@@ -131,7 +146,7 @@ class _Bench:
         prepared = self._prepared(Plan(self._config.low))
         quantised = prepared.calibration.inputs if prepared.calibration else {}
         layers = layers_of(self._config.net, self._config.size)
-        return Costs(layers, set(quantised), carriers(self._able))
+        return Costs(layers, set(quantised), self._carriers)
 
     def plan(self, high: High, every: High = frozenset()) -> Plan:
         """Return the plan for a set of high blocks.
@@ -159,7 +174,7 @@ class _Bench:
     def _run(self, high: High) -> Callable[[Floats], Floats]:
         plan = self.plan(high)
         net = self._prepared(plan).request.net
-        return emulated(cast_net(net, plan, carriers(self._able)))
+        return emulated(cast_net(net, plan, self._carriers))
 
     def _prepared(self, plan: Plan) -> Prepared:
         return prepare(self._config.request(plan), self._able)
@@ -170,6 +185,19 @@ def _check_timed(config: SearchConfig, first: Measured) -> None:
         raise NotRunError(
             f"{config.target} cannot be timed here, in {first.runtime}", fix="pass --cost bytes"
         )
+
+
+def _that_run(
+    shown: list[Tried], plans: list[Plan], config: SearchConfig
+) -> tuple[list[Tried], list[Plan]]:
+    """Leave out plans of which a device runs no models, such as float32 ones on a phone's GPU."""
+    known = targets.target(config.target)
+    kept = [
+        (tried, plan)
+        for tried, plan in zip(shown, plans, strict=True)
+        if all(device(name).judges(known, plan.default) for name in config.devices)
+    ]
+    return [tried for tried, _ in kept], [plan for _, plan in kept]
 
 
 def _thinned(front: list[Tried], floor: float) -> list[Tried]:
@@ -187,7 +215,8 @@ def _names(blocks: Sequence[Block], high: High) -> tuple[str, ...]:
 
 def _notes(config: SearchConfig, inputs: Inputs, first: Measured) -> tuple[str, ...]:
     notes = list(first.notes)
-    if first.runtime == "onnxruntime" and "fp16" in (config.low, config.high):
+    halves = first.runtime == "onnxruntime" and "fp16" in (config.low, config.high)
+    if halves and config.devices == (DEFAULT,):
         notes.append(_HALF_IN_FLOAT)
     if inputs.left_out:
         notes.append(f"ill-conditioned, left out: {', '.join(inputs.left_out)}")
