@@ -101,6 +101,7 @@ class Judge:
             runner, not_run = opened.runner_or_graph(self.config.settings)
             stack.enter_context(runner)
             evidence = opened.device.evidence(known, precision, runner, self.config.settings)
+            promise = known.promise_on(evidence.features, promise)
             rung = self._required_rung(promise, manifest.promise_in_half, evidence)
             trial = _Trial(runner, references, rung)
             others, note = self._saved_weights(opened, references)
@@ -137,6 +138,7 @@ class Judge:
         promise, known = promise_of_precision(precision), required(model)
         opened = device.open_model(model, self.config.settings)
         evidence = device.evidence(known, precision, opened, self.config.settings)
+        promise = known.promise_on(evidence.features, promise)
         promise = self._required_rung(promise, known.promise_in_half(precision), evidence)
         with ClampedRunner(opened, low, high) as runner:
             trial = _Trial(runner, self._references.float_net(self.config.net), promise)

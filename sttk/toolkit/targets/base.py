@@ -91,6 +91,8 @@ class Target(ABC):
         half_precisions: the precisions of models that its runtime computes in float16 on
             processors that have such arithmetic.
         half_features: the features of such processors.
+        coarse_features: the features of processors on which its runtime's float32 convolutions
+            have a larger error than sums have, so that no model promises to be exact there.
         half_promise: the rung that float models promise there.
         cross_packages: Debian's packages with which the runner for an emulated processor is
             compiled; see :meth:`open_cross`.
@@ -120,6 +122,7 @@ class Target(ABC):
     half_precisions: tuple[str, ...] = ()
     half_features: tuple[str, ...] = ("NEON fp16",)
     half_promise: str = FAITHFUL
+    coarse_features: tuple[str, ...] = ()
     cross_packages: tuple[str, ...] = ()
     int8_arithmetic: Precision = "int8"
     opaque: str = ""
@@ -181,6 +184,11 @@ class Target(ABC):
             return _ARITHMETIC[asked]
         able = not set(features).isdisjoint(self.half_features)
         return FLOAT16 if able and precision in self.half_precisions else FLOAT32
+
+    def promise_on(self, features: Collection[str], promise: str) -> str:
+        """Return what is left of a promise in float32 on a processor with these features."""
+        coarse = not set(features).isdisjoint(self.coarse_features)
+        return FAITHFUL if coarse and promise == EXACT else promise
 
     def arithmetic(self, precision: str) -> str:
         """Return the arithmetic of a model of ``precision``: for int8, that between quantisers."""
