@@ -24,6 +24,7 @@ from sttk.toolkit.quantize.fake import fake_quantized
 from sttk.toolkit.rewrites.rules import rewritten
 from sttk.toolkit.runtimes.base import Runner, Settings
 from sttk.toolkit.styles import find
+from sttk.toolkit.targets import required
 
 _FLOAT32 = Settings("f32")
 
@@ -52,9 +53,14 @@ class OpenArtifact:
         return self._in_range(self.device.open_model(self.model, settings))
 
     def graph_runner(self) -> Runner | None:
-        """Load the graph that the model was compiled from; None if the artifact keeps none."""
+        """Load the graph that the model was compiled from.
+
+        Return None if the artifact keeps none, or the device does not run such graphs.
+        """
         graph = self.manifest.graph
-        return self._in_range(self.device.open_model(self.folder / graph)) if graph else None
+        if not graph or not self.device.runs(required(self.folder / graph)):
+            return None
+        return self._in_range(self.device.open_model(self.folder / graph))
 
     def runner_or_graph(self, settings: Settings | None = None) -> tuple[Runner, str]:
         """Return the model's runner and "", or, if it cannot run here, the graph's and the reason.

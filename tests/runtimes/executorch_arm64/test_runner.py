@@ -22,6 +22,7 @@ from sttk.toolkit.core.errors import ArtifactError, NotRunError, RunError
 from sttk.toolkit.core.plan import Plan
 from sttk.toolkit.core.rungs import EXACT, FAITHFUL, keeps
 from sttk.toolkit.core.shapes import Shapes
+from sttk.toolkit.devices.folder import folder as devices_folder
 from sttk.toolkit.imaging.regimes import Regimes, shipped_photos
 from sttk.toolkit.opened.artifact import open_artifact
 from sttk.toolkit.parity.metrics import regions
@@ -113,8 +114,8 @@ def test_without_the_parts_it_is_not_run(model, tmp_path):
 
 @pytest.fixture(scope="session")
 def arm64():
-    """An emulated ARM64 CPU, in the folder ``arm64`` below STTK_DEVICES."""
-    parts = Parts(Path(os.environ.get("STTK_DEVICES", "none")) / "arm64")
+    """An emulated ARM64 CPU, where ``sttk devices --install arm64`` has put it."""
+    parts = Parts(devices_folder() / "arm64")
     if lacking := parts.lacking():
         pytest.skip(f"not run: {parts.folder} lacks {', '.join(lacking)}")
     return parts
