@@ -28,6 +28,10 @@ class WebGpu(Device):
         """See :class:`Device`. Only the browser knows them, once a page is open."""
         return ()
 
+    def judges(self, target: Target, precision: str) -> bool:
+        """See :class:`Device`: the page runs int8 models on the processor (worker.js)."""
+        return self.runs(target) and precision != "int8"
+
     def lacking(self, target: Target | None = None) -> tuple[Need, ...]:
         """See :class:`Device`."""
         del target

@@ -11,6 +11,13 @@ let ort = null;
 let backend = null; // { kind: "webgpu" | "wasm", threads }
 let session = null;
 
+// Why WebGPU does not run a model, by its precision.
+const LACKS = {
+  any: "This browser has no WebGPU.",
+  fp16: "This browser's WebGPU has no float16.",
+  int8: "WebGPU runs no int8 models; the processor does.",
+};
+
 const actions = { start, load, run, paint };
 
 self.addEventListener("message", async ({ data: { id, action, args } }) => {
@@ -26,7 +33,7 @@ self.addEventListener("message", async ({ data: { id, action, args } }) => {
 /** Load the runtime. `want`: "auto", "webgpu" or "wasm"; `threads`: 0 for as many as are good. */
 async function start({ want, threads, precision }, report) {
   const gpu = want !== "wasm" && await hasGpu(precision, want);
-  if (want === "webgpu" && !gpu) throw new Error("This browser has no WebGPU.");
+  if (want === "webgpu" && !gpu) throw new Error(LACKS[navigator.gpu && precision] ?? LACKS.any);
   const { api, build } = gpu ? GPU : CPU;
   ort = await import(new URL(api, ORT));
   const most = self.crossOriginIsolated ? threads || usualThreads() : 1;

@@ -29,7 +29,8 @@ _SOFTWARE = ("--use-webgpu-adapter=swiftshader",)
 _IN_SOFTWARE = "run by WebGPU in Chromium, without a GPU (SwiftShader): its speed means nothing"
 _ADAPTER = """async () => {
   const { info, features } = await navigator.gpu.requestAdapter();
-  return [info?.description || info?.vendor || "a GPU", features.has("shader-f16")];
+  const name = info?.description || info?.architecture || info?.vendor || "a GPU";
+  return [name, features.has("shader-f16")];
 }"""
 HALF = "WebGPU fp16"
 _START, _RUN = 120.0, 900.0  # seconds
