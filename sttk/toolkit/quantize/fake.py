@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sttk.toolkit.core.errors import ExportError
 from sttk.toolkit.core.style_net import StyleNet
 from sttk.toolkit.quantize.affine import HIGHEST, LOWEST, Affine
 from sttk.toolkit.quantize.calibrate import Calibration
@@ -81,7 +82,11 @@ class QuantConv(nn.Module):
 
     def _remove_zero_point(self) -> None:
         if any(self.conv.padding):
-            raise ValueError("zeros would be padded that stand for something else")
+            raise ExportError(
+                "int8 without zero points: a convolution that pads zeros reads values around another "
+                "number",
+                fix="export to a target with zero points (onnx, openvino), or in fp16",
+            )
         self.zero_point, self.shift = 0, -self.scale * self.zero_point
         bias = self.conv.bias if self.conv.bias is not None else torch.zeros_like(self.scales)
         compensated = bias + self.shift * self.rounded_weight().sum((1, 2, 3))
@@ -121,6 +126,7 @@ def fake_quantized(
     ``symmetric`` and ``least_scale``, as in :class:`QuantConv`, do not change the function.
 
     Raises:
+        ExportError: a convolution pads zeros, and its input has a zero point that may not be.
         ValueError: a name in ``calibration`` is not a convolution of the net.
     """
     quantized = copy.deepcopy(net)
