@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from sttk.toolkit.core.errors import ExportError
 from sttk.toolkit.quantize.affine import PICTURE, Affine
 from sttk.toolkit.quantize.calibrate import Calibration, calibrate
 from sttk.toolkit.quantize.fake import QuantConv, fake_quantized
@@ -61,6 +62,12 @@ def test_without_zero_points_it_is_the_same_function(bias):
     one, other = (QuantConv(conv(bias=bias), affine, symmetric) for symmetric in (False, True))
     assert other.zero_point == 0
     assert torch.allclose(one(x), other(x), atol=1e-5)
+
+
+def test_zeros_around_a_shifted_picture_need_a_zero_point():
+    with pytest.raises(ExportError, match="a convolution that pads zeros"):
+        QuantConv(conv(padding=1), Affine(0.05, -128), symmetric=True)
+    assert QuantConv(conv(padding=1), Affine(0.05, 0), symmetric=True).zero_point == 0
 
 
 @pytest.mark.parametrize("symmetric", [False, True])

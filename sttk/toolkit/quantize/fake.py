@@ -83,8 +83,8 @@ class QuantConv(nn.Module):
     def _remove_zero_point(self) -> None:
         if any(self.conv.padding):
             raise ExportError(
-                "int8 without zero points: a convolution that pads zeros reads values around another "
-                "number",
+                "int8 without zero points: a convolution that pads zeros has an input whose zero "
+                "point is not 0",
                 fix="export to a target with zero points (onnx, openvino), or in fp16",
             )
         self.zero_point, self.shift = 0, -self.scale * self.zero_point
