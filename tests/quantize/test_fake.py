@@ -79,11 +79,6 @@ def test_larger_scales_of_the_weights_are_the_same_function(symmetric):
     assert torch.equal(plain(x), lifted(x))
 
 
-def test_zero_padding_cannot_be_shifted():
-    with pytest.raises(ValueError, match="zeros would be padded"):
-        QuantConv(conv(padding=1), Affine(0.05, -128), symmetric=True)
-
-
 def test_every_convolution_is_calibrated_and_the_first_reads_the_picture(net, calibration):
     convolutions = [n for n, m in net.named_modules() if isinstance(m, nn.Conv2d)]
     assert list(calibration.inputs) == convolutions
