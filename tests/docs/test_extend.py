@@ -15,6 +15,7 @@ from tests.docs import edits, pages
 TARGETS = "sttk/toolkit/targets/__init__.py"
 # Of each page: what every new file's path has to match, and the table that has one line more.
 ADDS = {
+    "extend/device.md": (r"sttk/toolkit/devices/sse\.py", "sttk/toolkit/devices/__init__.py"),
     "extend/layout.md": (
         r"sttk/toolkit/(checkpoints|nets)/sketch\.py", "sttk/toolkit/checkpoints/__init__.py",
     ),

@@ -13,7 +13,8 @@ from sttk.toolkit.core.errors import ExportError
 _WHOLE = ("CONV_2D", "Conv2DOptions")
 _DEPTHWISE = ("DEPTHWISE_CONV_2D", "DepthwiseConv2DOptions")
 _VALID = 1  # the schema's Padding.VALID
-_LARGEST_HALF = 65504.0
+# Float16's largest number, less what rounding a product to float16 can add.
+_LARGEST_ROOT = 65504.0 * (1 - 2.0**-10)
 
 
 @handles("DepthToSpace")
@@ -264,7 +265,7 @@ def instance_norm(node: Node, to: Lowering) -> None:
 
     The form x a + (beta - mean a) would be one pass over the picture less, but GPUs that compute in
     float16 lose a low contrast to the mean in it. There, eps can also be 0, so the root of a flat
-    channel is infinite: it is held at float16's largest number, and 0 times that is 0, not NaN.
+    channel is infinite: it is held where a is a number of float16, and 0 times that is 0, not NaN.
     """
     source, name = to.value(node.inputs[0]), node.output
     gamma, beta = (to.constants[each].reshape(1, 1, 1, -1) for each in node.inputs[1:3])
@@ -275,8 +276,9 @@ def instance_norm(node: Node, to: Lowering) -> None:
     epsilon = np.float32(node.attributes.get("epsilon", 1e-5)).reshape(())
     least = to.numbers(to.new(name), epsilon)
     root = to.add("RSQRT", [_sum(to, variance, least, name)], to.new(name))
-    if epsilon * _LARGEST_HALF**2 >= 1:  # else float32 needs larger roots
-        most = to.numbers(to.new(name), np.float32(_LARGEST_HALF).reshape(()))
+    bound = np.float32(_LARGEST_ROOT / max(1.0, float(np.abs(gamma).max())))
+    if epsilon * bound**2 >= 1:  # else float32 needs larger roots
+        most = to.numbers(to.new(name), bound.reshape(()))
         root = to.add("MINIMUM", [root, most], to.new(name), "MaximumMinimumOptions")
     a = _product(to, root, to.numbers(to.new(name), gamma), name)
     shift = to.numbers(to.new(name), beta)

@@ -18,7 +18,14 @@ if TYPE_CHECKING:
 
 # Each is the name of a module here, with underscores, that defines DEVICE; the first is the
 # default.
-NAMES = ("host", "arm64", "vulkan", "litert-gpu", "webgpu", "f16")
+NAMES = (
+    "host",
+    "arm64",
+    "vulkan",
+    "litert-gpu",
+    "webgpu",
+    "f16",
+)
 DEFAULT = NAMES[0]
 
 
