@@ -18,6 +18,7 @@ from torch import Tensor
 from sttk.toolkit.checkpoints import lengstrom, native, onnx_graph
 from sttk.toolkit.checkpoints.layout import Layout, Loaded, Tensors
 from sttk.toolkit.core.errors import CheckpointError
+from sttk.toolkit.core.guessing import say
 from sttk.toolkit.core.style_net import Origin, StyleNet
 from sttk.toolkit.io.choices import SUFFIX, Choices, parse_choices, split_choices
 from sttk.toolkit.io.files import MOST_BYTES, sha256
@@ -72,6 +73,7 @@ def load(path: str | Path, *, name: str | None = None, source: str | None = None
     name = name or (resolved.stem.lstrip(".") or "unnamed") + _suffix(choices)
     source = source or f"{resolved}{said and '#'}{said}"
     origin = Origin(name, source, sha256(path), layout, loaded.card, loaded.guesses)
+    say(name, loaded.guesses)
     return StyleNet(loaded.net, loaded.contract, origin, loaded.convention)
 
 

@@ -206,7 +206,9 @@ class Judge:
                             observer(observation)
                 update(done, sample.name)
         source, runner = trial.references.net.origin.source, trial.runner
-        return Report(name, runner.name, source, trial.promise, tuple(rows), runner.notes)
+        guesses = (f"of the reference: {each}" for each in trial.references.net.origin.guesses)
+        notes = (*runner.notes, *guesses)
+        return Report(name, runner.name, source, trial.promise, tuple(rows), notes)
 
 
 @dataclasses.dataclass(frozen=True)
