@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from sttk.toolkit.checkpoints import lengstrom, native, onnx_graph
-from sttk.toolkit.checkpoints.layout import Layout, Loaded, Tensors
+from sttk.toolkit.checkpoints.layout import Layout, Loaded, Tensors, TracksStatistics
 from sttk.toolkit.core.errors import CheckpointError
 from sttk.toolkit.core.guessing import say
 from sttk.toolkit.core.style_net import Origin, StyleNet
@@ -97,20 +97,24 @@ def _read(path: Path, choices: Choices) -> tuple[str, Loaded]:
         return onnx_graph.NAME, onnx_graph.read(path, choices)
     if choices.style is not None:
         raise CheckpointError(f"{path}: the file has but one style", fix="leave out #style=")
-    layout, loaded = _read_tensors(path)
+    layout, loaded = _read_tensors(path, choices.norm)
     return layout, _converted(loaded, choices)
 
 
-def _read_tensors(path: Path) -> tuple[str, Loaded]:
+def _read_tensors(path: Path, norm: str | None) -> tuple[str, Loaded]:
     if path.is_dir():
-        return _build(path, lengstrom.read_folder(path))
+        return _build(path, lengstrom.read_folder(path), norm)
     if path.suffix == ".safetensors":
         state, about = native.read(path)
         _check_real(path, state)
-        return (native.NAME, native.build(path, state, about)) if about else _build(path, state)
+        if about and norm is None:
+            return native.NAME, native.build(path, state, about)
+        if about:
+            raise CheckpointError(f"{path}: its metadata says its norms", fix="leave out #norm=")
+        return _build(path, state, norm)
     state = _tensors(path, read_pickle(path))
     _check_real(path, state)
-    return _build(path, state)
+    return _build(path, state, norm)
 
 
 def _converted(loaded: Loaded, choices: Choices) -> Loaded:
@@ -155,13 +159,13 @@ def _dense(path: Path, key: str, value: Tensor) -> Tensor:
     return value
 
 
-def _build(path: Path, state: Tensors) -> tuple[str, Loaded]:
+def _build(path: Path, state: Tensors, norm: str | None = None) -> tuple[str, Loaded]:
     if len(state) > _MOST_TENSORS:
         raise CheckpointError(f"{path}: {len(state)} tensors are more than {_MOST_TENSORS}")
     for layout in layouts():
         if layout.matches(state):
             try:
-                return layout.NAME, layout.build(state)
+                return layout.NAME, _built(path, layout, state, norm)
             except (RuntimeError, KeyError, ValueError, IndexError) as error:
                 reason = " ".join(str(error).split())[:200]
                 raise CheckpointError(f"{path}: a broken {layout.NAME} net: {reason}") from error
@@ -170,6 +174,20 @@ def _build(path: Path, state: Tensors) -> tuple[str, Loaded]:
         f"layouts tried: {', '.join([native.NAME, *(layout.NAME for layout in layouts())])}",
         fix="see 'sttk styles --layouts' for what each looks like",
     )
+
+
+def _built(path: Path, layout: Layout, state: Tensors, norm: str | None) -> Loaded:
+    if isinstance(layout, TracksStatistics):
+        try:
+            return layout.build(state, norm)
+        except CheckpointError as error:
+            raise CheckpointError(f"{path}: {error.message}", fix=error.fix) from error
+    if norm is not None:
+        raise CheckpointError(
+            f"{path}#norm={norm}: nets of the layout {layout.NAME} have one kind of norm",
+            fix="leave out #norm=",
+        )
+    return layout.build(state)
 
 
 def _first_keys(state: Tensors) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
@@ -31,6 +31,21 @@ class Loaded:
     card: dict[str, Any] = field(default_factory=dict)
     convention: Convention = PLAIN
     guesses: tuple[Guess, ...] = ()
+
+
+@runtime_checkable
+class TracksStatistics(Protocol):
+    """A layout whose norms may use running statistics: ``FILE#norm=running``."""
+
+    offers_norm: bool
+
+    def build(self, state: Tensors, norm: str | None = None) -> Loaded:
+        """Return the net with these weights; see :class:`Layout`.
+
+        Args:
+            state: the file's tensors.
+            norm: ``instance`` or ``running``; None where the user does not say.
+        """
 
 
 class Layout(Protocol):

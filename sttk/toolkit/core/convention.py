@@ -61,8 +61,8 @@ def of_range(text: str, mean: Triple = _ZEROS, std: Triple = _ONES) -> End:
 
     Args:
         text: the range.
-        mean: by channel, of values of that range, as in torchvision's ``Normalize``.
-        std: likewise.
+        mean: the mean of each channel, as in torchvision's ``Normalize``: of values of that range.
+        std: the divisor of each channel, after the mean is subtracted.
     """
     low, high = RANGES[text]
     unit = 255.0 / (high - low)  # x = (value * std + mean - low) * unit
