@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from sttk.toolkit.core.convention import PLAIN
 from sttk.toolkit.core.errors import NotRunError, UsageError
 from sttk.toolkit.core.plan import DEFAULT, Plan
 from sttk.toolkit.core.rungs import EXACT, FAITHFUL, SAME_STYLE
@@ -17,6 +18,7 @@ from sttk.toolkit.devices import device
 from sttk.toolkit.devices.base import Device, Evidence
 from sttk.toolkit.host.memory import check_fits
 from sttk.toolkit.imaging.regimes import CONSTANT, NAMES, Regimes, Sample
+from sttk.toolkit.io.choices import NONE, Choices
 from sttk.toolkit.io.console import progress
 from sttk.toolkit.opened.artifact import OpenArtifact
 from sttk.toolkit.opened.checks import checks_of_file
@@ -29,11 +31,15 @@ from sttk.toolkit.parity.reference_cache import ReferenceCache
 from sttk.toolkit.parity.structure import witness
 from sttk.toolkit.parity.style import StyleJudge
 from sttk.toolkit.runtimes.base import Runner, Settings
+from sttk.toolkit.runtimes.convention import of_choices
 from sttk.toolkit.targets import required, static_checks, target
 from sttk.toolkit.targets.base import FLOAT16
 
 _HERE = device(HOST)
 _SAVED_NOTE = f"the rows against {HALF_WEIGHTS} are of the saved weights in float32 arithmetic"
+_OTHER_ENDS = (
+    "its graph was not compared by value: its first and last weights are of another convention"
+)
 _SAVED_NOT_RUN = f"not run: {HALF_WEIGHTS} in float32 arithmetic"
 
 
@@ -121,15 +127,27 @@ class Judge:
         )
 
     def model(
-        self, model: Path, precision: str, *observers: Observer, device: Device = _HERE
+        self,
+        model: Path,
+        precision: str,
+        *observers: Observer,
+        device: Device = _HERE,
+        choices: Choices = NONE,
     ) -> Report:
         """Judge a bare model file, from any exporter, against ``config.net`` on a device.
 
         Most people clamp after the model, not in it. So its output is clamped to the net's range
         before the comparison, and the report says so if that changed anything.
 
+        Args:
+            model: the file.
+            precision: the model's precision, which sets its promise.
+            observers: callbacks that are called for every row.
+            device: where it runs.
+            choices: what the user says that the model takes and gives, if not RGB in 0..255.
+
         Raises:
-            UsageError: there is no reference.
+            UsageError: there is no reference, or the file contradicts the choices.
         """
         if self.config.net is None:
             raise UsageError(f"{model} has no manifest", fix="pass --reference CHECKPOINT")
@@ -138,15 +156,21 @@ class Judge:
         opened = device.open_model(model, self.config.settings)
         evidence = device.evidence(known, precision, opened, self.config.settings)
         promise = self._required_rung(promise, known.promise_in_half(precision), evidence)
-        with ClampedRunner(opened, low, high) as runner:
+        convention = choices.convention()
+        with ClampedRunner(of_choices(opened, choices), low, high) as runner:
             trial = _Trial(runner, self._references.float_net(self.config.net), promise)
             report = self._judge(str(model), [trial], observers)
         report = dataclasses.replace(
             report,
             precision=precision,
             evidence=evidence,
-            checks=(*checks_of_file(model), *witness.of_model(model, self.config.net)),
+            checks=checks_of_file(model),
         )
+        if convention in (PLAIN, self.config.net.convention):
+            held = witness.of_model(model, self.config.net)
+            report = dataclasses.replace(report, checks=(*report.checks, *held))
+        else:
+            report = dataclasses.replace(report, notes=(*report.notes, _OTHER_ENDS))
         if not runner.changed:
             return report
         note = f"the model's output leaves {low:g}..{high:g}; it was clamped before it was compared"
