@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 from sttk.toolkit.core.convention import PLAIN
 from sttk.toolkit.core.errors import NotRunError, UsageError
 from sttk.toolkit.core.plan import DEFAULT, Plan
-from sttk.toolkit.core.rungs import EXACT, FAITHFUL, SAME_STYLE
+from sttk.toolkit.core.rungs import DIFFERENT, EXACT, FAITHFUL, SAME_STYLE
 from sttk.toolkit.core.shapes import Size
 from sttk.toolkit.core.style_net import StyleNet
 from sttk.toolkit.devices import DEFAULT as HOST
@@ -24,6 +24,7 @@ from sttk.toolkit.opened.artifact import OpenArtifact
 from sttk.toolkit.opened.checks import checks_of_file
 from sttk.toolkit.parity.clamped import ClampedRunner
 from sttk.toolkit.parity.compare import FLOAT_NET, HALF_WEIGHTS, REFERENCE, Comparison, Report, Row
+from sttk.toolkit.parity.diagnosis import diagnosis
 from sttk.toolkit.parity.judge import promise_of_precision
 from sttk.toolkit.parity.observer import Observation, Observer
 from sttk.toolkit.parity.reference import References
@@ -55,6 +56,7 @@ class ParityConfig:
         regimes: the names of the regimes to try.
         settings: the runtime's settings.
         style: the judge of style, or None for no comparison of styles.
+        diagnose: whether to say what the error of a model that differs looks like.
     """
 
     files: Sequence[Path]
@@ -64,6 +66,7 @@ class ParityConfig:
     regimes: tuple[str, ...] = NAMES
     settings: Settings | None = None
     style: StyleJudge | None = dataclasses.field(default_factory=StyleJudge)
+    diagnose: bool = True
 
     @property
     def plain(self) -> bool:
@@ -231,7 +234,8 @@ class Judge:
                 update(done, sample.name)
         source, runner = trial.references.net.origin.source, trial.runner
         guesses = (f"of the reference: {each}" for each in trial.references.net.origin.guesses)
-        notes = (*runner.notes, *guesses)
+        diagnosed = _diagnosed(trial, inputs, rows) if self.config.diagnose else ()
+        notes = (*runner.notes, *guesses, *diagnosed)
         return Report(name, runner.name, source, trial.promise, tuple(rows), notes)
 
 
@@ -253,6 +257,20 @@ class _Trial:
         if answer.float_net and output is not None and row.judged:
             row = Comparison(SAME_STYLE, style, FLOAT_NET).verdict(sample, output, answer.float_net)
             yield Observation(sample, output, answer.float_net, row)
+
+
+def _diagnosed(trial: _Trial, inputs: Iterable[Sample], rows: Sequence[Row]) -> Iterator[str]:
+    """Yield what the error of a model that differs looks like, from one of the pictures."""
+    wrong = {row.name: row.regime for row in rows if not row.passed and row.rung == DIFFERENT}
+    if not wrong or trial.references.float_net:
+        return
+    named = next((name for name, regime in wrong.items() if regime == "photo"), next(iter(wrong)))
+    sample = next(each for each in inputs if each.name == named)
+    runner = trial.runner.inner if isinstance(trial.runner, ClampedRunner) else trial.runner
+    net = trial.references.net
+    answer = trial.references.of(sample.batch)
+    if found := diagnosis(runner, sample.batch, answer, net.contract.output_range):
+        yield f"{sample.name}: {found}"
 
 
 def inputs_of(name: str, runner: Runner, net: StyleNet, config: ParityConfig) -> Regimes:
