@@ -1,4 +1,4 @@
-"""Which statistics the norms of a file use: each picture's own, or running ones that were saved.
+"""Each picture's own statistics, or running ones that were saved: which of them a file's norms use.
 
 ``nn.BatchNorm2d``, and ``nn.InstanceNorm2d(track_running_stats=True)``, use running statistics in
 evaluation mode, and both compute (x - running_mean) / sqrt(running_var + eps) then: the files of

@@ -146,8 +146,8 @@ class Judge:
             model: the file.
             precision: the model's precision, which sets its promise.
             observers: callbacks that are called for every row.
-            device: where it runs.
-            choices: what the user says that the model takes and gives, if not RGB in 0..255.
+            device: the device on which it runs.
+            choices: the choices that say what the model takes and gives, if not RGB in 0..255.
 
         Raises:
             UsageError: there is no reference, or the file contradicts the choices.
