@@ -7,6 +7,7 @@ command's exit code.
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -20,6 +21,7 @@ from sttk.exporters.options import Options
 from sttk.exporters.plans import usual_plan
 from sttk.toolkit import styles, targets
 from sttk.toolkit.core.errors import ImageError, UsageError
+from sttk.toolkit.core.guessing import GuessWarning
 from sttk.toolkit.core.shapes import Shapes, Size
 from sttk.toolkit.core.style_net import StyleNet
 from sttk.toolkit.imaging.images import Picture, from_pillow
@@ -40,12 +42,14 @@ class Net:
         module: the torch module, (B, 3, H, W) RGB in 0..255 -> the same, with its ``contract``.
         name: the net's name, such as ``ink``.
         card: the checkpoint's metadata: painting, licence, recipe.
+        guesses: what was assumed of the file, because it does not say it.
     """
 
     def __init__(self, module: StyleNet) -> None:
         self.module = module
         self.name = module.origin.name
         self.card: dict[str, Any] = module.origin.card
+        self.guesses = tuple(map(str, module.origin.guesses))
         self._runner = TorchRunner(module)
 
     def __repr__(self) -> str:
@@ -87,8 +91,16 @@ def load(style: str | Path = styles.DEFAULT) -> Net:
 
     Raises:
         CheckpointError: there is no such style or checkpoint, or it cannot be read.
+
+    Warns:
+        GuessWarning: something was guessed of the file; choices behind its name say it, as in
+            ``x.onnx#input=0..1,output=0..1,channels=rgb``.
     """
-    return Net(styles.find(str(style)))
+    net = Net(styles.find(str(style)))
+    if net.guesses:
+        text = "; ".join(net.guesses)
+        warnings.warn(f"{net.name}: {text}", GuessWarning, stacklevel=2)
+    return net
 
 
 def export(

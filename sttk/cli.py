@@ -14,9 +14,11 @@ from typing import Any
 import click
 
 from sttk.toolkit.core.errors import SttkError, UsageError
+from sttk.toolkit.core.guessing import listening
 from sttk.toolkit.core.version import VERSION
 from sttk.toolkit.host.signals import ONE_SIGNAL
 from sttk.toolkit.io.text import printable
+from sttk.workflows.guesses import Guesses
 
 # A command is a function in the module of its name in ``sttk/commands``; the most used come first.
 COMMANDS = {
@@ -158,8 +160,10 @@ def _failure(error: BaseException) -> Failure:
 )
 @click.version_option(VERSION, prog_name="sttk")
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
-def cli(debug: bool) -> None:
+@click.pass_context
+def cli(context: click.Context, debug: bool) -> None:  # noqa: ARG001 (see invoke)
     """Style Transfer ToolKit: style nets from PyTorch to phones, edge boxes and GPUs."""
+    context.with_resource(listening(Guesses(context)))
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ import click
 
 from sttk.commands.options import OUTPUT, SIZE, Finite, Percent, json_option
 from sttk.toolkit.core.errors import NotRunError, SlowerError, UsageError
+from sttk.workflows.guesses import strict_option
 
 if TYPE_CHECKING:
     from sttk.benchmarks.compare import Change
@@ -82,6 +83,7 @@ _CHARTS = 6.0  # seconds that the nominal machine (``sttk.benchmarks.schedule``)
     help="With --compare: exit code 1 if a row is surely slower by more.",
 )  # fmt: skip
 @click.option("-o", "--output", type=OUTPUT, help="Folder for report, page and charts.")
+@strict_option
 @json_option
 def bench(**options: Any) -> None:
     """Measure STYLE (default: ink) on the runtimes that this machine has, in two minutes.

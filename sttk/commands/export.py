@@ -15,6 +15,7 @@ from sttk.commands.target_options import given, target_options
 from sttk.toolkit import targets
 from sttk.toolkit.core.contract import PRECISIONS
 from sttk.toolkit.core.errors import SttkError, UsageError
+from sttk.workflows.guesses import strict_option
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,6 +90,7 @@ _UNIFORM = "uniform"
     show_default=True,
     help="Folder for the artifacts.",
 )
+@strict_option
 @json_option
 @click.pass_context
 def export(

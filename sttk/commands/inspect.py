@@ -7,10 +7,12 @@ from pathlib import Path
 import click
 
 from sttk.commands.options import json_option
+from sttk.workflows.guesses import strict_option
 
 
 @click.command(short_help="Show what a file or an artifact is.")
 @click.argument("path", type=click.Path(path_type=Path))
+@strict_option
 @json_option
 def inspect(path: Path, as_json: bool) -> None:
     """Show what PATH is: an artifact folder, a model file or package, a checkpoint or a style.

@@ -13,6 +13,7 @@ from sttk.toolkit import devices, targets
 from sttk.toolkit.core.contract import PRECISIONS
 from sttk.toolkit.core.errors import ParityError, UsageError
 from sttk.toolkit.core.shapes import Size
+from sttk.workflows.guesses import strict_option
 
 if TYPE_CHECKING:
     from sttk.toolkit.core.contract import Precision
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     "--size", type=SIZE, default="128", show_default=True, help="Size of the pictures, N or HxW."
 )
 @click.option("--markdown", type=OUTPUT, help="Write the table to this file.")
+@strict_option
 @json_option
 def mutants(
     style: str | None,

@@ -14,6 +14,7 @@ from sttk.toolkit import devices, targets
 from sttk.toolkit.core.contract import ARITHMETIC, PRECISIONS
 from sttk.toolkit.core.errors import UsageError
 from sttk.toolkit.core.shapes import Size
+from sttk.workflows.guesses import strict_option
 
 if TYPE_CHECKING:
     from sttk.toolkit.core.contract import Precision
@@ -113,6 +114,7 @@ class _Regime(click.ParamType[str]):
 @click.option("--html", type=OUTPUT, help="Write a page with all figures and pictures.")
 @click.option("--heatmaps", type=OUTPUT, help="Folder for a heat map of each failure.")
 @click.option("--summary", is_flag=True, help="Print one line per model instead of a table.")
+@strict_option
 @json_option
 def parity(
     models: tuple[Path, ...],

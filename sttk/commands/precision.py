@@ -12,6 +12,7 @@ from sttk.commands.options import SIZE, Finite, json_option
 from sttk.toolkit import devices, targets
 from sttk.toolkit.core.contract import PRECISIONS
 from sttk.toolkit.core.errors import ParityError, UsageError
+from sttk.workflows.guesses import strict_option
 
 if TYPE_CHECKING:
     from sttk.exporters.options import Options
@@ -85,6 +86,7 @@ if TYPE_CHECKING:
     help="The plan file; the chart is next to it.  [default: STYLE-TARGET.plan.json]",
 )
 @click.option("--chart/--no-chart", default=True, show_default=True, help="Draw a chart, a PNG.")
+@strict_option
 @json_option
 def precision(
     style: str | None,

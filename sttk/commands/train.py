@@ -9,6 +9,7 @@ import click
 
 from sttk.commands.options import Finite, MultipleOfFour, json_option
 from sttk.toolkit.core.errors import UsageError
+from sttk.workflows.guesses import strict_option
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -114,6 +115,7 @@ _LINE_SECONDS = 30.0
     help="Time between saved states.",
 )
 @click.option("--licence", default="", help="Licence of the painting, for the model card.")
+@strict_option
 @json_option
 def train(device: str, as_json: bool, **options: Any) -> None:
     """Train a style net (Johnson et al. 2016) on the painting STYLE.

@@ -9,6 +9,7 @@ import click
 
 from sttk.commands.options import SIZE, json_option
 from sttk.toolkit.core.shapes import Size
+from sttk.workflows.guesses import strict_option
 
 if TYPE_CHECKING:
     from sttk.toolkit.runtimes.base import Settings
@@ -27,6 +28,7 @@ _BUSY = 1.5
     show_default=True,
     help="Of the picture, for models that take any: N or HxW.",
 )
+@strict_option
 @json_option
 def tune(artifacts: tuple[Path, ...], size: Size, as_json: bool) -> None:
     """Time what the runtime of each of ARTIFACTS can choose: arithmetic, threads, layout.

@@ -126,6 +126,7 @@ def _manifest(target: str, prepared: Prepared, product: Product, folder: Path) -
         quantization=calibration.to_dict() if calibration else None,
         tools={"sttk": VERSION, "python": platform.python_version(), **product.tools},
         graph=product.graph,
+        guesses=tuple(map(str, origin.guesses)),
     )
 
 

@@ -115,6 +115,7 @@ def _origin(request: ExportRequest[Any]) -> dict[str, Any]:
         "layout": origin.layout,
         "sha256": origin.sha256,
         "card": {_cell(key): _cell(value) for key, value in said.items()},
+        "guesses": [_cell(guess) for guess in origin.guesses],
         "licensed": bool(origin.card.get("licence")),
     }
 

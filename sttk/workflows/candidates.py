@@ -17,6 +17,7 @@ from sttk.toolkit.artifact.search import Entry, search
 from sttk.toolkit.core.errors import NotRunError, UsageError
 from sttk.toolkit.core.plan import Plan
 from sttk.toolkit.core.shapes import Shapes
+from sttk.toolkit.io.choices import MODEL, parse_choices, split_choices
 from sttk.toolkit.opened.verify import artifacts_at
 from sttk.toolkit.parity.outcome import Unjudged
 from sttk.workflows.session import Candidate
@@ -48,6 +49,11 @@ def candidates(models: tuple[Path, ...]) -> Iterator[Candidates]:
 
 
 def _expand(model: Path) -> list[Candidate]:
+    file, said = split_choices(model)
+    if said and not targets.is_model(file):
+        raise UsageError(f"{model}: choices are for model files", fix="an artifact says its own")
+    if said and file.exists():
+        return [Candidate(file, str(model), parse_choices(said, MODEL))]
     if not model.exists():
         raise UsageError(f"{model}: no such file or folder")
     if targets.is_model(model):

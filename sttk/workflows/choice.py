@@ -14,6 +14,7 @@ import click
 
 from sttk.exporters import exportable
 from sttk.toolkit.core.errors import UsageError
+from sttk.workflows.guesses import strict_option
 
 _SELECTABLE = {each.runtime: each.name for each in exportable() if each.selectable}
 RUNTIMES = ("torch", *_SELECTABLE)
@@ -95,6 +96,7 @@ def net_options(default: str) -> Callable[[Callable[..., Any]], Callable[..., An
             help="What runs it, exported for it if need be.  "
             f"[default: the artifact's, else {default}]",
         ),
+        strict_option,
     )
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -151,8 +151,8 @@ class _Gate:
         self._size = size
         # The style of a picture costs more than all else, and tells apart only what promises it.
         self._judges = {
-            SAME_STYLE: Judge(ParityConfig(shipped_photos(), style=StyleJudge())),
-            FAITHFUL: Judge(ParityConfig(shipped_photos(), style=None)),
+            SAME_STYLE: Judge(ParityConfig(shipped_photos(), style=StyleJudge(), diagnose=False)),
+            FAITHFUL: Judge(ParityConfig(shipped_photos(), style=None, diagnose=False)),
         }
 
     def clean(self, net: StyleNet) -> Iterator[MutantOutcome]:

@@ -13,6 +13,7 @@ from sttk.toolkit.core.errors import ArtifactError, NotRunError, SttkError, Usag
 from sttk.toolkit.core.style_net import StyleNet
 from sttk.toolkit.devices import DEFAULT, device
 from sttk.toolkit.devices.base import Device
+from sttk.toolkit.io.choices import NONE, Choices
 from sttk.toolkit.io.text import file_name
 from sttk.toolkit.opened.artifact import OpenArtifact, ReferenceNets, open_entry
 from sttk.toolkit.parity.bisect.bisection import Bisection
@@ -27,10 +28,17 @@ from sttk.workflows.record import record_parity
 
 @dataclasses.dataclass(frozen=True)
 class Candidate:
-    """A bare model file or an artifact, and its name in reports."""
+    """A bare model file or an artifact.
+
+    Attributes:
+        model: the file or the artifact.
+        name: its name in reports.
+        choices: what the user says of a bare file.
+    """
 
     model: Path | Entry
     name: str
+    choices: Choices = NONE
 
     @property
     def target(self) -> str:
@@ -114,6 +122,11 @@ class Session:
             yield judged
             return
         try:
+            if candidate.choices != NONE:
+                raise UsageError(
+                    f"{candidate.name}: a bisection runs a model as it is",
+                    fix="convert the model, or leave out --bisect",
+                )
             found = self._bisected(opened, device, judged.report)
             yield dataclasses.replace(judged, bisection=found)
         except SttkError as error:
@@ -135,7 +148,8 @@ class Session:
             observers.append(HeatMaps(self._options.heatmaps / file_name(candidate.name)))
         if isinstance(opened, Path):
             precision = self._options.precision or "fp32"
-            report = self._judge.model(opened, precision, *observers, device=device)
+            said = candidate.choices
+            report = self._judge.model(opened, precision, *observers, device=device, choices=said)
         else:
             report = self._judge.artifact(opened, self._net(opened), *observers)
             if self._config.plain:

@@ -69,7 +69,6 @@ def test_old_buffers_nests_and_data_parallel(tmp_path, johnson, state):
     path = tmp_path / "old.pth"
     for norm in ("in1", "res2.in1"):
         state[f"{norm}.running_mean"] = state[f"{norm}.running_var"] = torch.zeros(3)
-        state[f"{norm}.num_batches_tracked"] = torch.tensor(1)
     nested = {"epoch": 2, "state_dict": {f"module.{key}": value for key, value in state.items()}}
     torch.save(nested, path)
     assert same(load(path), johnson)

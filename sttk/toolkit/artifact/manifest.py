@@ -67,6 +67,7 @@ class Manifest:
         quantization: the calibration of an int8 net (sttk.toolkit.quantize.calibrate), or None.
         tools: the versions of the tools that made the artifact.
         graph: the name of the ONNX file that the model was compiled from, if it is kept, or None.
+        guesses: what was assumed of the checkpoint, because its file does not say it.
         parity: the last parity record of each device, by the device's name.
         bench: the last bench record, or None.
     """
@@ -84,6 +85,7 @@ class Manifest:
     quantization: dict[str, Any] | None = None
     tools: dict[str, str] = field(default_factory=dict)
     graph: str | None = None
+    guesses: tuple[str, ...] = ()
     parity: dict[str, Any] = field(default_factory=dict)
     bench: dict[str, Any] | None = None
 
@@ -111,6 +113,10 @@ class Manifest:
         _require(target["precision"] in PRECISIONS, f"precision {target['precision']!r}")
         for name in ("promise", "promise_in_half"):
             _require(fields[name] in RUNGS, f"{name} {fields[name]!r}")
+        guesses = fields.get("guesses", [])
+        _require(isinstance(guesses, list), "guesses are no list")
+        for guess in guesses:
+            _require(isinstance(guess, str) and _is_unicode(guess), f"{guess!r} is no text")
         _require(isinstance(fields["parity"], dict), "parity is no dictionary")
         if plan := fields["plan"]:
             default = Plan.from_dict(plan).default
@@ -122,6 +128,7 @@ class Manifest:
                 "contract": Contract.from_dict(fields["contract"]),
                 "target": Target(**target),
                 "rewrites": tuple(fields["rewrites"]),
+                "guesses": tuple(guesses),
             }
         )
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
@@ -15,10 +16,11 @@ import torch
 from torch import Tensor
 
 from sttk.toolkit.checkpoints import lengstrom, native, onnx_graph
-from sttk.toolkit.checkpoints.layout import Layout, Loaded, Tensors
+from sttk.toolkit.checkpoints.layout import Layout, Loaded, Tensors, TracksStatistics
 from sttk.toolkit.core.errors import CheckpointError
+from sttk.toolkit.core.guessing import say
 from sttk.toolkit.core.style_net import Origin, StyleNet
-from sttk.toolkit.io.choices import SUFFIX, split_choices
+from sttk.toolkit.io.choices import SUFFIX, Choices, parse_choices, split_choices
 from sttk.toolkit.io.files import MOST_BYTES, sha256
 from sttk.toolkit.io.pickles import read_pickle
 
@@ -49,26 +51,35 @@ def load(path: str | Path, *, name: str | None = None, source: str | None = None
 
     Args:
         path: a ``.pth``/``.model``/``.pt`` file from ``torch.save`` in either format, a
-            ``.safetensors`` or ``.onnx`` file (optionally followed by choices, such as
-            ``x.onnx#style=3``), or a folder of raw tensors with a ``manifest.json``.
+            ``.safetensors`` or ``.onnx`` file, or a folder of raw tensors with a ``manifest.json``;
+            each may be followed by choices (:mod:`sttk.toolkit.io.choices`), such as
+            ``x.onnx#style=3``.
         name: the net's short name; the file's stem by default.
         source: the checkpoint's name in the manifest; the absolute path by default.
 
     Raises:
         CheckpointError: the file is missing or unreadable, has no known layout, or holds weights
             that are not finite real numbers. No code in the file is run.
+        UsageError: there is no such choice.
     """
-    path, choices = split_choices(path)
+    path, said = split_choices(path)
     if not path.exists():
         raise CheckpointError(f"{path}: no such file")
     _check_kind(path)
+    choices = parse_choices(said)
     layout, loaded = _read(path, choices)
     _check_finite(path, loaded)
     resolved = path.resolve()
-    name = name or (resolved.stem.lstrip(".") or "unnamed") + onnx_graph.name_of(choices)
-    source = source or f"{resolved}{choices and '#'}{choices}"
-    origin = Origin(name, source, sha256(path), layout, loaded.card)
-    return StyleNet(loaded.net, loaded.contract, origin)
+    name = name or (resolved.stem.lstrip(".") or "unnamed") + _suffix(choices)
+    source = source or f"{resolved}{said and '#'}{said}"
+    origin = Origin(name, source, sha256(path), layout, loaded.card, loaded.guesses)
+    say(name, loaded.guesses)
+    return StyleNet(loaded.net, loaded.contract, origin, loaded.convention)
+
+
+def _suffix(choices: Choices) -> str:
+    """Return what the choices add to a net's name, such as ``-style3``."""
+    return "" if choices.style is None else f"-style{choices.style}"
 
 
 def _check_kind(path: Path) -> None:
@@ -81,18 +92,40 @@ def _check_kind(path: Path) -> None:
         raise CheckpointError(f"{path}: more than {MOST_BYTES} bytes")
 
 
-def _read(path: Path, choices: str) -> tuple[str, Loaded]:
+def _read(path: Path, choices: Choices) -> tuple[str, Loaded]:
     if path.suffix.lower() == SUFFIX and path.is_file():
         return onnx_graph.NAME, onnx_graph.read(path, choices)
+    if choices.style is not None:
+        raise CheckpointError(f"{path}: the file has but one style", fix="leave out #style=")
+    layout, loaded = _read_tensors(path, choices.norm)
+    return layout, _converted(loaded, choices)
+
+
+def _read_tensors(path: Path, norm: str | None) -> tuple[str, Loaded]:
     if path.is_dir():
-        return _build(path, lengstrom.read_folder(path))
+        return _build(path, lengstrom.read_folder(path), norm)
     if path.suffix == ".safetensors":
         state, about = native.read(path)
         _check_real(path, state)
-        return (native.NAME, native.build(path, state, about)) if about else _build(path, state)
+        if about and norm is None:
+            return native.NAME, native.build(path, state, about)
+        if about:
+            raise CheckpointError(f"{path}: its metadata says its norms", fix="leave out #norm=")
+        return _build(path, state, norm)
     state = _tensors(path, read_pickle(path))
     _check_real(path, state)
-    return _build(path, state)
+    return _build(path, state, norm)
+
+
+def _converted(loaded: Loaded, choices: Choices) -> Loaded:
+    """Return the net with the convention that the user says it has, in place of its layout's."""
+    convention = choices.convention(loaded.convention)
+    if convention == loaded.convention:
+        return loaded
+    said = {"input": convention.input.text, "output": convention.output.text}
+    said["channels"] = f"{convention.input.order}, {convention.output.order}"
+    card = {**loaded.card, **{key: f"{value} (as asked for)" for key, value in said.items()}}
+    return replace(loaded, card=card, convention=convention)
 
 
 def _check_real(path: Path, state: Tensors) -> None:
@@ -126,13 +159,13 @@ def _dense(path: Path, key: str, value: Tensor) -> Tensor:
     return value
 
 
-def _build(path: Path, state: Tensors) -> tuple[str, Loaded]:
+def _build(path: Path, state: Tensors, norm: str | None = None) -> tuple[str, Loaded]:
     if len(state) > _MOST_TENSORS:
         raise CheckpointError(f"{path}: {len(state)} tensors are more than {_MOST_TENSORS}")
     for layout in layouts():
         if layout.matches(state):
             try:
-                return layout.NAME, layout.build(state)
+                return layout.NAME, _built(path, layout, state, norm)
             except (RuntimeError, KeyError, ValueError, IndexError) as error:
                 reason = " ".join(str(error).split())[:200]
                 raise CheckpointError(f"{path}: a broken {layout.NAME} net: {reason}") from error
@@ -141,6 +174,20 @@ def _build(path: Path, state: Tensors) -> tuple[str, Loaded]:
         f"layouts tried: {', '.join([native.NAME, *(layout.NAME for layout in layouts())])}",
         fix="see 'sttk styles --layouts' for what each looks like",
     )
+
+
+def _built(path: Path, layout: Layout, state: Tensors, norm: str | None) -> Loaded:
+    if isinstance(layout, TracksStatistics):
+        try:
+            return layout.build(state, norm)
+        except CheckpointError as error:
+            raise CheckpointError(f"{path}: {error.message}", fix=error.fix) from error
+    if norm is not None:
+        raise CheckpointError(
+            f"{path}#norm={norm}: nets of the layout {layout.NAME} have one kind of norm",
+            fix="leave out #norm=",
+        )
+    return layout.build(state)
 
 
 def _first_keys(state: Tensors) -> str:

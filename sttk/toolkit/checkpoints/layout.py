@@ -4,22 +4,48 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
 from sttk.toolkit.core.contract import Contract
+from sttk.toolkit.core.convention import PLAIN, Convention, Guess
 
 Tensors = Mapping[str, Tensor]
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """A checkpoint that was read: a module in 0..255 RGB, its contract and its model card."""
+    """A checkpoint that was read.
+
+    Attributes:
+        net: the module, as its author computes it.
+        contract: the sizes that it takes.
+        card: its model card.
+        convention: what the module takes and gives; RGB in 0..255 by default.
+        guesses: what was assumed of the file, because it does not say it.
+    """
 
     net: nn.Module
     contract: Contract = field(default_factory=Contract)
     card: dict[str, Any] = field(default_factory=dict)
+    convention: Convention = PLAIN
+    guesses: tuple[Guess, ...] = ()
+
+
+@runtime_checkable
+class TracksStatistics(Protocol):
+    """A layout whose norms may use running statistics: ``FILE#norm=running``."""
+
+    offers_norm: bool
+
+    def build(self, state: Tensors, norm: str | None = None) -> Loaded:
+        """Return the net with these weights; see :class:`Layout`.
+
+        Args:
+            state: the file's tensors.
+            norm: ``instance`` or ``running``; None where the user does not say.
+        """
 
 
 class Layout(Protocol):

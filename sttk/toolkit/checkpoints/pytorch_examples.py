@@ -2,26 +2,28 @@
 
 The keys are ``conv1.conv2d.weight``, ``in1.weight``, ``res1.conv1.conv2d.weight``, ``deconv1...3``.
 Input and output are RGB in 0..255, with reflection padding, nearest upsampling and no tanh (see its
-transformer_net.py). Files from before torch 0.4 carry instance-norm buffers ``running_mean`` and
-``running_var``, which that net never used.
+transformer_net.py). Forks with batch norms, or instance norms that track statistics, have the same
+keys and shapes (:mod:`statistics`).
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 import torch
-from torch import Tensor
+from torch import nn
 
 from sttk.toolkit.checkpoints.layout import Loaded, Tensors
-from sttk.toolkit.nets.johnson import JohnsonNet, JohnsonSpec
+from sttk.toolkit.checkpoints.statistics import RUNNING, statistics_of, used
+from sttk.toolkit.nets.johnson import JohnsonNet, JohnsonSpec, Norm
 
 NAME = "pytorch-examples"
 DESCRIPTION = (
     "pytorch/examples fast_neural_style (conv1.conv2d.weight, in1.weight, res1..., deconv3)"
 )
 
-_UNUSED = (".running_mean", ".running_var", ".num_batches_tracked")
+offers_norm = True
 _MODULES = {
     "conv1": "conv1.conv",
     "conv2": "conv2.conv",
@@ -30,9 +32,11 @@ _MODULES = {
     "deconv2": "up2.conv",
     "deconv3": "head.conv",
 }
-_BLOCK = re.compile(r"res(\d+)\.(conv|in)([12])(?:\.conv2d)?\.(weight|bias)")
+_BLOCK = re.compile(
+    r"res(\d+)\.(conv|in)([12])(?:\.conv2d)?\.(weight|bias|running_mean|running_var)"
+)
 _CONV = re.compile(r"(conv[123]|deconv[123])\.conv2d\.(weight|bias)")
-_NORM = re.compile(r"in([1-5])\.(weight|bias)")
+_NORM = re.compile(r"in([1-5])\.(weight|bias|running_mean|running_var)")
 
 
 def matches(state: Tensors) -> bool:
@@ -41,26 +45,34 @@ def matches(state: Tensors) -> bool:
     return all(key in state and state[key].ndim == 4 for key in keys)
 
 
-def build(state: Tensors) -> Loaded:
-    """Return a :class:`JohnsonNet` whose widths are read from the convolutions."""
-    if any(value.numel() == 0 for value in _used(state).values()):
+def build(state: Tensors, norm: str | None = None) -> Loaded:
+    """Return a :class:`JohnsonNet` whose widths are read from the convolutions.
+
+    Args:
+        state: the file's tensors.
+        norm: the statistics of its norms, ``instance`` or ``running``; None for the file's own.
+    """
+    statistics, guesses = statistics_of(state, norm)
+    state = used(state, statistics)
+    if any(value.numel() == 0 for value in state.values()):
         raise ValueError("a tensor without values")
     widths = tuple(state[f"conv{i}.conv2d.weight"].shape[0] for i in (1, 2, 3))
     blocks = {int(match[1]) for key in state if (match := _BLOCK.fullmatch(key))}
-    spec = JohnsonSpec(widths=(widths[0], widths[1], widths[2]), blocks=len(blocks))
+    kind: Norm = "batch" if statistics == RUNNING else "instance"
+    spec = JohnsonSpec((widths[0], widths[1], widths[2]), len(blocks), kind)
     # Meta tensors take no memory, so widths that the file does not back cost nothing.
     with torch.device("meta"):
         net = JohnsonNet(spec)
-    net.load_state_dict(_renamed(state), assign=True)
-    return Loaded(net)
+    renamed = {_new_key(key): value.float() for key, value in state.items()}
+    if statistics == RUNNING:  # batch norms count, though nothing reads it
+        counts = (f"{name}.num_batches_tracked" for name, _ in _batch_norms(net))
+        renamed |= dict.fromkeys(counts, torch.tensor(0))
+    net.load_state_dict(renamed, assign=True)
+    return Loaded(net, guesses=guesses)
 
 
-def _renamed(state: Tensors) -> dict[str, Tensor]:
-    return {_new_key(key): value.float() for key, value in _used(state).items()}
-
-
-def _used(state: Tensors) -> Tensors:
-    return {key: value for key, value in state.items() if not key.endswith(_UNUSED)}
+def _batch_norms(net: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    return (pair for pair in net.named_modules() if isinstance(pair[1], nn.BatchNorm2d))
 
 
 def _new_key(key: str) -> str:

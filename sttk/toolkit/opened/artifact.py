@@ -15,6 +15,7 @@ from sttk.toolkit.core.errors import (
     NotRunError,
     UsageError,
 )
+from sttk.toolkit.core.guessing import say
 from sttk.toolkit.core.plan import Plan
 from sttk.toolkit.core.style_net import StyleNet
 from sttk.toolkit.devices import DEFAULT, device
@@ -129,7 +130,9 @@ def open_entry(entry: Entry) -> OpenArtifact:
     Raises:
         ArtifactError: the manifest is not valid, or the files do not match it.
     """
-    return OpenArtifact(entry.folder, entry.verified())
+    manifest = entry.verified()
+    say(manifest.style, manifest.guesses)
+    return OpenArtifact(entry.folder, manifest)
 
 
 class ReferenceNets:

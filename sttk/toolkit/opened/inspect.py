@@ -11,6 +11,7 @@ from sttk.toolkit.artifact.contents import file_faults, file_of
 from sttk.toolkit.artifact.manifest import model_sha256
 from sttk.toolkit.artifact.search import Entry, outermost, search
 from sttk.toolkit.core.errors import CheckpointError, SttkError, UsageError
+from sttk.toolkit.io.choices import split_choices
 from sttk.toolkit.io.files import size_of
 from sttk.toolkit.io.text import printable
 
@@ -34,6 +35,8 @@ def inspect(path: Path) -> Facts:
     found = path if path.exists() else styles.locate(str(path))
     if found is None:
         raise UsageError(f"{path}: no such file, folder or style")
+    if split_choices(path)[1]:
+        return _checkpoint(path)
     if targets.of_model(found):
         return _model(found)
     artifacts = outermost(search(found)) if found.is_dir() else []
@@ -109,9 +112,11 @@ def _checkpoint(path: Path) -> Facts:
         "spec": vars(spec) if spec else {},
         "widths": [convolution.out_channels for convolution in convolutions],
         "parameters": sum(parameter.numel() for parameter in net.parameters()),
-        "bytes": size_of(path),
+        "bytes": size_of(split_choices(path)[0]),
         "sha256": net.origin.sha256,
         "contract": net.contract.to_dict(),
+        "convention": str(net.convention),
+        "guessed": [str(guess) for guess in net.origin.guesses],
         "card": net.origin.card,
     }
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from sttk.toolkit.core.convention import PLAIN
 from sttk.toolkit.core.errors import NotRunError, UsageError
 from sttk.toolkit.core.plan import DEFAULT, Plan
-from sttk.toolkit.core.rungs import EXACT, FAITHFUL, SAME_STYLE
+from sttk.toolkit.core.rungs import DIFFERENT, EXACT, FAITHFUL, SAME_STYLE
 from sttk.toolkit.core.shapes import Size
 from sttk.toolkit.core.style_net import StyleNet
 from sttk.toolkit.devices import DEFAULT as HOST
@@ -17,11 +18,13 @@ from sttk.toolkit.devices import device
 from sttk.toolkit.devices.base import Device, Evidence
 from sttk.toolkit.host.memory import check_fits
 from sttk.toolkit.imaging.regimes import CONSTANT, NAMES, Regimes, Sample
+from sttk.toolkit.io.choices import NONE, Choices
 from sttk.toolkit.io.console import progress
 from sttk.toolkit.opened.artifact import OpenArtifact
 from sttk.toolkit.opened.checks import checks_of_file
 from sttk.toolkit.parity.clamped import ClampedRunner
 from sttk.toolkit.parity.compare import FLOAT_NET, HALF_WEIGHTS, REFERENCE, Comparison, Report, Row
+from sttk.toolkit.parity.diagnosis import diagnosis
 from sttk.toolkit.parity.judge import promise_of_precision
 from sttk.toolkit.parity.observer import Observation, Observer
 from sttk.toolkit.parity.reference import References
@@ -29,11 +32,15 @@ from sttk.toolkit.parity.reference_cache import ReferenceCache
 from sttk.toolkit.parity.structure import witness
 from sttk.toolkit.parity.style import StyleJudge
 from sttk.toolkit.runtimes.base import Runner, Settings
+from sttk.toolkit.runtimes.convention import of_choices
 from sttk.toolkit.targets import required, static_checks, target
 from sttk.toolkit.targets.base import FLOAT16
 
 _HERE = device(HOST)
 _SAVED_NOTE = f"the rows against {HALF_WEIGHTS} are of the saved weights in float32 arithmetic"
+_OTHER_ENDS = (
+    "its graph was not compared by value: its first and last weights are of another convention"
+)
 _SAVED_NOT_RUN = f"not run: {HALF_WEIGHTS} in float32 arithmetic"
 
 
@@ -49,6 +56,7 @@ class ParityConfig:
         regimes: the names of the regimes to try.
         settings: the runtime's settings.
         style: the judge of style, or None for no comparison of styles.
+        diagnose: whether to say what the error of a model that differs looks like.
     """
 
     files: Sequence[Path]
@@ -58,6 +66,7 @@ class ParityConfig:
     regimes: tuple[str, ...] = NAMES
     settings: Settings | None = None
     style: StyleJudge | None = dataclasses.field(default_factory=StyleJudge)
+    diagnose: bool = True
 
     @property
     def plain(self) -> bool:
@@ -122,15 +131,27 @@ class Judge:
         )
 
     def model(
-        self, model: Path, precision: str, *observers: Observer, device: Device = _HERE
+        self,
+        model: Path,
+        precision: str,
+        *observers: Observer,
+        device: Device = _HERE,
+        choices: Choices = NONE,
     ) -> Report:
         """Judge a bare model file, from any exporter, against ``config.net`` on a device.
 
         Most people clamp after the model, not in it. So its output is clamped to the net's range
         before the comparison, and the report says so if that changed anything.
 
+        Args:
+            model: the file.
+            precision: the model's precision, which sets its promise.
+            observers: callbacks that are called for every row.
+            device: the device on which it runs.
+            choices: the choices that say what the model takes and gives, if not RGB in 0..255.
+
         Raises:
-            UsageError: there is no reference.
+            UsageError: there is no reference, or the file contradicts the choices.
         """
         if self.config.net is None:
             raise UsageError(f"{model} has no manifest", fix="pass --reference CHECKPOINT")
@@ -140,15 +161,21 @@ class Judge:
         evidence = device.evidence(known, precision, opened, self.config.settings)
         promise = known.promise_on(evidence.features, promise)
         promise = self._required_rung(promise, known.promise_in_half(precision), evidence)
-        with ClampedRunner(opened, low, high) as runner:
+        convention = choices.convention()
+        with ClampedRunner(of_choices(opened, choices), low, high) as runner:
             trial = _Trial(runner, self._references.float_net(self.config.net), promise)
             report = self._judge(str(model), [trial], observers)
         report = dataclasses.replace(
             report,
             precision=precision,
             evidence=evidence,
-            checks=(*checks_of_file(model), *witness.of_model(model, self.config.net)),
+            checks=checks_of_file(model),
         )
+        if convention in (PLAIN, self.config.net.convention):
+            held = witness.of_model(model, self.config.net)
+            report = dataclasses.replace(report, checks=(*report.checks, *held))
+        else:
+            report = dataclasses.replace(report, notes=(*report.notes, _OTHER_ENDS))
         if not runner.changed:
             return report
         note = f"the model's output leaves {low:g}..{high:g}; it was clamped before it was compared"
@@ -208,7 +235,10 @@ class Judge:
                             observer(observation)
                 update(done, sample.name)
         source, runner = trial.references.net.origin.source, trial.runner
-        return Report(name, runner.name, source, trial.promise, tuple(rows), runner.notes)
+        guesses = (f"of the reference: {each}" for each in trial.references.net.origin.guesses)
+        diagnosed = _diagnosed(trial, inputs, rows) if self.config.diagnose else ()
+        notes = (*runner.notes, *guesses, *diagnosed)
+        return Report(name, runner.name, source, trial.promise, tuple(rows), notes)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -229,6 +259,20 @@ class _Trial:
         if answer.float_net and output is not None and row.judged:
             row = Comparison(SAME_STYLE, style, FLOAT_NET).verdict(sample, output, answer.float_net)
             yield Observation(sample, output, answer.float_net, row)
+
+
+def _diagnosed(trial: _Trial, inputs: Iterable[Sample], rows: Sequence[Row]) -> Iterator[str]:
+    """Yield what the error of a model that differs looks like, from one of the pictures."""
+    wrong = {row.name: row.regime for row in rows if not row.passed and row.rung == DIFFERENT}
+    if not wrong or trial.references.float_net:
+        return
+    named = next((name for name, regime in wrong.items() if regime == "photo"), next(iter(wrong)))
+    sample = next(each for each in inputs if each.name == named)
+    runner = trial.runner.inner if isinstance(trial.runner, ClampedRunner) else trial.runner
+    net = trial.references.net
+    answer = trial.references.of(sample.batch)
+    if found := diagnosis(runner, sample.batch, answer, net.contract.output_range):
+        yield f"{sample.name}: {found}"
 
 
 def inputs_of(name: str, runner: Runner, net: StyleNet, config: ParityConfig) -> Regimes:

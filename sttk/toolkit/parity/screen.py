@@ -15,7 +15,7 @@ class OnScreen(StyleNet):
     """
 
     def __init__(self, net: StyleNet) -> None:
-        super().__init__(net.net, net.contract, net.origin)
+        super().__init__(net.net, net.contract, net.origin, net.convention)
 
     def forward(self, x: Tensor) -> Tensor:
         """Stylise (B, 3, H, W) in 0..255; the output is whole numbers of that range."""

@@ -4,6 +4,8 @@ Every module keeps its weights in its own type, and its inputs are cast to that 
 parent's ``forward`` does between modules is computed in the type of the operands, and torch
 promotes float16 to float32 where they differ. So a float32 block in a float16 net costs a cast at
 its input and one at its output, and exporters that trace the net export these casts as they are.
+The conversions at a net's ends (:data:`ENDS`) are computed in float32, with constants that a file
+of float16 can hold.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from torch import Tensor, nn
 
 from sttk.toolkit.core.contract import Precision
 from sttk.toolkit.core.plan import Plan
-from sttk.toolkit.core.style_net import StyleNet
+from sttk.toolkit.core.style_net import ENDS, StyleNet
 
 # The type of the tensors in a block of each precision; quantised values are carried in float32.
 CARRIERS: Mapping[Precision, torch.dtype] = {
@@ -48,11 +50,11 @@ def cast_net(
     mixed = copy.deepcopy(net)
     for name, module in mixed.named_modules():
         precision = plan.of(name)
-        into = carriers[precision]
+        into = torch.float32 if name in ENDS else carriers[precision]
         if precision == "fp16":
             _convert(module, torch.float16)
         _convert(module, into)
-        if name not in _ROOTS and not isinstance(module, nn.Sequential):
+        if name not in (*_ROOTS, *ENDS) and not isinstance(module, nn.Sequential):
             module.register_forward_pre_hook(_Caster(into))
     mixed.register_forward_hook(_to_float32)
     return mixed

@@ -122,6 +122,19 @@ class Featured(Protocol):
 
 
 @runtime_checkable
+class Tensors(Protocol):
+    """A loaded model whose file says how its tensors lie, which its runner follows.
+
+    Attributes:
+        layout: ``nchw`` or ``nhwc``.
+        type: ``float`` or ``uint8``; pictures are rounded to the latter.
+    """
+
+    layout: str
+    type: str
+
+
+@runtime_checkable
 class Frugal(Protocol):
     """A loaded model that does not hold the features of a whole picture in memory.
 

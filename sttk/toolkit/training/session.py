@@ -97,6 +97,11 @@ class Session:
         if config.resume:
             trainer.resume()
         elif config.start:
+            if not config.start.convention.is_plain:
+                raise TrainingError(
+                    f"{config.start.origin.name} does not take and give RGB in 0..255",
+                    fix="start from a net that does: training keeps no conversion",
+                )
             trainer.scaled.start_from(config.start.net)
         return cls(config, trainer, photos)
 

@@ -18,16 +18,16 @@ from typing import Any
 
 from sttk.toolkit.checkpoints.layout import Loaded
 from sttk.toolkit.checkpoints.onnx_graph import proto
-from sttk.toolkit.checkpoints.onnx_graph.adapt import adapt
 from sttk.toolkit.checkpoints.onnx_graph.errors import UnreadableError, shown
 from sttk.toolkit.checkpoints.onnx_graph.graph import Graph
-from sttk.toolkit.checkpoints.onnx_graph.io_convention import RANGES, io_convention
+from sttk.toolkit.checkpoints.onnx_graph.io_convention import io_convention
 from sttk.toolkit.checkpoints.onnx_graph.modules import Binary, Reshape
 from sttk.toolkit.checkpoints.onnx_graph.net import GraphNet
 from sttk.toolkit.checkpoints.onnx_graph.patterns import canonical
 from sttk.toolkit.checkpoints.onnx_graph.program import Program, Step, same, trace
 from sttk.toolkit.checkpoints.onnx_graph.sizes import contract_of
 from sttk.toolkit.core.errors import CheckpointError
+from sttk.toolkit.io.choices import NONE, Choices
 
 NAME = "onnx"
 DESCRIPTION = "an ONNX style net of anyone (X.onnx; X.onnx#style=3 where it has several styles)"
@@ -35,63 +35,36 @@ UNREADABLE = "cannot be read as a style net"
 
 # Sizes to trace a graph of any size with: no side in common, each halved evenly by style nets.
 _PROBES = ((96, 128), (160, 224))
-_CHOICES = {
-    "style": None,  # a number
-    "input": frozenset(RANGES),
-    "output": frozenset(RANGES),
-    "channels": frozenset(("RGB", "BGR")),
-}
 
 
-def read(path: Path, choices: str = "") -> Loaded:
+def read(path: Path, choices: Choices = NONE) -> Loaded:
     """Read the net of an ``.onnx`` file.
 
     Args:
         path: the file.
-        choices: the text after ``#``: ``style=3``, ``input=0..1``, ``output=-1..1``,
-            ``channels=BGR``, joined by ``&``.
+        choices: what the user says of it.
 
     Raises:
         CheckpointError: the file is not ONNX, not a style net, or uses unknown operations.
         MissingExtraError: onnx is not installed.
     """
     try:
-        chosen = _parse(choices)
-        style = int(chosen["style"]) if "style" in chosen else None
-        graph = proto.read_graph(proto.parse(path), style)
-        return _load(graph, chosen)
+        graph = proto.read_graph(proto.parse(path), choices.style)
+        return _load(graph, choices)
     except UnreadableError as error:
         raise CheckpointError(f"{path}: {UNREADABLE}: {error}", fix=error.fix) from error
 
 
-def name_of(choices: str) -> str:
-    """Return the suffix that the choices add to a net's name, such as ``-style3``."""
-    pairs = (item.partition("=") for item in choices.split("&"))
-    return "".join(f"-{key}{value}" for key, _, value in pairs if key == "style")
-
-
-def _parse(choices: str) -> dict[str, str]:
-    pairs = [item.partition("=") for item in choices.split("&") if item]
-    for key, _, value in pairs:
-        known = _CHOICES.get(key, frozenset[str]())
-        if not (value in known if known is not None else value.isdecimal() and len(value) < 9):
-            raise UnreadableError(
-                f"#{shown(key)}={shown(value)} is no choice",
-                "choose style=NUMBER, input= or output= 0..255, 0..1 or -1..1, channels=RGB or BGR",
-            )
-    return {key: value for key, _, value in pairs}
-
-
-def _load(graph: Graph, choices: dict[str, str]) -> Loaded:
+def _load(graph: Graph, choices: Choices) -> Loaded:
     program = _any_size(graph)
     _check_picture(program)
     _check_size_free(program)
     net = GraphNet(program)
     contract = contract_of(program)
-    convention = io_convention(program, net, contract, graph.metadata, choices)
+    found = io_convention(program, net, contract, graph.metadata, choices)
     fixed = {} if None in graph.size else {"made for": "x".join(map(str, graph.size))}
-    card: dict[str, Any] = {**graph.about, **fixed, **convention.known}
-    return Loaded(GraphNet(adapt(program, convention)), contract, card)
+    card: dict[str, Any] = {**graph.about, **fixed, **found.card}
+    return Loaded(net, contract, card, found.convention, found.guesses)
 
 
 def _any_size(graph: Graph) -> Program:

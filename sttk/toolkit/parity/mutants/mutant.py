@@ -44,7 +44,7 @@ class Mutant:
 
 class _Faulty(StyleNet):
     def __init__(self, net: StyleNet, wrap: Wrapper) -> None:
-        super().__init__(net.net, net.contract, net.origin)
+        super().__init__(net.net, net.contract, net.origin, net.convention)
         self._wrap = wrap
         for module in self.net.modules():
             _hide(module)

@@ -24,11 +24,14 @@ else:
 
 Details = dict[str, Any]
 IDENTIFIER = b"TFL3"
+_TYPES = {np.float32: "float", np.uint8: "uint8"}
 MOST_BYTES = 1 << 28  # ours take 0.2 to 7 MB
 
 
 class LiteRtRunner(Closing):
-    """A runner of ``.tflite`` files with one float32 (1, H, W, 3) input and one such output.
+    """A runner of ``.tflite`` files with one (1, H, W, 3) or (1, 3, H, W) input, and one output.
+
+    They are of float32 or of bytes.
 
     Pictures run one after the other. Transposing them to channels last and back counts as the
     runner's time.
@@ -49,7 +52,7 @@ class LiteRtRunner(Closing):
             raise NotRunError(f"not run: LiteRT on this CPU has no {precision}", fix="f32 it has")
         threads = (settings and settings.threads) or os.cpu_count() or 1
         self._model = opened(model, content_of(model), threads)
-        self._source, self.takes = _source(model, self._model)
+        self._source, self.takes, self.layout, self.type = _source(model, self._model)
         self._result = self._model.get_output_details()[0]["index"]
         self._size: Size | None = None
 
@@ -68,15 +71,20 @@ class LiteRtRunner(Closing):
         if size == self._size:
             return
         with quiet_stderr():  # LiteRT prints that it uses XNNPACK
-            self._model.resize_tensor_input(self._source, [1, *size, 3])
+            shape = [1, *size, 3] if self.layout == "nhwc" else [1, 3, *size]
+            self._model.resize_tensor_input(self._source, shape)
             self._model.allocate_tensors()
         self._size = size
 
     def _picture(self, picture: Floats) -> Floats:
-        self._model.set_tensor(self._source, np.ascontiguousarray(picture.transpose(1, 2, 0)[None]))
+        x = picture.transpose(1, 2, 0) if self.layout == "nhwc" else picture
+        if self.type == "uint8":
+            x = np.rint(x).clip(0, 255).astype(np.uint8)
+        self._model.set_tensor(self._source, np.ascontiguousarray(x[None]))
         self._model.invoke()
-        output: Floats = self._model.get_tensor(self._result)[0]
-        return np.ascontiguousarray(output.transpose(2, 0, 1))
+        output: Floats = self._model.get_tensor(self._result)[0].astype(np.float32)
+        last = output.ndim == 3 and output.shape[0] != 3 == output.shape[2]
+        return np.ascontiguousarray(output.transpose(2, 0, 1)) if last else output
 
 
 def content_of(model: Path) -> bytes:
@@ -101,17 +109,21 @@ def _not_loaded(model: Path, error: Exception) -> ArtifactError:
     return ArtifactError(f"{model}: LiteRT cannot load it: {reason}")
 
 
-def _source(model: Path, opened: litert.Interpreter) -> tuple[int, Shapes]:
-    """Return the index of the input tensor, and the shapes that it takes."""
+def _source(model: Path, opened: litert.Interpreter) -> tuple[int, Shapes, str, str]:
+    """Return the index of the input tensor, the shapes that it takes, its layout and its type."""
     inputs, outputs, _ = _details(model, opened)
-    if len(inputs) == len(outputs) == 1 and inputs[0]["dtype"] == np.float32:
-        sides = np.asarray(inputs[0]["shape_signature"]).tolist()
-        if len(sides) == 4 and sides[3] == 3:
-            height, width = sides[1:3]
-            free = height < 1 and width < 1
-            shapes = Shapes.any() if free else Shapes.fixed(height, width, batch=None)
-            return inputs[0]["index"], shapes
-    raise ArtifactError(f"{model}: not a style net with one float (1, H, W, 3) input")
+    kind = _TYPES.get(inputs[0]["dtype"]) if len(inputs) == len(outputs) == 1 else None
+    sides = np.asarray(inputs[0]["shape_signature"]).tolist() if kind else []
+    if kind is None or len(sides) != 4 or 3 not in (sides[1], sides[3]):
+        raise ArtifactError(
+            f"{model}: not a style net with one (1, H, W, 3) or (1, 3, H, W) input of floats or "
+            "bytes"
+        )
+    layout = "nhwc" if sides[3] == 3 else "nchw"
+    height, width = sides[1:3] if layout == "nhwc" else sides[2:]
+    free = height < 1 and width < 1
+    shapes = Shapes.any() if free else Shapes.fixed(height, width, batch=None)
+    return inputs[0]["index"], shapes, layout, kind
 
 
 def describe(model: Path) -> dict[str, Any]:

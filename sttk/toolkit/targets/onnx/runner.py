@@ -6,9 +6,10 @@ import tempfile
 import uuid
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from sttk.toolkit.core.errors import ArtifactError, RunError, UsageError
 from sttk.toolkit.core.shapes import Shapes
@@ -31,7 +32,9 @@ _KERNEL = "_kernel_time"
 
 
 class OnnxRuntimeRunner(Closing):
-    """A runner of ONNX files with one float32 (B, 3, H, W) input and one such output.
+    """A runner of ONNX files with one (B, 3, H, W) or (B, H, W, 3) input, and one such output.
+
+    They are of float32 or of bytes.
 
     The graph determines the precision of the arithmetic; with ``f32``, its float16 parts are
     computed in float32, with the same weights.
@@ -56,19 +59,34 @@ class OnnxRuntimeRunner(Closing):
         self.notes: tuple[str, ...] = (WIDE,) if precision else ()
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         shape = inputs[0].shape if len(inputs) == len(outputs) == 1 else []
-        if len(shape) != 4 or shape[1] != 3 or inputs[0].type != "tensor(float)":
-            raise ArtifactError(f"{model}: not a style net with one float (B, 3, H, W) input")
+        channels = [shape[axis] for axis in (1, 3)] if len(shape) == 4 else []
+        kind = _TYPES.get(inputs[0].type) if 3 in channels else None
+        if kind is None:
+            raise ArtifactError(
+                f"{model}: not a style net with one (B, 3, H, W) or (B, H, W, 3) input of floats "
+                "or bytes"
+            )
         self._input = inputs[0].name
-        self.takes = _takes(model, shape)
+        self.layout, self.type = "nchw" if channels[0] == 3 else "nhwc", kind
+        last = self.layout == "nhwc"
+        self.takes = _takes(model, [shape[0], 3, *(shape[1:3] if last else shape[2:])])
 
     def run(self, batch: Floats) -> Floats:
         """See :class:`Runner`."""
         try:
-            (output,) = self._session.run(None, {self._input: batch})
+            (output,) = self._session.run(None, {self._input: self._taken(batch)})
         # onnxruntime's exceptions share no base class below Exception.
         except Exception as error:
             raise RunError(f"ONNX Runtime: {' '.join(str(error).split())[:200]}") from error
-        return np.asarray(output, dtype=np.float32)
+        found: Floats = np.asarray(output, dtype=np.float32)
+        last = found.ndim == 4 and found.shape[1] != 3 == found.shape[3]
+        return np.ascontiguousarray(found.transpose(0, 3, 1, 2)) if last else found
+
+    def _taken(self, batch: Floats) -> npt.NDArray[Any]:
+        """Return the batch in the model's layout and type."""
+        if self.layout == "nhwc":
+            batch = np.ascontiguousarray(batch.transpose(0, 2, 3, 1))
+        return np.rint(batch).clip(0, 255).astype(np.uint8) if self.type == "uint8" else batch
 
     def profile(self) -> list[Node]:
         """See :class:`Profiled`. The times are means of all runs."""
@@ -81,6 +99,9 @@ class OnnxRuntimeRunner(Closing):
                 node = event["name"].removesuffix(_KERNEL), event["args"]["op_name"]
                 took.setdefault(node, []).append(event["dur"] / 1e6)
         return [Node(*node, fmean(seconds)) for node, seconds in took.items()]
+
+
+_TYPES = {"tensor(float)": "float", "tensor(uint8)": "uint8"}
 
 
 def _session(model: Path, source: str | bytes, settings: Settings) -> onnxruntime.InferenceSession:
