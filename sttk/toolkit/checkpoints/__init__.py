@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
 import torch
-from torch import Tensor
 
 from sttk.toolkit.checkpoints import lengstrom, native, onnx_graph
 from sttk.toolkit.checkpoints.layout import Layout, Loaded, Tensors
+from sttk.toolkit.checkpoints.peel import Candidate, candidates, chosen
 from sttk.toolkit.core.errors import CheckpointError
 from sttk.toolkit.core.style_net import Origin, StyleNet
 from sttk.toolkit.io.choices import SUFFIX, split_choices
@@ -30,8 +31,6 @@ LAYOUTS = (
     "mobilenetv2",
 )
 
-# Training scripts nest the weights under these keys, next to the optimiser's state.
-_NESTS = ("state_dict", "model_state_dict", "model", "net")
 _SHOWN_KEYS = 5
 # The largest known net has 190. A key takes a few bytes of the file, but the block that it implies
 # takes milliseconds to build.
@@ -67,7 +66,7 @@ def load(path: str | Path, *, name: str | None = None, source: str | None = None
     resolved = path.resolve()
     name = name or (resolved.stem.lstrip(".") or "unnamed") + onnx_graph.name_of(choices)
     source = source or f"{resolved}{choices and '#'}{choices}"
-    origin = Origin(name, source, sha256(path), layout, loaded.card)
+    origin = Origin(name, source, sha256(path), layout, loaded.card, loaded.assumed, loaded.peeled)
     return StyleNet(loaded.net, loaded.contract, origin)
 
 
@@ -88,59 +87,53 @@ def _read(path: Path, choices: str) -> tuple[str, Loaded]:
         return _build(path, lengstrom.read_folder(path))
     if path.suffix == ".safetensors":
         state, about = native.read(path)
-        _check_real(path, state)
-        return (native.NAME, native.build(path, state, about)) if about else _build(path, state)
-    state = _tensors(path, read_pickle(path))
-    _check_real(path, state)
-    return _build(path, state)
+        if about:
+            _check_plain(path, state)
+            return native.NAME, native.build(path, state, about)
+        return _build(path, state)
+    return _build(path, read_pickle(path))
 
 
-def _check_real(path: Path, state: Tensors) -> None:
-    """Refuse complex tensors, whose imaginary parts torch would drop, and quantised ones."""
+def _check_plain(path: Path, state: Tensors) -> None:
+    """Refuse tensors that are not plain real numbers, or of which the file holds only a part.
+
+    torch would drop the imaginary parts of complex ones. Sparse, meta and expanded tensors claim
+    sizes that no bytes back, and would take that memory when they are made dense.
+    """
     for key, value in state.items():
+        plain = value.layout == torch.strided and value.device.type == "cpu"
         if value.is_complex() or value.is_quantized:
             raise CheckpointError(f"{path}: {key} is of {value.dtype}")
+        if not plain or value.numel() * value.element_size() > value.untyped_storage().nbytes():
+            raise CheckpointError(f"{path}: {key} is not a plain tensor")
 
 
-def _tensors(path: Path, content: Mapping[str, Any]) -> dict[str, Tensor]:
-    """Return the weights alone, without a script's nesting or DataParallel's prefix."""
-    for nest in _NESTS:
-        if isinstance(content.get(nest), Mapping):
-            content = content[nest]
-    return {
-        str(key).removeprefix("module."): _dense(path, str(key), value)
-        for key, value in content.items()
-        if isinstance(value, Tensor)
-    }
-
-
-def _dense(path: Path, key: str, value: Tensor) -> Tensor:
-    """Return the tensor if the file holds all of its values.
-
-    Sparse, meta and expanded tensors claim sizes that no bytes back, and would take that memory
-    when they are made dense.
-    """
-    plain = value.layout == torch.strided and value.device.type == "cpu"
-    if not plain or value.numel() * value.element_size() > value.untyped_storage().nbytes():
-        raise CheckpointError(f"{path}: {key} is not a plain tensor")
-    return value
-
-
-def _build(path: Path, state: Tensors) -> tuple[str, Loaded]:
-    if len(state) > _MOST_TENSORS:
-        raise CheckpointError(f"{path}: {len(state)} tensors are more than {_MOST_TENSORS}")
+def _build(path: Path, content: Mapping[str, Any]) -> tuple[str, Loaded]:
+    found = candidates(content)
     for layout in layouts():
-        if layout.matches(state):
-            try:
-                return layout.NAME, layout.build(state)
-            except (RuntimeError, KeyError, ValueError, IndexError) as error:
-                reason = " ".join(str(error).split())[:200]
-                raise CheckpointError(f"{path}: a broken {layout.NAME} net: {reason}") from error
+        try:
+            if candidate := chosen(found, layout.matches):
+                return layout.NAME, _loaded(path, layout, candidate)
+        except ValueError as error:
+            raise CheckpointError(f"{path}: {error}") from error
     raise CheckpointError(
-        f"{path}: no known checkpoint layout; first keys: {_first_keys(state)}; "
+        f"{path}: no known checkpoint layout; first keys: {_first_keys(found[0].state)}; "
         f"layouts tried: {', '.join([native.NAME, *(layout.NAME for layout in layouts())])}",
         fix="see 'sttk styles --layouts' for what each looks like",
     )
+
+
+def _loaded(path: Path, layout: Layout, candidate: Candidate) -> Loaded:
+    if len(candidate.state) > _MOST_TENSORS:
+        raise CheckpointError(
+            f"{path}: {len(candidate.state)} tensors are more than {_MOST_TENSORS}"
+        )
+    _check_plain(path, candidate.state)
+    try:
+        return replace(layout.build(candidate.state), peeled=str(candidate))
+    except (RuntimeError, KeyError, ValueError, IndexError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise CheckpointError(f"{path}: a broken {layout.NAME} net: {reason}") from error
 
 
 def _first_keys(state: Tensors) -> str:

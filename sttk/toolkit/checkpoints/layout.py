@@ -15,11 +15,21 @@ Tensors = Mapping[str, Tensor]
 
 @dataclass(frozen=True)
 class Loaded:
-    """A checkpoint that was read: a module in 0..255 RGB, its contract and its model card."""
+    """A checkpoint that was read: a module in 0..255 RGB, its contract and its model card.
+
+    Attributes:
+        net: the net, which takes and gives RGB in 0..255.
+        contract: its sizes.
+        card: what the checkpoint says about itself.
+        assumed: what the file does not say and the layout took for granted; empty if nothing.
+        peeled: the nests and prefixes around the weights.
+    """
 
     net: nn.Module
     contract: Contract = field(default_factory=Contract)
     card: dict[str, Any] = field(default_factory=dict)
+    assumed: str = ""
+    peeled: str = ""
 
 
 class Layout(Protocol):

@@ -21,6 +21,8 @@ class Origin:
             sorted).
         layout: the name of the checkpoint layout.
         card: the checkpoint's model card: painting, data, recipe, licence.
+        assumed: what the checkpoint does not say and its layout took for granted.
+        peeled: the nests and prefixes that were around its weights.
     """
 
     name: str
@@ -28,6 +30,8 @@ class Origin:
     sha256: str
     layout: str
     card: dict[str, Any] = field(default_factory=dict)
+    assumed: str = ""
+    peeled: str = ""
 
 
 class StyleNet(nn.Module):

@@ -105,6 +105,8 @@ def _checkpoint(path: Path) -> Facts:
         "kind": "checkpoint",
         "path": str(path),
         "layout": net.origin.layout,
+        **({"peeled off": net.origin.peeled} if net.origin.peeled else {}),
+        **({"assumed": net.origin.assumed} if net.origin.assumed else {}),
         "net": type(inner).__name__,
         "spec": vars(spec) if spec else {},
         "widths": [convolution.out_channels for convolution in convolutions],
