@@ -26,9 +26,17 @@ from sttk.toolkit.io.pickles import read_pickle
 # Each is the name of a module here; the first that matches is taken.
 LAYOUTS = (
     "pytorch_examples",
+    "abhiskk",
+    "dxyang",
+    "gordicaleksa",
+    "yakhyo",
+    "eriklindernoren",
+    "igreat",
+    "joshbrew",
     "rrmina",
     "lengstrom",
     "mobilenetv2",
+    "other_names",  # the last resort
 )
 
 _SHOWN_KEYS = 5

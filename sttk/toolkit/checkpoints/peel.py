@@ -55,7 +55,7 @@ class Candidate:
 
     @property
     def rank(self) -> int:
-        """The place of the innermost nest's name among those of nets that are meant; -1 for none."""
+        """The place of the innermost nest's name among those that nets have; -1 without a nest."""
         if not self.nests:
             return -1
         name = self.nests[-1]

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from sttk.toolkit.checkpoints.layout import Loaded, Tensors
+from sttk.toolkit.checkpoints.skeletons import numbered
 from sttk.toolkit.nets.johnson import JohnsonNet, JohnsonSpec
 
 NAME = "pytorch-examples"
@@ -38,6 +39,9 @@ _NORM = re.compile(r"in([1-5])\.(weight|bias)")
 def matches(state: Tensors) -> bool:
     """Recognise the layout by its first convolution, first block and last convolution."""
     keys = ("conv1.conv2d.weight", "res1.conv1.conv2d.weight", "deconv3.conv2d.weight")
+    # Kin of other arithmetic, which their norms' names show.
+    if any(key in state for key in ("in1.scale", "in1_e.weight")):
+        return False
     return all(key in state and state[key].ndim == 4 for key in keys)
 
 
@@ -53,6 +57,17 @@ def build(state: Tensors) -> Loaded:
         net = JohnsonNet(spec)
     net.load_state_dict(_renamed(state), assign=True)
     return Loaded(net)
+
+
+def names(state: Tensors) -> list[tuple[str, str]]:
+    """Return the names of the convolutions in their order, each with that of the norm after it."""
+    blocks = range(1, 1 + numbered(state, "res{}.conv1.conv2d.weight"))
+    return [
+        *((f"conv{i}.conv2d", f"in{i}") for i in (1, 2, 3)),
+        *((f"res{i}.conv{j}.conv2d", f"res{i}.in{j}") for i in blocks for j in (1, 2)),
+        *((f"deconv{i}.conv2d", f"in{3 + i}") for i in (1, 2)),
+        ("deconv3.conv2d", ""),
+    ]
 
 
 def _renamed(state: Tensors) -> dict[str, Tensor]:

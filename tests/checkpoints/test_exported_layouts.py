@@ -1,0 +1,48 @@
+"""Small nets in the layouts of others, exported and held against their reference.
+
+ONNX each time; all of a phone's formats at night.
+"""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+from tests.checkpoints.test_skeletons import FORKS, weights
+
+SAVED = {name: lambda name=name: weights(FORKS[name]) for name in FORKS}
+TARGETS = ("coreml", "litert", "ncnn")
+
+
+def proven(sttk, path, target, folder):
+    """Export to a target and judge it; the rungs that it stands on."""
+    result = sttk("export", path, "--target", target, "--size", "64", "-o", folder)
+    assert result.exit_code == 0, result.output
+    result = sttk("parity", folder, "--json", "--regime", "photo", "--regime", "blur")
+    assert result.exit_code == 0, result.output
+    (report,) = json.loads(result.stdout)
+    return {row["rung"] for row in report["rows"]}
+
+
+def saved(name, folder):
+    made, path = SAVED[name](), folder / "net.pth"
+    torch.save(made, path)
+    return path
+
+
+@pytest.mark.parametrize("name", SAVED)
+def test_onnx(sttk, tmp_path, name):
+    rungs = proven(sttk, saved(name, tmp_path), "onnx", tmp_path / "made")
+    assert rungs
+    assert rungs <= {"exact", "faithful"}
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("name", SAVED)
+def test_formats_of_phones(sttk, tmp_path, name, target):
+    rungs = proven(sttk, saved(name, tmp_path), target, tmp_path / "made")
+    assert rungs
+    assert rungs <= {"exact", "faithful"}
