@@ -10,8 +10,16 @@ import json
 import pytest
 import torch
 
+from tests.checkpoints.test_jcjohnson import Model
 from tests.checkpoints.test_skeletons import FORKS, weights
+from tests.checkpoints.torch7_files import written
 
+# Arithmetic that differs, each once.
+TREES = {
+    "jcjohnson, batch": ("c9s1-4,d6,d8,R8,u6,u4,c9s1-3", "reflect-start", "batch"),
+    "jcjohnson, instance": ("c9s1-4,d6,d8,R8,U2,c3s1-6,U2,c9s1-3", "replicate", "instance"),
+    "jcjohnson, zero": ("c9s1-4,d6,d8,R8,u6,u4,c9s1-3", "zero", "instance"),
+}
 SAVED = {name: lambda name=name: weights(FORKS[name]) for name in FORKS}
 TARGETS = ("coreml", "litert", "ncnn")
 
@@ -27,12 +35,16 @@ def proven(sttk, path, target, folder):
 
 
 def saved(name, folder):
-    made, path = SAVED[name](), folder / "net.pth"
-    torch.save(made, path)
+    if name in TREES:
+        path = folder / "net.t7"
+        path.write_bytes(written(Model(*TREES[name]).content()))
+    else:
+        path = folder / "net.pth"
+        torch.save(SAVED[name](), path)
     return path
 
 
-@pytest.mark.parametrize("name", SAVED)
+@pytest.mark.parametrize("name", [*SAVED, *TREES])
 def test_onnx(sttk, tmp_path, name):
     rungs = proven(sttk, saved(name, tmp_path), "onnx", tmp_path / "made")
     assert rungs
@@ -41,7 +53,7 @@ def test_onnx(sttk, tmp_path, name):
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("name", SAVED)
+@pytest.mark.parametrize("name", [*SAVED, *TREES])
 def test_formats_of_phones(sttk, tmp_path, name, target):
     rungs = proven(sttk, saved(name, tmp_path), target, tmp_path / "made")
     assert rungs

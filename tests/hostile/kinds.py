@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.hostile import artifacts, checkpoints, onnx_files, phones, pictures, videos
+from tests.hostile import artifacts, checkpoints, onnx_files, phones, pictures, torch7, videos
 from tests.hostile.bytes_mutations import Mutation
 from tests.hostile.sample import Sample
 
@@ -90,6 +90,7 @@ KINDS: tuple[Kind, ...] = (
          checkpoints.OF_SAFETENSORS, _OF_CHECKPOINTS),
     Kind("deeplearn.js folder", (checkpoints.folder_seed,), checkpoints.OF_FOLDERS,
          _OF_CHECKPOINTS),
+    Kind("Torch7", (torch7.seed,), torch7.OF_TORCH7, _OF_CHECKPOINTS),
     Kind("ONNX file", (onnx_files.seed,), onnx_files.OF_ONNX, _OF_CHECKPOINTS),
     _artifact("ONNX", artifacts.of_target("onnx"), artifacts.OF_ONNX),
     _artifact("OpenVINO", artifacts.of_target("openvino"), artifacts.OF_OPENVINO),

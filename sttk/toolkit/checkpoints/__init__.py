@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import torch
 
-from sttk.toolkit.checkpoints import lengstrom, native, onnx_graph
+from sttk.toolkit.checkpoints import jcjohnson, lengstrom, native, onnx_graph
 from sttk.toolkit.checkpoints.layout import Layout, Loaded, Tensors
 from sttk.toolkit.checkpoints.peel import Candidate, candidates, chosen
 from sttk.toolkit.core.errors import CheckpointError
@@ -51,12 +51,18 @@ def layouts() -> tuple[Layout, ...]:
     return tuple(cast("Layout", importlib.import_module(f"{__name__}.{name}")) for name in LAYOUTS)
 
 
+def described() -> list[tuple[str, str]]:
+    """Return the name and the description of all that can be read, layouts of tensors last."""
+    formats = [(each.NAME, each.DESCRIPTION) for each in (native, onnx_graph, jcjohnson)]
+    return formats + [(layout.NAME, layout.DESCRIPTION) for layout in layouts()]
+
+
 def load(path: str | Path, *, name: str | None = None, source: str | None = None) -> StyleNet:
     """Read a style net from a file (or, for the lengstrom layout, a folder).
 
     Args:
-        path: a ``.pth``/``.model``/``.pt`` file from ``torch.save`` in either format, a
-            ``.safetensors`` or ``.onnx`` file (optionally followed by choices, such as
+        path: a ``.pth``/``.model``/``.pt`` file from ``torch.save`` in either format, Torch7's
+            ``.t7``, a ``.safetensors`` or ``.onnx`` file (optionally followed by choices, such as
             ``x.onnx#style=3``), or a folder of raw tensors with a ``manifest.json``.
         name: the net's short name; the file's stem by default.
         source: the checkpoint's name in the manifest; the absolute path by default.
@@ -99,6 +105,8 @@ def _read(path: Path, choices: str) -> tuple[str, Loaded]:
             _check_plain(path, state)
             return native.NAME, native.build(path, state, about)
         return _build(path, state)
+    if jcjohnson.is_file(path):
+        return jcjohnson.NAME, jcjohnson.read(path)
     return _build(path, read_pickle(path))
 
 
