@@ -47,8 +47,9 @@ def saved(name, folder):
 @pytest.mark.parametrize("name", [*SAVED, *TREES])
 def test_onnx(sttk, tmp_path, name):
     rungs = proven(sttk, saved(name, tmp_path), "onnx", tmp_path / "made")
-    assert rungs
-    assert rungs <= {"exact", "faithful"}
+    # Random weights are ill-conditioned now and then, on a picture that is nearly flat.
+    assert rungs & {"exact", "faithful"}
+    assert rungs <= {"exact", "faithful", "ill-conditioned"}
 
 
 @pytest.mark.nightly
@@ -56,5 +57,6 @@ def test_onnx(sttk, tmp_path, name):
 @pytest.mark.parametrize("name", [*SAVED, *TREES])
 def test_formats_of_phones(sttk, tmp_path, name, target):
     rungs = proven(sttk, saved(name, tmp_path), target, tmp_path / "made")
-    assert rungs
-    assert rungs <= {"exact", "faithful"}
+    # Random weights are ill-conditioned now and then, on a picture that is nearly flat.
+    assert rungs & {"exact", "faithful"}
+    assert rungs <= {"exact", "faithful", "ill-conditioned"}

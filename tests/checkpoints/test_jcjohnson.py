@@ -28,10 +28,16 @@ class Model:
         self.random = torch.Generator().manual_seed(seed)
         self.padding, self.kind = padding, norm
         self.function: list[Any] = []
+        # A picture on its way through the net as far as it is made, for the norms' statistics.
+        self.x = torch.rand(1, 3, 64, 64, generator=self.random).double() * 255 - 128
         self.tree = group("Sequential", *self.made(arch))
 
     def rand(self, *shape: int) -> Tensor:
         return torch.randn(shape, generator=self.random) * 0.3
+
+    def step(self, function: Any) -> None:
+        self.function.append(function)
+        self.x = function(self.x)
 
     def made(self, arch: str) -> list[Thing]:
         layers: list[Thing] = []
@@ -45,7 +51,8 @@ class Model:
             layers += more
             if not last and name[0] != "R":
                 layers += [self.norm(previous), self.relu()]
-        self.function += [torch.tanh, lambda x: x * 150]
+        for function in (torch.tanh, lambda x: x * 150):
+            self.step(function)
         tail = [layer("Tanh"), layer("MulConstant", constant_scalar=150.0, inplace=False)]
         return [*layers, *tail, layer("TotalVariation", strength=1e-6)]
 
@@ -59,7 +66,7 @@ class Model:
         if name[0] == "u":
             return [self.full(taken, int(name[1:]))], int(name[1:])
         if name[0] == "U":
-            self.function.append(lambda x: x.repeat_interleave(2, 2).repeat_interleave(2, 3))
+            self.step(lambda x: x.repeat_interleave(2, 2).repeat_interleave(2, 3))
             return [layer("SpatialUpSamplingNearest", scale_factor=int(name[1:]))], taken
         return [self.block(taken)], taken
 
@@ -69,21 +76,19 @@ class Model:
 
     def pad(self, kind: str, side: int) -> Thing:
         mode = {"Reflection": "reflect", "Replication": "replicate"}[kind]
-        self.function.append(lambda x: F.pad(x, (side,) * 4, mode=mode))
+        self.step(lambda x: F.pad(x, (side,) * 4, mode=mode))
         return layer(f"Spatial{kind}Padding", **{f"pad_{each}": side for each in "lrtb"})
 
     def conv(self, taken: int, given: int, side: int, stride: int, zeros: int) -> Thing:
-        weight, bias = self.rand(given, taken, side, side), self.rand(given)
-        self.function.append(lambda x: F.conv2d(x, weight.double(), bias.double(), stride, zeros))
+        weight, bias = self.rand(given, taken, side, side) / side, self.rand(given)
+        self.step(lambda x: F.conv2d(x, weight.double(), bias.double(), stride, zeros))
         sizes = {"kW": side, "kH": side, "dW": stride, "dH": stride, "padW": zeros, "padH": zeros}
         return layer("SpatialConvolution", nInputPlane=taken, nOutputPlane=given, weight=weight,
                      bias=bias, gradWeight=self.rand(1), **sizes)  # fmt: skip
 
     def full(self, taken: int, given: int) -> Thing:
         weight, bias = self.rand(taken, given, 3, 3), self.rand(given)
-        self.function.append(
-            lambda x: F.conv_transpose2d(x, weight.double(), bias.double(), 2, 1, 1)
-        )
+        self.step(lambda x: F.conv_transpose2d(x, weight.double(), bias.double(), 2, 1, 1))
         sizes = {"kW": 3, "kH": 3, "dW": 2, "dH": 2, "padW": 1, "padH": 1, "adjW": 1, "adjH": 1}
         return layer("SpatialFullConvolution", weight=weight, bias=bias, **sizes)
 
@@ -97,12 +102,13 @@ class Model:
                 var = (x - mean).square().mean((2, 3), keepdim=True)
                 return (x - mean) / (var + 1e-5).sqrt() * scale + shift
 
-            self.function.append(instance)
+            self.step(instance)
             return layer("InstanceNormalization", eps=1e-5, nOutput=channels, prev_N=-1,
                          weight=weight, bias=bias)  # fmt: skip
-        mean, var = self.rand(channels), self.rand(channels).abs() + 0.5
+        mean = self.x.mean((0, 2, 3)).float() + self.rand(channels)
+        var = self.x.var((0, 2, 3)).float() * (1 + self.rand(channels).abs())
         centre, spread = (each.double().view(1, -1, 1, 1) for each in (mean, var))
-        self.function.append(lambda x: (x - centre) / (spread + 1e-5).sqrt() * scale + shift)
+        self.step(lambda x: (x - centre) / (spread + 1e-5).sqrt() * scale + shift)
         kept = {"running_var": var}
         if self.kind == "old batch":
             kept = {"running_std": (var.double() + 1e-5).rsqrt()}
@@ -110,11 +116,11 @@ class Model:
                      running_mean=mean, weight=weight, bias=bias, **kept)  # fmt: skip
 
     def relu(self) -> Thing:
-        self.function.append(lambda x: x.clamp(min=0))
+        self.step(lambda x: x.clamp(min=0))
         return layer("ReLU", inplace=True, threshold=0, val=0)
 
     def block(self, channels: int) -> Thing:
-        outer, self.function = self.function, []
+        outer, self.function, start = self.function, [], self.x
         things: list[Thing] = []
         for last in (False, True):
             zeros = int(self.padding == "zero")
@@ -122,7 +128,7 @@ class Model:
                 things += self.padded(1)[0]
             things += [self.conv(channels, channels, 3, 1, zeros), self.norm(channels)]
             things += [] if last else [self.relu()]
-        branch, self.function = self.function, outer
+        branch, self.function, self.x = self.function, outer, start
         shaves = self.padding == "reflect-start"
 
         def block(x: Tensor) -> Tensor:
@@ -131,7 +137,7 @@ class Model:
                 y = step(y)
             return y + (x[:, :, 2:-2, 2:-2] if shaves else x)
 
-        self.function.append(block)
+        self.step(block)
         skip = layer("ShaveImage", size=2) if shaves else layer("Identity")
         both = group("ConcatTable", group("Sequential", *things), skip)
         return group("Sequential", both, layer("CAddTable"))

@@ -33,6 +33,7 @@ LAYOUTS = (
     "eriklindernoren",
     "igreat",
     "joshbrew",
+    "junyanz",
     "rrmina",
     "lengstrom",
     "mobilenetv2",

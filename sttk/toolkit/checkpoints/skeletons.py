@@ -14,6 +14,7 @@ from torch import Tensor
 
 from sttk.toolkit.checkpoints.ends import PLAIN, Values, entering, leaving
 from sttk.toolkit.checkpoints.layout import Loaded, Tensors
+from sttk.toolkit.checkpoints.running import Statistics, folded
 from sttk.toolkit.core.contract import Contract
 from sttk.toolkit.nets.skeleton import SkeletonNet, SkeletonSpec
 
@@ -48,7 +49,8 @@ def build(
     for theirs, ours in zip(names, net.layers(spec.blocks), strict=True):
         weights |= _layer(state, theirs, ours, spec)
     net.load_state_dict(weights, assign=True)  # before the ends are moved: it checks the shapes
-    _at_the_ends(weights, values)
+    # After a tanh, the net itself makes 0..255 of it.
+    _at_the_ends(weights, values, Values(bgr=values.bgr) if spec.tanh else values)
     net.load_state_dict(weights, assign=True)
     # At quarter size, a pad that reflects 1 pixel needs 2.
     return Loaded(net, Contract(size_multiple=4, smallest_side=max(5, max(spec.kernels) // 2 + 1)))
@@ -116,19 +118,20 @@ def _layer(
     turned = spec.upsample == "transposed" and our_conv.startswith("up")
     channels = weight.shape[1 if turned else 0]
     bias = state.get(f"{conv}.bias", torch.zeros(channels)).float()
+    scale = state.get(f"{norm}.weight", torch.ones(channels)).float()
+    shift = state.get(f"{norm}.bias", torch.zeros(channels)).float()
+    if norm and spec.norm == "running":
+        mean, var = (state[f"{norm}.{part}"].float() for part in _BUFFERS[:2])
+        kept = Statistics(mean, var, scale, shift, spec.epsilon)
+        weight, bias = folded(weight, bias, kept, transposed=turned)
     layer = {f"{our_conv}.weight": weight, f"{our_conv}.bias": bias}
-    if our_norm:
-        layer[f"{our_norm}.weight"] = state.get(f"{norm}.weight", torch.ones(channels)).float()
-        layer[f"{our_norm}.bias"] = state.get(f"{norm}.bias", torch.zeros(channels)).float()
-    if our_norm and spec.norm == "running":
-        for part in _BUFFERS[:2]:
-            layer[f"{our_norm}.{part}"] = state[f"{norm}.{part}"].float()
-        layer[f"{our_norm}.{_BUFFERS[2]}"] = torch.tensor(1)
+    if norm and spec.norm == "instance":
+        layer |= {f"{our_norm}.weight": scale, f"{our_norm}.bias": shift}
     return layer
 
 
-def _at_the_ends(weights: dict[str, Tensor], values: Values) -> None:
-    """Move the author's range and channel order into the first and the last convolution."""
-    for name, move in (("conv1.conv", entering), ("head.conv", leaving)):
+def _at_the_ends(weights: dict[str, Tensor], taken: Values, given: Values) -> None:
+    """Move the author's ranges and channel order into the first and the last convolution."""
+    for name, move, values in (("conv1.conv", entering, taken), ("head.conv", leaving, given)):
         keys = f"{name}.weight", f"{name}.bias"
         weights[keys[0]], weights[keys[1]] = move(weights[keys[0]], weights[keys[1]], values)

@@ -7,16 +7,18 @@ give its sizes; what it is told beside them is checked.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from sttk.toolkit.checkpoints.running import Statistics, folded
 from sttk.toolkit.io.torch7 import Instance
 from sttk.toolkit.nets.tree import Shave, Sum, Times
 
 _MOST_MODULES = 1000
+_CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
 
 
 def set_weights(module: nn.Module, weight: Tensor, bias: Tensor | None) -> None:
@@ -73,7 +75,7 @@ class Builder:
                 layers.append(self._sum(child))
             elif child.kind != "CAddTable" or place == 0 or not isinstance(layers[-1], Sum):
                 layers.append(self.module(child.instance))
-        return nn.Sequential(*layers)
+        return nn.Sequential(*_without_statistics(layers))
 
     def _sum(self, node: _Node) -> nn.Module:
         branches = [self.module(child) for child in node.children()]
@@ -183,3 +185,19 @@ def _batch_norm(node: _Node) -> nn.Module:
     made.running_mean, made.running_var = mean.contiguous(), var.contiguous()
     made.num_batches_tracked = torch.tensor(0)
     return made
+
+
+def _without_statistics(layers: list[nn.Module]) -> list[nn.Module]:
+    """Return the layers with each batch norm moved into the convolution before it."""
+    left: list[nn.Module] = []
+    for layer in layers:
+        before = left[-1] if left else None
+        if isinstance(layer, nn.BatchNorm2d) and isinstance(before, _CONVOLUTIONS):
+            turned = isinstance(before, nn.ConvTranspose2d)
+            bias = torch.zeros(before.out_channels) if before.bias is None else before.bias
+            mean, var = (cast("Tensor", each) for each in (layer.running_mean, layer.running_var))
+            norm = Statistics(mean, var, layer.weight, layer.bias, layer.eps)
+            set_weights(before, *folded(before.weight, bias, norm, transposed=turned))
+        else:
+            left.append(layer)
+    return left

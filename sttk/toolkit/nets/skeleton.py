@@ -28,7 +28,8 @@ class SkeletonSpec:
         up_widths: channels after the first and the second upsampling.
         blocks: residual blocks at quarter size.
         kernels: the sides of the first and the last convolution's kernel.
-        norm: statistics of each picture, or those that the net kept while it was trained.
+        norm: statistics of each picture, or those that the net kept while it was trained, which are
+            part of the convolutions' weights.
         epsilon: what the norms add to the variance.
         zero_down: whether the strided convolutions pad with zeros, instead of by reflection.
         upsample: nearest x2 and a convolution, or a transposed convolution of stride 2.
@@ -57,7 +58,7 @@ class SkeletonSpec:
     def norm_of(self, channels: int) -> nn.Module:
         """Return a norm of this kind."""
         if self.norm == "running":
-            return nn.BatchNorm2d(channels, self.epsilon)
+            return nn.Identity()
         return nn.InstanceNorm2d(channels, self.epsilon, affine=True)
 
     def down(self, channels: int, out: int) -> nn.Module:
