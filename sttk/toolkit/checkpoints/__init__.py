@@ -34,6 +34,7 @@ LAYOUTS = (
     "igreat",
     "joshbrew",
     "junyanz",
+    "bryandlee",
     "rrmina",
     "lengstrom",
     "mobilenetv2",
