@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import torch
 
-from sttk.toolkit.checkpoints import jcjohnson, lengstrom, native, onnx_graph
+from sttk.toolkit.checkpoints import jcjohnson, lengstrom, lengstrom_ckpt, native, onnx_graph
 from sttk.toolkit.checkpoints.layout import Layout, Loaded, Tensors
 from sttk.toolkit.checkpoints.peel import Candidate, candidates, chosen
 from sttk.toolkit.core.errors import CheckpointError
@@ -64,8 +64,9 @@ def load(path: str | Path, *, name: str | None = None, source: str | None = None
 
     Args:
         path: a ``.pth``/``.model``/``.pt`` file from ``torch.save`` in either format, Torch7's
-            ``.t7``, a ``.safetensors`` or ``.onnx`` file (optionally followed by choices, such as
-            ``x.onnx#style=3``), or a folder of raw tensors with a ``manifest.json``.
+            ``.t7``, TensorFlow's ``.ckpt``, a ``.safetensors`` or ``.onnx`` file (optionally
+            followed by choices, such as ``x.onnx#style=3``), or a folder of raw tensors with a
+            ``manifest.json``.
         name: the net's short name; the file's stem by default.
         source: the checkpoint's name in the manifest; the absolute path by default.
 
@@ -74,6 +75,7 @@ def load(path: str | Path, *, name: str | None = None, source: str | None = None
             that are not finite real numbers. No code in the file is run.
     """
     path, choices = split_choices(path)
+    path = lengstrom_ckpt.located(path)
     if not path.exists():
         raise CheckpointError(f"{path}: no such file")
     _check_kind(path)
@@ -102,14 +104,19 @@ def _read(path: Path, choices: str) -> tuple[str, Loaded]:
     if path.is_dir():
         return _build(path, lengstrom.read_folder(path))
     if path.suffix == ".safetensors":
-        state, about = native.read(path)
-        if about:
-            _check_plain(path, state)
-            return native.NAME, native.build(path, state, about)
-        return _build(path, state)
+        return _read_safetensors(path)
     if jcjohnson.is_file(path):
         return jcjohnson.NAME, jcjohnson.read(path)
-    return _build(path, read_pickle(path))
+    is_tensorflow = lengstrom_ckpt.is_file(path)
+    return _build(path, lengstrom_ckpt.read(path) if is_tensorflow else read_pickle(path))
+
+
+def _read_safetensors(path: Path) -> tuple[str, Loaded]:
+    state, about = native.read(path)
+    if not about:
+        return _build(path, state)
+    _check_plain(path, state)
+    return native.NAME, native.build(path, state, about)
 
 
 def _check_plain(path: Path, state: Tensors) -> None:
