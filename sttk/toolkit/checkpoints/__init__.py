@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
@@ -42,6 +43,7 @@ LAYOUTS = (
 )
 
 _SHOWN_KEYS = 5
+_STYLE = re.compile(r"style=(\d{1,8})", re.ASCII)
 # The largest known net has 190. A key takes a few bytes of the file, but the block that it implies
 # takes milliseconds to build.
 _MOST_TENSORS = 1000
@@ -101,22 +103,30 @@ def _check_kind(path: Path) -> None:
 def _read(path: Path, choices: str) -> tuple[str, Loaded]:
     if path.suffix.lower() == SUFFIX and path.is_file():
         return onnx_graph.NAME, onnx_graph.read(path, choices)
-    if path.is_dir():
-        return _build(path, lengstrom.read_folder(path))
-    if path.suffix == ".safetensors":
-        return _read_safetensors(path)
-    if jcjohnson.is_file(path):
+    style = _style(path, choices)
+    if path.is_file() and path.suffix == ".safetensors":
+        state, about = native.read(path)
+        if about and style is None:
+            _check_plain(path, state)
+            return native.NAME, native.build(path, state, about)
+        return _build(path, state, style)
+    if path.is_file() and jcjohnson.is_file(path) and style is None:
         return jcjohnson.NAME, jcjohnson.read(path)
-    is_tensorflow = lengstrom_ckpt.is_file(path)
-    return _build(path, lengstrom_ckpt.read(path) if is_tensorflow else read_pickle(path))
+    return _build(path, _content(path), style)
 
 
-def _read_safetensors(path: Path) -> tuple[str, Loaded]:
-    state, about = native.read(path)
-    if not about:
-        return _build(path, state)
-    _check_plain(path, state)
-    return native.NAME, native.build(path, state, about)
+def _style(path: Path, choices: str) -> int | None:
+    if not choices:
+        return None
+    if not (chosen := _STYLE.fullmatch(choices)):
+        raise CheckpointError(f"{path}: #{choices[:60]} is no choice", fix="choose style=NUMBER")
+    return int(chosen[1])
+
+
+def _content(path: Path) -> Mapping[str, Any]:
+    if path.is_dir():
+        return lengstrom.read_folder(path)
+    return lengstrom_ckpt.read(path) if lengstrom_ckpt.is_file(path) else read_pickle(path)
 
 
 def _check_plain(path: Path, state: Tensors) -> None:
@@ -133,11 +143,12 @@ def _check_plain(path: Path, state: Tensors) -> None:
             raise CheckpointError(f"{path}: {key} is not a plain tensor")
 
 
-def _build(path: Path, content: Mapping[str, Any]) -> tuple[str, Loaded]:
-    found = candidates(content)
+def _build(path: Path, content: Mapping[str, Any], style: int | None) -> tuple[str, Loaded]:
+    found = [candidate.of_style(style or 0) for candidate in candidates(content)]
     for layout in layouts():
         try:
             if candidate := chosen(found, layout.matches):
+                _check_style(path, candidate, style)
                 return layout.NAME, _loaded(path, layout, candidate)
         except ValueError as error:
             raise CheckpointError(f"{path}: {error}") from error
@@ -146,6 +157,17 @@ def _build(path: Path, content: Mapping[str, Any]) -> tuple[str, Loaded]:
         f"layouts tried: {', '.join([native.NAME, *(layout.NAME for layout in layouts())])}",
         fix="see 'sttk styles --layouts' for what each looks like",
     )
+
+
+def _check_style(path: Path, candidate: Candidate, style: int | None) -> None:
+    """Refuse to guess a style, and styles that the file does not hold."""
+    last = candidate.styles - 1
+    if style is None and candidate.styles:
+        fix = f"name one of them: {path.name}#style=0" + f" to {last}" * bool(last)
+        raise CheckpointError(f"{path}: holds {candidate.styles} styles", fix=fix)
+    if style is not None and style > last:
+        held = f"styles 0 to {last}" if candidate.styles else "one style"
+        raise CheckpointError(f"{path}: #style={style}, but it holds {held}")
 
 
 def _loaded(path: Path, layout: Layout, candidate: Candidate) -> Loaded:

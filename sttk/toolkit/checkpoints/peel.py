@@ -9,12 +9,13 @@ alone: of all that could be a net, what a layout knows is taken.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import Tensor
 
 from sttk.toolkit.checkpoints.layout import Tensors
+from sttk.toolkit.checkpoints.styles_within import one_style, styles_of
 
 # Of several nests that hold the same kind of net, the first of these names is taken.
 _NAMES = (
@@ -40,12 +41,20 @@ class Candidate:
         nests: names of the dictionaries that they lie in, outermost first.
         prefixes: what their keys began with, each with its dot.
         left: first parts of the keys that were left out, each with its dot.
+        styles: how many styles it holds, of which ``state`` is one; 0 for a plain net.
     """
 
     state: Tensors
     nests: tuple[str, ...] = ()
     prefixes: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
+    styles: int = 0
+
+    def of_style(self, style: int) -> Candidate:
+        """Return the same with one of its styles alone, or the last if it has not as many."""
+        count = styles_of(self.state)
+        state = one_style(self.state, min(style, count - 1)) if count else self.state
+        return replace(self, state=state, styles=count)
 
     def __str__(self) -> str:
         """Return what was peeled off, such as ``state_dict, model., left out vgg.``."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
-SUFFIX = ".onnx"  # the only kind of checkpoint that offers choices
+SUFFIX = ".onnx"  # a file of this kind need not exist for its choices to be split off
+_BEGINNING = re.compile(r"[a-z]+=")
 
 
 def split_choices(reference: str | Path) -> tuple[Path, str]:
     """Split a reference into the file and the choices after ``#``, empty if there are none."""
     file, _, choices = str(reference).rpartition("#")
-    chosen = file.lower().endswith(SUFFIX) and not Path(reference).exists()
+    is_one = bool(_BEGINNING.match(choices)) or file.lower().endswith(SUFFIX)
+    chosen = bool(file) and is_one and not Path(reference).exists()
     return (Path(file), choices) if chosen else (Path(reference), "")
