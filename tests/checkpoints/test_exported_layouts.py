@@ -10,7 +10,7 @@ import json
 import pytest
 import torch
 
-from tests.checkpoints import test_bryandlee
+from tests.checkpoints import test_bryandlee, test_joshbrew_separable
 from tests.checkpoints.test_jcjohnson import Model
 from tests.checkpoints.test_skeletons import FORKS, weights
 from tests.checkpoints.torch7_files import written
@@ -22,6 +22,10 @@ TREES = {
     "jcjohnson, zero": ("c9s1-4,d6,d8,R8,u6,u4,c9s1-3", "zero", "instance"),
 }
 SAVED = {name: lambda name=name: weights(FORKS[name]) for name in FORKS}
+SAVED |= {
+    f"joshbrew, {kind}": lambda kind=kind: test_joshbrew_separable.small_state(kind)
+    for kind in ("mobile", "efficient")
+}
 SAVED["bryandlee"] = test_bryandlee.small_state
 TARGETS = ("coreml", "litert", "ncnn")
 

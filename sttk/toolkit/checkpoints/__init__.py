@@ -34,6 +34,7 @@ LAYOUTS = (
     "eriklindernoren",
     "igreat",
     "joshbrew",
+    "joshbrew_separable",
     "junyanz",
     "bryandlee",
     "rrmina",
