@@ -165,7 +165,9 @@ def _convolution(file: File, operator: Operator, name: str) -> Operation:
     given, weight = operator.options, file.weights(operator.inputs[1])
     if given["padding"] != _VALID:
         raise NotReadError(f"{name}: pads that depend on the size")
-    groups, axes = 1, (0, 3, 1, 2)
+    # A grouped convolution has no number of its groups: its weights take a part of the channels.
+    taken = weight.values.shape[3]
+    groups, axes = max(1, file.channels(operator.inputs[0]) // max(1, taken)), (0, 3, 1, 2)
     if operator.kind == "DEPTHWISE_CONV_2D":
         groups, axes = weight.values.shape[3] // max(1, given["depthMultiplier"]), (3, 0, 1, 2)
     return structure.convolution(
