@@ -57,8 +57,6 @@ def _row(name: str, card: dict[str, Any]) -> list[str]:
 
 
 def _layouts() -> tuple[list[str], list[list[str]]]:
-    from sttk.toolkit.checkpoints import layouts, native, onnx_graph
+    from sttk.toolkit.checkpoints import described
 
-    rows = [[native.NAME, native.DESCRIPTION], [onnx_graph.NAME, onnx_graph.DESCRIPTION]]
-    rows += [[layout.NAME, layout.DESCRIPTION] for layout in layouts()]
-    return ["layout", "known by"], rows
+    return ["layout", "known by"], [list(row) for row in described()]

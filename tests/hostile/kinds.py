@@ -10,7 +10,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.hostile import artifacts, checkpoints, onnx_files, phones, pictures, videos
+from tests.hostile import (
+    artifacts,
+    checkpoints,
+    onnx_files,
+    phones,
+    pictures,
+    tensorflow,
+    torch7,
+    videos,
+)  # fmt: skip
 from tests.hostile.bytes_mutations import Mutation
 from tests.hostile.sample import Sample
 
@@ -89,6 +98,9 @@ KINDS: tuple[Kind, ...] = (
     Kind("safetensors", (checkpoints.native_seed, checkpoints.plain_safetensors_seed),
          checkpoints.OF_SAFETENSORS, _OF_CHECKPOINTS),
     Kind("deeplearn.js folder", (checkpoints.folder_seed,), checkpoints.OF_FOLDERS,
+         _OF_CHECKPOINTS),
+    Kind("Torch7", (torch7.seed,), torch7.OF_TORCH7, _OF_CHECKPOINTS),
+    Kind("TensorFlow", (tensorflow.bundle_seed, tensorflow.single_seed), tensorflow.OF_TENSORFLOW,
          _OF_CHECKPOINTS),
     Kind("ONNX file", (onnx_files.seed,), onnx_files.OF_ONNX, _OF_CHECKPOINTS),
     _artifact("ONNX", artifacts.of_target("onnx"), artifacts.OF_ONNX),

@@ -68,6 +68,10 @@ def _convert(
         # A scale or bias here would be a separate operation in float32.
         source = ct.ImageType(INPUT, shape=shape, color_layout=ct.colorlayout.RGB)
         result = ct.ImageType(OUTPUT, color_layout=ct.colorlayout.RGB)
+    passes = ct.PassPipeline.DEFAULT
+    # It makes a batch norm of a product and a sum by channel, with a variance of 1 and the default
+    # epsilon: each value is 5e-6 of itself too small.
+    passes.remove_passes({"common::fuse_elementwise_to_batchnorm"})
     return ct.convert(
         program,
         convert_to="mlprogram",
@@ -76,6 +80,7 @@ def _convert(
         minimum_deployment_target=getattr(ct.target, request.options.deployment_target),
         compute_precision=compute_precision(request.plan, program),
         skip_model_load=True,
+        pass_pipeline=passes,
     )
 
 

@@ -309,7 +309,19 @@ def _product(to: Lowering, left: int, right: int, name: str) -> int:
 
 @handles("Resize")
 def resize(node: Node, to: Lowering) -> None:
-    """Lower nearest upsampling by an integer factor k: k^2 copies of the channels, depth to space.
+    """Lower an upsampling: nearest by a whole number, or bilinear with aligned corners."""
+    mode = node.attributes.get("mode", b"nearest")
+    aligned = node.attributes.get("coordinate_transformation_mode") == b"align_corners"
+    if mode == b"nearest":
+        _nearest(node, to)
+    elif mode == b"linear" and aligned:
+        _bilinear(node, to)
+    else:
+        raise ExportError(f"{node.name}: mode {mode.decode()}")
+
+
+def _nearest(node: Node, to: Lowering) -> None:
+    """Lower a factor k as k^2 copies of the channels and depth to space.
 
     There are fast kernels for that, and no size has to be known.
     """
@@ -317,7 +329,15 @@ def resize(node: Node, to: Lowering) -> None:
     factor = int(scales[2]) if scales is not None and len(scales) == 4 else 0
     if factor < 1 or scales is None or scales.tolist() != [1, 1, factor, factor]:
         raise ExportError(f"{node.name}: scales that are not one whole number")
-    if node.attributes.get("mode") != b"nearest":
-        raise ExportError(f"{node.name}: mode {node.attributes.get('mode', b'').decode()}")
     copies = join(to, [to.value(node.inputs[0])] * factor**2, 3, to.new(node.output))
     to.done(node, depth_to_space(to, copies, factor, node.output))
+
+
+def _bilinear(node: Node, to: Lowering) -> None:
+    sizes = to.constants.get(node.inputs[3]) if len(node.inputs) > 3 else None
+    if sizes is None or len(sizes) != 4:
+        raise ExportError(f"{node.name}: a size that is not fixed", fix="export with --size")
+    size = to.numbers(to.new(node.output), sizes[2:])
+    options = "ResizeBilinearOptions"
+    inputs = [to.value(node.inputs[0]), size]
+    to.done(node, to.add("RESIZE_BILINEAR", inputs, node.output, options, alignCorners=True))

@@ -13,10 +13,16 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from torch import Tensor
 
-from sttk.toolkit.checkpoints import lengstrom, native, onnx_graph
-from sttk.toolkit.checkpoints.layout import Layout, Loaded, Tensors, TracksStatistics
+from sttk.toolkit.checkpoints import jcjohnson, lengstrom, lengstrom_ckpt, native, onnx_graph
+from sttk.toolkit.checkpoints.layout import (
+    INPUT_AND_OUTPUT,
+    Layout,
+    Loaded,
+    Tensors,
+    TracksStatistics,
+)
+from sttk.toolkit.checkpoints.peel import Candidate, candidates, chosen
 from sttk.toolkit.core.errors import CheckpointError
 from sttk.toolkit.core.guessing import say
 from sttk.toolkit.core.style_net import Origin, StyleNet
@@ -27,13 +33,22 @@ from sttk.toolkit.io.pickles import read_pickle
 # Each is the name of a module here; the first that matches is taken.
 LAYOUTS = (
     "pytorch_examples",
+    "abhiskk",
+    "dxyang",
+    "gordicaleksa",
+    "yakhyo",
+    "eriklindernoren",
+    "igreat",
+    "joshbrew",
+    "joshbrew_separable",
+    "junyanz",
+    "bryandlee",
     "rrmina",
     "lengstrom",
     "mobilenetv2",
+    "other_names",  # the last resort
 )
 
-# Training scripts nest the weights under these keys, next to the optimiser's state.
-_NESTS = ("state_dict", "model_state_dict", "model", "net")
 _SHOWN_KEYS = 5
 # The largest known net has 190. A key takes a few bytes of the file, but the block that it implies
 # takes milliseconds to build.
@@ -46,14 +61,20 @@ def layouts() -> tuple[Layout, ...]:
     return tuple(cast("Layout", importlib.import_module(f"{__name__}.{name}")) for name in LAYOUTS)
 
 
+def described() -> list[tuple[str, str]]:
+    """Return the name and the description of all that can be read, layouts of tensors last."""
+    formats = [(each.NAME, each.DESCRIPTION) for each in (native, onnx_graph, jcjohnson)]
+    return formats + [(layout.NAME, layout.DESCRIPTION) for layout in layouts()]
+
+
 def load(path: str | Path, *, name: str | None = None, source: str | None = None) -> StyleNet:
     """Read a style net from a file (or, for the lengstrom layout, a folder).
 
     Args:
-        path: a ``.pth``/``.model``/``.pt`` file from ``torch.save`` in either format, a
-            ``.safetensors`` or ``.onnx`` file, or a folder of raw tensors with a ``manifest.json``;
-            each may be followed by choices (:mod:`sttk.toolkit.io.choices`), such as
-            ``x.onnx#style=3``.
+        path: a ``.pth``/``.model``/``.pt`` file from ``torch.save`` in either format, Torch7's
+            ``.t7``, TensorFlow's ``.ckpt``, a ``.safetensors`` or ``.onnx`` file, or a folder of
+            raw tensors with a ``manifest.json``; each may be followed by choices
+            (:mod:`sttk.toolkit.io.choices`), such as ``x.onnx#style=3``.
         name: the net's short name; the file's stem by default.
         source: the checkpoint's name in the manifest; the absolute path by default.
 
@@ -63,6 +84,7 @@ def load(path: str | Path, *, name: str | None = None, source: str | None = None
         UsageError: there is no such choice.
     """
     path, said = split_choices(path)
+    path = lengstrom_ckpt.located(path)
     if not path.exists():
         raise CheckpointError(f"{path}: no such file")
     _check_kind(path)
@@ -72,7 +94,8 @@ def load(path: str | Path, *, name: str | None = None, source: str | None = None
     resolved = path.resolve()
     name = name or (resolved.stem.lstrip(".") or "unnamed") + _suffix(choices)
     source = source or f"{resolved}{said and '#'}{said}"
-    origin = Origin(name, source, sha256(path), layout, loaded.card, loaded.guesses)
+    digest = sha256(path)
+    origin = Origin(name, source, digest, layout, loaded.card, loaded.guesses, loaded.peeled)
     say(name, loaded.guesses)
     return StyleNet(loaded.net, loaded.contract, origin, loaded.convention)
 
@@ -95,85 +118,119 @@ def _check_kind(path: Path) -> None:
 def _read(path: Path, choices: Choices) -> tuple[str, Loaded]:
     if path.suffix.lower() == SUFFIX and path.is_file():
         return onnx_graph.NAME, onnx_graph.read(path, choices)
-    if choices.style is not None:
-        raise CheckpointError(f"{path}: the file has but one style", fix="leave out #style=")
-    layout, loaded = _read_tensors(path, choices.norm)
-    return layout, _converted(loaded, choices)
+    layout, loaded = _read_weights(path, choices)
+    return layout, _converted(path, loaded, choices)
 
 
-def _read_tensors(path: Path, norm: str | None) -> tuple[str, Loaded]:
-    if path.is_dir():
-        return _build(path, lengstrom.read_folder(path), norm)
-    if path.suffix == ".safetensors":
+def _read_weights(path: Path, choices: Choices) -> tuple[str, Loaded]:
+    if path.is_file() and path.suffix == ".safetensors":
         state, about = native.read(path)
-        _check_real(path, state)
-        if about and norm is None:
-            return native.NAME, native.build(path, state, about)
         if about:
-            raise CheckpointError(f"{path}: its metadata says its norms", fix="leave out #norm=")
-        return _build(path, state, norm)
-    state = _tensors(path, read_pickle(path))
-    _check_real(path, state)
-    return _build(path, state, norm)
+            _check_plain(path, state)
+            _check_no_parts(path, choices, native.NAME)
+            return native.NAME, native.build(path, state, about)
+        return _build(path, state, choices)
+    if path.is_file() and jcjohnson.is_file(path):
+        _check_no_parts(path, choices, jcjohnson.NAME)
+        return jcjohnson.NAME, jcjohnson.read(path)
+    return _build(path, _content(path), choices)
 
 
-def _converted(loaded: Loaded, choices: Choices) -> Loaded:
-    """Return the net with the convention that the user says it has, in place of its layout's."""
+def _converted(path: Path, loaded: Loaded, choices: Choices) -> Loaded:
+    """Return the net with the convention that the user says it has, in place of its layout's.
+
+    Raises:
+        CheckpointError: the layout itself has turned its author's values into RGB in 0..255.
+    """
     convention = choices.convention(loaded.convention)
     if convention == loaded.convention:
         return loaded
+    if loaded.turned:
+        raise CheckpointError(
+            f"{path}: what this layout's nets take and give is known, and made RGB in 0..255",
+            fix="leave out #input=, #output= and #channels=",
+        )
     said = {"input": convention.input.text, "output": convention.output.text}
     said["channels"] = f"{convention.input.order}, {convention.output.order}"
     card = {**loaded.card, **{key: f"{value} (as asked for)" for key, value in said.items()}}
-    return replace(loaded, card=card, convention=convention)
+    guesses = tuple(each for each in loaded.guesses if each.what != INPUT_AND_OUTPUT)
+    return replace(loaded, card=card, convention=convention, guesses=guesses)
 
 
-def _check_real(path: Path, state: Tensors) -> None:
-    """Refuse complex tensors, whose imaginary parts torch would drop, and quantised ones."""
+def _check_no_parts(path: Path, choices: Choices, layout: str) -> None:
+    """Refuse choices of what a file of this layout has but one."""
+    if choices.style is not None:
+        raise CheckpointError(f"{path}: the file has but one style", fix="leave out #style=")
+    if choices.norm is not None:
+        raise _one_kind_of_norm(path, choices.norm, layout)
+
+
+def _one_kind_of_norm(path: Path, norm: str, layout: str) -> CheckpointError:
+    return CheckpointError(
+        f"{path}#norm={norm}: nets of the layout {layout} have one kind of norm",
+        fix="leave out #norm=",
+    )
+
+
+def _content(path: Path) -> Mapping[str, Any]:
+    if path.is_dir():
+        return lengstrom.read_folder(path)
+    return lengstrom_ckpt.read(path) if lengstrom_ckpt.is_file(path) else read_pickle(path)
+
+
+def _check_plain(path: Path, state: Tensors) -> None:
+    """Refuse tensors that are not plain real numbers, or of which the file holds only a part.
+
+    torch would drop the imaginary parts of complex ones. Sparse, meta and expanded tensors claim
+    sizes that no bytes back, and would take that memory when they are made dense.
+    """
     for key, value in state.items():
+        plain = value.layout == torch.strided and value.device.type == "cpu"
         if value.is_complex() or value.is_quantized:
             raise CheckpointError(f"{path}: {key} is of {value.dtype}")
+        if not plain or value.numel() * value.element_size() > value.untyped_storage().nbytes():
+            raise CheckpointError(f"{path}: {key} is not a plain tensor")
 
 
-def _tensors(path: Path, content: Mapping[str, Any]) -> dict[str, Tensor]:
-    """Return the weights alone, without a script's nesting or DataParallel's prefix."""
-    for nest in _NESTS:
-        if isinstance(content.get(nest), Mapping):
-            content = content[nest]
-    return {
-        str(key).removeprefix("module."): _dense(path, str(key), value)
-        for key, value in content.items()
-        if isinstance(value, Tensor)
-    }
-
-
-def _dense(path: Path, key: str, value: Tensor) -> Tensor:
-    """Return the tensor if the file holds all of its values.
-
-    Sparse, meta and expanded tensors claim sizes that no bytes back, and would take that memory
-    when they are made dense.
-    """
-    plain = value.layout == torch.strided and value.device.type == "cpu"
-    if not plain or value.numel() * value.element_size() > value.untyped_storage().nbytes():
-        raise CheckpointError(f"{path}: {key} is not a plain tensor")
-    return value
-
-
-def _build(path: Path, state: Tensors, norm: str | None = None) -> tuple[str, Loaded]:
-    if len(state) > _MOST_TENSORS:
-        raise CheckpointError(f"{path}: {len(state)} tensors are more than {_MOST_TENSORS}")
+def _build(path: Path, content: Mapping[str, Any], choices: Choices) -> tuple[str, Loaded]:
+    style = choices.style
+    found = [candidate.of_style(style or 0) for candidate in candidates(content)]
     for layout in layouts():
-        if layout.matches(state):
-            try:
-                return layout.NAME, _built(path, layout, state, norm)
-            except (RuntimeError, KeyError, ValueError, IndexError) as error:
-                reason = " ".join(str(error).split())[:200]
-                raise CheckpointError(f"{path}: a broken {layout.NAME} net: {reason}") from error
+        try:
+            if candidate := chosen(found, layout.matches):
+                _check_style(path, candidate, style)
+                return layout.NAME, _loaded(path, layout, candidate, choices.norm)
+        except ValueError as error:
+            raise CheckpointError(f"{path}: {error}") from error
     raise CheckpointError(
-        f"{path}: no known checkpoint layout; first keys: {_first_keys(state)}; "
+        f"{path}: no known checkpoint layout; first keys: {_first_keys(found[0].state)}; "
         f"layouts tried: {', '.join([native.NAME, *(layout.NAME for layout in layouts())])}",
         fix="see 'sttk styles --layouts' for what each looks like",
     )
+
+
+def _check_style(path: Path, candidate: Candidate, style: int | None) -> None:
+    """Refuse to guess a style, and styles that the file does not hold."""
+    last = candidate.styles - 1
+    if style is None and candidate.styles:
+        fix = f"name one of them: {path.name}#style=0" + f" to {last}" * bool(last)
+        raise CheckpointError(f"{path}: holds {candidate.styles} styles", fix=fix)
+    if style is not None and style > last:
+        held = f"styles 0 to {last}" if candidate.styles else "one style"
+        raise CheckpointError(f"{path}: #style={style}, but it holds {held}")
+
+
+def _loaded(path: Path, layout: Layout, candidate: Candidate, norm: str | None) -> Loaded:
+    if len(candidate.state) > _MOST_TENSORS:
+        raise CheckpointError(
+            f"{path}: {len(candidate.state)} tensors are more than {_MOST_TENSORS}"
+        )
+    _check_plain(path, candidate.state)
+    try:
+        return replace(_built(path, layout, candidate.state, norm), peeled=str(candidate))
+    except (RuntimeError, KeyError, ValueError, IndexError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise CheckpointError(f"{path}: a broken {layout.NAME} net: {reason}") from error
 
 
 def _built(path: Path, layout: Layout, state: Tensors, norm: str | None) -> Loaded:
@@ -183,10 +240,7 @@ def _built(path: Path, layout: Layout, state: Tensors, norm: str | None) -> Load
         except CheckpointError as error:
             raise CheckpointError(f"{path}: {error.message}", fix=error.fix) from error
     if norm is not None:
-        raise CheckpointError(
-            f"{path}#norm={norm}: nets of the layout {layout.NAME} have one kind of norm",
-            fix="leave out #norm=",
-        )
+        raise _one_kind_of_norm(path, norm, layout.NAME)
     return layout.build(state)
 
 

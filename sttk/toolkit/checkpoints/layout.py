@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from sttk.toolkit.core.contract import Contract
 from sttk.toolkit.core.convention import PLAIN, Convention, Guess
 
+INPUT_AND_OUTPUT = "input and output"  # of a guess that a choice of both replaces
 Tensors = Mapping[str, Tensor]
 
 
@@ -24,6 +25,8 @@ class Loaded:
         card: its model card.
         convention: what the module takes and gives; RGB in 0..255 by default.
         guesses: what was assumed of the file, because it does not say it.
+        turned: whether the layout has turned its author's values into RGB in 0..255 itself.
+        peeled: the nests and prefixes around the weights.
     """
 
     net: nn.Module
@@ -31,6 +34,8 @@ class Loaded:
     card: dict[str, Any] = field(default_factory=dict)
     convention: Convention = PLAIN
     guesses: tuple[Guess, ...] = ()
+    turned: bool = False
+    peeled: str = ""
 
 
 @runtime_checkable

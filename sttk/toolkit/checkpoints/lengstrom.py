@@ -28,7 +28,7 @@ from sttk.toolkit.io.json_text import loads
 from sttk.toolkit.nets.lengstrom import LengstromNet, LengstromSpec
 
 NAME = "lengstrom"
-DESCRIPTION = "lengstrom fast-style-transfer as a folder (manifest.json, Variable ... Variable_47)"
+DESCRIPTION = "lengstrom fast-style-transfer: X.ckpt, or a folder with manifest.json (Variable...)"
 
 _MANIFEST = "manifest.json"
 _MANIFEST_BYTES = 1 << 20

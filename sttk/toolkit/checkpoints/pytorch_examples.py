@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from sttk.toolkit.checkpoints.layout import Loaded, Tensors
+from sttk.toolkit.checkpoints.skeletons import numbered
 from sttk.toolkit.checkpoints.statistics import RUNNING, statistics_of, used
 from sttk.toolkit.nets.johnson import JohnsonNet, JohnsonSpec, Norm
 
@@ -42,6 +43,9 @@ _NORM = re.compile(r"in([1-5])\.(weight|bias|running_mean|running_var)")
 def matches(state: Tensors) -> bool:
     """Recognise the layout by its first convolution, first block and last convolution."""
     keys = ("conv1.conv2d.weight", "res1.conv1.conv2d.weight", "deconv3.conv2d.weight")
+    # Kin of other arithmetic, which their norms' names show.
+    if any(key in state for key in ("in1.scale", "in1_e.weight")):
+        return False
     return all(key in state and state[key].ndim == 4 for key in keys)
 
 
@@ -69,6 +73,17 @@ def build(state: Tensors, norm: str | None = None) -> Loaded:
         renamed |= dict.fromkeys(counts, torch.tensor(0))
     net.load_state_dict(renamed, assign=True)
     return Loaded(net, guesses=guesses)
+
+
+def names(state: Tensors) -> list[tuple[str, str]]:
+    """Return the names of the convolutions in their order, each with that of the norm after it."""
+    blocks = range(1, 1 + numbered(state, "res{}.conv1.conv2d.weight"))
+    return [
+        *((f"conv{i}.conv2d", f"in{i}") for i in (1, 2, 3)),
+        *((f"res{i}.conv{j}.conv2d", f"res{i}.in{j}") for i in blocks for j in (1, 2)),
+        *((f"deconv{i}.conv2d", f"in{3 + i}") for i in (1, 2)),
+        ("deconv3.conv2d", ""),
+    ]
 
 
 def _batch_norms(net: nn.Module) -> Iterator[tuple[str, nn.Module]]:

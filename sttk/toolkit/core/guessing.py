@@ -38,5 +38,5 @@ def say(name: str, guesses: Sequence[Guess | str]) -> None:
         UsageError: the listener accepts no guesses.
     """
     if guesses and _listeners:
-        choices = [guess.choices for guess in guesses if isinstance(guess, Guess)]
+        choices = [guess.choices for guess in guesses if isinstance(guess, Guess) and guess.choices]
         _listeners[-1](name, [str(guess) for guess in guesses], choices)

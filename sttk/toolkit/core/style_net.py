@@ -27,6 +27,7 @@ class Origin:
         layout: the name of the checkpoint layout.
         card: the checkpoint's model card: painting, data, recipe, licence.
         guesses: what was assumed of the file, because it does not say it.
+        peeled: the nests and prefixes that were around its weights.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Origin:
     layout: str
     card: dict[str, Any] = field(default_factory=dict)
     guesses: tuple[Guess, ...] = ()
+    peeled: str = ""
 
 
 class StyleNet(nn.Module):

@@ -108,6 +108,7 @@ def _checkpoint(path: Path) -> Facts:
         "kind": "checkpoint",
         "path": str(path),
         "layout": net.origin.layout,
+        **({"peeled off": net.origin.peeled} if net.origin.peeled else {}),
         "net": type(inner).__name__,
         "spec": vars(spec) if spec else {},
         "widths": [convolution.out_channels for convolution in convolutions],

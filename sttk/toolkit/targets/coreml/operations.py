@@ -73,6 +73,12 @@ def _clip(constants: Constants) -> Apply:
     return lambda x: x.clamp(low, high)
 
 
+def _reduce_mean(constants: Constants) -> Apply:
+    axes = [int(axis) for axis in np.atleast_1d(constants["axes"])]
+    keep = bool(constants.get("keep_dims", False))
+    return lambda x: x.mean(axes, keepdim=keep)
+
+
 def _leaky_relu(constants: Constants) -> Apply:
     slope = float(constants["alpha"])
     return lambda x: F.leaky_relu(x, slope)
@@ -257,10 +263,12 @@ OPERATIONS: dict[str, Callable[[Constants], Apply]] = {
     "pixel_shuffle": _pixel_shuffle,
     "quantize": _quantize,
     "real_div": _binary(lambda x, y: x / y),
+    "reduce_mean": _reduce_mean,
     "relu": _unary(F.relu),
     "relu6": _unary(F.relu6),
     "sigmoid": _unary(torch.sigmoid),
     "slice_by_index": _slice_by_index,
+    "sqrt": _unary(torch.sqrt),
     "sub": _binary(lambda x, y: x - y),
     "tanh": _unary(torch.tanh),
     "transpose": _transpose,

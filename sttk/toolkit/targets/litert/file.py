@@ -85,6 +85,11 @@ class File:
         text = self._graph.Tensors(tensor).Name()
         return text.decode("utf-8", "replace")[:80] if text else f"tensor {tensor}"
 
+    def channels(self, tensor: int) -> int:
+        """Return the last side of a tensor's shape, or 0 where the file names none."""
+        held = self._graph.Tensors(tensor)
+        return int(held.Shape(held.ShapeLength() - 1)) if held.ShapeLength() else 0
+
     def maker(self, tensor: int, *kinds: str) -> Operator | None:
         """Return the operator that computes a tensor, if it is of one of these kinds."""
         found = self.makers.get(tensor)

@@ -73,6 +73,8 @@ class _Reading:
     def add(self, operator: Operator) -> None:
         """Append what an operator says, with the activation that is fused into it."""
         pattern = self._found.get(id(operator))
+        if pattern and self._is_of_unread(pattern):
+            raise NotReadError("a scale and a shift of something that was not read")
         if pattern:
             self._append(operator, self._joined(pattern))
         elif operator.kind == "DEPTH_TO_SPACE":
@@ -83,6 +85,12 @@ class _Reading:
         fused = operator.options.get("fusedActivationFunction", 0)
         if fused:
             self.operations.append(_activation(self.file.name(operator.output), _FUSED[fused]))
+
+    def _is_of_unread(self, pattern: patterns.Pattern) -> bool:
+        """Return whether it scales what an unread operator made, and no convolution before it."""
+        made = pattern.source in self.file.makers
+        scales = pattern.operation.kind == structure.BATCH_NORM
+        return scales and made and pattern.source not in self._makers
 
     def _append(self, operator: Operator, operation: Operation) -> None:
         self.operations.append(operation)
@@ -157,7 +165,9 @@ def _convolution(file: File, operator: Operator, name: str) -> Operation:
     given, weight = operator.options, file.weights(operator.inputs[1])
     if given["padding"] != _VALID:
         raise NotReadError(f"{name}: pads that depend on the size")
-    groups, axes = 1, (0, 3, 1, 2)
+    # A grouped convolution has no number of its groups: its weights take a part of the channels.
+    taken = weight.values.shape[3]
+    groups, axes = max(1, file.channels(operator.inputs[0]) // max(1, taken)), (0, 3, 1, 2)
     if operator.kind == "DEPTHWISE_CONV_2D":
         groups, axes = weight.values.shape[3] // max(1, given["depthMultiplier"]), (3, 0, 1, 2)
     return structure.convolution(
