@@ -21,7 +21,7 @@ from sttk.toolkit.losses.vgg_weights import load_vgg
 from sttk.toolkit.nets.johnson import JohnsonSpec
 from sttk.toolkit.nets.mobile import MobileNet
 from sttk.toolkit.nets.trainable import SIZES
-from sttk.toolkit.training import guard
+from sttk.toolkit.training import data, guard
 from sttk.toolkit.training.data import Crops, Photos
 from sttk.toolkit.training.devices import device_for
 from sttk.toolkit.training.loop import Trainer
@@ -305,6 +305,79 @@ def test_pictures_that_break_later_are_passed_over(content):
         (content / name).unlink()
     with pytest.raises(TrainingError, match="in a row could not be used"):
         crops[0]
+
+
+FLAT = {
+    "white": np.full((48, 64, 3), 255, np.uint8),
+    "black": np.zeros((48, 64, 3), np.uint8),
+    "red": np.broadcast_to(np.array([200, 10, 10], np.uint8), (48, 64, 3)),
+    "rounded": np.random.default_rng(0).integers(92, 94, (48, 64, 3), dtype=np.uint8),
+}
+
+
+@pytest.mark.parametrize("name", FLAT)
+def test_pictures_of_one_colour_are_left_out(content, name):
+    Image.fromarray(FLAT[name]).save(content / f"{name}.png")
+    crops = Crops(Photos.scan([content]), range(8), 32, seed=0)
+    assert not any(data.is_flat(crop.permute(1, 2, 0).numpy()) for crop in crops[0])
+    assert data.is_flat(FLAT[name])
+    for i in range(3):
+        (content / f"{i}.jpg").unlink()
+    with pytest.raises(TrainingError, match="one colour"):
+        Crops(Photos.scan([content]), range(8), 32, seed=0)[0]
+
+
+def test_a_crop_of_a_clipped_sky_is_drawn_again(content, monkeypatch):
+    sky = np.full((96, 32, 3), 255, np.uint8)
+    sky[-4:] = np.random.default_rng(0).integers(0, 256, (4, 32, 3))
+    for i in range(3):
+        (content / f"{i}.jpg").unlink()
+    Image.fromarray(sky).save(content / "sky.png")
+    crops = Crops(Photos.scan([content]), range(16), 32, seed=0)
+    batch = crops[0]
+    assert all(crop.std() > 0 for crop in batch)
+    assert torch.equal(batch, crops[0])
+    assert not crops.broken
+    monkeypatch.setattr(data, "_FLAT", -1)
+    assert not all(crop.std() > 0 for crop in crops[0])
+
+
+def test_a_batch_whose_gradient_overflows_changes_nothing(trainer):
+    run = trainer("run", steps=40, precision="fp32")
+    batch = run.crops[0]
+    run._step(batch)
+    before = {key: value.clone() for key, value in run.scaled.state_dict().items()}
+    run._advance(0.1)
+    for parameter in run.scaled.parameters():
+        parameter.register_hook(lambda gradient: gradient * float("inf"))
+    run._step(batch)
+    after = run.scaled.state_dict()
+    assert all(torch.equal(value, after[key]) for key, value in before.items())
+    assert run.overflows == [1]
+    for _ in range(2, 10):
+        run._advance(0.1)
+        run._step(batch)
+    run._advance(0.1)
+    with pytest.raises(TrainingError, match=r"the gradient is (inf|nan) at step 10"):
+        run._step(batch)
+
+
+def test_batches_that_overflow_now_and_then_are_no_end():
+    assert not guard.is_stuck([1, 2, 3])
+    assert not guard.is_stuck(list(range(0, 40, 2)))
+    assert guard.is_stuck([0, *range(5, 15)])
+
+
+def test_a_folder_with_a_blank_picture_trains(sttk, photo, tmp_path):
+    folder = tmp_path / "with blank"
+    folder.mkdir()
+    Image.fromarray(FLAT["white"]).save(folder / "blank.png")
+    (folder / "photo.png").write_bytes(photo.read_bytes())
+    arguments = ["train", "--style", photo, "--content", folder, "-o", tmp_path / "run"]
+    arguments += ["--size", 32, "--width", 0.05, "--style-size", 64, "--steps", 4, "--batch", 4]
+    result = sttk(*arguments, "--precision", "fp32")
+    assert result.exit_code == 0, result.output
+    assert result.stderr.count("blank.png: it has one colour throughout") == 1
 
 
 def test_a_forced_run_keeps_the_old_net_until_it_has_something(trainer):

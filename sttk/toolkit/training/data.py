@@ -19,7 +19,7 @@ from PIL import Image
 from torch import Tensor
 
 from sttk.toolkit.core.errors import ImageError, TrainingError
-from sttk.toolkit.imaging.images import list_images, read_image
+from sttk.toolkit.imaging.images import Bytes, list_images, read_image
 
 # Range of a photograph's shorter side in units of the crop size, log-uniform: a net trained only on
 # whole, downscaled photographs stains the brightest parts of larger, smoother ones white.
@@ -28,6 +28,8 @@ _PREFETCHED = 4
 _MAX_DRAWS = 100
 # A long strip, scaled by its short side, would become huge.
 _MAX_ASPECT = 8
+# The range of grey levels that rounding to 8 bits alone makes of one colour.
+_FLAT = 1
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,20 @@ def _usable(file: Path) -> Image.Image:
     photo = Image.fromarray(read_image(file).rgb)
     if max(photo.size) > _MAX_ASPECT * min(photo.size):
         raise ImageError(f"{file}: {photo.width}x{photo.height} is too narrow to crop")
+    if is_flat(np.asarray(photo)):
+        raise ImageError(f"{file}: it has one colour throughout")
     return photo
+
+
+def is_flat(rgb: Bytes) -> bool:
+    """Return whether (H, W, 3) has one colour, up to rounding, such as a clipped sky.
+
+    It would teach nothing: a net with instance norms sees only rounding errors of it. And it would
+    harm: each norm multiplies gradients by 1 / sqrt(eps), about 316, where all values are equal, so
+    that those of the first layers overflow.
+    """
+    extent = rgb.max(axis=(0, 1)).astype(int) - rgb.min(axis=(0, 1))
+    return bool(extent.max() <= _FLAT)
 
 
 @dataclass(frozen=True)
@@ -97,16 +112,18 @@ class Crops:
         return torch.from_numpy(np.stack([rng.standard_normal(shape, np.float32) for rng in draws]))
 
     def _readable_crop(self, rng: np.random.Generator) -> np.ndarray:
-        """Return a crop of the first usable picture drawn; note the unusable ones."""
+        """Return a crop of the first usable picture drawn, not flat; note the unusable ones."""
         for _ in range(_MAX_DRAWS):
             file = self.photos.files[rng.integers(len(self.photos.files))]
             try:
-                return self._crop(_usable(file), rng)
+                crop = self._crop(_usable(file), rng)
             except ImageError as error:
-                self.broken[file] = str(error)
-        raise TrainingError(
-            f"{_MAX_DRAWS} pictures in a row could not be used, the last: {self.broken[file]}"
-        )
+                last = self.broken[file] = str(error)
+                continue
+            if not is_flat(crop):
+                return crop
+            last = f"{file}: a crop of one colour"
+        raise TrainingError(f"{_MAX_DRAWS} pictures in a row could not be used, the last: {last}")
 
     def _crop(self, photo: Image.Image, rng: np.random.Generator) -> np.ndarray:
         scale = self.size * math.exp(rng.uniform(*np.log(_SCALES))) / min(photo.size)

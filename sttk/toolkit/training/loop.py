@@ -93,6 +93,8 @@ class Trainer:
         self._shared: nn.Module | None = None
         self._saved_step: int | None = None
         self._swept = False
+        # The steps that changed nothing, since their gradients were not finite.
+        self.overflows: list[int] = []
         # Names of files that belong to this run but are written by callers.
         self.written: set[str] = set()
 
@@ -153,13 +155,23 @@ class Trainer:
         row = dict(zip(mine, self.team.means(list(mine.values())), strict=True))
         if not guard.is_number(row):
             raise self._failure(f"the loss is {row['total']} at step {self.progress.step}")
+        self._update()
+        return row
+
+    def _update(self) -> None:
+        """Take an optimiser step; a batch whose gradient is not finite is passed over."""
         self.scaler.unscale_(self.optimizer)
         # The losses fall by two orders of magnitude in the first minutes. Clipping to unit norm
         # keeps one hard crop from undoing Adam's averages (seen: style loss x500 at step 170).
-        torch.nn.utils.clip_grad_norm_(self.scaled.parameters(), 1.0)
-        self.scaler.step(self.optimizer)
+        norm = torch.nn.utils.clip_grad_norm_(self.scaled.parameters(), 1.0)
+        # In float16 the scaler passes over such steps itself, until its scale fits.
+        if self.scaler.is_enabled() or norm.isfinite():
+            self.scaler.step(self.optimizer)
+        else:
+            self.overflows.append(self.progress.step)
+            if guard.is_stuck(self.overflows):
+                raise self._failure(f"the gradient is {norm} at step {self.progress.step}")
         self.scaler.update()
-        return row
 
     def losses(self, photo: Tensor) -> Losses:
         """Return the loss terms of (B, 3, H, W) crops in 0..255, in the recipe's precision."""
