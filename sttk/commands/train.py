@@ -149,9 +149,11 @@ def _train(config: TrainingConfig, mine: Team, *, as_json: bool) -> None:
     if missing := session.charts_missing():
         click.echo(missing, err=True)
     click.echo(session.summary(), err=as_json)
-    path = _run(session)
-    for reason in session.trainer.crops.broken.values():
-        click.echo(f"skipped: {reason}", err=True)
+    try:
+        path = _run(session)
+    finally:
+        for reason in session.trainer.crops.broken.values():
+            click.echo(f"skipped: {reason}", err=True)
     if as_json:
         print_json({"checkpoint": str(path), **styles.find(str(path)).origin.card})
     else:

@@ -9,7 +9,6 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from sttk.toolkit.checkpoints import load
 from sttk.toolkit.core.errors import MissingExtraError, TrainingError, UsageError
@@ -21,10 +20,11 @@ from sttk.toolkit.losses.vgg_weights import load_vgg
 from sttk.toolkit.nets.johnson import JohnsonSpec
 from sttk.toolkit.nets.mobile import MobileNet
 from sttk.toolkit.nets.trainable import SIZES
-from sttk.toolkit.training import data, guard
-from sttk.toolkit.training.data import Crops, Photos
+from sttk.toolkit.training import guard
+from sttk.toolkit.training.data import Crops
 from sttk.toolkit.training.devices import device_for
 from sttk.toolkit.training.loop import Trainer
+from sttk.toolkit.training.photos import Photos
 from sttk.toolkit.training.recipe import Recipe
 from sttk.toolkit.training.step import step_losses
 from sttk.toolkit.training.team import Team
@@ -34,17 +34,6 @@ ONE_ALONE = replace(
     OBJECTIVE, content_weight=0, style_weight=0, tv_weight=0, color_weight=0, peak_weight=0
 )
 SPEC = JohnsonSpec((4, 4, 4), 1)
-
-
-@pytest.fixture
-def content(tmp_path):
-    folder = tmp_path / "content"
-    folder.mkdir()
-    rng = np.random.default_rng(0)
-    for i in range(3):
-        rgb = rng.integers(0, 256, (50 + 10 * i, 70, 3), dtype=np.uint8)
-        Image.fromarray(rgb).save(folder / f"{i}.jpg")
-    return folder
 
 
 @pytest.fixture
@@ -291,57 +280,6 @@ def test_crops_depend_on_seed_and_step_alone(content):
     ahead.close()
 
 
-def test_pictures_that_break_later_are_passed_over(content):
-    whole = (content / "0.jpg").read_bytes()
-    (content / "cut.jpg").write_bytes(whole[: len(whole) // 2])
-    Image.new("RGB", (900, 9)).save(content / "strip.png")
-    crops = Crops(Photos.scan([content]), range(8), 32, seed=0)
-    assert len(crops.photos.files) == 5
-    batches = [crops[step] for step in range(4)]
-    assert all(batch.std() > 10 for batch in batches)
-    assert {file.name for file in crops.broken} == {"cut.jpg", "strip.png"}
-    assert torch.equal(batches[2], crops[2])
-    for name in ("0.jpg", "1.jpg", "2.jpg"):
-        (content / name).unlink()
-    with pytest.raises(TrainingError, match="in a row could not be used"):
-        crops[0]
-
-
-FLAT = {
-    "white": np.full((48, 64, 3), 255, np.uint8),
-    "black": np.zeros((48, 64, 3), np.uint8),
-    "red": np.broadcast_to(np.array([200, 10, 10], np.uint8), (48, 64, 3)),
-    "rounded": np.random.default_rng(0).integers(92, 94, (48, 64, 3), dtype=np.uint8),
-}
-
-
-@pytest.mark.parametrize("name", FLAT)
-def test_pictures_of_one_colour_are_left_out(content, name):
-    Image.fromarray(FLAT[name]).save(content / f"{name}.png")
-    crops = Crops(Photos.scan([content]), range(8), 32, seed=0)
-    assert not any(data.is_flat(crop.permute(1, 2, 0).numpy()) for crop in crops[0])
-    assert data.is_flat(FLAT[name])
-    for i in range(3):
-        (content / f"{i}.jpg").unlink()
-    with pytest.raises(TrainingError, match="one colour"):
-        Crops(Photos.scan([content]), range(8), 32, seed=0)[0]
-
-
-def test_a_crop_of_a_clipped_sky_is_drawn_again(content, monkeypatch):
-    sky = np.full((96, 32, 3), 255, np.uint8)
-    sky[-4:] = np.random.default_rng(0).integers(0, 256, (4, 32, 3))
-    for i in range(3):
-        (content / f"{i}.jpg").unlink()
-    Image.fromarray(sky).save(content / "sky.png")
-    crops = Crops(Photos.scan([content]), range(16), 32, seed=0)
-    batch = crops[0]
-    assert all(crop.std() > 0 for crop in batch)
-    assert torch.equal(batch, crops[0])
-    assert not crops.broken
-    monkeypatch.setattr(data, "_FLAT", -1)
-    assert not all(crop.std() > 0 for crop in crops[0])
-
-
 def test_a_batch_whose_gradient_overflows_changes_nothing(trainer):
     run = trainer("run", steps=40, precision="fp32")
     batch = run.crops[0]
@@ -366,18 +304,6 @@ def test_batches_that_overflow_now_and_then_are_no_end():
     assert not guard.is_stuck([1, 2, 3])
     assert not guard.is_stuck(list(range(0, 40, 2)))
     assert guard.is_stuck([0, *range(5, 15)])
-
-
-def test_a_folder_with_a_blank_picture_trains(sttk, photo, tmp_path):
-    folder = tmp_path / "with blank"
-    folder.mkdir()
-    Image.fromarray(FLAT["white"]).save(folder / "blank.png")
-    (folder / "photo.png").write_bytes(photo.read_bytes())
-    arguments = ["train", "--style", photo, "--content", folder, "-o", tmp_path / "run"]
-    arguments += ["--size", 32, "--width", 0.05, "--style-size", 64, "--steps", 4, "--batch", 4]
-    result = sttk(*arguments, "--precision", "fp32")
-    assert result.exit_code == 0, result.output
-    assert result.stderr.count("blank.png: it has one colour throughout") == 1
 
 
 def test_a_forced_run_keeps_the_old_net_until_it_has_something(trainer):
@@ -456,18 +382,6 @@ def test_another_painting_cannot_resume(trainer):
     other = trainer("run", inputs={"painting": "b"})
     with pytest.raises(TrainingError, match="another recipe, painting"):
         other.resume()
-
-
-def test_unreadable_pictures_are_named_and_skipped(content, tmp_path):
-    (content / "broken.jpg").write_bytes(b"\xff\xd8 not much")
-    photos = Photos.scan([content])
-    assert len(photos.files) == 3
-    assert len(photos.skipped) == 1
-    assert "broken.jpg" in photos.skipped[0]
-    empty = tmp_path / "empty"
-    empty.mkdir()
-    with pytest.raises(TrainingError, match="no readable picture"):
-        Photos.scan([empty])
 
 
 def test_learning_rate_rises_then_falls_to_zero():

@@ -77,6 +77,26 @@ def read_image(path: Path) -> Picture:
         raise ImageError(f"{path}: not a readable picture: {_brief(error)}") from error
 
 
+def picture_size(path: Path) -> tuple[int, int]:
+    """Return the width and height that a picture's header states, without decoding it.
+
+    Raises:
+        ImageError: the file is not a picture, or is larger than ``MAX_PIXELS`` pixels.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            Image.init()
+            with path.open("rb") as stream, Image.open(stream, formats=_FORMATS) as image:
+                _check_size(str(path), image)
+                return int(image.width), int(image.height)
+    except (ImageError, MemoryError):
+        raise
+    # Decoders raise all kinds of exceptions for broken files.
+    except Exception as error:
+        raise ImageError(f"{path}: not a readable picture: {_brief(error)}") from error
+
+
 def decode_image(stream: BinaryIO, name: str) -> Picture:
     """Read a picture from an open file that can seek; see :func:`read_image`.
 

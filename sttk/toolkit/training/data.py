@@ -7,7 +7,6 @@ several processes together see the same data as one.
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -19,66 +18,13 @@ from PIL import Image
 from torch import Tensor
 
 from sttk.toolkit.core.errors import ImageError, TrainingError
-from sttk.toolkit.imaging.images import Bytes, list_images, read_image
+from sttk.toolkit.training.photos import Photos, is_flat, usable
 
 # Range of a photograph's shorter side in units of the crop size, log-uniform: a net trained only on
 # whole, downscaled photographs stains the brightest parts of larger, smoother ones white.
 _SCALES = (1.0, 2.6)
 _PREFETCHED = 4
 _MAX_DRAWS = 100
-# A long strip, scaled by its short side, would become huge.
-_MAX_ASPECT = 8
-# The range of grey levels that rounding to 8 bits alone makes of one colour.
-_FLAT = 1
-
-
-@dataclass(frozen=True)
-class Photos:
-    """The readable pictures of some folders, and the unreadable ones with the reason."""
-
-    files: tuple[Path, ...]
-    skipped: tuple[str, ...]
-
-    @classmethod
-    def scan(cls, folders: list[Path]) -> Photos:
-        """Check the header of every picture below ``folders``; decoding them all would take long.
-
-        Raises:
-            TrainingError: no picture can be read.
-        """
-        good, bad = [], []
-        for file in (file for folder in folders for file in list_images(folder)):
-            try:
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")
-                    Image.open(file).verify()
-                good.append(file)
-            except Exception as error:
-                bad.append(f"{file}: {error}")
-        if not good:
-            where = ", ".join(map(str, folders))
-            raise TrainingError(f"no readable picture in {where}", fix="pass --content DIR")
-        return cls(tuple(good), tuple(bad))
-
-
-def _usable(file: Path) -> Image.Image:
-    photo = Image.fromarray(read_image(file).rgb)
-    if max(photo.size) > _MAX_ASPECT * min(photo.size):
-        raise ImageError(f"{file}: {photo.width}x{photo.height} is too narrow to crop")
-    if is_flat(np.asarray(photo)):
-        raise ImageError(f"{file}: it has one colour throughout")
-    return photo
-
-
-def is_flat(rgb: Bytes) -> bool:
-    """Return whether (H, W, 3) has one colour, up to rounding, such as a clipped sky.
-
-    It would teach nothing: a net with instance norms sees only rounding errors of it. And it would
-    harm: each norm multiplies gradients by 1 / sqrt(eps), about 316, where all values are equal, so
-    that those of the first layers overflow.
-    """
-    extent = rgb.max(axis=(0, 1)).astype(int) - rgb.min(axis=(0, 1))
-    return bool(extent.max() <= _FLAT)
 
 
 @dataclass(frozen=True)
@@ -116,7 +62,7 @@ class Crops:
         for _ in range(_MAX_DRAWS):
             file = self.photos.files[rng.integers(len(self.photos.files))]
             try:
-                crop = self._crop(_usable(file), rng)
+                crop = self._crop(usable(file, self.size), rng)
             except ImageError as error:
                 last = self.broken[file] = str(error)
                 continue

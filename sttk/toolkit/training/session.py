@@ -21,9 +21,10 @@ from sttk.toolkit.losses.curve import draw_curve
 from sttk.toolkit.losses.perceptual import PerceptualLoss
 from sttk.toolkit.losses.vgg_weights import load_vgg
 from sttk.toolkit.nets.vgg import Vgg
-from sttk.toolkit.training.data import Crops, Photos
+from sttk.toolkit.training.data import Crops
 from sttk.toolkit.training.layout import channels_last
 from sttk.toolkit.training.loop import CURVE, NET, PREVIEW, STATE, Progress, Trainer
+from sttk.toolkit.training.photos import Photos
 from sttk.toolkit.training.pictures import painting_batch, preview
 from sttk.toolkit.training.recipe import Recipe
 from sttk.toolkit.training.team import Team
@@ -77,7 +78,7 @@ class Session:
         """Check all inputs, load the loss network, and resume if configured.
 
         Raises:
-            TrainingError: there is no readable photograph, the folder holds a run and neither
+            TrainingError: there is no usable photograph, the folder holds a run and neither
                 ``resume`` nor ``force`` is set, or there is no run to resume.
             UsageError: a file or an option is invalid, or does not suit the team.
         """
@@ -85,7 +86,7 @@ class Session:
         _check_team(recipe, team)
         _check_teacher(config)
         _check_run(config)
-        photos = Photos.scan(config.content)
+        photos = Photos.scan(config.content, recipe.size)
         style = painting_batch(config.painting, recipe.style_size).to(team.device)
         net = load_vgg(recipe.objective, config.vgg).to(team.device)
         loss = PerceptualLoss(channels_last(net), style, recipe.objective)
@@ -105,9 +106,10 @@ class Session:
         recipe, trainer = self.config.recipe, self.trainer
         length = f"{recipe.steps} steps" if recipe.steps else f"{recipe.minutes:g} minutes"
         team = f", {trainer.team.size} processes" if trainer.team.size > 1 else ""
+        out = f" ({len(self.photos.skipped)} left out)" if self.photos.skipped else ""
         return (
             f"{length} of {recipe.batch} crops of {recipe.size} px from {len(self.photos.files)} "
-            f"photographs, {recipe.precision} on {trainer.team.device}{team}, from step "
+            f"photographs{out}, {recipe.precision} on {trainer.team.device}{team}, from step "
             f"{trainer.progress.step}, into {trainer.folder}"
         )
 
