@@ -152,8 +152,8 @@ def _train(config: TrainingConfig, mine: Team, *, as_json: bool) -> None:
     try:
         path = _run(session)
     finally:
-        for reason in session.trainer.crops.broken.values():
-            click.echo(f"skipped: {reason}", err=True)
+        for remark in session.remarks():
+            click.echo(remark, err=True)
     if as_json:
         print_json({"checkpoint": str(path), **styles.find(str(path)).origin.card})
     else:

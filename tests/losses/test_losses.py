@@ -212,6 +212,11 @@ def test_what_is_no_vgg(tmp_path):
         np.savez(tmp_path / "x.npz", **broken)
         with pytest.raises(CheckpointError, match="not the weights of vgg16"):
             load_vgg(layers("relu1_2"), tmp_path / "x.npz")
+    arrays["conv1_2.weight"][0, 0, 0, 0] = np.inf
+    np.savez(tmp_path / "x.npz", **arrays)
+    load_vgg(layers("relu1_1"), tmp_path / "x.npz")
+    with pytest.raises(CheckpointError, match=r"conv1_2\.weight holds NaN or infinity"):
+        load_vgg(layers("relu1_2"), tmp_path / "x.npz")
     with pytest.raises(CheckpointError):
         load_vgg(layers("relu1_1"), tmp_path / "none.npz")
 

@@ -104,7 +104,7 @@ def test_what_cannot_be_used_is_named_once_with_the_reason(content):
     (content / "cut.jpg").write_bytes(whole[: len(whole) // 2])
     (content / "empty.png").write_bytes(b"")
     (content / "page.jpg").write_text("<!doctype html>")
-    Image.fromarray(RGB).save(content / "tiny.png")
+    Image.fromarray(RGB[:20, :24]).save(content / "tiny.png")
     Image.fromarray(np.resize(RGB, (900, 9, 3))).save(content / "strip.png")
     found = Photos.scan([content], 96)
     assert [file.name for file in found.files] == ["0.jpg", "1.jpg", "2.jpg"]
@@ -116,15 +116,15 @@ def test_what_cannot_be_used_is_named_once_with_the_reason(content):
         "empty.png": "not a readable picture: ",
         "page.jpg": "not a readable picture: ",
         "strip.png": "9x900 is too narrow to c",
-        "tiny.png": "48x40 is too small for c",
+        "tiny.png": "24x20 is too small for c",
     }
 
 
-def test_a_small_picture_is_enlarged_up_to_twice(tmp_path):
+def test_a_small_picture_is_enlarged_up_to_four_times(tmp_path):
     Image.fromarray(RGB).save(tmp_path / "x.png")
-    assert Crops(Photos.scan([tmp_path], 80), range(1), 80, seed=0)[0].shape == (1, 3, 80, 80)
-    with pytest.raises(TrainingError, match="48x40 is too small for crops of 84 pixels"):
-        Photos.scan([tmp_path], 84)
+    assert Crops(Photos.scan([tmp_path], 160), range(1), 160, seed=0)[0].shape == (1, 3, 160, 160)
+    with pytest.raises(TrainingError, match="48x40 is too small for crops of 164 pixels"):
+        Photos.scan([tmp_path], 164)
 
 
 def test_a_large_folder_of_broken_pictures_is_refused_by_a_sample(content, monkeypatch):

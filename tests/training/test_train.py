@@ -4,23 +4,18 @@ import csv
 import json
 import signal
 from contextlib import nullcontext
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
-import numpy as np
 import pytest
 import torch
 
 from sttk.toolkit.checkpoints import load
 from sttk.toolkit.core.errors import MissingExtraError, TrainingError, UsageError
 from sttk.toolkit.host.signals import StopRequest
-from sttk.toolkit.losses.objective import Objective
-from sttk.toolkit.losses.perceptual import PerceptualLoss
 from sttk.toolkit.losses.presets import PRESETS
-from sttk.toolkit.losses.vgg_weights import load_vgg
 from sttk.toolkit.nets.johnson import JohnsonSpec
 from sttk.toolkit.nets.mobile import MobileNet
 from sttk.toolkit.nets.trainable import SIZES
-from sttk.toolkit.training import guard
 from sttk.toolkit.training.data import Crops
 from sttk.toolkit.training.devices import device_for
 from sttk.toolkit.training.loop import Trainer
@@ -28,40 +23,7 @@ from sttk.toolkit.training.photos import Photos
 from sttk.toolkit.training.recipe import Recipe
 from sttk.toolkit.training.step import step_losses
 from sttk.toolkit.training.team import Team
-
-OBJECTIVE = Objective("relu1_2", ("relu1_1", "relu2_1"))
-ONE_ALONE = replace(
-    OBJECTIVE, content_weight=0, style_weight=0, tv_weight=0, color_weight=0, peak_weight=0
-)
-SPEC = JohnsonSpec((4, 4, 4), 1)
-
-
-@pytest.fixture
-def vgg_file(tmp_path):
-    rng, arrays, channels = np.random.default_rng(0), {}, 3
-    for name, width in (("conv1_1", 64), ("conv1_2", 64), ("conv2_1", 128)):
-        arrays[f"{name}.weight"] = rng.normal(0, 0.1, (width, channels, 3, 3)).astype(np.float32)
-        arrays[f"{name}.bias"] = np.zeros(width, np.float32)
-        channels = width
-    np.savez(tmp_path / "vgg.npz", **arrays)
-    return tmp_path / "vgg.npz"
-
-
-@pytest.fixture
-def trainer(content, vgg_file, tmp_path):
-    vgg = load_vgg(OBJECTIVE, vgg_file)
-
-    def make(name, steps=6, spec=SPEC, inputs=None, teacher=None, objective=OBJECTIVE, **recipe):
-        recipe = Recipe(spec, objective, steps, size=32, batch=2, **recipe)
-        style = 255 * torch.rand(1, 3, 40, 40, generator=torch.Generator().manual_seed(1))
-        crops = Crops(Photos.scan([content]), range(2), 32, recipe.seed)
-        folder = tmp_path / name
-        folder.mkdir(exist_ok=True)
-        return Trainer(
-            recipe, PerceptualLoss(vgg, style, objective), crops, folder, None, inputs, teacher
-        )
-
-    return make
+from tests.training.conftest import ONE_ALONE
 
 
 def test_training_lowers_the_loss(trainer):
@@ -101,39 +63,6 @@ def test_the_log_of_a_resumed_run_is_that_of_a_whole_one(trainer):
     rest.resume()
     rest.run()
     assert rest.log.latest == whole.log.latest
-
-
-def test_a_loss_that_runs_away_stops_and_keeps_the_last_good_state(trainer, monkeypatch):
-    run = trainer("run", steps=100_000)
-    rows = iter([10.0] * 3 + [1e3] * 30)
-
-    def step(photo):
-        return {"total": next(rows)}
-
-    monkeypatch.setattr(run, "_step", step)
-    monkeypatch.setattr("sttk.toolkit.training.loop._LOG_EVERY", 1)
-    with pytest.raises(TrainingError, match=r"run away by step 13 .*last good state, of step 3\)"):
-        run.run(save_seconds=0.0)
-    again = trainer("run", steps=100_000)
-    again.resume()
-    assert again.progress.step == 3
-
-
-def test_a_run_that_ends_badly_gives_no_net(trainer, monkeypatch):
-    run = trainer("run", steps=4)
-    rows = iter([10.0] * 3 + [1e3])
-    monkeypatch.setattr(run, "_step", lambda photo: {"total": next(rows)})
-    monkeypatch.setattr("sttk.toolkit.training.loop._LOG_EVERY", 1)
-    with pytest.raises(TrainingError, match=r"ended far above its best"):
-        run.run()
-
-
-def test_one_hard_crop_is_no_divergence():
-    rows = [{"total": value} for value in [10.0] * 5 + [1e4] * 3 + [9.0] * 20]
-    assert not any(guard.has_diverged(rows[:end]) for end in range(len(rows) + 1))
-    assert not guard.is_sound(rows[:6])
-    assert guard.is_sound(rows)
-    assert not guard.is_number({"total": float("inf")})
 
 
 def test_a_teacher_is_imitated(trainer):
@@ -212,18 +141,6 @@ def test_another_recipe_cannot_resume(trainer):
         trainer("run", seed=5).resume()
 
 
-def test_a_loss_that_is_no_number_stops_and_keeps_the_last_state(trainer):
-    run = trainer("run")
-    run.save()
-    with torch.no_grad():
-        run.scaled.net.head.conv.bias.fill_(float("nan"))
-    with pytest.raises(TrainingError, match=r"the loss is nan at step 0.*last good state"):
-        run.run()
-    again = trainer("run")
-    again.resume()
-    assert all(torch.isfinite(value).all() for value in again.scaled.state_dict().values())
-
-
 @pytest.mark.parametrize("norm", ["instance", "batch"])
 def test_the_saved_net_takes_0_to_255(trainer, norm):
     # Instance norm cancels a wrong scale of the input; batch norm does not.
@@ -278,32 +195,6 @@ def test_crops_depend_on_seed_and_step_alone(content):
     assert torch.equal(next(ahead), crops[5])
     assert torch.equal(next(ahead), crops[6])
     ahead.close()
-
-
-def test_a_batch_whose_gradient_overflows_changes_nothing(trainer):
-    run = trainer("run", steps=40, precision="fp32")
-    batch = run.crops[0]
-    run._step(batch)
-    before = {key: value.clone() for key, value in run.scaled.state_dict().items()}
-    run._advance(0.1)
-    for parameter in run.scaled.parameters():
-        parameter.register_hook(lambda gradient: gradient * float("inf"))
-    run._step(batch)
-    after = run.scaled.state_dict()
-    assert all(torch.equal(value, after[key]) for key, value in before.items())
-    assert run.overflows == [1]
-    for _ in range(2, 10):
-        run._advance(0.1)
-        run._step(batch)
-    run._advance(0.1)
-    with pytest.raises(TrainingError, match=r"the gradient is (inf|nan) at step 10"):
-        run._step(batch)
-
-
-def test_batches_that_overflow_now_and_then_are_no_end():
-    assert not guard.is_stuck([1, 2, 3])
-    assert not guard.is_stuck(list(range(0, 40, 2)))
-    assert guard.is_stuck([0, *range(5, 15)])
 
 
 def test_a_forced_run_keeps_the_old_net_until_it_has_something(trainer):

@@ -47,9 +47,12 @@ class Crops:
 
     def __getitem__(self, step: int) -> Tensor:
         """Return the batch of one step."""
-        draws = [np.random.default_rng((self.seed, step, number)) for number in self.part]
-        crops = [self._readable_crop(rng) for rng in draws]
+        crops = [crop for _, crop in self._drawn(step)]
         return torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).float()
+
+    def files_of(self, step: int) -> list[Path]:
+        """Return the files of the crops of one step's batch; they are drawn anew."""
+        return [file for file, _ in self._drawn(step)]
 
     def noise(self, step: int) -> Tensor:
         """Return standard normal noise in the shape of the batch, different for every step."""
@@ -57,7 +60,11 @@ class Crops:
         shape = (3, self.size, self.size)
         return torch.from_numpy(np.stack([rng.standard_normal(shape, np.float32) for rng in draws]))
 
-    def _readable_crop(self, rng: np.random.Generator) -> np.ndarray:
+    def _drawn(self, step: int) -> list[tuple[Path, np.ndarray]]:
+        draws = [np.random.default_rng((self.seed, step, number)) for number in self.part]
+        return [self._readable_crop(rng) for rng in draws]
+
+    def _readable_crop(self, rng: np.random.Generator) -> tuple[Path, np.ndarray]:
         """Return a crop of the first usable picture drawn, not flat; note the unusable ones."""
         for _ in range(_MAX_DRAWS):
             file = self.photos.files[rng.integers(len(self.photos.files))]
@@ -67,7 +74,7 @@ class Crops:
                 last = self.broken[file] = str(error)
                 continue
             if not is_flat(crop):
-                return crop
+                return file, crop
             last = f"{file}: a crop of one colour"
         raise TrainingError(f"{_MAX_DRAWS} pictures in a row could not be used, the last: {last}")
 

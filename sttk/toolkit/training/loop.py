@@ -15,24 +15,18 @@ from sttk.toolkit.core.errors import TrainingError
 from sttk.toolkit.host.signals import stop_requests
 from sttk.toolkit.losses.perceptual import Losses, PerceptualLoss
 from sttk.toolkit.nets.trainable import Net
-from sttk.toolkit.training import guard
+from sttk.toolkit.training import diagnosis, guard
 from sttk.toolkit.training.data import Crops
+from sttk.toolkit.training.folder import STATE, RunFolder
 from sttk.toolkit.training.layout import channels_last
 from sttk.toolkit.training.log import LossLog, Row
 from sttk.toolkit.training.recipe import Recipe
 from sttk.toolkit.training.scaled import Scaled
-from sttk.toolkit.training.state import identity, read_state, write_state
+from sttk.toolkit.training.state import identity
 from sttk.toolkit.training.step import step_losses
 from sttk.toolkit.training.team import Team
 
 _LOG_EVERY = 20
-STATE, LOG, NET, PREVIEW, CURVE = (
-    "state.pt",
-    "log.csv",
-    "net.safetensors",
-    "preview.png",
-    "loss.png",
-)
 
 
 @dataclass
@@ -89,14 +83,10 @@ class Trainer:
         )
         self.progress = Progress()
         self.log = LossLog()
-        self._identity = identity(recipe, inputs or {})
+        self.files = RunFolder(folder, identity(recipe, inputs or {}))
         self._shared: nn.Module | None = None
-        self._saved_step: int | None = None
-        self._swept = False
         # The steps that changed nothing, since their gradients were not finite.
         self.overflows: list[int] = []
-        # Names of files that belong to this run but are written by callers.
-        self.written: set[str] = set()
 
     def run(
         self,
@@ -154,11 +144,11 @@ class Trainer:
         mine = losses.floats()
         row = dict(zip(mine, self.team.means(list(mine.values())), strict=True))
         if not guard.is_number(row):
-            raise self._failure(f"the loss is {row['total']} at step {self.progress.step}")
-        self._update()
+            raise self._failure(f"the loss is {row['total']} at step {self.progress.step}", photo)
+        self._update(photo)
         return row
 
-    def _update(self) -> None:
+    def _update(self, photo: Tensor) -> None:
         """Take an optimiser step; a batch whose gradient is not finite is passed over."""
         self.scaler.unscale_(self.optimizer)
         # The losses fall by two orders of magnitude in the first minutes. Clipping to unit norm
@@ -170,7 +160,9 @@ class Trainer:
         else:
             self.overflows.append(self.progress.step)
             if guard.is_stuck(self.overflows):
-                raise self._failure(f"the gradient is {norm} at step {self.progress.step}")
+                name = diagnosis.broken_gradient(self.scaled) or "all weights"
+                what = f"the gradient of {name} is {norm} at step {self.progress.step}"
+                raise self._failure(what, photo)
         self.scaler.update()
 
     def losses(self, photo: Tensor) -> Losses:
@@ -178,15 +170,17 @@ class Trainer:
         if self._shared is None:
             # Late, so that the initial weights are shared after start_from or resume has set them.
             self._shared = self.team.share(self.scaled)
+        return self._losses(self._shared, photo, slice(None))
+
+    def _losses(self, net: nn.Module, photo: Tensor, part: slice) -> Losses:
+        """Return the loss terms of a part of the batch, with ``net`` around the scaled net."""
         device, recipe = self.team.device, self.recipe
-        photo = photo.to(device).contiguous(memory_format=torch.channels_last)
+        photo = photo[part].to(device).contiguous(memory_format=torch.channels_last)
         steady = recipe.steady_weight > 0
-        noise = self.crops.noise(self.progress.step).to(device) if steady else None
+        noise = self.crops.noise(self.progress.step)[part].to(device) if steady else None
         low = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(recipe.precision)
         with torch.autocast(self.team.kind, low, enabled=low is not None):
-            return step_losses(
-                self._shared, self.scaled, photo, self.loss, recipe, noise, self.teacher
-            )
+            return step_losses(net, self.scaled, photo, self.loss, recipe, noise, self.teacher)
 
     def _advance(self, seconds: float) -> None:
         now = self.progress
@@ -202,40 +196,61 @@ class Trainer:
         self.progress.losses = self.log.latest
         if guard.has_diverged(self.log.rows):
             raise self._failure(f"the loss has run away by step {self.progress.step}")
+        if self.team.leads and guard.is_sound(self.log.rows):
+            self._hold()
 
-    def _failure(self, what: str) -> TrainingError:
-        kept = ""
-        if self._saved_step is not None:
+    def _failure(self, what: str, photo: Tensor | None = None) -> TrainingError:
+        """Write the last good state, and return the error, with its cause if a batch is given."""
+        self._keep_good()
+        if photo is not None:
+            what = f"{what}: {self._cause(photo)}"
+        fix = "lower --learning-rate"
+        if self.recipe.precision == "fp16":
+            fix = f"--precision bf16 or fp32, or {fix}"
+        if self.files.saved is not None:
             state = self.folder / STATE
-            kept = f"; {state} is the last good state, of step {self._saved_step}"
-        return TrainingError(what, fix=f"lower --learning-rate{kept}")
+            fix = f"{fix}; {state} is the last good state, of step {self.files.saved}"
+        return TrainingError(what, fix=fix)
+
+    def _cause(self, photo: Tensor) -> str:
+        photo, step = photo.to(self.team.device), self.progress.step
+
+        def alone(index: int) -> Losses:
+            return self._losses(self.scaled, photo, slice(index, index + 1))
+
+        return diagnosis.cause(self.scaled, photo, self.crops.files_of(step), alone)
+
+    def _keep_good(self) -> None:
+        """Write the last good state if it is newer than the file.
+
+        Before the first row of the log it is the present one, if its weights are finite: all steps
+        before this one had a finite loss.
+        """
+        if not self.team.leads:
+            return
+        early = not self.log.rows and self.progress.step > 0
+        if early and not diagnosis.broken_weight(self.scaled):
+            self._hold()
+        self.files.write_newer()
 
     def save(self) -> None:
         """Write ``state.pt`` and ``log.csv``, atomically, if the run is sound.
 
-        Only the leading process writes. The first call, also of a resumed run, removes the files of
-        an earlier run from the folder, except for those in ``written``: the resumed run may have
-        been killed before it did so.
+        Only the leading process writes.
         """
-        if not self.team.leads or not guard.is_sound(self.log.rows):
-            return
-        write_state(
-            self.folder / STATE,
-            self._identity,
-            {
-                "net": self.scaled.net.state_dict(),
-                "optimizer": self.optimizer.state_dict(),
-                "scaler": self.scaler.state_dict(),
-                "progress": [self.progress.step, self.progress.seconds, self.progress.fraction],
-                "log": {"rows": self.log.rows, "open": self.log.open},
-            },
-        )
-        if not self._swept:
-            for name in {NET, PREVIEW, CURVE} - self.written:
-                (self.folder / name).unlink(missing_ok=True)
-            self._swept = True
-        self._saved_step = self.progress.step
-        self.log.write(self.folder / LOG)
+        if self.team.leads and guard.is_sound(self.log.rows):
+            self._hold()
+            self.files.write()
+
+    def _hold(self) -> None:
+        now = self.progress
+        state = {
+            "net": self.scaled.net.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "progress": [now.step, now.seconds, now.fraction],
+        }
+        self.files.hold(now.step, state, self.log)
 
     def resume(self) -> None:
         """Resume from ``state.pt``.
@@ -244,14 +259,14 @@ class Trainer:
             TrainingError: the state is from another recipe or other inputs.
             CheckpointError: the state cannot be read.
         """
-        state = read_state(self.folder / STATE, self._identity)
+        state = self.files.read()
         self.scaled.net.load_state_dict(state["net"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.scaler.load_state_dict(state["scaler"])
         self.progress.step, self.progress.seconds, self.progress.fraction = state["progress"]
         self.log.rows, self.log.open = state["log"]["rows"], state["log"]["open"]
         self.progress.losses = self.log.latest
-        self._saved_step = self.progress.step
+        self.files.saved = self.progress.step
 
     def trained(self) -> Net:
         """Return a frozen copy of the net for 0..255 input, on the CPU, in evaluation mode."""

@@ -15,7 +15,7 @@ from sttk.toolkit.imaging.images import Bytes, list_images, picture_size, read_i
 # A long strip, scaled by its short side, would become huge.
 _MAX_ASPECT = 8
 # A picture that is enlarged more than this has nothing of a photograph's detail left.
-_MOST_ENLARGED = 2.0
+_MOST_ENLARGED = 4
 # The range of grey levels that rounding to 8 bits alone makes of one colour.
 _FLAT = 1
 # Decoding a photograph takes a tenth of a second, and folders have up to a hundred thousand.

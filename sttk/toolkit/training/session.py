@@ -22,8 +22,9 @@ from sttk.toolkit.losses.perceptual import PerceptualLoss
 from sttk.toolkit.losses.vgg_weights import load_vgg
 from sttk.toolkit.nets.vgg import Vgg
 from sttk.toolkit.training.data import Crops
+from sttk.toolkit.training.folder import CURVE, NET, PREVIEW, STATE
 from sttk.toolkit.training.layout import channels_last
-from sttk.toolkit.training.loop import CURVE, NET, PREVIEW, STATE, Progress, Trainer
+from sttk.toolkit.training.loop import Progress, Trainer
 from sttk.toolkit.training.photos import Photos
 from sttk.toolkit.training.pictures import painting_batch, preview
 from sttk.toolkit.training.recipe import Recipe
@@ -129,15 +130,27 @@ class Session:
             save_net(path, self.trainer.trained(), Contract(), self._card(), half=True)
         return path
 
+    def remarks(self) -> list[str]:
+        """Return what the user should know of the run so far: a line for each thing left out."""
+        trainer = self.trainer
+        lines = [f"skipped: {reason}" for reason in trainer.crops.broken.values()]
+        if steps := trainer.overflows:
+            first = ", ".join(map(str, trainer.crops.files_of(steps[0])))
+            lines.append(
+                f"{len(steps)} steps changed nothing, since their gradients were not finite; the "
+                f"first was step {steps[0]}, with crops of {first}"
+            )
+        return lines
+
     def _write_pictures(self) -> None:
         """Write the preview and, if matplotlib is installed, the chart of the losses."""
         folder = self.trainer.folder
         write_image(folder / PREVIEW, preview(self.trainer.trained(), shipped_photos()))
-        self.trainer.written.add(PREVIEW)
+        self.trainer.files.written.add(PREVIEW)
         if not self.charts_missing():
             title = self.config.name or self.config.painting.stem
             draw_curve(self.trainer.log.rows, folder / CURVE, title=title, across="step")
-            self.trainer.written.add(CURVE)
+            self.trainer.files.written.add(CURVE)
 
     @staticmethod
     def charts_missing() -> str:

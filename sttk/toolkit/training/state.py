@@ -15,7 +15,6 @@ from typing import Any
 import torch
 
 from sttk.toolkit.core.errors import TrainingError
-from sttk.toolkit.io.files import write_atomic
 from sttk.toolkit.io.pickles import read_pickle
 from sttk.toolkit.training.recipe import Recipe
 
@@ -25,15 +24,15 @@ def identity(recipe: Recipe, inputs: dict[str, str]) -> str:
     return json.dumps({"recipe": recipe.to_dict(), **inputs}, sort_keys=True)
 
 
-def write_state(path: Path, run: str, state: dict[str, Any]) -> None:
-    """Write the state of the run with this identity, atomically."""
+def packed(run: str, state: dict[str, Any]) -> bytes:
+    """Return the content of the state file of the run with this identity."""
     buffer = io.BytesIO()
     torch.save({"run": run, **state}, buffer)
-    write_atomic(path, buffer.getvalue())
+    return buffer.getvalue()
 
 
 def read_state(path: Path, run: str) -> dict[str, Any]:
-    """Read the state that :func:`write_state` wrote for the run with this identity.
+    """Read the state that :func:`packed` made for the run with this identity.
 
     Raises:
         TrainingError: the state is from another recipe or other inputs.
