@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 from sttk.toolkit.core.errors import TrainingError
 from sttk.toolkit.host.signals import stop_requests
 from sttk.toolkit.losses.perceptual import Losses, PerceptualLoss
-from sttk.toolkit.nets.trainable import Net
+from sttk.toolkit.nets.trainable import Net, describe
 from sttk.toolkit.training import diagnosis, guard
 from sttk.toolkit.training.data import Crops
 from sttk.toolkit.training.folder import STATE, RunFolder
@@ -186,10 +187,14 @@ class Trainer:
         now = self.progress
         now.step += 1
         now.seconds += seconds
+        now.fraction = self._fraction()
+
+    def _fraction(self) -> float:
+        """Return how much of the run is done."""
+        now = self.progress
         if self.recipe.minutes is not None:
-            now.fraction = now.seconds / (60 * self.recipe.minutes)
-        else:
-            now.fraction = now.step / (self.recipe.steps or 1)
+            return now.seconds / (60 * self.recipe.minutes)
+        return now.step / (self.recipe.steps or 1)
 
     def _log(self) -> None:
         self.log.close_row(self.progress.step, self.progress.seconds)
@@ -209,7 +214,10 @@ class Trainer:
             fix = f"--precision bf16 or fp32, or {fix}"
         if self.files.saved is not None:
             state = self.folder / STATE
-            fix = f"{fix}; {state} is the last good state, of step {self.files.saved}"
+            fix = (
+                f"{fix}; {state} is the last good state, of step {self.files.saved}: --resume goes "
+                f"on from it, --init {self.folder} -o ANOTHER begins with its weights"
+            )
         return TrainingError(what, fix=fix)
 
     def _cause(self, photo: Tensor) -> str:
@@ -245,6 +253,7 @@ class Trainer:
     def _hold(self) -> None:
         now = self.progress
         state = {
+            "about": json.dumps(describe(self.recipe.spec)),
             "net": self.scaled.net.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "scaler": self.scaler.state_dict(),
@@ -253,20 +262,26 @@ class Trainer:
         self.files.hold(now.step, state, self.log)
 
     def resume(self) -> None:
-        """Resume from ``state.pt``.
+        """Resume from ``state.pt``; the run may have another length than before.
 
         Raises:
-            TrainingError: the state is from another recipe or other inputs.
+            TrainingError: the state is from another recipe or other inputs, or past the end.
             CheckpointError: the state cannot be read.
         """
-        state = self.files.read()
+        state, now, steps = self.files.read(), self.progress, self.recipe.steps
+        now.step, now.seconds, _ = state["progress"]
+        if steps is not None and now.step > steps:
+            raise TrainingError(
+                f"{self.folder} is at step {now.step}, past --steps {steps}",
+                fix=f"--steps {now.step} or more, or --force to begin anew",
+            )
+        now.fraction = self._fraction()
         self.scaled.net.load_state_dict(state["net"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.scaler.load_state_dict(state["scaler"])
-        self.progress.step, self.progress.seconds, self.progress.fraction = state["progress"]
         self.log.rows, self.log.open = state["log"]["rows"], state["log"]["open"]
-        self.progress.losses = self.log.latest
-        self.files.saved = self.progress.step
+        now.losses = self.log.latest
+        self.files.saved = now.step
 
     def trained(self) -> Net:
         """Return a frozen copy of the net for 0..255 input, on the CPU, in evaluation mode."""
