@@ -60,10 +60,6 @@ def test_another_painting_cannot_resume(trainer):
         other.resume()
 
 
-def weights(path):
-    return torch.load(path / "state.pt", weights_only=True)["net"]
-
-
 def test_a_finished_run_goes_on_to_more_steps(trainer):
     trainer("run", steps=4).run()
     more = trainer("run", steps=8)

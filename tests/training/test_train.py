@@ -257,6 +257,7 @@ def test_the_command(sttk, content, photo, tmp_path):
     assert {p.name for p in run.iterdir()} == files
     net = load(run / "net.safetensors")
     card = net.origin.card
+    assert net.origin.name == "dots"
     assert (card["name"], card["licence"], card["steps"]) == ("dots", "CC0", 2)
     assert card["recipe"]["objective"]["content_layer"] == "relu3_3"
     assert card["losses"]["total"] > 0

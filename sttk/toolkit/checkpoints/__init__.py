@@ -51,7 +51,8 @@ def load(path: str | Path, *, name: str | None = None, source: str | None = None
         path: a ``.pth``/``.model``/``.pt`` file from ``torch.save`` in either format, a
             ``.safetensors`` or ``.onnx`` file (optionally followed by choices, such as
             ``x.onnx#style=3``), or a folder of raw tensors with a ``manifest.json``.
-        name: the net's short name; the file's stem by default.
+        name: the net's short name; by default the style's in the card of a run's ``net``, else the
+            file's stem.
         source: the checkpoint's name in the manifest; the absolute path by default.
 
     Raises:
@@ -65,7 +66,8 @@ def load(path: str | Path, *, name: str | None = None, source: str | None = None
     layout, loaded = _read(path, choices)
     _check_finite(path, loaded)
     resolved = path.resolve()
-    name = name or (resolved.stem.lstrip(".") or "unnamed") + onnx_graph.name_of(choices)
+    stem = native.style_of(resolved.stem, loaded.card) or resolved.stem.lstrip(".") or "unnamed"
+    name = name or stem + onnx_graph.name_of(choices)
     source = source or f"{resolved}{choices and '#'}{choices}"
     origin = Origin(name, source, sha256(path), layout, loaded.card)
     return StyleNet(loaded.net, loaded.contract, origin)

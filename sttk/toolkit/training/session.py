@@ -47,7 +47,8 @@ class TrainingConfig:
         teacher: a finished net to imitate with weight ``recipe.teacher_weight``.
         resume: continue the run in ``folder``.
         force: start over and replace the run in ``folder``.
-        name: the name of the style, for the card.
+        name: the name of the style, for the card and by default for artifacts; empty for the
+            painting's.
         licence: the licence of the painting, for the card.
         save_seconds: the interval between two saved states.
     """
@@ -64,6 +65,11 @@ class TrainingConfig:
     name: str = ""
     licence: str = ""
     save_seconds: float = 120.0
+
+    @property
+    def style(self) -> str:
+        """The name of the style."""
+        return self.name or self.painting.stem
 
 
 @dataclass(frozen=True)
@@ -148,8 +154,8 @@ class Session:
         write_image(folder / PREVIEW, preview(self.trainer.trained(), shipped_photos()))
         self.trainer.files.written.add(PREVIEW)
         if not self.charts_missing():
-            title = self.config.name or self.config.painting.stem
-            draw_curve(self.trainer.log.rows, folder / CURVE, title=title, across="step")
+            rows = self.trainer.log.rows
+            draw_curve(rows, folder / CURVE, title=self.config.style, across="step")
             self.trainer.files.written.add(CURVE)
 
     @staticmethod
@@ -164,7 +170,7 @@ class Session:
     def _card(self) -> dict[str, Any]:
         now, config = self.trainer.progress, self.config
         return {
-            "name": config.name,
+            "name": config.style,
             "painting": config.painting.name,
             "painting_sha256": sha256(config.painting),
             "licence": config.licence,
