@@ -114,14 +114,20 @@ _LINE_SECONDS = 30.0
     show_default=True,
     help="Time between saved states.",
 )
+@click.option(
+    "--snapshot-steps",
+    type=click.IntRange(1),
+    help="Steps between two snapshots of the net, each with a preview.  [default: none]",
+)
 @click.option("--licence", default="", help="Licence of the painting, for the model card.")
 @json_option
 def train(device: str, as_json: bool, **options: Any) -> None:
     """Train a style net (Johnson et al. 2016) on the painting STYLE.
 
     OUTPUT receives net.safetensors, which every other command takes, log.csv and loss.png with the
-    losses, preview.png, and state.pt, from which --resume continues. A run of --steps that was
-    killed and resumed gives the same bits as one that was not.
+    losses, preview.png, and state.pt, from which --resume continues; with --snapshot-steps, also
+    snapshots/. A run of --steps that was killed and resumed gives the same bits as one that was
+    not.
 
     On several GPUs or machines: torchrun --nproc-per-node N -m sttk train ...; --batch is the
     whole batch.
@@ -155,6 +161,10 @@ def _train(config: TrainingConfig, mine: Team, *, as_json: bool) -> None:
     finally:
         for remark in session.remarks():
             click.echo(remark, err=True)
+    snapshots = session.trainer.files.snapshots
+    if snapshots.names:
+        count = f"{len(snapshots.names)} snapshots" if snapshots.names[1:] else "1 snapshot"
+        click.echo(f"{snapshots.folder}: {count}, each with its preview", err=as_json)
     if as_json:
         print_json({"checkpoint": str(path), **styles.find(str(path)).origin.card})
     else:
@@ -179,6 +189,7 @@ def _config(options: dict[str, Any], device: str) -> TrainingConfig:
         name=_name(options),
         licence=options["licence"],
         save_seconds=60 * options["save_minutes"],
+        snapshot_steps=options["snapshot_steps"] or 0,
     )
 
 

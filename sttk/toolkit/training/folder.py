@@ -8,14 +8,16 @@ from typing import Any
 
 from sttk.toolkit.io.files import write_atomic
 from sttk.toolkit.training.log import LossLog
+from sttk.toolkit.training.snapshots import Snapshots
 from sttk.toolkit.training.state import packed, read_state
 
-STATE, LOG, NET, PREVIEW, CURVE = (
+STATE, LOG, NET, PREVIEW, CURVE, SNAPSHOTS = (
     "state.pt",
     "log.csv",
     "net.safetensors",
     "preview.png",
     "loss.png",
+    "snapshots",
 )
 
 
@@ -37,19 +39,27 @@ class RunFolder:
         run: the identity of the run.
         saved: the step of the state on disk; None while there is none of this run.
         written: the names of files that belong to this run but are written by callers.
+        snapshots: the snapshots of this run.
     """
 
     path: Path
     run: str
     saved: int | None = None
     written: set[str] = field(default_factory=set)
+    snapshots: Snapshots = field(init=False)
     _good: _Good | None = None
     _swept: bool = False
+
+    def __post_init__(self) -> None:
+        """Begin without snapshots."""
+        self.snapshots = Snapshots(self.path / SNAPSHOTS)
 
     def hold(self, step: int, state: dict[str, Any], log: LossLog) -> None:
         """Keep a state in memory, as the last after which all was well."""
         kept = LossLog(list(log.rows), list(log.open))
-        content = packed(self.run, {**state, "log": {"rows": kept.rows, "open": kept.open}})
+        logged = {"rows": kept.rows, "open": kept.open}
+        snapshots = list(self.snapshots.names)
+        content = packed(self.run, {**state, "log": logged, "snapshots": snapshots})
         self._good = _Good(step, content, kept)
 
     def write(self) -> None:
@@ -65,6 +75,7 @@ class RunFolder:
         if not self._swept:
             for name in {NET, PREVIEW, CURVE} - self.written:
                 (self.path / name).unlink(missing_ok=True)
+            self.snapshots.sweep()
             self._swept = True
         self.saved = good.step
         good.log.write(self.path / LOG)
@@ -75,10 +86,13 @@ class RunFolder:
             self.write()
 
     def read(self) -> dict[str, Any]:
-        """Read the state on disk.
+        """Read the state on disk, and take over its snapshots.
 
         Raises:
             TrainingError: the state is from another recipe or other inputs.
             CheckpointError: the state cannot be read.
         """
-        return read_state(self.path / STATE, self.run)
+        state = read_state(self.path / STATE, self.run)
+        self.snapshots.names = list(state.get("snapshots", []))
+        self.saved = state["progress"][0]
+        return state

@@ -94,6 +94,7 @@ class Trainer:
         report: Callable[[Progress], None] = lambda _: None,
         *,
         save_seconds: float = 120.0,
+        after_step: Callable[[int], None] = lambda _: None,
     ) -> None:
         """Train to the end and save the state at intervals.
 
@@ -103,6 +104,7 @@ class Trainer:
         Args:
             report: progress callback, called every few steps.
             save_seconds: the interval between two saved states.
+            after_step: called with the number of steps after each of them.
 
         Raises:
             TrainingError: the loss is not finite or has diverged; ``state.pt`` keeps the last good
@@ -118,12 +120,14 @@ class Trainer:
                     self.save()
                     stop.reraise()
                 self._timed_step(batches)
-                if self.progress.step % _LOG_EVERY == 0:
+                pause = self.progress.step % _LOG_EVERY == 0
+                if pause:
                     self._log()
                     report(self.progress)
-                    if time.monotonic() - saved >= save_seconds:
-                        self.save()
-                        saved = time.monotonic()
+                after_step(self.progress.step)
+                if pause and time.monotonic() - saved >= save_seconds:
+                    self.save()
+                    saved = time.monotonic()
         self._log()
         if not guard.is_sound(self.log.rows):
             raise self._failure("the loss ended far above its best")
@@ -281,7 +285,6 @@ class Trainer:
         self.scaler.load_state_dict(state["scaler"])
         self.log.rows, self.log.open = state["log"]["rows"], state["log"]["open"]
         now.losses = self.log.latest
-        self.files.saved = now.step
 
     def trained(self) -> Net:
         """Return a frozen copy of the net for 0..255 input, on the CPU, in evaluation mode."""

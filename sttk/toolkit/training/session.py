@@ -51,6 +51,7 @@ class TrainingConfig:
             painting's.
         licence: the licence of the painting, for the card.
         save_seconds: the interval between two saved states.
+        snapshot_steps: the steps between two snapshots; 0 for none.
     """
 
     painting: Path
@@ -65,6 +66,7 @@ class TrainingConfig:
     name: str = ""
     licence: str = ""
     save_seconds: float = 120.0
+    snapshot_steps: int = 0
 
     @property
     def style(self) -> str:
@@ -129,12 +131,24 @@ class Session:
             if leads and now.step % _PREVIEW_EVERY == 0:
                 self._write_pictures()
 
-        self.trainer.run(each, save_seconds=self.config.save_seconds)
+        def snapshot(step: int) -> None:
+            every = self.config.snapshot_steps
+            if leads and every and step % every == 0:
+                self.trainer.files.snapshots.add(self.config.style, step, self._write_net)
+
+        self.trainer.run(each, save_seconds=self.config.save_seconds, after_step=snapshot)
         path = self.trainer.folder / NET
         if leads:
             self._write_pictures()
-            save_net(path, self.trainer.trained(), Contract(), self._card(), half=True)
+            self._write_net(path)
         return path
+
+    def _write_net(self, path: Path, picture: Path | None = None) -> None:
+        """Write the net with its card, and its preview if there is a path for it."""
+        net = self.trainer.trained()
+        save_net(path, net, Contract(), self._card(), half=True)
+        if picture:
+            write_image(picture, preview(net, shipped_photos()))
 
     def remarks(self) -> list[str]:
         """Return what the user should know of the run so far: a line for each thing left out."""
