@@ -83,6 +83,8 @@ def picture_size(path: Path) -> tuple[int, int]:
     Raises:
         ImageError: the file is not a picture, or is larger than ``MAX_PIXELS`` pixels.
     """
+    if path.exists() and not path.is_file():
+        raise ImageError(f"{path}: not a file")  # reading a pipe may never end
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -1,4 +1,4 @@
-"""Which pictures of the training folders can be used, and why the others cannot."""
+"""The pictures of the training folders: those that can be used, and why the others cannot."""
 
 from __future__ import annotations
 
