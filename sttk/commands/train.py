@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -168,7 +169,8 @@ def _train(config: TrainingConfig, mine: Team, *, as_json: bool) -> None:
     if as_json:
         print_json({"checkpoint": str(path), **styles.find(str(path)).origin.card})
     else:
-        click.echo(f"{path}: try 'sttk stylize PHOTO -o OUT.png --checkpoint {path}'")
+        quoted = shlex.quote(str(path))
+        click.echo(f"{path}: try: sttk stylize PHOTO -o OUT.png --checkpoint {quoted}")
 
 
 def _config(options: dict[str, Any], device: str) -> TrainingConfig:

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from sttk.toolkit.core.errors import ImageError
 from sttk.toolkit.host.memory import check_fits
@@ -262,4 +262,6 @@ def encode_image(picture: Picture, suffix: str) -> bytes:
 
 
 def _brief(error: Exception) -> str:
+    if isinstance(error, UnidentifiedImageError):
+        return "its content is of no known format"  # Pillow prints the stream's repr
     return " ".join(str(error).split())[:160] or type(error).__name__

@@ -116,9 +116,11 @@ class Session:
         length = f"{recipe.steps} steps" if recipe.steps else f"{recipe.minutes:g} minutes"
         team = f", {trainer.team.size} processes" if trainer.team.size > 1 else ""
         out = f" ({len(self.photos.skipped)} left out)" if self.photos.skipped else ""
+        count = len(self.photos.files)
+        photographs = "1 photograph" if count == 1 else f"{count} photographs"
         return (
-            f"{length} of {recipe.batch} crops of {recipe.size} px from {len(self.photos.files)} "
-            f"photographs{out}, {recipe.precision} on {trainer.team.device}{team}, from step "
+            f"{length} of {recipe.batch} crops of {recipe.size} px from {photographs}{out}, "
+            f"{recipe.precision} on {trainer.team.device}{team}, from step "
             f"{trainer.progress.step}, into {trainer.folder}"
         )
 
