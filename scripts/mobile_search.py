@@ -43,8 +43,9 @@ from sttk.toolkit.nets.mobile import MobileSpec
 from sttk.toolkit.opened.artifact import open_artifact
 from sttk.toolkit.parity.metrics import difference
 from sttk.toolkit.runtimes.base import Settings
-from sttk.toolkit.training.data import Crops, Photos
+from sttk.toolkit.training.data import Crops
 from sttk.toolkit.training.layout import channels_last
+from sttk.toolkit.training.photos import Photos
 from sttk.toolkit.training.recipe import Recipe
 from sttk.toolkit.training.scaled import Scaled
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from sttk.workflows.guesses import strict_option
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sttk.toolkit.core.style_net import StyleNet
     from sttk.toolkit.nets.trainable import Spec
     from sttk.toolkit.training.loop import Progress
     from sttk.toolkit.training.recipe import Recipe
@@ -104,8 +106,8 @@ _LINE_SECONDS = 30.0
     help="Precision of convolutions.",
 )
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, ...")
-@click.option("--init", help="Style or checkpoint to start from, instead of random weights.")
-@click.option("--resume", is_flag=True, help="Continue the run in OUTPUT.")
+@click.option("--init", help="Style, checkpoint or run to start from, instead of random weights.")
+@click.option("--resume", is_flag=True, help="Continue the run in OUTPUT, also to more --steps.")
 @click.option("--force", is_flag=True, help="Replace the run in OUTPUT.")
 @click.option(
     "--save-minutes",
@@ -114,6 +116,11 @@ _LINE_SECONDS = 30.0
     show_default=True,
     help="Time between saved states.",
 )
+@click.option(
+    "--snapshot-steps",
+    type=click.IntRange(1),
+    help="Steps between two snapshots of the net, each with a preview.  [default: none]",
+)
 @click.option("--licence", default="", help="Licence of the painting, for the model card.")
 @strict_option
 @json_option
@@ -121,8 +128,9 @@ def train(device: str, as_json: bool, **options: Any) -> None:
     """Train a style net (Johnson et al. 2016) on the painting STYLE.
 
     OUTPUT receives net.safetensors, which every other command takes, log.csv and loss.png with the
-    losses, preview.png, and state.pt, from which --resume continues. A run of --steps that was
-    killed and resumed gives the same bits as one that was not.
+    losses, preview.png, and state.pt, from which --resume continues; with --snapshot-steps, also
+    snapshots/. A run of --steps that was killed and resumed gives the same bits as one that was
+    not.
 
     On several GPUs or machines: torchrun --nproc-per-node N -m sttk train ...; --batch is the
     whole batch.
@@ -151,13 +159,20 @@ def _train(config: TrainingConfig, mine: Team, *, as_json: bool) -> None:
     if missing := session.charts_missing():
         click.echo(missing, err=True)
     click.echo(session.summary(), err=as_json)
-    path = _run(session)
-    for reason in session.trainer.crops.broken.values():
-        click.echo(f"skipped: {reason}", err=True)
+    try:
+        path = _run(session)
+    finally:
+        for remark in session.remarks():
+            click.echo(remark, err=True)
+    snapshots = session.trainer.files.snapshots
+    if snapshots.names:
+        count = f"{len(snapshots.names)} snapshots" if snapshots.names[1:] else "1 snapshot"
+        click.echo(f"{snapshots.folder}: {count}, each with its preview", err=as_json)
     if as_json:
         print_json({"checkpoint": str(path), **styles.find(str(path)).origin.card})
     else:
-        click.echo(f"{path}: try 'sttk stylize PHOTO -o OUT.png --checkpoint {path}'")
+        quoted = shlex.quote(str(path))
+        click.echo(f"{path}: try: sttk stylize PHOTO -o OUT.png --checkpoint {quoted}")
 
 
 def _config(options: dict[str, Any], device: str) -> TrainingConfig:
@@ -165,21 +180,52 @@ def _config(options: dict[str, Any], device: str) -> TrainingConfig:
     from sttk.toolkit.training.session import TrainingConfig
 
     recipe = _recipe(options, device)
-    name = options["name"] or options["style"].stem
     return TrainingConfig(
         painting=options["style"],
         content=list(options["content"]),
-        folder=options["output"] or Path("runs") / name,
+        folder=_folder(options),
         recipe=recipe,
         vgg=options["vgg"],
-        start=styles.find(options["init"]) if options["init"] else None,
+        start=_start(options["init"]) if options["init"] else None,
         teacher=styles.find(options["teacher"]) if options["teacher"] else None,
         resume=options["resume"],
         force=options["force"],
-        name=name,
+        name=_name(options),
         licence=options["licence"],
         save_seconds=60 * options["save_minutes"],
+        snapshot_steps=options["snapshot_steps"] or 0,
     )
+
+
+def _name(options: dict[str, Any]) -> str:
+    return str(options["name"] or options["style"].stem)
+
+
+def _folder(options: dict[str, Any]) -> Path:
+    return options["output"] or Path("runs") / _name(options)
+
+
+def _start(reference: str) -> StyleNet:
+    """Load the net to start from: a style, a checkpoint, or the state of a run."""
+    from sttk.toolkit import styles
+    from sttk.toolkit.training.folder import STATE
+    from sttk.toolkit.training.state import net_of
+
+    path = Path(reference)
+    state = path if path.name == STATE else path / STATE
+    return net_of(state) if state.is_file() else styles.find(reference)
+
+
+def _length(options: dict[str, Any]) -> tuple[int | None, float | None]:
+    """Return the steps or minutes of the run: those given, or those of the run that is resumed."""
+    from sttk.toolkit.training.folder import STATE
+    from sttk.toolkit.training.state import length_of
+
+    steps, minutes = options["steps"], options["minutes"]
+    state = _folder(options) / STATE
+    if options["resume"] and not (steps or minutes) and state.is_file():
+        return length_of(state)
+    return (None if minutes else steps or 2000), minutes
 
 
 def _recipe(options: dict[str, Any], device: str) -> Recipe:
@@ -188,11 +234,13 @@ def _recipe(options: dict[str, Any], device: str) -> Recipe:
     from sttk.toolkit.training.recipe import Recipe
 
     changes = ("content_layer", "content_weight", "style_weight", "tv_weight")
-    plain = ("minutes", "batch", "size", "style_size", "learning_rate", "seed", "steady_weight")
+    plain = ("batch", "size", "style_size", "learning_rate", "seed", "steady_weight")
+    steps, minutes = _length(options)
     return Recipe(
         spec=_spec(options["net"], options["width"], options["norm"]),
         objective=preset(options["preset"], **{name: options[name] for name in changes}),
-        steps=None if options["minutes"] else options["steps"] or 2000,
+        steps=steps,
+        minutes=minutes,
         precision=precision_for(options["precision"], device),
         teacher_weight=options["teacher_weight"] if options["teacher"] else 0.0,
         **{name: options[name] for name in plain},

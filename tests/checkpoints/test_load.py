@@ -98,6 +98,26 @@ def test_own_layout_comes_back_as_it_was(tmp_path, norm):
     assert path.read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    ("file", "card", "name"),
+    [
+        ("net.safetensors", {"name": "starry night"}, "starry-night"),
+        ("net.safetensors", {"name": "星空 (2)"}, "星空-2"),
+        ("net.safetensors", {"name": "../../etc/passwd"}, "etc-passwd"),
+        ("net.safetensors", {"name": "x" * 500}, "x" * 80),
+        ("net.safetensors", {"name": ".. "}, "net"),
+        ("net.safetensors", {"name": 5}, "net"),
+        ("net.safetensors", ["name"], "net"),
+        ("net.safetensors", {}, "net"),
+        ("mine.safetensors", {"name": "starry night"}, "mine"),
+    ],
+)
+def test_the_net_of_a_run_is_named_after_its_style(tmp_path, file, card, name):
+    save_net(tmp_path / file, JohnsonNet(JohnsonSpec(WIDTHS, 1)), Contract(), card)
+    assert load(tmp_path / file).origin.name == name
+    assert load(tmp_path / file, name="given").origin.name == "given"
+
+
 def test_loaded_nets_are_frozen_and_in_evaluation_mode(tmp_path, state):
     torch.save(state, tmp_path / "x.pth")
     net = load(tmp_path / "x.pth")

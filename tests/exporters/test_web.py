@@ -107,6 +107,24 @@ def test_two_styles_of_one_name(net, checkpoint, tmp_path, page):
     assert not find_artifacts(tmp_path / "out")
 
 
+def test_the_nets_of_two_runs_stand_on_one_page(tmp_path, page):
+    from sttk.toolkit.checkpoints import load
+    from sttk.toolkit.checkpoints.native import save_net
+    from sttk.toolkit.core.contract import Contract
+    from tests.conftest import random_johnson
+
+    runs = [tmp_path / name / "net.safetensors" for name in ("wave", "night")]
+    for seed, run in enumerate(runs):
+        save_net(run, random_johnson(seed=seed), Contract(), {"name": run.parent.name})
+    options = WebOptions(offers=(str(runs[1]),))
+    request = ExportRequest(load(runs[0]), shapes=Shapes.any(), options=options)
+    made = make_artifact("web", request, tmp_path / "out")
+    assert made.parent == tmp_path / "out" / "wave"
+    styles = json.loads((made / "page.json").read_text())["styles"]
+    assert [style["title"] for style in styles] == ["Wave", "Night"]
+    assert (made / styles[1]["folder"] / styles[1]["model"]).is_file()
+
+
 def test_what_is_no_page(page, tmp_path):
     (tmp_path / "index.html").write_text("hello")
     with pytest.raises(ArtifactError, match=r"no page of sttk's: no page\.json here"):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -61,6 +63,57 @@ def test_peakedness_is_one_for_even_energy_and_grows_with_a_stain():
     one_place = torch.zeros(1, 1, 8, 8)
     one_place[..., 0, 0] = 1.0
     assert peakedness(one_place) == pytest.approx(64.0)
+
+
+@pytest.mark.parametrize("scale", [0.0, 1e-30, 1e-12, 1e-4, 1e-3, 1.0])
+def test_peakedness_of_flat_features_has_a_finite_gradient(scale):
+    generator = torch.Generator().manual_seed(0)
+    features = scale * torch.randn(2, 3, 4, 4, dtype=torch.float64, generator=generator)
+    features.requires_grad_()
+    value = peakedness(features)
+    (gradient,) = torch.autograd.grad(value, features)
+    assert value >= 1
+    assert gradient.isfinite().all()
+    if scale == 0:
+        assert value == 1
+        assert not gradient.any()
+    # Half of the batch alone is flat: it must not change what the other half teaches.
+    with torch.no_grad():
+        features[1] = torch.randn(3, 4, 4, dtype=torch.float64, generator=generator)
+    (both,) = torch.autograd.grad(peakedness(features), features)
+    (alone,) = torch.autograd.grad(peakedness(features[1:]), features)
+    assert torch.allclose(2 * both[1], alone[1], rtol=1e-12)
+
+
+@pytest.mark.parametrize("half", [False, True], ids=["whole", "half"])
+@pytest.mark.parametrize("level", [0.0, 93.0, 255.0])
+def test_a_flat_picture_has_finite_gradients_in_every_term(vgg_file, level, half):
+    vgg = load_vgg(SMALL, vgg_file).double()
+    flat = torch.full((1, 3, 16, 16), level, dtype=torch.float64)
+    style = 255 * torch.rand(1, 3, 16, 16, dtype=torch.float64)
+    picture = flat.clone()
+    if half:
+        picture[..., 8:] = style[..., 8:]
+    picture.requires_grad_()
+    for painting, photo in ((style, flat), (flat, flat), (flat, style)):
+        loss = PerceptualLoss(vgg, painting, SMALL)
+        inner = [picture, torch.relu(picture - 255), 0 * picture]
+        terms = loss(picture, loss.content_of(photo), inner).terms
+        assert set(terms) == {"content", "style", "tv", "color", "peak"}
+        for name, term in terms.items():
+            (gradient,) = torch.autograd.grad(term, picture, retain_graph=True)
+            assert term.isfinite(), name
+            assert gradient.isfinite().all(), name
+
+
+def test_a_layer_that_is_zero_for_all_photographs_keeps_its_scale(tmp_path):
+    arrays = random_vgg_arrays()
+    arrays["conv2_1.weight"] *= 0
+    np.savez(tmp_path / "dead.npz", **arrays)
+    objective = replace(SMALL, unit_means=True)
+    x = 255 * torch.rand(1, 3, 16, 16)
+    loss = PerceptualLoss(load_vgg(objective, tmp_path / "dead.npz"), x, objective)
+    assert all(term.isfinite() for term in loss(x + 1, loss.content_of(x)).terms.values())
 
 
 def test_inner_features_count_by_their_weight(vgg_file):
@@ -159,6 +212,11 @@ def test_what_is_no_vgg(tmp_path):
         np.savez(tmp_path / "x.npz", **broken)
         with pytest.raises(CheckpointError, match="not the weights of vgg16"):
             load_vgg(layers("relu1_2"), tmp_path / "x.npz")
+    arrays["conv1_2.weight"][0, 0, 0, 0] = np.inf
+    np.savez(tmp_path / "x.npz", **arrays)
+    load_vgg(layers("relu1_1"), tmp_path / "x.npz")
+    with pytest.raises(CheckpointError, match=r"conv1_2\.weight holds NaN or infinity"):
+        load_vgg(layers("relu1_2"), tmp_path / "x.npz")
     with pytest.raises(CheckpointError):
         load_vgg(layers("relu1_1"), tmp_path / "none.npz")
 

@@ -4,75 +4,26 @@ import csv
 import json
 import signal
 from contextlib import nullcontext
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from sttk.toolkit.checkpoints import load
 from sttk.toolkit.core.errors import MissingExtraError, TrainingError, UsageError
 from sttk.toolkit.host.signals import StopRequest
-from sttk.toolkit.losses.objective import Objective
-from sttk.toolkit.losses.perceptual import PerceptualLoss
 from sttk.toolkit.losses.presets import PRESETS
-from sttk.toolkit.losses.vgg_weights import load_vgg
 from sttk.toolkit.nets.johnson import JohnsonSpec
 from sttk.toolkit.nets.mobile import MobileNet
 from sttk.toolkit.nets.trainable import SIZES
-from sttk.toolkit.training import guard
-from sttk.toolkit.training.data import Crops, Photos
+from sttk.toolkit.training.data import Crops
 from sttk.toolkit.training.devices import device_for
 from sttk.toolkit.training.loop import Trainer
+from sttk.toolkit.training.photos import Photos
 from sttk.toolkit.training.recipe import Recipe
 from sttk.toolkit.training.step import step_losses
 from sttk.toolkit.training.team import Team
-
-OBJECTIVE = Objective("relu1_2", ("relu1_1", "relu2_1"))
-ONE_ALONE = replace(
-    OBJECTIVE, content_weight=0, style_weight=0, tv_weight=0, color_weight=0, peak_weight=0
-)
-SPEC = JohnsonSpec((4, 4, 4), 1)
-
-
-@pytest.fixture
-def content(tmp_path):
-    folder = tmp_path / "content"
-    folder.mkdir()
-    rng = np.random.default_rng(0)
-    for i in range(3):
-        rgb = rng.integers(0, 256, (50 + 10 * i, 70, 3), dtype=np.uint8)
-        Image.fromarray(rgb).save(folder / f"{i}.jpg")
-    return folder
-
-
-@pytest.fixture
-def vgg_file(tmp_path):
-    rng, arrays, channels = np.random.default_rng(0), {}, 3
-    for name, width in (("conv1_1", 64), ("conv1_2", 64), ("conv2_1", 128)):
-        arrays[f"{name}.weight"] = rng.normal(0, 0.1, (width, channels, 3, 3)).astype(np.float32)
-        arrays[f"{name}.bias"] = np.zeros(width, np.float32)
-        channels = width
-    np.savez(tmp_path / "vgg.npz", **arrays)
-    return tmp_path / "vgg.npz"
-
-
-@pytest.fixture
-def trainer(content, vgg_file, tmp_path):
-    vgg = load_vgg(OBJECTIVE, vgg_file)
-
-    def make(name, steps=6, spec=SPEC, inputs=None, teacher=None, objective=OBJECTIVE, **recipe):
-        recipe = Recipe(spec, objective, steps, size=32, batch=2, **recipe)
-        style = 255 * torch.rand(1, 3, 40, 40, generator=torch.Generator().manual_seed(1))
-        crops = Crops(Photos.scan([content]), range(2), 32, recipe.seed)
-        folder = tmp_path / name
-        folder.mkdir(exist_ok=True)
-        return Trainer(
-            recipe, PerceptualLoss(vgg, style, objective), crops, folder, None, inputs, teacher
-        )
-
-    return make
+from tests.training.conftest import ONE_ALONE
 
 
 def test_training_lowers_the_loss(trainer):
@@ -82,69 +33,6 @@ def test_training_lowers_the_loss(trainer):
         rows = list(csv.DictReader(log))
     assert [int(row["step"]) for row in rows] == [20, 40]
     assert float(rows[-1]["total"]) < 0.7 * float(rows[0]["total"])
-
-
-def test_a_resumed_run_gives_the_same_bits(trainer):
-    whole = trainer("whole")
-    whole.run()
-    first = trainer("halves")
-    for step in range(3):
-        first.log.add(first._step(first.crops[step]))
-        first._advance(0.1)
-    first.save()
-    second = trainer("halves")
-    second.resume()
-    assert second.progress.step == 3
-    second.run()
-    wanted, got = whole.scaled.state_dict(), second.scaled.state_dict()
-    assert all(torch.equal(wanted[key], got[key]) for key in wanted)
-
-
-def test_the_log_of_a_resumed_run_is_that_of_a_whole_one(trainer):
-    whole = trainer("whole", steps=20)
-    whole.run()
-    half = trainer("half", steps=20)
-    for step in range(7):
-        half.log.add(half._step(half.crops[step]))
-        half._advance(0.1)
-    half.save()
-    rest = trainer("half", steps=20)
-    rest.resume()
-    rest.run()
-    assert rest.log.latest == whole.log.latest
-
-
-def test_a_loss_that_runs_away_stops_and_keeps_the_last_good_state(trainer, monkeypatch):
-    run = trainer("run", steps=100_000)
-    rows = iter([10.0] * 3 + [1e3] * 30)
-
-    def step(photo):
-        return {"total": next(rows)}
-
-    monkeypatch.setattr(run, "_step", step)
-    monkeypatch.setattr("sttk.toolkit.training.loop._LOG_EVERY", 1)
-    with pytest.raises(TrainingError, match=r"run away by step 13 .*last good state, of step 3\)"):
-        run.run(save_seconds=0.0)
-    again = trainer("run", steps=100_000)
-    again.resume()
-    assert again.progress.step == 3
-
-
-def test_a_run_that_ends_badly_gives_no_net(trainer, monkeypatch):
-    run = trainer("run", steps=4)
-    rows = iter([10.0] * 3 + [1e3])
-    monkeypatch.setattr(run, "_step", lambda photo: {"total": next(rows)})
-    monkeypatch.setattr("sttk.toolkit.training.loop._LOG_EVERY", 1)
-    with pytest.raises(TrainingError, match=r"ended far above its best"):
-        run.run()
-
-
-def test_one_hard_crop_is_no_divergence():
-    rows = [{"total": value} for value in [10.0] * 5 + [1e4] * 3 + [9.0] * 20]
-    assert not any(guard.has_diverged(rows[:end]) for end in range(len(rows) + 1))
-    assert not guard.is_sound(rows[:6])
-    assert guard.is_sound(rows)
-    assert not guard.is_number({"total": float("inf")})
 
 
 def test_a_teacher_is_imitated(trainer):
@@ -217,24 +105,6 @@ def test_mixed_precision_has_the_gradients_of_fp32(trainer, precision, dtype):
     assert not torch.equal(got, wanted)
 
 
-def test_another_recipe_cannot_resume(trainer):
-    trainer("run").save()
-    with pytest.raises(TrainingError, match="another recipe"):
-        trainer("run", seed=5).resume()
-
-
-def test_a_loss_that_is_no_number_stops_and_keeps_the_last_state(trainer):
-    run = trainer("run")
-    run.save()
-    with torch.no_grad():
-        run.scaled.net.head.conv.bias.fill_(float("nan"))
-    with pytest.raises(TrainingError, match=r"the loss is nan at step 0.*last good state"):
-        run.run()
-    again = trainer("run")
-    again.resume()
-    assert all(torch.isfinite(value).all() for value in again.scaled.state_dict().values())
-
-
 @pytest.mark.parametrize("norm", ["instance", "batch"])
 def test_the_saved_net_takes_0_to_255(trainer, norm):
     # Instance norm cancels a wrong scale of the input; batch norm does not.
@@ -289,22 +159,6 @@ def test_crops_depend_on_seed_and_step_alone(content):
     assert torch.equal(next(ahead), crops[5])
     assert torch.equal(next(ahead), crops[6])
     ahead.close()
-
-
-def test_pictures_that_break_later_are_passed_over(content):
-    whole = (content / "0.jpg").read_bytes()
-    (content / "cut.jpg").write_bytes(whole[: len(whole) // 2])
-    Image.new("RGB", (900, 9)).save(content / "strip.png")
-    crops = Crops(Photos.scan([content]), range(8), 32, seed=0)
-    assert len(crops.photos.files) == 5
-    batches = [crops[step] for step in range(4)]
-    assert all(batch.std() > 10 for batch in batches)
-    assert {file.name for file in crops.broken} == {"cut.jpg", "strip.png"}
-    assert torch.equal(batches[2], crops[2])
-    for name in ("0.jpg", "1.jpg", "2.jpg"):
-        (content / name).unlink()
-    with pytest.raises(TrainingError, match="in a row could not be used"):
-        crops[0]
 
 
 def test_a_forced_run_keeps_the_old_net_until_it_has_something(trainer):
@@ -378,25 +232,6 @@ def test_a_signal_ends_the_run_between_two_steps(trainer, monkeypatch):
     assert resumed.progress.step == 1
 
 
-def test_another_painting_cannot_resume(trainer):
-    trainer("run", inputs={"painting": "a"}).save()
-    other = trainer("run", inputs={"painting": "b"})
-    with pytest.raises(TrainingError, match="another recipe, painting"):
-        other.resume()
-
-
-def test_unreadable_pictures_are_named_and_skipped(content, tmp_path):
-    (content / "broken.jpg").write_bytes(b"\xff\xd8 not much")
-    photos = Photos.scan([content])
-    assert len(photos.files) == 3
-    assert len(photos.skipped) == 1
-    assert "broken.jpg" in photos.skipped[0]
-    empty = tmp_path / "empty"
-    empty.mkdir()
-    with pytest.raises(TrainingError, match="no readable picture"):
-        Photos.scan([empty])
-
-
 def test_learning_rate_rises_then_falls_to_zero():
     recipe = Recipe(learning_rate=1.0)
     rates = [recipe.rate(fraction) for fraction in (0.0, 0.01, 0.02, 0.5, 1.0)]
@@ -422,6 +257,7 @@ def test_the_command(sttk, content, photo, tmp_path):
     assert {p.name for p in run.iterdir()} == files
     net = load(run / "net.safetensors")
     card = net.origin.card
+    assert net.origin.name == "dots"
     assert (card["name"], card["licence"], card["steps"]) == ("dots", "CC0", 2)
     assert card["recipe"]["objective"]["content_layer"] == "relu3_3"
     assert card["losses"]["total"] > 0

@@ -75,7 +75,8 @@ def load(path: str | Path, *, name: str | None = None, source: str | None = None
             ``.t7``, TensorFlow's ``.ckpt``, a ``.safetensors`` or ``.onnx`` file, or a folder of
             raw tensors with a ``manifest.json``; each may be followed by choices
             (:mod:`sttk.toolkit.io.choices`), such as ``x.onnx#style=3``.
-        name: the net's short name; the file's stem by default.
+        name: the net's short name; by default the style's in the card of a run's ``net``, else the
+            file's stem.
         source: the checkpoint's name in the manifest; the absolute path by default.
 
     Raises:
@@ -92,7 +93,8 @@ def load(path: str | Path, *, name: str | None = None, source: str | None = None
     layout, loaded = _read(path, choices)
     _check_finite(path, loaded)
     resolved = path.resolve()
-    name = name or (resolved.stem.lstrip(".") or "unnamed") + _suffix(choices)
+    stem = native.style_of(resolved.stem, loaded.card) or resolved.stem.lstrip(".") or "unnamed"
+    name = name or stem + _suffix(choices)
     source = source or f"{resolved}{said and '#'}{said}"
     digest = sha256(path)
     origin = Origin(name, source, digest, layout, loaded.card, loaded.guesses, loaded.peeled)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ NAME = "sttk"
 DESCRIPTION = "sttk's own safetensors, its contract in the metadata"
 _KEY = "sttk"
 _FORMAT = 1
+# The stem under which each run saves its net: it tells nothing, but the card does.
+_ANY_RUN = "net"
 
 
 def save_net(
@@ -51,6 +54,16 @@ def write_card(path: Path, card: dict[str, Any]) -> None:
     if not isinstance(about, dict):
         raise CheckpointError(f"{path}: its metadata is not sttk's")
     _write(path, state, {**about, "card": card})
+
+
+def style_of(stem: str, card: Any) -> str:
+    """Return the name that the card of a run's ``net.safetensors`` gives; empty if it gives none.
+
+    A file of another name is called what its owner calls it. The card may be anybody's, and the
+    name becomes that of a folder: it has letters of any language, digits, ``.``, ``_`` and ``-``.
+    """
+    name = card.get("name") if stem == _ANY_RUN and isinstance(card, dict) else None
+    return re.sub(r"[^\w.-]+", "-", name)[:80].strip("-.") if isinstance(name, str) else ""
 
 
 def _write(path: Path, state: dict[str, Tensor], about: dict[str, Any]) -> None:

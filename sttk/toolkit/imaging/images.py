@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from sttk.toolkit.core.errors import ImageError
 from sttk.toolkit.host.memory import check_fits
@@ -74,6 +74,28 @@ def read_image(path: Path) -> Picture:
     except FileNotFoundError as error:
         raise ImageError(f"{path}: no such file") from error
     except (OSError, ValueError) as error:  # ValueError: a null byte in the name
+        raise ImageError(f"{path}: not a readable picture: {_brief(error)}") from error
+
+
+def picture_size(path: Path) -> tuple[int, int]:
+    """Return the width and height that a picture's header states, without decoding it.
+
+    Raises:
+        ImageError: the file is not a picture, or is larger than ``MAX_PIXELS`` pixels.
+    """
+    if path.exists() and not path.is_file():
+        raise ImageError(f"{path}: not a file")  # reading a pipe may never end
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            Image.init()
+            with path.open("rb") as stream, Image.open(stream, formats=_FORMATS) as image:
+                _check_size(str(path), image)
+                return int(image.width), int(image.height)
+    except (ImageError, MemoryError):
+        raise
+    # Decoders raise all kinds of exceptions for broken files.
+    except Exception as error:
         raise ImageError(f"{path}: not a readable picture: {_brief(error)}") from error
 
 
@@ -240,4 +262,6 @@ def encode_image(picture: Picture, suffix: str) -> bytes:
 
 
 def _brief(error: Exception) -> str:
+    if isinstance(error, UnidentifiedImageError):
+        return "its content is of no known format"  # Pillow prints the stream's repr
     return " ".join(str(error).split())[:160] or type(error).__name__

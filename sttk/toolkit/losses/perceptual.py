@@ -117,13 +117,14 @@ class PerceptualLoss:
 
 @torch.no_grad()
 def _unit_means(vgg: Vgg, like: Tensor) -> dict[str, Tensor]:
-    """Return the scale of each layer that makes its mean over the package's photographs 1."""
+    """Return the scale of each layer that makes its mean over the package's photographs 1.
+
+    A layer that is zero for all of them, which no scale makes 1, keeps its own.
+    """
     photos = [torch.from_numpy(x).to(like) for x in photographs(shipped_photos(), _MEASURED)]
     features = [vgg(photo) for photo in photos]
-    return {
-        name: 1 / torch.stack([each[name].mean() for each in features]).mean()
-        for name in vgg.layers
-    }
+    means = {name: torch.stack([each[name].mean() for each in features]) for name in vgg.layers}
+    return {name: 1 / each.mean() for name, each in means.items() if each.any()}
 
 
 def _mean_squared(matrices: Tensor, target: Tensor) -> Tensor:

@@ -9,6 +9,9 @@ from torch import Tensor
 
 # "half-sum" is half the sum of squares (Gatys et al. 2015, eq. 1), which grows with the picture.
 Reduction = Literal["mean", "half-sum"]
+# Instance norms make of a flat picture nothing but rounding errors of 1e-5 to 1e-4, whose fourth
+# powers are far below this; the features of any other picture are around 1, and theirs far above.
+_NO_ENERGY = 1e-12
 
 
 def gram(features: Tensor) -> Tensor:
@@ -64,6 +67,9 @@ def peakedness(features: Tensor) -> Tensor:
     channels. Nets with instance norm learn to raise a single spot far above the rest, which scales
     everything else in the next norm. It shows as one stain per picture (the droplets of Karras et
     al. 2020, "Analyzing and Improving the Image Quality of StyleGAN", section 2).
+
+    Features without energy are even: a flat picture has the value 1 and no gradient.
     """
     energy = widened(features).square().sum(dim=1).flatten(1)  # (B, H * W)
-    return (energy.square().mean(dim=1) / energy.mean(dim=1).square()).mean()
+    second, mean = energy.square().mean(dim=1), energy.mean(dim=1)
+    return ((second + _NO_ENERGY) / (mean.square() + _NO_ENERGY)).mean()

@@ -55,6 +55,8 @@ def load_vgg(objective: Objective, path: Path | None = None) -> Vgg:
     except (KeyError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:160]
         raise CheckpointError(f"{path}: not the weights of {variant}: {reason}") from error
+    if broken := [name for name, value in needed.items() if not value.isfinite().all()]:
+        raise CheckpointError(f"{path}: {broken[0]} holds NaN or infinity")
     return vgg
 
 

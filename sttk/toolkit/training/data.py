@@ -7,7 +7,6 @@ several processes together see the same data as one.
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -19,51 +18,13 @@ from PIL import Image
 from torch import Tensor
 
 from sttk.toolkit.core.errors import ImageError, TrainingError
-from sttk.toolkit.imaging.images import list_images, read_image
+from sttk.toolkit.training.photos import Photos, is_flat, usable
 
 # Range of a photograph's shorter side in units of the crop size, log-uniform: a net trained only on
 # whole, downscaled photographs stains the brightest parts of larger, smoother ones white.
 _SCALES = (1.0, 2.6)
 _PREFETCHED = 4
 _MAX_DRAWS = 100
-# A long strip, scaled by its short side, would become huge.
-_MAX_ASPECT = 8
-
-
-@dataclass(frozen=True)
-class Photos:
-    """The readable pictures of some folders, and the unreadable ones with the reason."""
-
-    files: tuple[Path, ...]
-    skipped: tuple[str, ...]
-
-    @classmethod
-    def scan(cls, folders: list[Path]) -> Photos:
-        """Check the header of every picture below ``folders``; decoding them all would take long.
-
-        Raises:
-            TrainingError: no picture can be read.
-        """
-        good, bad = [], []
-        for file in (file for folder in folders for file in list_images(folder)):
-            try:
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")
-                    Image.open(file).verify()
-                good.append(file)
-            except Exception as error:
-                bad.append(f"{file}: {error}")
-        if not good:
-            where = ", ".join(map(str, folders))
-            raise TrainingError(f"no readable picture in {where}", fix="pass --content DIR")
-        return cls(tuple(good), tuple(bad))
-
-
-def _usable(file: Path) -> Image.Image:
-    photo = Image.fromarray(read_image(file).rgb)
-    if max(photo.size) > _MAX_ASPECT * min(photo.size):
-        raise ImageError(f"{file}: {photo.width}x{photo.height} is too narrow to crop")
-    return photo
 
 
 @dataclass(frozen=True)
@@ -86,9 +47,12 @@ class Crops:
 
     def __getitem__(self, step: int) -> Tensor:
         """Return the batch of one step."""
-        draws = [np.random.default_rng((self.seed, step, number)) for number in self.part]
-        crops = [self._readable_crop(rng) for rng in draws]
+        crops = [crop for _, crop in self._drawn(step)]
         return torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).float()
+
+    def files_of(self, step: int) -> list[Path]:
+        """Return the files of the crops of one step's batch; they are drawn anew."""
+        return [file for file, _ in self._drawn(step)]
 
     def noise(self, step: int) -> Tensor:
         """Return standard normal noise in the shape of the batch, different for every step."""
@@ -96,17 +60,23 @@ class Crops:
         shape = (3, self.size, self.size)
         return torch.from_numpy(np.stack([rng.standard_normal(shape, np.float32) for rng in draws]))
 
-    def _readable_crop(self, rng: np.random.Generator) -> np.ndarray:
-        """Return a crop of the first usable picture drawn; note the unusable ones."""
+    def _drawn(self, step: int) -> list[tuple[Path, np.ndarray]]:
+        draws = [np.random.default_rng((self.seed, step, number)) for number in self.part]
+        return [self._readable_crop(rng) for rng in draws]
+
+    def _readable_crop(self, rng: np.random.Generator) -> tuple[Path, np.ndarray]:
+        """Return a crop of the first usable picture drawn, not flat; note the unusable ones."""
         for _ in range(_MAX_DRAWS):
             file = self.photos.files[rng.integers(len(self.photos.files))]
             try:
-                return self._crop(_usable(file), rng)
+                crop = self._crop(usable(file, self.size), rng)
             except ImageError as error:
-                self.broken[file] = str(error)
-        raise TrainingError(
-            f"{_MAX_DRAWS} pictures in a row could not be used, the last: {self.broken[file]}"
-        )
+                last = self.broken[file] = str(error)
+                continue
+            if not is_flat(crop):
+                return file, crop
+            last = f"{file}: a crop of one colour"
+        raise TrainingError(f"{_MAX_DRAWS} pictures in a row could not be used, the last: {last}")
 
     def _crop(self, photo: Image.Image, rng: np.random.Generator) -> np.ndarray:
         scale = self.size * math.exp(rng.uniform(*np.log(_SCALES))) / min(photo.size)

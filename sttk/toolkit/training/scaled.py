@@ -62,11 +62,16 @@ class Scaled(nn.Module):
 
     def folded(self) -> Net:
         """Return a frozen copy of the net for 0..255 input, on the CPU, in evaluation mode."""
-        net = build(self.net.spec)
-        net.load_state_dict({key: value.cpu() for key, value in self.net.state_dict().items()})
-        with torch.no_grad():
-            net.first.weight.mul_(_INPUT)
-            for parameter in net.last.parameters():
-                parameter.mul_(_OUTPUT)
-            net.last.get_parameter("bias").add_(_SHIFT)
-        return net.requires_grad_(False).eval()
+        return folded(self.net)
+
+
+def folded(net: Net) -> Net:
+    """Return a frozen copy of the net within :class:`Scaled`, for 0..255 input, on the CPU."""
+    copy = build(net.spec)
+    copy.load_state_dict({key: value.cpu() for key, value in net.state_dict().items()})
+    with torch.no_grad():
+        copy.first.weight.mul_(_INPUT)
+        for parameter in copy.last.parameters():
+            parameter.mul_(_OUTPUT)
+        copy.last.get_parameter("bias").add_(_SHIFT)
+    return copy.requires_grad_(False).eval()

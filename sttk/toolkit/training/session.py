@@ -21,9 +21,11 @@ from sttk.toolkit.losses.curve import draw_curve
 from sttk.toolkit.losses.perceptual import PerceptualLoss
 from sttk.toolkit.losses.vgg_weights import load_vgg
 from sttk.toolkit.nets.vgg import Vgg
-from sttk.toolkit.training.data import Crops, Photos
+from sttk.toolkit.training.data import Crops
+from sttk.toolkit.training.folder import CURVE, NET, PREVIEW, STATE
 from sttk.toolkit.training.layout import channels_last
-from sttk.toolkit.training.loop import CURVE, NET, PREVIEW, STATE, Progress, Trainer
+from sttk.toolkit.training.loop import Progress, Trainer
+from sttk.toolkit.training.photos import Photos
 from sttk.toolkit.training.pictures import painting_batch, preview
 from sttk.toolkit.training.recipe import Recipe
 from sttk.toolkit.training.team import Team
@@ -45,9 +47,11 @@ class TrainingConfig:
         teacher: a finished net to imitate with weight ``recipe.teacher_weight``.
         resume: continue the run in ``folder``.
         force: start over and replace the run in ``folder``.
-        name: the name of the style, for the card.
+        name: the name of the style, for the card and by default for artifacts; empty for the
+            painting's.
         licence: the licence of the painting, for the card.
         save_seconds: the interval between two saved states.
+        snapshot_steps: the steps between two snapshots; 0 for none.
     """
 
     painting: Path
@@ -62,6 +66,12 @@ class TrainingConfig:
     name: str = ""
     licence: str = ""
     save_seconds: float = 120.0
+    snapshot_steps: int = 0
+
+    @property
+    def style(self) -> str:
+        """The name of the style."""
+        return self.name or self.painting.stem
 
 
 @dataclass(frozen=True)
@@ -77,7 +87,7 @@ class Session:
         """Check all inputs, load the loss network, and resume if configured.
 
         Raises:
-            TrainingError: there is no readable photograph, the folder holds a run and neither
+            TrainingError: there is no usable photograph, the folder holds a run and neither
                 ``resume`` nor ``force`` is set, or there is no run to resume.
             UsageError: a file or an option is invalid, or does not suit the team.
         """
@@ -85,7 +95,7 @@ class Session:
         _check_team(recipe, team)
         _check_teacher(config)
         _check_run(config)
-        photos = Photos.scan(config.content)
+        photos = Photos.scan(config.content, recipe.size)
         style = painting_batch(config.painting, recipe.style_size).to(team.device)
         net = load_vgg(recipe.objective, config.vgg).to(team.device)
         loss = PerceptualLoss(channels_last(net), style, recipe.objective)
@@ -110,9 +120,12 @@ class Session:
         recipe, trainer = self.config.recipe, self.trainer
         length = f"{recipe.steps} steps" if recipe.steps else f"{recipe.minutes:g} minutes"
         team = f", {trainer.team.size} processes" if trainer.team.size > 1 else ""
+        out = f" ({len(self.photos.skipped)} left out)" if self.photos.skipped else ""
+        count = len(self.photos.files)
+        photographs = "1 photograph" if count == 1 else f"{count} photographs"
         return (
-            f"{length} of {recipe.batch} crops of {recipe.size} px from {len(self.photos.files)} "
-            f"photographs, {recipe.precision} on {trainer.team.device}{team}, from step "
+            f"{length} of {recipe.batch} crops of {recipe.size} px from {photographs}{out}, "
+            f"{recipe.precision} on {trainer.team.device}{team}, from step "
             f"{trainer.progress.step}, into {trainer.folder}"
         )
 
@@ -125,22 +138,46 @@ class Session:
             if leads and now.step % _PREVIEW_EVERY == 0:
                 self._write_pictures()
 
-        self.trainer.run(each, save_seconds=self.config.save_seconds)
+        def snapshot(step: int) -> None:
+            every = self.config.snapshot_steps
+            if leads and every and step % every == 0:
+                self.trainer.files.snapshots.add(self.config.style, step, self._write_net)
+
+        self.trainer.run(each, save_seconds=self.config.save_seconds, after_step=snapshot)
         path = self.trainer.folder / NET
         if leads:
             self._write_pictures()
-            save_net(path, self.trainer.trained(), Contract(), self._card(), half=True)
+            self._write_net(path)
         return path
+
+    def _write_net(self, path: Path, picture: Path | None = None) -> None:
+        """Write the net with its card, and its preview if there is a path for it."""
+        net = self.trainer.trained()
+        save_net(path, net, Contract(), self._card(), half=True)
+        if picture:
+            write_image(picture, preview(net, shipped_photos()))
+
+    def remarks(self) -> list[str]:
+        """Return what the user should know of the run so far: a line for each thing left out."""
+        trainer = self.trainer
+        lines = [f"skipped: {reason}" for reason in trainer.crops.broken.values()]
+        if steps := trainer.overflows:
+            first = ", ".join(map(str, trainer.crops.files_of(steps[0])))
+            lines.append(
+                f"{len(steps)} steps changed nothing, since their gradients were not finite; the "
+                f"first was step {steps[0]}, with crops of {first}"
+            )
+        return lines
 
     def _write_pictures(self) -> None:
         """Write the preview and, if matplotlib is installed, the chart of the losses."""
         folder = self.trainer.folder
         write_image(folder / PREVIEW, preview(self.trainer.trained(), shipped_photos()))
-        self.trainer.written.add(PREVIEW)
+        self.trainer.files.written.add(PREVIEW)
         if not self.charts_missing():
-            title = self.config.name or self.config.painting.stem
-            draw_curve(self.trainer.log.rows, folder / CURVE, title=title, across="step")
-            self.trainer.written.add(CURVE)
+            rows = self.trainer.log.rows
+            draw_curve(rows, folder / CURVE, title=self.config.style, across="step")
+            self.trainer.files.written.add(CURVE)
 
     @staticmethod
     def charts_missing() -> str:
@@ -154,7 +191,7 @@ class Session:
     def _card(self) -> dict[str, Any]:
         now, config = self.trainer.progress, self.config
         return {
-            "name": config.name,
+            "name": config.style,
             "painting": config.painting.name,
             "painting_sha256": sha256(config.painting),
             "licence": config.licence,
