@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from sttk.toolkit.core.errors import ArtifactError, UsageError
 from sttk.toolkit.core.shapes import ShapesError
+from sttk.toolkit.io.recognise import stand_in
 
 if TYPE_CHECKING:
     from sttk.toolkit.artifact.manifest import Manifest
@@ -107,6 +108,10 @@ def open_model(model: Path, settings: Settings | None = None) -> Runner:
         return found.open_model(model, settings)
     except ShapesError as error:
         raise ArtifactError(f"{model}: {error}") from error
+    except ArtifactError as error:
+        if kind := stand_in(model):
+            raise ArtifactError(f"{model}: {kind.what}", fix=kind.fix) from error
+        raise
 
 
 def static_checks(model: Path, manifest: Manifest | None = None) -> tuple[Check, ...]:

@@ -19,6 +19,7 @@ from sttk.toolkit.checkpoints.onnx_graph.errors import UnreadableError, shown
 from sttk.toolkit.checkpoints.onnx_graph.graph import Graph, Node
 from sttk.toolkit.host.optional import Lazy
 from sttk.toolkit.io.files import read_bounded
+from sttk.toolkit.io.recognise import recognise
 
 if TYPE_CHECKING:
     import onnx
@@ -48,11 +49,21 @@ def parse(path: Path) -> onnx.ModelProto:
         model.ParseFromString(content)
     # protobuf's DecodeError has moved between modules, and derives from Exception directly.
     except Exception as error:
-        raise UnreadableError("not an ONNX file") from error
+        raise _no_onnx(path, "not an ONNX file") from error
     if not model.graph.node:
-        raise UnreadableError("not an ONNX file with a graph")
+        raise _no_onnx(path, "not an ONNX file with a graph")
     _check_text(model)
     return model
+
+
+def _no_onnx(path: Path, otherwise: str) -> UnreadableError:
+    """Return what the file is instead, if that is known."""
+    kind = recognise(path)
+    return (
+        UnreadableError(f"not ONNX, but {kind.what}", kind.fix)
+        if kind
+        else UnreadableError(otherwise)
+    )
 
 
 def _check_text(model: onnx.ModelProto) -> None:
