@@ -16,6 +16,7 @@ from torch import Tensor
 
 from sttk.toolkit.checkpoints import lengstrom, native, onnx_graph
 from sttk.toolkit.checkpoints.layout import Layout, Loaded, Tensors
+from sttk.toolkit.checkpoints.nearest import near, nearest, reason, shown
 from sttk.toolkit.core.errors import CheckpointError
 from sttk.toolkit.core.style_net import Origin, StyleNet
 from sttk.toolkit.io.choices import SUFFIX, split_choices
@@ -134,17 +135,27 @@ def _build(path: Path, state: Tensors) -> tuple[str, Loaded]:
             try:
                 return layout.NAME, layout.build(state)
             except (RuntimeError, KeyError, ValueError, IndexError) as error:
-                reason = " ".join(str(error).split())[:200]
-                raise CheckpointError(f"{path}: a broken {layout.NAME} net: {reason}") from error
-    raise CheckpointError(
-        f"{path}: no known checkpoint layout; first keys: {_first_keys(state)}; "
-        f"layouts tried: {', '.join([native.NAME, *(layout.NAME for layout in layouts())])}",
+                # With keys of another net it is no broken one, but another.
+                if near(layout, state).strangers:
+                    raise _unknown(path, state) from error
+                raise CheckpointError(
+                    f"{path}: a broken {layout.NAME} net: {reason(error)}"
+                ) from error
+    raise _unknown(path, state)
+
+
+def _unknown(path: Path, state: Tensors) -> CheckpointError:
+    known = ", ".join([native.NAME, *(layout.NAME for layout in layouts())])
+    found = nearest(layouts(), state)
+    return CheckpointError(
+        f"{path}: no known checkpoint layout; {found or f'first keys: {_first_keys(state)}'}; "
+        f"layouts tried: {known}",
         fix="see 'sttk styles --layouts' for what each looks like",
     )
 
 
 def _first_keys(state: Tensors) -> str:
-    keys = [key if len(key) <= 60 else f"{key[:57]}..." for key in list(state)[:_SHOWN_KEYS]]
+    keys = [shown(key) for key in list(state)[:_SHOWN_KEYS]]
     return ", ".join(keys) if keys else "none (the file holds no tensors)"
 
 

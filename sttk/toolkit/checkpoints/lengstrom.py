@@ -37,6 +37,7 @@ _FLOAT = np.dtype("<f4")
 _MOST_DIMS = 4
 
 _VARIABLE = re.compile(r"Variable(?:_[1-9]\d*)?")
+KEYS = _VARIABLE
 _PER_LAYER = 3
 # Three convolutions down, two up and the last; each block adds two.
 _LAYERS_WITHOUT_BLOCKS = 6

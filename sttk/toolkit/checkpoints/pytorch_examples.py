@@ -33,6 +33,10 @@ _MODULES = {
 _BLOCK = re.compile(r"res(\d+)\.(conv|in)([12])(?:\.conv2d)?\.(weight|bias)")
 _CONV = re.compile(r"(conv[123]|deconv[123])\.conv2d\.(weight|bias)")
 _NORM = re.compile(r"in([1-5])\.(weight|bias)")
+KEYS = re.compile(
+    rf"{_BLOCK.pattern}|{_CONV.pattern}|{_NORM.pattern}"
+    r"|(in[1-5]|res\d+\.in[12])\.(running_mean|running_var|num_batches_tracked)"
+)
 
 
 def matches(state: Tensors) -> bool:
