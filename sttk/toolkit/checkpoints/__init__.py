@@ -15,12 +15,13 @@ import torch
 from torch import Tensor
 
 from sttk.toolkit.checkpoints import lengstrom, native, onnx_graph
+from sttk.toolkit.checkpoints.digest import checkpoint_sha256
 from sttk.toolkit.checkpoints.layout import Layout, Loaded, Tensors
 from sttk.toolkit.checkpoints.nearest import near, nearest, reason, shown
 from sttk.toolkit.core.errors import CheckpointError
 from sttk.toolkit.core.style_net import Origin, StyleNet
 from sttk.toolkit.io.choices import SUFFIX, split_choices
-from sttk.toolkit.io.files import MOST_BYTES, sha256
+from sttk.toolkit.io.files import MOST_BYTES
 from sttk.toolkit.io.pickles import read_pickle
 
 # Each is the name of a module here; the first that matches is taken.
@@ -68,7 +69,7 @@ def load(path: str | Path, *, name: str | None = None, source: str | None = None
     resolved = path.resolve()
     name = name or (resolved.stem.lstrip(".") or "unnamed") + onnx_graph.name_of(choices)
     source = source or f"{resolved}{choices and '#'}{choices}"
-    origin = Origin(name, source, sha256(path), layout, loaded.card)
+    origin = Origin(name, source, checkpoint_sha256(path), layout, loaded.card)
     return StyleNet(loaded.net, loaded.contract, origin)
 
 
