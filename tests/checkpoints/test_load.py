@@ -190,7 +190,7 @@ def test_a_malicious_pickle_runs_nothing(tmp_path, state, kind):
         path.write_bytes(pickle.dumps(content))
     else:
         torch.save(content, path, _use_new_zipfile_serialization=kind == "zip")
-    refused = ("not a readable checkpoint",) if kind == "bare" else ("refused", "mkdir")
+    refused = ("torch.save did not write",) if kind == "bare" else ("refused", "mkdir")
     fails(path, *refused)
     assert not marker.exists()
 
@@ -205,12 +205,36 @@ def test_weights_that_are_no_numbers(tmp_path, state, value):
 def test_broken_nets(tmp_path, state):
     path = tmp_path / "x.pth"
     torch.save({**state, "res1.conv1.conv2d.weight": torch.zeros(5, 4, 3, 3)}, path)
-    fails(path, "broken pytorch-examples")
-    torch.save({**state, "surprise": torch.zeros(1)}, path)
-    fails(path, "unexpected key surprise")
+    fails(path, "a broken pytorch-examples net: ", "conv1.conv.weight is 5x4x3x3", "needs 5x5x3x3")
     del state["in5.bias"]
     torch.save(state, path)
-    fails(path, "broken pytorch-examples", "norm5.bias")
+    fails(path, "a broken pytorch-examples net: it lacks norm5.bias")
+
+
+def test_another_net_is_not_called_a_broken_one(tmp_path, state):
+    """As are those of the nets that abhiskk released in 2017: a norm of its own."""
+    path = tmp_path / "x.model"
+    names = {"weight": "scale", "bias": "shift"}
+    old = {}
+    for key, value in state.items():
+        module, _, part = key.rpartition(".")
+        old[f"{module}.{names[part]}" if ".in" in f".{module}" else key] = value
+    torch.save(old, path)
+    with pytest.raises(CheckpointError) as caught:
+        load(path)
+    first = next(key for key in old if key not in state)
+    fit = len(old.keys() & state.keys())
+    text = str(caught.value)
+    assert "broken" not in text
+    assert f"nearest is pytorch-examples: {fit} of {len(old)} keys fit, not {first};" in text
+    torch.save({**state, "surprise\x1b" * 20: torch.zeros(1)}, path)
+    fails(path, "nearest is pytorch-examples", "not surprise\\x1b", "...")
+
+
+def test_a_net_without_its_last_layer(tmp_path, state):
+    path = tmp_path / "x.pth"
+    torch.save({key: value for key, value in state.items() if "deconv3" not in key}, path)
+    fails(path, "all its keys are of pytorch-examples, which needs others")
 
 
 def test_tensors_that_claim_more_than_the_file_holds(tmp_path, state):

@@ -77,6 +77,21 @@ def test_parity_of_a_bare_model_and_of_the_wrong_one(sttk, make, checkpoint, pho
     assert "error: parity fails for 1 of 1" in result.stderr
 
 
+@pytest.mark.parametrize("suffix", [".onnx", ".xml", ".tflite"])
+def test_a_folder_named_like_a_model_is_a_folder(suffix, sttk, make, photo, tmp_path):
+    folder = tmp_path / f"styles{suffix}"
+    shutil.copytree(make("onnx", size=(64, 96)), folder / "mine")
+    result = sttk("parity", folder, "--regime", "photo", "--summary")
+    assert result.exit_code == 0, result.output
+    assert f"{folder / 'mine'}" in result.stdout.replace("\n", "")
+    result = sttk("inspect", folder)
+    assert result.exit_code == 0, result.output
+    assert "kind: artifact" in result.stdout
+    shutil.rmtree(folder / "mine")
+    result = sttk("parity", folder)
+    assert (result.exit_code, "no artifact at or below it" in result.stderr) == (2, True)
+
+
 def test_parity_of_changed_bytes_is_refused(sttk, checkpoint, photo):
     assert sttk("export", checkpoint, "--size", 64).exit_code == 0
     break_model("artifacts/tiny/onnx-fp32-64x64/model.onnx")

@@ -339,6 +339,34 @@ def _in_the_pickle(sample: Sample, change: Callable[[bytes], bytes]) -> Sample:
     )
 
 
+_STARTS = (
+    b"version https://git-lfs.github.com/spec/v1\n", b"<!DOCTYPE html>", b'{"error":', b"PK\3\4",
+    b"PK\5\6" + bytes(18), b"\3\0\0\0\1\0\0\0\2\0\0\0\2\0\0\0", b"\x89HDF\r\n\x1a\n", b"....TFL3",
+    b"\x08\1\x12\x20\n\x10\n\5image", b"\x08\x09\x12\7pytorch", b"\n\5candy\xa2\6", b"\x80\4\x95",
+    b"\n\x20\n\5image\x12\x0bPlaceholder", b"\xff\xd8\xff\xe0", b"\x1f\x8b\x08", b"\x1b[31m",
+    bytes(2000),
+)  # fmt: skip
+_ENTRIES = (
+    "constants.pkl",
+    "archive_format",
+    "w.npy",
+    "code/" * 13_000 + ".py",
+    "../x",
+    "data.pkl",
+)
+
+
+def another_kind(random: Random, sample: Sample) -> Sample:
+    """What begins as another format does, and anything after it; other programs' archives."""
+    if random.random() < 0.3:
+        names = random.sample(_ENTRIES, random.randrange(1, 4))
+        content = _zipped({name: random.randbytes(9) for name in names})
+        return sample.with_file(sample.path, content[: random.choice((len(content), 40))])
+    content = random.choice(_STARTS) + random.randbytes(random.choice((0, 7, 5000)))
+    end = bytes.fromhex("57fb808b247547db") if random.random() < 0.1 else b""
+    return sample.with_file(sample.path, content + end)
+
+
 def safetensors_header(random: Random, sample: Sample) -> Sample:
     return _with_header(sample, lambda header: changed_json(random, header))
 
@@ -406,6 +434,7 @@ OF_STATES = {
     "other keys": of_a_state(other_keys),
     "many blocks": of_a_state(with_blocks),
     "runs code": runs_code,
+    "another kind": another_kind,
 }
 OF_PICKLES = {
     **OF_STATES,

@@ -103,6 +103,8 @@ KINDS: tuple[Kind, ...] = (
     Kind("TensorFlow", (tensorflow.bundle_seed, tensorflow.single_seed), tensorflow.OF_TENSORFLOW,
          _OF_CHECKPOINTS),
     Kind("ONNX file", (onnx_files.seed,), onnx_files.OF_ONNX, _OF_CHECKPOINTS),
+    Kind("ONNX in two files", (onnx_files.two_files_seed,), onnx_files.OF_TWO_FILES,
+         _OF_CHECKPOINTS),
     _artifact("ONNX", artifacts.of_target("onnx"), artifacts.OF_ONNX),
     _artifact("OpenVINO", artifacts.of_target("openvino"), artifacts.OF_OPENVINO),
     _artifact("engine", artifacts.engine, artifacts.OF_ENGINES),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable
 from pathlib import Path
@@ -56,6 +57,20 @@ def small() -> bytes:
 
 def seed(scratch: Path) -> Sample:
     return Sample("net.onnx", {"net.onnx": small()})
+
+
+DATA = "net.onnx.data"
+
+
+def two_files_seed(scratch: Path) -> Sample:
+    """The same net with its weights beside the graph."""
+    model = onnx.load_model_from_string(small())
+    path = scratch / "net.onnx"
+    onnx.save_model(model, path, save_as_external_data=True, location=DATA, size_threshold=0)
+    files = {name: (scratch / name).read_bytes() for name in (path.name, DATA)}
+    for name in files:
+        (scratch / name).unlink()
+    return Sample("net.onnx", files)
 
 
 def of_a_model(change: Callable[[Random, Any], None]) -> Mutation:
@@ -250,3 +265,45 @@ def _of_the_file(change: Callable[[Random, bytes], bytes]) -> Mutation:
 
 
 OF_ONNX: dict[str, Mutation] = {name: _of_the_file(change) for name, change in CHANGES.items()}
+
+
+def places(random: Random, model: Any) -> None:
+    """Entries of the second file changed: to other files, other places, more than there is."""
+    tensors = [each for each in model.graph.initializer if each.external_data]
+    chosen = tensors if random.random() < 0.5 else tensors[:1]
+    names = ("../canary", "/etc/passwd", "/dev/zero", "..", "", "net.onnx", "a" * 5000, "pipe")
+    key = random.choice(("location", "offset", "length", "checksum"))
+    value = str(random.choice(INTEGERS)) if key in ("offset", "length") else random.choice(names)
+    for tensor in chosen:
+        tensor.external_data.add(key=key, value=value)
+
+
+def many_times_over(random: Random, model: Any) -> None:
+    """Many tensors that are the same bytes."""
+    tensor = max(model.graph.initializer, key=lambda each: len(each.dims))
+    for number in range(random.choice((2, 2000))):
+        copy = model.graph.initializer.add()
+        copy.CopyFrom(tensor)
+        copy.name = f"copy{number}"
+
+
+def _data_elsewhere(random: Random, sample: Sample) -> Sample:
+    """The second file is missing, shorter, a link, a pipe, or without an end."""
+    left = sample.without(DATA)
+    return random.choice(
+        (
+            left,
+            sample.with_file(DATA, sample.files[DATA][: random.randrange(99)]),
+            dataclasses.replace(left, links={DATA: random.choice(("/dev/zero", "..", DATA))}),
+            dataclasses.replace(left, pipes=(DATA,)),
+            dataclasses.replace(left, holes={DATA: 1 << 40}),
+        )
+    )
+
+
+OF_TWO_FILES: dict[str, Mutation] = {
+    **OF_ONNX,
+    "places": _of_the_file(changed_model(places)),
+    "many times over": _of_the_file(changed_model(many_times_over)),
+    "data elsewhere": _data_elsewhere,
+}

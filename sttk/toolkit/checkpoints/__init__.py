@@ -15,6 +15,7 @@ from typing import Any, cast
 import torch
 
 from sttk.toolkit.checkpoints import jcjohnson, lengstrom, lengstrom_ckpt, native, onnx_graph
+from sttk.toolkit.checkpoints.digest import checkpoint_sha256
 from sttk.toolkit.checkpoints.layout import (
     INPUT_AND_OUTPUT,
     Layout,
@@ -22,12 +23,13 @@ from sttk.toolkit.checkpoints.layout import (
     Tensors,
     TracksStatistics,
 )
+from sttk.toolkit.checkpoints.nearest import near, nearest, reason, shown
 from sttk.toolkit.checkpoints.peel import Candidate, candidates, chosen
 from sttk.toolkit.core.errors import CheckpointError
 from sttk.toolkit.core.guessing import say
 from sttk.toolkit.core.style_net import Origin, StyleNet
 from sttk.toolkit.io.choices import SUFFIX, Choices, parse_choices, split_choices
-from sttk.toolkit.io.files import MOST_BYTES, sha256
+from sttk.toolkit.io.files import MOST_BYTES
 from sttk.toolkit.io.pickles import read_pickle
 
 # Each is the name of a module here; the first that matches is taken.
@@ -96,7 +98,7 @@ def load(path: str | Path, *, name: str | None = None, source: str | None = None
     stem = native.style_of(resolved.stem, loaded.card) or resolved.stem.lstrip(".") or "unnamed"
     name = name or stem + _suffix(choices)
     source = source or f"{resolved}{said and '#'}{said}"
-    digest = sha256(path)
+    digest = checkpoint_sha256(path)
     origin = Origin(name, source, digest, layout, loaded.card, loaded.guesses, loaded.peeled)
     say(name, loaded.guesses)
     return StyleNet(loaded.net, loaded.contract, origin, loaded.convention)
@@ -204,9 +206,15 @@ def _build(path: Path, content: Mapping[str, Any], choices: Choices) -> tuple[st
                 return layout.NAME, _loaded(path, layout, candidate, choices.norm)
         except ValueError as error:
             raise CheckpointError(f"{path}: {error}") from error
-    raise CheckpointError(
-        f"{path}: no known checkpoint layout; first keys: {_first_keys(found[0].state)}; "
-        f"layouts tried: {', '.join([native.NAME, *(layout.NAME for layout in layouts())])}",
+    raise _unknown(path, found[0].state)
+
+
+def _unknown(path: Path, state: Tensors) -> CheckpointError:
+    known = ", ".join([native.NAME, *(layout.NAME for layout in layouts())])
+    found = nearest(layouts(), state)
+    return CheckpointError(
+        f"{path}: no known checkpoint layout; {found or f'first keys: {_first_keys(state)}'}; "
+        f"layouts tried: {known}",
         fix="see 'sttk styles --layouts' for what each looks like",
     )
 
@@ -231,8 +239,10 @@ def _loaded(path: Path, layout: Layout, candidate: Candidate, norm: str | None) 
     try:
         return replace(_built(path, layout, candidate.state, norm), peeled=str(candidate))
     except (RuntimeError, KeyError, ValueError, IndexError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise CheckpointError(f"{path}: a broken {layout.NAME} net: {reason}") from error
+        # With keys of another net it is no broken one, but another.
+        if near(layout, candidate.state).strangers:
+            raise _unknown(path, candidate.state) from error
+        raise CheckpointError(f"{path}: a broken {layout.NAME} net: {reason(error)}") from error
 
 
 def _built(path: Path, layout: Layout, state: Tensors, norm: str | None) -> Loaded:
@@ -247,7 +257,7 @@ def _built(path: Path, layout: Layout, state: Tensors, norm: str | None) -> Load
 
 
 def _first_keys(state: Tensors) -> str:
-    keys = [key if len(key) <= 60 else f"{key[:57]}..." for key in list(state)[:_SHOWN_KEYS]]
+    keys = [shown(key) for key in list(state)[:_SHOWN_KEYS]]
     return ", ".join(keys) if keys else "none (the file holds no tensors)"
 
 

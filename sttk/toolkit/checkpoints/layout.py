@@ -54,7 +54,11 @@ class TracksStatistics(Protocol):
 
 
 class Layout(Protocol):
-    """A layout. Each is one module of this package; see any of them for an example."""
+    """A layout. Each is one module of this package; see any of them for an example.
+
+    Beside these names it may have ``KEYS``, a pattern of all keys that its files can have: a file
+    that nearly fits is then told from another net's, and the first key that does not fit is named.
+    """
 
     NAME: str
     DESCRIPTION: str

@@ -25,6 +25,7 @@ from sttk.toolkit.core.contract import Contract
 from sttk.toolkit.core.errors import CheckpointError
 from sttk.toolkit.io.files import read_bounded
 from sttk.toolkit.io.json_text import loads
+from sttk.toolkit.io.recognise import recognise
 from sttk.toolkit.nets.lengstrom import LengstromNet, LengstromSpec
 
 NAME = "lengstrom"
@@ -36,6 +37,7 @@ _FLOAT = np.dtype("<f4")
 _MOST_DIMS = 4
 
 _VARIABLE = re.compile(r"Variable(?:_[1-9]\d*)?")
+KEYS = _VARIABLE
 _PER_LAYER = 3
 # Three convolutions down, two up and the last; each block adds two.
 _LAYERS_WITHOUT_BLOCKS = 6
@@ -105,6 +107,8 @@ def read_folder(path: Path) -> dict[str, Tensor]:
         CheckpointError: there is no manifest, or it is not of this kind; or a file is missing, is
             named twice, lies outside the folder, or has a size that does not match its shape.
     """
+    if not (path / _MANIFEST).exists() and (kind := recognise(path)):
+        raise CheckpointError(f"{path}: {kind.what}", fix=kind.fix)
     tensors: dict[str, Tensor] = {}
     seen: set[Path] = set()
     for name, entry in _read_manifest(path).items():
@@ -130,6 +134,11 @@ def _read_manifest(path: Path) -> Mapping[str, Any]:
         raise CheckpointError(f"{file}: not JSON ({reason})") from error
     if not isinstance(content, dict) or not content:
         raise CheckpointError(f"{file}: not a map from names to files and shapes")
+    if "schema" in content and "checkpoint" in content:
+        raise CheckpointError(
+            f"{path}: an artifact of sttk, which was made from a checkpoint",
+            fix="name the checkpoint, or pass the folder as --artifact where a command has one",
+        )
     return content
 
 

@@ -32,6 +32,7 @@ _FIRST_AND_LAST = {
     "in1.bias": "norm1.bias",
     "conv4.weight": "head.conv.weight",
 }
+KEYS = re.compile("|".join([_BOTTLENECK.pattern, *map(re.escape, _FIRST_AND_LAST)]))
 
 
 def matches(state: Tensors) -> bool:

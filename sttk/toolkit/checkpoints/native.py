@@ -17,6 +17,7 @@ from sttk.toolkit.core.contract import Contract
 from sttk.toolkit.core.errors import CheckpointError
 from sttk.toolkit.io.files import write_atomic
 from sttk.toolkit.io.json_text import loads
+from sttk.toolkit.io.recognise import recognise
 from sttk.toolkit.nets.trainable import KINDS, Net, describe, spec_from
 from sttk.toolkit.nets.trainable import build as build_net
 
@@ -94,6 +95,8 @@ def read(path: Path) -> tuple[dict[str, Tensor], Any]:
         return state, loads(metadata.encode()) if metadata else None
     # safetensors raises AttributeError or KeyError for a type that torch does not have.
     except (SafetensorError, OSError, ValueError, AttributeError, KeyError) as error:
+        if kind := recognise(path):
+            raise CheckpointError(f"{path}: {kind.what}", fix=kind.fix) from error
         reason = " ".join(str(error).split())[:160]
         raise CheckpointError(f"{path}: not a readable safetensors file ({reason})") from error
 

@@ -38,6 +38,10 @@ _BLOCK = re.compile(
 )
 _CONV = re.compile(r"(conv[123]|deconv[123])\.conv2d\.(weight|bias)")
 _NORM = re.compile(r"in([1-5])\.(weight|bias|running_mean|running_var)")
+KEYS = re.compile(
+    rf"{_BLOCK.pattern}|{_CONV.pattern}|{_NORM.pattern}"
+    r"|(in[1-5]|res\d+\.in[12])\.num_batches_tracked"
+)
 
 
 def matches(state: Tensors) -> bool:

@@ -29,6 +29,7 @@ _FIRST = "ConvBlock.0.conv_layer"
 _LAST = "DeconvBlock.4.conv_layer"
 _BLOCK = re.compile(r"ResidualBlock\.(\d+)\.(conv[123])\.(conv|norm)_layer\.(weight|bias)")
 _LAYER = re.compile(r"(ConvBlock|DeconvBlock)\.([024])\.(conv|norm)_(?:layer|transpose)\.(.+)")
+KEYS = re.compile(rf"{_BLOCK.pattern}|{_LAYER.pattern}")
 _MODULES = {
     ("ConvBlock", "0"): ("conv1", "norm1"),
     ("ConvBlock", "2"): ("conv2", "norm2"),

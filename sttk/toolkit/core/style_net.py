@@ -23,7 +23,7 @@ class Origin:
         name: the short name for folders and reports, such as ``ink`` or ``candy``.
         source: ``style:ink`` for a shipped style, else the absolute path.
         sha256: the hash of the checkpoint's bytes (for a folder: of its files' names and bytes,
-            sorted).
+            sorted; for an ONNX file with weights in other files: of all of them).
         layout: the name of the checkpoint layout.
         card: the checkpoint's model card: painting, data, recipe, licence.
         guesses: what was assumed of the file, because it does not say it.

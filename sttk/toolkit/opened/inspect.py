@@ -13,6 +13,7 @@ from sttk.toolkit.artifact.search import Entry, outermost, search
 from sttk.toolkit.core.errors import CheckpointError, SttkError, UsageError
 from sttk.toolkit.io.choices import split_choices
 from sttk.toolkit.io.files import size_of
+from sttk.toolkit.io.recognise import recognise
 from sttk.toolkit.io.text import printable
 
 Facts = dict[str, Any]
@@ -97,6 +98,8 @@ def _checkpoint(path: Path) -> Facts:
     try:
         net = load(path)
     except CheckpointError as error:
+        if recognise(path):
+            raise
         known = ", ".join(targets.suffixes())
         raise UsageError(
             f"{error.message}; nor is it an artifact or a model ({known})", fix=error.fix

@@ -12,9 +12,10 @@ from sttk.toolkit import styles, targets
 from sttk.toolkit.artifact.contents import file_faults
 from sttk.toolkit.artifact.manifest import FILE_NAME, Manifest, model_sha256
 from sttk.toolkit.artifact.search import Entry, inner_artifacts, search
-from sttk.toolkit.core.errors import ArtifactError, UsageError
+from sttk.toolkit.core.errors import ArtifactError, MissingExtraError, UsageError
 from sttk.toolkit.devices import DEFAULT as HOST
 from sttk.toolkit.devices import device
+from sttk.toolkit.io.choices import SUFFIX
 from sttk.toolkit.io.files import MOST_BYTES, sha256, size_of
 
 
@@ -148,7 +149,9 @@ def _checkpoint(manifest: Manifest) -> Finding:
         path = styles.locate(checkpoint.source)
         if path and (why_not := _not_a_checkpoint(path)):
             return Finding("checkpoint", None, f"{checkpoint.source} not checked: {why_not}")
-        same = sha256(path) == checkpoint.sha256 if path else None
+        same = _is_that(path, checkpoint.sha256) if path else None
+    except MissingExtraError as error:
+        return Finding("checkpoint", None, f"{checkpoint.source} not checked: {error}")
     except OSError as error:
         reason = error.strerror or error
         return Finding("checkpoint", None, f"{checkpoint.source} not checked: {reason}")
@@ -157,6 +160,18 @@ def _checkpoint(manifest: Manifest) -> Finding:
     if not same:
         return Finding("checkpoint", False, f"{checkpoint.source} has changed since the export")
     return Finding("checkpoint", True, checkpoint.source)
+
+
+def _is_that(path: Path, digest: str) -> bool:
+    """Return whether a checkpoint is the one of this digest; only ONNX's may be several files."""
+    if sha256(path) == digest:
+        return True
+    if path.suffix.lower() != SUFFIX:
+        return False
+    # Imports torch, which the rest does not need.
+    from sttk.toolkit.checkpoints.digest import checkpoint_sha256  # noqa: PLC0415
+
+    return checkpoint_sha256(path) == digest
 
 
 def _not_a_checkpoint(path: Path) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from sttk.toolkit.core.errors import ArtifactError, UsageError
 from sttk.toolkit.core.shapes import ShapesError
+from sttk.toolkit.io.recognise import stand_in
 
 if TYPE_CHECKING:
     from sttk.toolkit.artifact.manifest import Manifest
@@ -65,8 +66,13 @@ def suffixes() -> tuple[str, ...]:
 
 
 def of_model(model: Path) -> Target | None:
-    """Return the target of a model file or package by its suffix, or None if none has it."""
-    return next((each for each in every() if each.suffix == model.suffix), None)
+    """Return the target of a model file or package by its suffix, or None if none has it.
+
+    A folder is a model only where the target's models are packages: ``styles.onnx/`` is a folder
+    that somebody called so.
+    """
+    found = next((each for each in every() if each.suffix == model.suffix), None)
+    return None if found and model.is_dir() and not found.is_package else found
 
 
 def required(model: Path) -> Target:
@@ -79,13 +85,14 @@ def required(model: Path) -> Target:
         raise UsageError(f"{model}: no such file")
     found = of_model(model)
     if found is None:
-        raise UsageError(f"{model}: no runtime for it; known: {', '.join(suffixes())}")
+        what = "a folder, and no model" if model.is_dir() else "no runtime for it"
+        raise UsageError(f"{model}: {what}; known: {', '.join(suffixes())}")
     return found
 
 
 def is_model(path: Path) -> bool:
     """Return whether a path is a file or a package, a folder such as ``model.mlpackage``."""
-    return path.is_file() or path.suffix in suffixes()
+    return path.is_file() or of_model(path) is not None
 
 
 def open_model(model: Path, settings: Settings | None = None) -> Runner:
@@ -101,6 +108,10 @@ def open_model(model: Path, settings: Settings | None = None) -> Runner:
         return found.open_model(model, settings)
     except ShapesError as error:
         raise ArtifactError(f"{model}: {error}") from error
+    except ArtifactError as error:
+        if kind := stand_in(model):
+            raise ArtifactError(f"{model}: {kind.what}", fix=kind.fix) from error
+        raise
 
 
 def static_checks(model: Path, manifest: Manifest | None = None) -> tuple[Check, ...]:

@@ -87,6 +87,7 @@ class Target(ABC):
         runtime: the name of the runtime that runs it, such as ``onnxruntime``.
         requires: the requirements for exporting and running it.
         tensors: the names and shapes of its input and output.
+        is_package: whether a model is a folder of files, and not one file.
         devices: the names of the devices, besides this host, that can run its models.
         half_precisions: the precisions of models that its runtime computes in float16 on
             processors that have such arithmetic.
@@ -118,6 +119,7 @@ class Target(ABC):
     runtime: str
     requires: Requirements
     tensors: Tensors = field(default_factory=Tensors)
+    is_package: bool = False
     devices: tuple[str, ...] = ()
     half_precisions: tuple[str, ...] = ()
     half_features: tuple[str, ...] = ("NEON fp16",)

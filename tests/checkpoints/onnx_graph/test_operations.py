@@ -331,3 +331,32 @@ def test_expand_where_equal_and_squeeze_of_constants(make_onnx, traced, kinds):
     program = traced(make_onnx(nodes, weights))
     assert kinds(program) == ["Affine"]
     assert program.steps[0].module.scale.flatten().tolist() == [2, 2, 2]
+
+
+@pytest.mark.parametrize("mode", ["nearest", "linear"])
+def test_a_size_that_is_half(mode, make_onnx, ort, traced, run, picture):
+    how = {"mode": mode, "coordinate_transformation_mode": "half_pixel"}
+    for target in ("sizes", "scales"):
+        inputs = ["x", "", "", "z"] if target == "sizes" else ["x", "", "z"]
+        value = ints(1, 3, 6, 5) if target == "sizes" else floats(1, 1, 0.5, 0.5)
+        path = make_onnx([("Resize", inputs, "out", how)], {"z": value})
+        np.testing.assert_allclose(run(traced(path), picture), ort(path, picture), atol=1e-6)
+
+
+def test_sizes_computed_by_comparisons(make_onnx, ort, traced, run, kinds, picture):
+    """Twice the picture's size, and not less than eight: torch.export writes Max for it."""
+    nodes = [
+        ("Shape", ["x"], "s", {}),
+        ("Mul", ["s", "scale"], "t", {}),
+        ("Max", ["t", "least"], "m", {}),
+        ("Mod", ["m", "one"], "rest", {}),
+        ("Greater", ["m", "least"], "larger", {}),
+        ("Not", ["larger"], "smaller", {}),
+        ("Or", ["larger", "smaller"], "any", {}),
+        ("Where", ["any", "m", "rest"], "sizes", {}),
+        ("Resize", ["x", "", "", "sizes"], "out", {}),
+    ]
+    weights = {"scale": ints(1, 1, 2, 2), "least": ints(1, 3, 8, 8), "one": ints(1, 1, 1, 1)}
+    path = make_onnx(nodes, weights, shape=("n", 3, "h", "w"))
+    assert kinds(traced(path)) == ["Upsample"]
+    np.testing.assert_allclose(run(traced(path), picture), ort(path, picture), atol=1e-6)

@@ -48,7 +48,7 @@ def changed(make_onnx):
 def test_no_onnx(content, tmp_path):
     path = tmp_path / "x.onnx"
     path.write_bytes(content)
-    refused(path, "not an ONNX file")
+    refused(path, "not ONNX, but" if content in (b"", b"\x89PNG\r\n\x1a\n") else "not an ONNX file")
 
 
 def test_truncated(make_onnx):
@@ -115,7 +115,7 @@ def test_weights_in_another_file(changed):
         weight.external_data.add(key="location", value="../../etc/passwd")
 
     path = changed(change, weights={"w": np.zeros(3, np.float32)})
-    refused(path, "its weights (w ...) lie in another file", fix="make one file of it")
+    refused(path, "its weights' file ../../etc/passwd is outside its folder")
 
 
 @pytest.mark.parametrize(
@@ -275,3 +275,15 @@ def test_random_changes_of_bytes_are_errors_or_nets(make_onnx):
         path.write_bytes(changed)
         with contextlib.suppress(CheckpointError):
             load(path)
+
+
+def test_a_size_that_does_not_follow_the_picture(make_onnx):
+    nodes = [("Resize", ["x", "", "", "z"], "out", {})]
+    sizes = {"z": np.array([1, 3, 96, 128], np.int64)}
+    path = make_onnx(nodes, sizes, shape=(1, 3, "h", "w"))
+    reason = (
+        "takes a picture of 96x128, and none of 160x224: operation Resize (node Resize for out)"
+    )
+    refused(
+        path, reason, "it resizes 160x224 to 96x128, which is by no whole factor", fix="export it"
+    )

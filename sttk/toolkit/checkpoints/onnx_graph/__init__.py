@@ -24,9 +24,10 @@ from sttk.toolkit.checkpoints.onnx_graph.io_convention import io_convention
 from sttk.toolkit.checkpoints.onnx_graph.modules import Binary, Reshape
 from sttk.toolkit.checkpoints.onnx_graph.net import GraphNet
 from sttk.toolkit.checkpoints.onnx_graph.patterns import canonical
-from sttk.toolkit.checkpoints.onnx_graph.program import Program, Step, same, trace
+from sttk.toolkit.checkpoints.onnx_graph.program import Program, Step, first_difference, trace
 from sttk.toolkit.checkpoints.onnx_graph.sizes import contract_of
 from sttk.toolkit.core.errors import CheckpointError
+from sttk.toolkit.core.shapes import Size
 from sttk.toolkit.io.choices import NONE, Choices
 
 NAME = "onnx"
@@ -35,6 +36,7 @@ UNREADABLE = "cannot be read as a style net"
 
 # Sizes to trace a graph of any size with: no side in common, each halved evenly by style nets.
 _PROBES = ((96, 128), (160, 224))
+_REFIX = "export it again, with sizes that follow the picture's, or for one size"
 
 
 def read(path: Path, choices: Choices = NONE) -> Loaded:
@@ -49,7 +51,7 @@ def read(path: Path, choices: Choices = NONE) -> Loaded:
         MissingExtraError: onnx is not installed.
     """
     try:
-        graph = proto.read_graph(proto.parse(path), choices.style)
+        graph = proto.read_graph(proto.parse_whole(path), choices.style)
         return _load(graph, choices)
     except UnreadableError as error:
         raise CheckpointError(f"{path}: {UNREADABLE}: {error}", fix=error.fix) from error
@@ -70,13 +72,31 @@ def _load(graph: Graph, choices: Choices) -> Loaded:
 def _any_size(graph: Graph) -> Program:
     """Trace the graph; if the file leaves a side free, two sizes must give the same steps."""
     height, width = graph.size
-    programs = [
-        canonical(trace(graph, (height or probe[0], width or probe[1])))
-        for probe in (_PROBES if None in graph.size else _PROBES[:1])
-    ]
-    if len(programs) == 2 and not same(*programs):
-        raise UnreadableError("what it does depends on the picture's size in a way not known")
-    return programs[0]
+    if None not in graph.size:
+        return _traced(graph, _PROBES[0])
+    first, second = ((height or probe[0], width or probe[1]) for probe in _PROBES)
+    program = _traced(graph, first)
+    try:
+        other = _traced(graph, second)
+    except UnreadableError as error:
+        what = f"it takes a picture of {_sides(first)}, and none of {_sides(second)}: {error}"
+        raise UnreadableError(what, error.fix or _REFIX) from error
+    if (node := first_difference(program, other)) is not None:
+        raise UnreadableError(
+            f"what node {shown(node)} does depends on the picture's size in a way not known: it "
+            f"differs between {_sides(first)} and {_sides(second)}",
+            _REFIX,
+        )
+    return program
+
+
+def _traced(graph: Graph, probe: Size) -> Program:
+    height, width = graph.size
+    return canonical(trace(graph, (height or probe[0], width or probe[1])))
+
+
+def _sides(size: Size) -> str:
+    return "x".join(map(str, size))
 
 
 def _check_picture(program: Program) -> None:

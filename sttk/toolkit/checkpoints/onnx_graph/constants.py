@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial, reduce
 
 import numpy as np
 import torch
@@ -98,19 +99,43 @@ def _where(call: Call) -> Tensor:
     return torch.where(condition.bool(), one, other)
 
 
-def _equal(call: Call) -> Tensor:
+def _pair(apply: Callable[[Tensor, Tensor], Tensor], call: Call) -> Tensor:
     one, other = call.constant(0, "operand"), call.constant(1, "operand")
     bounded(tuple(np.broadcast_shapes(one.shape, other.shape)))
-    return torch.eq(one, other)
+    return apply(one, other)
 
 
+def _extreme(apply: Callable[[Tensor, Tensor], Tensor], call: Call) -> Tensor:
+    """Fold Max or Min, which take any number of operands."""
+    bounded(tuple(np.broadcast_shapes(*(shape or () for shape in call.shapes))))
+    return reduce(apply, (call.constant(i, "operand") for i in range(len(call.constants))))
+
+
+def _mod(call: Call) -> Tensor:
+    return _pair(torch.fmod if call.integer("fmod", 0) else torch.remainder, call)
+
+
+_PAIRS = {
+    "And": torch.logical_and,
+    "Equal": torch.eq,
+    "Greater": torch.gt,
+    "GreaterOrEqual": torch.ge,
+    "Less": torch.lt,
+    "LessOrEqual": torch.le,
+    "Or": torch.logical_or,
+}
 CONSTANT: Mapping[str, Callable[[Call], Tensor]] = {
+    **{kind: partial(_pair, apply) for kind, apply in _PAIRS.items()},
     "Cast": _cast,
     "Constant": _constant,
     "ConstantOfShape": _constant_of_shape,
-    "Equal": _equal,
     "Expand": _expand,
     "Gather": _gather,
+    "Max": partial(_extreme, torch.maximum),
+    "Min": partial(_extreme, torch.minimum),
+    "Mod": _mod,
+    "Not": lambda call: torch.logical_not(call.constant(0, "operand")),
+    "Round": lambda call: torch.round(call.constant(0, "operand")),
     "Squeeze": _squeeze,
     "Unsqueeze": _unsqueeze,
     "Where": _where,

@@ -167,10 +167,20 @@ def _scales(call: Call) -> tuple[float, float]:
 
 def _scales_of_sizes(call: Call) -> tuple[float, float]:
     sizes = _of_four_axes(call, [float(n) for n in call.whole_numbers(3, "sizes")], 0.0)
-    pairs = list(zip(sizes[2:], call.pixels, strict=True))
-    if any(target < 1 or target % size for target, size in pairs):
-        raise UnreadableError(f"it resizes {shown(call.pixels)} to {shown(sizes[2:])}")
+    pairs = list(zip(map(int, sizes[2:]), call.pixels, strict=True))
+    if not all(_is_whole(target, size) for target, size in pairs):
+        before, after = (
+            "x".join(map(str, sides)) for sides in (call.pixels, [target for target, _ in pairs])
+        )
+        raise UnreadableError(f"it resizes {before} to {after}, which is by no whole factor")
     return pairs[0][0] / pairs[0][1], pairs[1][0] / pairs[1][1]
+
+
+def _is_whole(target: int, size: int) -> bool:
+    """Return whether the factor is whole, or the inverse of a power of two, which is exact."""
+    if target < 1 or target % size == 0:
+        return target > 0
+    return size % target == 0 and (size // target).bit_count() == 1
 
 
 def _of_four_axes(call: Call, values: list[float], absent: float) -> list[float]:
@@ -195,10 +205,15 @@ _ROUNDINGS = {
 
 
 def _check_nearest(scale: float, size: int, how: str, rounding: str) -> None:
-    """Check that ONNX's coordinates select pixel ``i // scale``, as torch's nearest does."""
+    """Check that ONNX's coordinates select pixel ``i // scale``, as torch's nearest does.
+
+    The scale is a whole number or its inverse, so that the places are exact.
+    """
     first = range(min(int(size * scale), 64))
-    if scale != int(scale) or rounding not in _ROUNDINGS:
-        raise UnreadableError(f"nearest, scaled by {scale:g}, rounded by {shown(rounding)}")
+    if int(scale) != scale and int(1 / scale) != 1 / scale:
+        raise UnreadableError(f"it scales {size} pixels by {scale:g}, which is no whole factor")
+    if rounding not in _ROUNDINGS:
+        raise UnreadableError(f"nearest, rounded by {shown(rounding)}")
     if how == "asymmetric":
         places = [i / scale for i in first]
     elif how in ("half_pixel", "pytorch_half_pixel", "half_pixel_symmetric"):
@@ -206,7 +221,7 @@ def _check_nearest(scale: float, size: int, how: str, rounding: str) -> None:
     else:
         raise UnreadableError(f"nearest with coordinates {shown(how)}")
     selected = [min(max(int(_ROUNDINGS[rounding](place)), 0), size - 1) for place in places]
-    if selected != [i // int(scale) for i in first]:
+    if selected != [int(i / scale) for i in first]:
         raise UnreadableError(f"nearest with coordinates {how}, rounded by {rounding}")
 
 

@@ -186,10 +186,14 @@ def _check_growth(call: Call) -> None:
         bounded(tuple(np.broadcast_shapes(*shapes)))
 
 
-def same(one: Program, other: Program) -> bool:
-    """Return whether two programs are the same, whatever size each was traced at."""
-    pairs = list(zip(one.steps, other.steps, strict=False))
-    return len(one.steps) == len(other.steps) and all(_same_step(a, b) for a, b in pairs)
+def first_difference(one: Program, other: Program) -> str | None:
+    """Return the node at which two programs differ, whatever size each was traced at, or None."""
+    for mine, its in zip(one.steps, other.steps, strict=False):
+        if not _same_step(mine, its):
+            return mine.node
+    longest = max(one.steps, other.steps, key=len)
+    same = len(one.steps) == len(other.steps)
+    return None if same else longest[min(len(one.steps), len(other.steps))].node
 
 
 def _same_step(one: Step, other: Step) -> bool:

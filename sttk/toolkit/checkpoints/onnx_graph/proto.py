@@ -1,7 +1,7 @@
 """Reading of an untrusted ``.onnx`` file into a :class:`Graph`.
 
-Every tensor is checked against the bytes that back it before memory is taken for it. Nothing
-outside the file is read. Nested graphs and functions are not supported.
+Every tensor is checked against the bytes that back it before memory is taken for it. Nested graphs
+and functions are not supported.
 """
 
 from __future__ import annotations
@@ -16,9 +16,12 @@ import torch
 from torch import Tensor
 
 from sttk.toolkit.checkpoints.onnx_graph.errors import UnreadableError, shown
+from sttk.toolkit.checkpoints.onnx_graph.external import embed
 from sttk.toolkit.checkpoints.onnx_graph.graph import Graph, Node
+from sttk.toolkit.checkpoints.onnx_graph.order import in_order
 from sttk.toolkit.host.optional import Lazy
 from sttk.toolkit.io.files import read_bounded
+from sttk.toolkit.io.recognise import recognise
 
 if TYPE_CHECKING:
     import onnx
@@ -48,11 +51,32 @@ def parse(path: Path) -> onnx.ModelProto:
         model.ParseFromString(content)
     # protobuf's DecodeError has moved between modules, and derives from Exception directly.
     except Exception as error:
-        raise UnreadableError("not an ONNX file") from error
+        raise _no_onnx(path, "not an ONNX file") from error
     if not model.graph.node:
-        raise UnreadableError("not an ONNX file with a graph")
+        raise _no_onnx(path, "not an ONNX file with a graph")
     _check_text(model)
     return model
+
+
+def parse_whole(path: Path) -> onnx.ModelProto:
+    """Parse the file's protobuf message, with the weights that lie in files beside it.
+
+    Raises:
+        UnreadableError: see :func:`parse` and :func:`external.embed`.
+    """
+    model = parse(path)
+    embed(model, path.parent)
+    return model
+
+
+def _no_onnx(path: Path, otherwise: str) -> UnreadableError:
+    """Return what the file is instead, if that is known."""
+    kind = recognise(path)
+    return (
+        UnreadableError(f"not ONNX, but {kind.what}", kind.fix)
+        if kind
+        else UnreadableError(otherwise)
+    )
 
 
 def _check_text(model: onnx.ModelProto) -> None:
@@ -96,7 +120,7 @@ def read_graph(model: onnx.ModelProto, style: int | None) -> Graph:
         raise UnreadableError(f"it has {len(graph.output)} outputs, not one picture")
     batch, _, height, width = _axes(picture)
     return Graph(
-        nodes=tuple(_node(node, index) for index, node in enumerate(graph.node)),
+        nodes=in_order([_node(node, index) for index, node in enumerate(graph.node)]),
         constants=constants,
         picture=picture.name,
         output=graph.output[0].name,
@@ -116,10 +140,7 @@ def to_torch(tensor: onnx.TensorProto) -> Tensor:
     """
     name, dims = shown(tensor.name or "a constant"), list(tensor.dims)
     if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data:
-        raise UnreadableError(
-            f"its weights ({name} ...) lie in another file",
-            "make one file of it: onnx.save(onnx.load(OLD), NEW)",
-        )
+        raise UnreadableError(f"{name} lies in another file")
     kind = type_name(tensor.data_type)
     if kind not in _ITEMS:
         raise UnreadableError(f"{name} is of {kind}, not of floats or whole numbers")

@@ -31,6 +31,7 @@ class CoreAiTarget(Target):
 TARGET = CoreAiTarget(
     name="coreai",
     model="model.aimodel",
+    is_package=True,
     runtime="coreai",
     requires=Requirements(("coreai-torch", "coreai-core"), ("coreai-core",)),
     int8_arithmetic="fp16",

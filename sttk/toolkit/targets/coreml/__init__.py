@@ -67,6 +67,7 @@ class CoreMLTarget(Target):
 TARGET = CoreMLTarget(
     name="coreml",
     model="model.mlpackage",
+    is_package=True,
     runtime="coreml",
     requires=Requirements(("coremltools",), ("coremltools",), "by sttk's interpreter"),
     # A float32 package is computed in float32 on a GPU too, and not on a Neural Engine.

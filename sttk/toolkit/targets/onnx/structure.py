@@ -40,7 +40,7 @@ def read(path: Path) -> Structure:
         NotReadError: it is not an ONNX file, is larger than a style net's, or holds broken weights.
     """
     try:
-        graph = _Graph(proto.parse(path).graph)
+        graph = _Graph(proto.parse_whole(path).graph)
     except UnreadableError as error:
         raise NotReadError(str(error)) from error
     operations: list[Operation] = []
