@@ -8,8 +8,12 @@ import torch
 from PIL import Image
 
 from sttk.toolkit.core.errors import TrainingError
+from sttk.toolkit.losses.perceptual import PerceptualLoss
+from sttk.toolkit.losses.vgg_weights import load_vgg
 from sttk.toolkit.training import guard
+from sttk.toolkit.training.scaled import Scaled
 from sttk.toolkit.training.session import Session
+from tests.training.conftest import OBJECTIVE, SPEC
 
 
 def test_a_loss_that_runs_away_stops_and_keeps_the_last_good_state(trainer, monkeypatch):
@@ -75,6 +79,36 @@ def test_a_batch_whose_gradient_overflows_changes_nothing(trainer):
     run._advance(0.1)
     with pytest.raises(TrainingError, match=r"the gradient of net\..* is (inf|nan) at step 10: "):
         run._step(batch)
+
+
+class Doubled(Scaled):
+    """The net in float64 throughout."""
+
+    def forward(self, photo):
+        self.inner.clear()
+        return self.net(photo / 127.5) * 4 + 127.5
+
+
+@pytest.mark.parametrize("level", [0.0, 93.0, 255.0])
+def test_a_flat_photograph_has_finite_gradients_in_float64(vgg_file, level):
+    torch.manual_seed(0)
+    net, vgg = Doubled(SPEC).double(), load_vgg(OBJECTIVE, vgg_file).double()
+    with torch.no_grad():  # so that black is exactly zero up to the last layer
+        for name, parameter in net.named_parameters():
+            if name.endswith("bias"):
+                parameter.zero_()
+    style = 255 * torch.rand(1, 3, 32, 32, dtype=torch.float64)
+    loss = PerceptualLoss(vgg, style, OBJECTIVE)
+    flat = torch.full((1, 3, 32, 32), level, dtype=torch.float64)
+    losses = loss(net(flat), loss.content_of(flat), net.inner)
+    weights = list(net.parameters())
+    for name, term in losses.terms.items():
+        # What the norms feed does not depend on the last layer.
+        gradients = torch.autograd.grad(term, weights, retain_graph=True, allow_unused=True)
+        found = [gradient for gradient in gradients if gradient is not None]
+        assert found, name
+        assert term.isfinite(), name
+        assert all(gradient.isfinite().all() for gradient in found), name
 
 
 def test_batches_that_overflow_now_and_then_are_no_end():
