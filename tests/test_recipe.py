@@ -14,6 +14,7 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
+from sttk.toolkit import devices
 from sttk.toolkit.host.packages import extras
 
 ROOT = Path(__file__).parents[1]
@@ -105,11 +106,41 @@ def test_the_workflow_of_the_readme(run, tmp_path):
         assert list(run.folder.glob(pattern)), pattern
 
 
+def test_the_workflow_of_the_readme_runs_on_x86_and_on_arm():
+    (job,) = blocks()[0]["jobs"].values()
+    ((axis, runners),) = job["strategy"]["matrix"].items()
+    assert {runner.endswith("-arm") for runner in runners} == {True, False}
+    assert job["runs-on"] == f"${{{{ matrix.{axis} }}}}"
+    (name,) = (step["with"]["name"] for step in job["steps"] if "upload" in step.get("uses", ""))
+    assert job["runs-on"] in name  # of two uploads of one name, GitHub refuses the second
+
+
 def test_the_use_of_the_action_in_the_readme():
-    (step,) = blocks()[1]
+    (job,) = blocks()[1].values()
+    (step,) = (step for step in job["steps"] if "sttk" in step["uses"])
     path = re.fullmatch(r"OWNER/sttk/(.+)@REV", step["uses"])[1]
     assert ROOT / path == ACTION
-    assert set(step["with"]) <= set(yaml.safe_load((ACTION / "action.yml").read_text())["inputs"])
+    given = step["with"]
+    assert set(given) <= set(action()["inputs"])
+    assert set(given["devices"].split()) <= set(devices.NAMES)
+    assert Requirement(f"sttk[{given['extras']}]").extras <= set(extras())
+
+
+def action():
+    return yaml.safe_load((ACTION / "action.yml").read_text())
+
+
+def steps(given):
+    """The action's steps that run with these inputs, each with its variables."""
+    inputs = {name: each["default"] for name, each in action()["inputs"].items()} | given
+    for step in action()["runs"]["steps"]:
+        assert step["shell"] == "bash"
+        needs = re.fullmatch(r"inputs\.(\w+) != ''", step.get("if", ""))
+        if needs and not inputs[needs[1]]:
+            continue
+        variables = {name: filled(value, inputs) for name, value in step["env"].items()}
+        assert "${{" not in step["run"] + "".join(variables.values())  # nobody's text is a command
+        yield step["run"], variables
 
 
 def filled(text, inputs):
@@ -122,28 +153,54 @@ def filled(text, inputs):
     [
         pytest.param({"parity": "--regime dark"}, marks=pytest.mark.nightly),
         {"export": "ink-mobile-m --size 64", "parity": "--require onnx --regime photo"},
+        pytest.param(
+            {
+                "export": "ink-mobile-m --target litert --size 64",
+                "extras": "litert",
+                "parity": "--regime dark",
+                "devices": "f16",
+            },
+            marks=pytest.mark.nightly,
+        ),
     ],
 )
 def test_the_action(run, tmp_path, given):
-    action = yaml.safe_load((ACTION / "action.yml").read_text())
-    inputs = {name: each["default"] for name, each in action["inputs"].items()} | given
-    for step in action["runs"]["steps"]:
-        assert step["shell"] == "bash"
-        needs = re.fullmatch(r"inputs\.(\w+) != ''", step.get("if", ""))
-        if needs and not inputs[needs[1]]:
-            continue
-        variables = {name: filled(value, inputs) for name, value in step["env"].items()}
-        assert "${{" not in step["run"] + "".join(variables.values())  # nobody's text is a command
-        done = run(step["run"], **variables)
+    for commands, variables in steps(given):
+        done = run(commands, **variables)
         assert done.returncode == 0, done.stderr
-    for output in action["outputs"].values():
-        assert (run.folder / filled(output["value"], inputs)).is_file()
+    for output in action()["outputs"].values():
+        value = filled(output["value"], {"report": "parity-report"})
+        assert (run.folder / value).is_file()
     assert passed(run.folder / "parity-report" / "parity.xml")
     assert (run.folder / "artifacts").exists() == ("export" in given)
+    suites = ET.parse(run.folder / "parity-report" / "parity.xml").getroot().iter("testsuite")
+    names = [suite.get("name") for suite in suites]
+    for device in given.get("devices", "").split():
+        assert any(f" on {device}" in name for name in names), names
     assert (tmp_path / "path").read_text() == f"{tmp_path}/sttk/bin\n"
     *_, constraints, project = (tmp_path / "record").read_text().split()
     assert Path(constraints).is_file()
-    assert project == f"{ROOT}[onnx]"
+    assert project == f"{ROOT}[{given.get('extras', 'onnx')}]"
+
+
+def test_the_action_installs_devices_and_requires_them(run, environment, tmp_path):
+    (tmp_path / "tools" / "sttk").write_text(RECORDER)
+    given = {"parity": "--require onnx", "devices": "arm64 f16"}
+    for commands, variables in steps(given):
+        done = run(commands, **variables)
+        assert done.returncode == 0, done.stderr
+    said = (tmp_path / "record").read_text().split("\n")
+    asked = said[said.index("devices") :]
+    assert asked[:6] == ["devices", "--install", "arm64", "devices", "--install", "f16"]
+    parity = asked[asked.index("parity") :]
+    assert parity[1:7] == ["--require", "onnx", *("--require-device", "arm64"),
+                           *("--require-device", "f16")]  # fmt: skip
+
+
+def test_the_action_stops_at_a_device_that_cannot_be_installed(run, tmp_path):
+    (tmp_path / "tools" / "sttk").write_text('#!/bin/sh\n[ "$3" != arm64 ] || exit 3\n')
+    commands, variables = next(step for step in steps({"devices": "arm64 f16"}) if "DEV" in step[0])
+    assert run(commands, **variables).returncode == 3
 
 
 def test_the_hooks_are_hooks_and_the_readme_names_them(environment, tmp_path):
