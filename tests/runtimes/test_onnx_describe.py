@@ -173,7 +173,7 @@ def test_weights_elsewhere_are_counted_and_not_read(tmp_path, write):
     (tmp_path / "gone.bin").unlink()
     facts = describe(path)
     assert facts["weights"]["float"] == {"tensors": 1, "values": 10_000, "bytes": 40_000}
-    assert "lie in another file" in facts["sttk"]
+    assert "is not beside it" in facts["sttk"]
 
 
 def test_operations_of_inner_graphs_are_counted(write):
