@@ -212,9 +212,9 @@ def test_broken_nets(tmp_path, state):
 
 
 def test_another_net_is_not_called_a_broken_one(tmp_path, state):
-    """As are those of the nets that abhiskk released in 2017: a norm of its own."""
+    """As is a net with a norm of its own, under names that nobody else uses."""
     path = tmp_path / "x.model"
-    names = {"weight": "scale", "bias": "shift"}
+    names = {"weight": "stretch", "bias": "move"}
     old = {}
     for key, value in state.items():
         module, _, part = key.rpartition(".")

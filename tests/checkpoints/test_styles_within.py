@@ -7,7 +7,7 @@ import torch
 
 from sttk.toolkit.checkpoints import load
 from sttk.toolkit.checkpoints.styles_within import styles_of
-from sttk.toolkit.core.errors import CheckpointError
+from sttk.toolkit.core.errors import CheckpointError, UsageError
 from tests.checkpoints.test_skeletons import FORKS, authors, examples, picture, weights
 
 STYLES = 3
@@ -68,7 +68,7 @@ def test_a_style_is_asked_for_and_checked(tmp_path, sttk):
     torch.save(weights(PLAIN), tmp_path / "plain.pth")
     with pytest.raises(CheckpointError, match="holds one style"):
         load(f"{tmp_path / 'plain.pth'}#style=0")
-    with pytest.raises(CheckpointError, match="is no choice"):
+    with pytest.raises(UsageError, match="is no choice"):
         load(f"{tmp_path / 'plain.pth'}#style=all")
     result = sttk("export", f"{tmp_path / 'net.pth'}#style=1", "--size", "32", "-o", tmp_path / "o")
     assert result.exit_code == 0, result.output

@@ -101,7 +101,7 @@ GOOD = "7767517\n2 2\nInput in0 0 1 in0\nReLU r 1 1 in0 out0\n"
 @pytest.mark.parametrize(
     ("param", "words"),
     [
-        ("", "not a .param"),
+        ("", "an empty file"),
         ("7767517\n", "not a style net"),
         ("1\n2 2\nInput in0 0 1 in0\n", "not a .param"),
         (GOOD.replace("in0 out0", "in0 out0 0=99999999"), "a number in it is absurd"),

@@ -46,8 +46,9 @@ def _name(number: int | None) -> str:
 def _is_told(ran: Ran) -> bool:
     """Nothing on standard error where all went well, else one line."""
     if ran.code == 0:
-        return not ran.stderr
-    lines = ran.stderr.splitlines()
+        return all(line.startswith("note: ") for line in ran.stderr.splitlines())
+    # What is guessed of a file is said before what is wrong with it.
+    lines = [line for line in ran.stderr.splitlines() if not line.startswith("note: ")]
     return len(lines) == 1 and lines[0].startswith("error: ") and ran.stderr.endswith("\n")
 
 
