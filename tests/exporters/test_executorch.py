@@ -55,7 +55,7 @@ def test_any_size_is_refused(net, tmp_path):
 )
 def test_a_file_that_is_no_program(content, tmp_path):
     (tmp_path / "m.pte").write_bytes(content)
-    with pytest.raises(ArtifactError, match="ExecuTorch cannot load it|an empty file"):
+    with pytest.raises(ArtifactError, match=r"ExecuTorch cannot load it|an empty file"):
         open_model(tmp_path / "m.pte")
 
 

@@ -135,7 +135,7 @@ def test_another_size_and_another_precision_are_refused(make):
 )
 def test_a_file_that_is_no_model(content, tmp_path):
     (tmp_path / "m.tflite").write_bytes(content)
-    with pytest.raises(ArtifactError, match="LiteRT cannot load it|an empty file"):
+    with pytest.raises(ArtifactError, match=r"LiteRT cannot load it|an empty file"):
         open_model(tmp_path / "m.tflite")
 
 
